@@ -1,0 +1,1 @@
+//! bedloe: choosing an upstream server, without sockets

@@ -1,0 +1,3 @@
+//! bedloe: a high-availability kit for Liberty servers.
+
+fn main() {}

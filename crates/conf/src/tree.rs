@@ -1,0 +1,350 @@
+//! The typed tree that a configuration becomes: what every other crate reads.
+//!
+//! Inheritance is resolved here: a location holds the settings that apply to it, whoever wrote them. Durations are in
+//! milliseconds, sizes in bytes. Nothing in the tree touches the file system; paths are as written, made absolute
+//! against the prefix.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use crate::span::Place;
+use crate::template::Template;
+
+/// A whole configuration.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Directives outside of any block.
+    pub main: Main,
+    /// The `events` block.
+    pub events: Events,
+    /// The `http` block; empty when there is none.
+    pub http: Http,
+}
+
+/// Directives of the main context.
+#[derive(Debug, Clone)]
+pub struct Main {
+    /// `user NAME [GROUP]`.
+    pub user: Option<(String, Option<String>)>,
+    /// `worker_processes`; `None` is `auto`.
+    pub worker_processes: Option<u32>,
+    /// `worker_rlimit_nofile`.
+    pub worker_rlimit_nofile: Option<u64>,
+    /// `pid`.
+    pub pid: PathBuf,
+    /// `error_log` of the main context.
+    pub error_log: ErrorLog,
+}
+
+/// Where errors go, and from which level up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ErrorLog {
+    /// The file, or the standard error.
+    pub to: LogTarget,
+    /// The least grave level that is written.
+    pub level: LogLevel,
+}
+
+/// The place a log is written to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LogTarget {
+    /// A file, appended to.
+    File(PathBuf),
+    /// Standard error.
+    Stderr,
+}
+
+/// nginx's levels, the gravest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[allow(missing_docs, reason = "the names are the documentation: they are nginx's")]
+pub enum LogLevel {
+    Emerg,
+    Alert,
+    Crit,
+    Error,
+    Warn,
+    Notice,
+    Info,
+    Debug,
+}
+
+/// The `events` block.
+#[derive(Debug, Clone)]
+pub struct Events {
+    /// `worker_connections`: connections a worker, clients' and upstreams' together.
+    pub worker_connections: u32,
+}
+
+/// The `http` block.
+#[derive(Debug, Clone, Default)]
+pub struct Http {
+    /// `map` blocks, in the order written.
+    pub maps: Vec<Map>,
+    /// `upstream` blocks, and one for each address written directly in a `proxy_pass`.
+    pub upstreams: Vec<Upstream>,
+    /// `server` blocks, in the order written.
+    pub servers: Vec<Server>,
+}
+
+/// `map SOURCE $NAME { ... }`.
+#[derive(Debug, Clone)]
+pub struct Map {
+    /// The variable it defines, without `$`.
+    pub name: String,
+    /// What is looked up.
+    pub source: Template,
+    /// Exact keys, compared without regard to case, with their results.
+    pub exact: Vec<(String, Template)>,
+    /// Regular expressions in the order written, tried after the exact keys.
+    pub patterns: Vec<(Pattern, Template)>,
+    /// The result where nothing matches; an empty template by default.
+    pub default: Template,
+}
+
+/// A regular expression as written after `~` or `~*`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pattern {
+    /// The expression itself, checked to compile.
+    pub source: String,
+    /// Whether case is ignored (`~*`).
+    pub ignore_case: bool,
+}
+
+/// `upstream NAME { ... }`.
+#[derive(Debug, Clone)]
+pub struct Upstream {
+    /// Its name, or the `host:port` of a `proxy_pass` that names no upstream block.
+    pub name: String,
+    /// Whether it was written as a block (or made for an address in `proxy_pass`).
+    pub declared: bool,
+    /// How a server is chosen.
+    pub algorithm: Algorithm,
+    /// The servers, in the order written; a name with several addresses gives one each.
+    pub servers: Vec<UpstreamServer>,
+    /// `keepalive N`: idle connections kept a thread; 0 keeps none.
+    pub keepalive: u32,
+    /// `keepalive_timeout`.
+    pub keepalive_timeout_ms: u64,
+    /// `keepalive_requests`.
+    pub keepalive_requests: u64,
+    /// `keepalive_time`.
+    pub keepalive_time_ms: u64,
+    /// Where it was written.
+    pub place: Place,
+}
+
+/// How an upstream's server is chosen.
+#[derive(Debug, Clone)]
+pub enum Algorithm {
+    /// nginx's smooth weighted round robin.
+    RoundRobin,
+    /// `hash KEY [consistent]`.
+    Hash {
+        /// What is hashed.
+        key: Template,
+        /// Whether keys are placed on a ring (ketama).
+        consistent: bool,
+    },
+}
+
+/// One `server` of an upstream.
+#[derive(Debug, Clone)]
+pub struct UpstreamServer {
+    /// As written: `10.0.0.11:9080`. The ring of `hash ... consistent` is made from it, as nginx does.
+    pub name: String,
+    /// The address to dial.
+    pub address: SocketAddr,
+    /// `weight`, at least 1.
+    pub weight: u32,
+    /// `max_conns`; 0 is no limit.
+    pub max_conns: u32,
+    /// `max_fails`; 0 never counts failures.
+    pub max_fails: u32,
+    /// `fail_timeout`.
+    pub fail_timeout_ms: u64,
+    /// `backup`.
+    pub backup: bool,
+    /// `down`.
+    pub down: bool,
+    /// Where it was written.
+    pub place: Place,
+}
+
+/// `server { ... }`.
+#[derive(Debug, Clone)]
+pub struct Server {
+    /// Its `listen` directives; `*:80` when none is written.
+    pub listens: Vec<Listen>,
+    /// Its `server_name`s, lower case; the empty name when none is written.
+    pub names: Vec<String>,
+    /// Certificates and protocols; present where a listen has `ssl`.
+    pub tls: Option<Tls>,
+    /// `return` written in the server block itself, which answers before a location is looked for.
+    pub returns: Option<Return>,
+    /// Locations in the order written.
+    pub locations: Vec<Location>,
+    /// What applies where no location matches.
+    pub settings: LocationSettings,
+    /// `client_header_timeout`.
+    pub client_header_timeout_ms: u64,
+    /// `ignore_invalid_headers`.
+    pub ignore_invalid_headers: bool,
+    /// `underscores_in_headers`.
+    pub underscores_in_headers: bool,
+    /// Where it was written.
+    pub place: Place,
+}
+
+/// One `listen`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listen {
+    /// The address; a port alone is `0.0.0.0:port`.
+    pub address: SocketAddr,
+    /// `ssl`.
+    pub ssl: bool,
+    /// `http2`.
+    pub http2: bool,
+    /// `default_server`.
+    pub default_server: bool,
+    /// `backlog=N`, 511 by default.
+    pub backlog: u32,
+    /// Where it was written.
+    pub place: Place,
+}
+
+/// `ssl_*` of a server.
+#[derive(Debug, Clone)]
+pub struct Tls {
+    /// `ssl_certificate`, a PEM file with the chain.
+    pub certificate: PathBuf,
+    /// `ssl_certificate_key`, a PEM file.
+    pub key: PathBuf,
+    /// Whether TLS 1.2 is offered.
+    pub tls12: bool,
+    /// Whether TLS 1.3 is offered.
+    pub tls13: bool,
+    /// `ssl_session_timeout`.
+    pub session_timeout_ms: u64,
+    /// Sessions that `ssl_session_cache` has room for; 0 is `off` or `none`. nginx counts 4,000 a MiB.
+    pub session_cache: usize,
+    /// Where `ssl_certificate` was written.
+    pub place: Place,
+}
+
+/// `return CODE [TEXT]`, `return URL`.
+#[derive(Debug, Clone)]
+pub struct Return {
+    /// The status.
+    pub status: u16,
+    /// The body, or for 301, 302, 303, 307 and 308 the address to go to.
+    pub text: Option<Template>,
+}
+
+/// `location [=] PATH { ... }`.
+#[derive(Debug, Clone)]
+pub struct Location {
+    /// How the path is compared.
+    pub kind: LocationKind,
+    /// The path.
+    pub path: String,
+    /// What it does.
+    pub handler: Handler,
+    /// Its settings, inherited ones included.
+    pub settings: LocationSettings,
+    /// Where it was written.
+    pub place: Place,
+}
+
+/// How a location's path is compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LocationKind {
+    /// The longest prefix wins.
+    Prefix,
+    /// `=`: the whole path, which wins over any prefix.
+    Exact,
+}
+
+/// What a location does with a request.
+#[derive(Debug, Clone)]
+pub enum Handler {
+    /// No handler is written: 404 (files are not served yet).
+    None,
+    /// `return`.
+    Return(Return),
+    /// `proxy_pass`.
+    Proxy(ProxyPass),
+}
+
+/// `proxy_pass http://UPSTREAM[URI]`.
+#[derive(Debug, Clone)]
+pub struct ProxyPass {
+    /// Index into `Http::upstreams`.
+    pub upstream: usize,
+    /// The authority as written, which is `$proxy_host`.
+    pub host: String,
+    /// The URI after the authority, which replaces the part of the path that the location matched; `None` passes the
+    /// client's request target on as it came.
+    pub uri: Option<String>,
+}
+
+/// Settings of a location, inheritance resolved.
+#[derive(Debug, Clone)]
+pub struct LocationSettings {
+    /// `keepalive_timeout`; 0 closes after each answer.
+    pub keepalive_timeout_ms: u64,
+    /// The second value of `keepalive_timeout`: the `Keep-Alive: timeout=` field, in seconds.
+    pub keepalive_header_s: Option<u64>,
+    /// `keepalive_requests`.
+    pub keepalive_requests: u64,
+    /// `client_max_body_size`; 0 is no limit.
+    pub client_max_body_size: u64,
+    /// `client_body_timeout`.
+    pub client_body_timeout_ms: u64,
+    /// `send_timeout`.
+    pub send_timeout_ms: u64,
+    /// `access_log`s: files in the combined format. Empty is `off`.
+    pub access_log: Vec<PathBuf>,
+    /// `error_log` that applies here.
+    pub error_log: ErrorLog,
+    /// `proxy_*`.
+    pub proxy: ProxySettings,
+}
+
+/// `proxy_*` settings of a location.
+#[derive(Debug, Clone)]
+pub struct ProxySettings {
+    /// `proxy_http_version`: whether 1.1 is spoken to the upstream.
+    pub http11: bool,
+    /// `proxy_method`.
+    pub method: Option<Template>,
+    /// `proxy_set_header`s as written; nginx's defaults (`Host $proxy_host`, `Connection close`) are added by `route`.
+    pub set_headers: Vec<(String, Template)>,
+    /// `proxy_connect_timeout`.
+    pub connect_timeout_ms: u64,
+    /// `proxy_send_timeout`.
+    pub send_timeout_ms: u64,
+    /// `proxy_read_timeout`.
+    pub read_timeout_ms: u64,
+    /// `proxy_next_upstream`.
+    pub next_upstream: NextUpstream,
+    /// `proxy_next_upstream_tries`; 0 is no limit.
+    pub next_upstream_tries: u32,
+    /// `proxy_next_upstream_timeout`; 0 is no limit.
+    pub next_upstream_timeout_ms: u64,
+}
+
+/// The words of `proxy_next_upstream`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(clippy::struct_excessive_bools, reason = "one flag a word of the directive")]
+pub struct NextUpstream {
+    /// `error`.
+    pub error: bool,
+    /// `timeout`.
+    pub timeout: bool,
+    /// `invalid_header`.
+    pub invalid_header: bool,
+    /// `non_idempotent`.
+    pub non_idempotent: bool,
+    /// `http_NNN`: the statuses that go to the next server (403, 404, 429, 500, 502, 503, 504).
+    pub statuses: Vec<u16>,
+}

@@ -1,0 +1,1 @@
+//! bedloe: facts of one Linux host

@@ -1,0 +1,1 @@
+//! bedloe: the whole architecture on one machine

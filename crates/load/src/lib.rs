@@ -1,0 +1,1 @@
+//! bedloe: the load injector

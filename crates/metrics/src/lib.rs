@@ -1,0 +1,1 @@
+//! bedloe: counters, trends and histograms

@@ -1,0 +1,1 @@
+//! bedloe: the sockets of one thread: listen, dial, TLS, HTTP/1.1, buffers, deadlines

@@ -1,0 +1,1 @@
+//! bedloe: the balancer's data plane

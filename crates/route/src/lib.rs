@@ -1,0 +1,1 @@
+//! bedloe: request-time rules made from the configuration tree
