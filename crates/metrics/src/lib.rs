@@ -1,1 +1,6 @@
-//! bedloe: counters, trends and histograms
+//! What is counted and how it is kept: counters of one thread, trends of times with their percentiles.
+//!
+//! Deliberately absent: sockets, clocks, files and anything that knows who counts or who prints. Values come in as
+//! arguments and go out as data.
+
+pub mod counter;
