@@ -1,0 +1,1 @@
+//! Hosts and ports (RFC 9110 7.2, RFC 3986 3.2).
