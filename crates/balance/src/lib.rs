@@ -1,1 +1,22 @@
-//! bedloe: choosing an upstream server, without sockets
+//! Choosing an upstream server: peers and their health as requests show it, one file an algorithm, the retry rule.
+//!
+//! There is no socket, clock or randomness here: `now` comes in as milliseconds of any monotonic count. What is shared
+//! between threads ([`Group`]) is settings and a few relaxed atomics; what is one thread's own ([`Balancer`]) is the
+//! weights of round robin; what is one request's ([`Attempts`]) is the set of peers it has been to.
+
+mod attempts;
+mod balancer;
+mod group;
+mod hash;
+mod peer;
+mod retry;
+mod ring;
+mod round_robin;
+#[cfg(test)]
+mod simulation;
+
+pub use attempts::Attempts;
+pub use balancer::Balancer;
+pub use group::{Group, Method};
+pub use peer::{Outcome, Peer, PeerSettings, State, Transition};
+pub use retry::{Exchange, Failure, RetryRule, StatusSet, Verdict};

@@ -1,0 +1,55 @@
+//! What one request remembers between its attempts: the peers it has been to, and where its hash stands.
+
+/// Peers whose bits fit without allocation; larger groups allocate when such a peer is tried.
+const INLINE_PEERS: usize = 128;
+
+/// One request's attempts. Keep one a connection and [`reset`](Attempts::reset) it for each request.
+#[derive(Debug, Clone, Default)]
+pub struct Attempts {
+    tried: u128,
+    more_tried: Vec<u64>,
+    /// No primary server was left: from here on it is round robin among the backups.
+    pub(crate) on_backups: bool,
+    /// Where the hash stands; `None` before the first attempt.
+    pub(crate) hash: Option<HashState>,
+}
+
+/// The state of a hashed request.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct HashState {
+    /// Plain: the sum of all hashes so far. Consistent: the index of a point, modulo their number.
+    pub(crate) position: usize,
+    /// Plain: how often the key was hashed.
+    pub(crate) rehashes: u32,
+    /// Servers that were found unable; beyond a limit round robin takes over.
+    pub(crate) misses: u32,
+}
+
+impl Attempts {
+    /// Forgets everything; keeps memory.
+    pub fn reset(&mut self) {
+        self.tried = 0;
+        self.more_tried.clear();
+        self.on_backups = false;
+        self.hash = None;
+    }
+
+    /// Whether this request has been to that peer.
+    pub fn has_tried(&self, peer: usize) -> bool {
+        match peer.checked_sub(INLINE_PEERS) {
+            None => self.tried & (1 << peer) != 0,
+            Some(rest) => self.more_tried.get(rest / 64).is_some_and(|word| word & (1 << (rest % 64)) != 0),
+        }
+    }
+
+    pub(crate) fn mark_tried(&mut self, peer: usize) {
+        let Some(rest) = peer.checked_sub(INLINE_PEERS) else {
+            self.tried |= 1 << peer;
+            return;
+        };
+        if self.more_tried.len() <= rest / 64 {
+            self.more_tried.resize(rest / 64 + 1, 0);
+        }
+        self.more_tried[rest / 64] |= 1 << (rest % 64);
+    }
+}

@@ -1,0 +1,60 @@
+//! The servers of one upstream, shared between threads.
+
+use crate::peer::{Peer, PeerSettings};
+use crate::ring::Ring;
+
+/// How a server is chosen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Method {
+    /// Smooth weighted round robin.
+    RoundRobin,
+    /// By the hash of a key.
+    Hash {
+        /// Whether keys are placed on a ring (ketama), so that a change of servers moves few of them.
+        consistent: bool,
+    },
+}
+
+/// The servers of one upstream. Threads share it in an `Arc`; each makes its own [`crate::Balancer`] from it.
+#[derive(Debug)]
+pub struct Group {
+    peers: Vec<Peer>,
+    method: Method,
+    /// Indexes of the primary servers, then of the backups, each in the order written.
+    pub(crate) primaries: Vec<usize>,
+    pub(crate) backups: Vec<usize>,
+    /// Weights of all primaries, `down` ones included: plain hashing counts those too.
+    pub(crate) total_weight: usize,
+    pub(crate) ring: Ring,
+}
+
+impl Group {
+    /// A group of these servers, in the order written.
+    pub fn new(peers: Vec<PeerSettings>, method: Method) -> Self {
+        let single = peers.len() == 1;
+        let peers: Vec<Peer> = peers.into_iter().map(|settings| Peer::new(settings, single)).collect();
+        let (backups, primaries): (Vec<_>, Vec<_>) = (0..peers.len()).partition(|&i| peers[i].settings().backup);
+        let total_weight = primaries.iter().map(|&i| peers[i].settings().weight as usize).sum();
+        let ring = match method {
+            Method::Hash { consistent: true } => Ring::new(&peers, &primaries),
+            _ => Ring::default(),
+        };
+        Self { peers, method, primaries, backups, total_weight, ring }
+    }
+
+    /// The servers, in the order given to [`Group::new`].
+    pub fn peers(&self) -> &[Peer] {
+        &self.peers
+    }
+
+    /// How a server is chosen.
+    pub fn method(&self) -> Method {
+        self.method
+    }
+
+    /// How many servers one request can at most be sent to: those not `down`, backups included.
+    pub fn tries(&self) -> u32 {
+        let usable = self.peers.iter().filter(|peer| !peer.settings().down).count();
+        u32::try_from(usable).unwrap_or(u32::MAX)
+    }
+}

@@ -1,0 +1,206 @@
+//! One upstream server: its settings, and what its answers have shown of its health.
+//!
+//! Health is passive: failures counted within `fail_timeout`. Active health checks, slow start and draining are not here.
+
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+
+/// What the configuration says of a server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PeerSettings {
+    /// As written in the configuration; the ring of consistent hashing is made from it.
+    pub name: String,
+    /// Its share of requests, at least 1.
+    pub weight: u32,
+    /// Requests it may have in flight at once; 0 is no limit.
+    pub max_conns: u32,
+    /// Failures within `fail_timeout_ms` that make it unavailable; 0 never does.
+    pub max_fails: u32,
+    /// The time failures are counted in, and then the time it is left alone.
+    pub fail_timeout_ms: u64,
+    /// Used only when no other server can be.
+    pub backup: bool,
+    /// Marked as permanently out of use.
+    pub down: bool,
+}
+
+/// Whether requests are sent to a server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// Requests are sent to it.
+    Up,
+    /// The configuration says `down`.
+    Down,
+    /// It has failed `max_fails` times: at most one request in `fail_timeout` tries it.
+    Unavailable,
+}
+
+/// How an attempt at a server ended, as far as its health is concerned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// It answered.
+    Success,
+    /// It failed.
+    Failure,
+    /// The end was not its doing: the client went away.
+    Neutral,
+}
+
+/// A change of a server's state that an outcome brought about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Transition {
+    /// Its `max_fails`-th failure made it unavailable.
+    Down {
+        /// Index into [`crate::Group::peers`].
+        peer: usize,
+    },
+    /// The first success after that.
+    Up {
+        /// Index into [`crate::Group::peers`].
+        peer: usize,
+    },
+}
+
+/// A server of a group. All threads see the same failures; races between them can at worst count one too many or few.
+#[derive(Debug)]
+pub struct Peer {
+    settings: PeerSettings,
+    /// The only server of its group: there is nowhere else to go, so failures do not count.
+    single: bool,
+    fails: AtomicU32,
+    /// When it last failed.
+    accessed_ms: AtomicU64,
+    /// When it last failed, or was last tried after `fail_timeout` had passed. `accessed_ms <= checked_ms`; they differ
+    /// while a try has not failed since.
+    checked_ms: AtomicU64,
+    in_flight: AtomicU32,
+    since_ms: AtomicU64,
+}
+
+impl Peer {
+    /// What the configuration says of it.
+    pub fn settings(&self) -> &PeerSettings {
+        &self.settings
+    }
+
+    /// Whether requests are sent to it.
+    pub fn state(&self, _now_ms: u64) -> State {
+        match () {
+            () if self.settings.down => State::Down,
+            () if self.has_failed() => State::Unavailable,
+            () => State::Up,
+        }
+    }
+
+    /// When its state last changed; 0 when it never did.
+    pub fn since_ms(&self) -> u64 {
+        self.since_ms.load(Relaxed)
+    }
+
+    /// Failures counted and not forgiven yet.
+    pub fn fails(&self) -> u32 {
+        self.fails.load(Relaxed)
+    }
+
+    /// Requests in flight, counted only for a server with `max_conns`: the others need no shared counter.
+    pub fn in_flight(&self) -> u32 {
+        self.in_flight.load(Relaxed)
+    }
+
+    pub(crate) fn new(mut settings: PeerSettings, single: bool) -> Self {
+        settings.weight = settings.weight.max(1);
+        Self {
+            settings,
+            single,
+            fails: AtomicU32::new(0),
+            accessed_ms: AtomicU64::new(0),
+            checked_ms: AtomicU64::new(0),
+            in_flight: AtomicU32::new(0),
+            since_ms: AtomicU64::new(0),
+        }
+    }
+
+    /// Whether a request may go to it now.
+    pub(crate) fn may_be_tried(&self, now_ms: u64) -> bool {
+        !self.settings.down && !self.is_full() && (!self.has_failed() || self.is_due(now_ms))
+    }
+
+    /// Takes it for a request. False when another thread was quicker to take its last free place or its probe.
+    pub(crate) fn claim(&self, now_ms: u64) -> bool {
+        self.claim_probe(now_ms) && self.claim_place()
+    }
+
+    /// Gives it back after a request.
+    pub(crate) fn release(&self, peer: usize, outcome: Outcome, now_ms: u64) -> Option<Transition> {
+        if self.settings.max_conns > 0 {
+            // Saturating: a release too many must not turn into four thousand million requests in flight.
+            let _ = self.in_flight.fetch_update(Relaxed, Relaxed, |n| n.checked_sub(1));
+        }
+        match outcome {
+            _ if self.single => None,
+            Outcome::Failure => self.fail(now_ms).then_some(Transition::Down { peer }),
+            Outcome::Success => self.succeed(now_ms).then_some(Transition::Up { peer }),
+            Outcome::Neutral => None,
+        }
+    }
+
+    fn has_failed(&self) -> bool {
+        let max_fails = self.settings.max_fails;
+        max_fails > 0 && self.fails.load(Relaxed) >= max_fails
+    }
+
+    fn is_due(&self, now_ms: u64) -> bool {
+        now_ms.saturating_sub(self.checked_ms.load(Relaxed)) > self.settings.fail_timeout_ms
+    }
+
+    fn is_full(&self) -> bool {
+        let max_conns = self.settings.max_conns;
+        max_conns > 0 && self.in_flight.load(Relaxed) >= max_conns
+    }
+
+    /// Notes the time of a try that comes more than `fail_timeout` after the last: its success forgives the failures.
+    /// Of an unavailable server one thread alone gets the probe.
+    fn claim_probe(&self, now_ms: u64) -> bool {
+        let checked = self.checked_ms.load(Relaxed);
+        if now_ms.saturating_sub(checked) <= self.settings.fail_timeout_ms {
+            return !self.has_failed();
+        }
+        if !self.has_failed() {
+            self.checked_ms.store(now_ms, Relaxed);
+            return true;
+        }
+        self.checked_ms.compare_exchange(checked, now_ms, Relaxed, Relaxed).is_ok()
+    }
+
+    fn claim_place(&self) -> bool {
+        let max_conns = self.settings.max_conns;
+        let place = |n| if n < max_conns { Some(n + 1) } else { None };
+        max_conns == 0 || self.in_flight.fetch_update(Relaxed, Relaxed, place).is_ok()
+    }
+
+    /// True when this failure made it unavailable.
+    fn fail(&self, now_ms: u64) -> bool {
+        // fetch_update, not load and store: of several threads that see a failure at once, exactly one reports the change.
+        let more = |n: u32| Some(n.saturating_add(1));
+        let before = self.fails.fetch_update(Relaxed, Relaxed, more).unwrap_or(u32::MAX);
+        self.accessed_ms.store(now_ms, Relaxed);
+        self.checked_ms.store(now_ms, Relaxed);
+        let crossed = self.settings.max_fails > 0 && before.saturating_add(1) == self.settings.max_fails;
+        if crossed {
+            self.since_ms.store(now_ms, Relaxed);
+        }
+        crossed
+    }
+
+    /// True when this success made it available again.
+    fn succeed(&self, now_ms: u64) -> bool {
+        if self.fails.load(Relaxed) == 0 || self.accessed_ms.load(Relaxed) >= self.checked_ms.load(Relaxed) {
+            return false;
+        }
+        let before = self.fails.swap(0, Relaxed);
+        let recovered = self.settings.max_fails > 0 && before >= self.settings.max_fails;
+        if recovered {
+            self.since_ms.store(now_ms, Relaxed);
+        }
+        recovered
+    }
+}

@@ -1,0 +1,107 @@
+//! `hash KEY consistent`: keys and servers on one ring of CRC-32 values, so that a server's leaving moves its keys only.
+//!
+//! Points are placed as nginx places them (the way of Cache::Memcached::Fast), so that moving from nginx moves no key.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::attempts::{Attempts, HashState};
+use crate::balancer::Balancer;
+use crate::hash::MAX_MISSES;
+use crate::peer::Peer;
+
+/// Points a unit of weight.
+const POINTS_PER_WEIGHT: u32 = 160;
+
+/// The ring: sorted points, each of a name, and the servers that go by that name.
+#[derive(Debug, Default)]
+pub(crate) struct Ring {
+    /// Sorted by hash, without equal hashes.
+    points: Vec<Point>,
+    /// For each name the servers with it: a name that resolves to several addresses has one for each.
+    names: Vec<Vec<usize>>,
+}
+
+#[derive(Debug)]
+struct Point {
+    hash: u32,
+    name: u32,
+}
+
+impl Ring {
+    pub(crate) fn new(peers: &[Peer], primaries: &[usize]) -> Self {
+        let mut ring = Self::default();
+        let mut known: HashMap<&str, usize> = HashMap::new();
+        for &peer in primaries {
+            let settings = peers[peer].settings();
+            let name = *known.entry(&settings.name).or_insert_with(|| {
+                ring.names.push(Vec::new());
+                ring.names.len() - 1
+            });
+            ring.names[name].push(peer);
+            ring.place(u32::try_from(name).unwrap_or(u32::MAX), &settings.name, settings.weight);
+        }
+        // A stable sort: of two servers' points that collide, the one written first stays.
+        ring.points.sort_by_key(|point| point.hash);
+        ring.points.dedup_by_key(|point| point.hash);
+        ring
+    }
+
+    /// Index of the first point at or after the key's hash; past the last point it is the first again (modulo).
+    fn find(&self, key: &[u8]) -> usize {
+        let hash = crc32fast::hash(key);
+        self.points.partition_point(|point| point.hash < hash)
+    }
+
+    /// The servers at a point.
+    fn servers(&self, position: usize) -> &[usize] {
+        let point = &self.points[position % self.points.len()];
+        &self.names[point.name as usize]
+    }
+
+    fn place(&mut self, name: u32, written: &str, weight: u32) {
+        let (host, port) = split_name(written);
+        let mut base = crc32fast::Hasher::new();
+        base.update(host);
+        base.update(&[0]);
+        base.update(port);
+        let mut previous = 0_u32;
+        for _ in 0..weight.saturating_mul(POINTS_PER_WEIGHT) {
+            let mut crc = base.clone();
+            crc.update(&previous.to_le_bytes());
+            previous = crc.finalize();
+            self.points.push(Point { hash: previous, name });
+        }
+    }
+}
+
+impl Balancer {
+    /// The server at the key's place on the ring, or one further on; `None` when round robin has to decide.
+    pub(crate) fn pick_by_ring(&mut self, attempts: &mut Attempts, key: &[u8], now_ms: u64) -> Option<usize> {
+        let group = Arc::clone(&self.group);
+        let start = || HashState { position: group.ring.find(key), ..HashState::default() };
+        let mut state = attempts.hash.unwrap_or_else(start);
+        let mut picked = None;
+        while picked.is_none() && state.misses <= MAX_MISSES {
+            picked = self.pick_among(group.ring.servers(state.position), attempts, now_ms);
+            if picked.is_none() {
+                state.position += 1;
+                state.misses += 1;
+            }
+        }
+        attempts.hash = Some(state);
+        picked
+    }
+}
+
+/// A server's name cut into host and port: the port is digits after the last colon; a unix socket has none.
+fn split_name(name: &str) -> (&[u8], &[u8]) {
+    let bytes = name.as_bytes();
+    if bytes.len() >= 5 && bytes[..5].eq_ignore_ascii_case(b"unix:") {
+        return (&bytes[5..], b"");
+    }
+    match name.rsplit_once(':') {
+        Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => (host.as_bytes(), port.as_bytes()),
+        _ => (bytes, b""),
+    }
+}

@@ -1,0 +1,92 @@
+//! nginx's smooth weighted round robin: of weights 5, 1, 1 it makes a a b a c a a, never five in a row.
+//!
+//! Each server has a current weight that grows by its effective weight at every pick; the greatest is picked and loses
+//! the sum of all. Failures lower the effective weight; every pick that considers the server raises it by one again.
+
+use std::sync::Arc;
+
+use crate::attempts::Attempts;
+use crate::balancer::Balancer;
+use crate::peer::{Peer, PeerSettings};
+
+/// How often a pick is repeated because another thread took the server between the look and the claim.
+const MAX_LOST_CLAIMS: usize = 8;
+
+/// One thread's weights, one pair a server.
+#[derive(Debug)]
+pub(crate) struct Weights {
+    weights: Vec<Weight>,
+}
+
+#[derive(Debug)]
+struct Weight {
+    current: i64,
+    /// `0 <= effective <= configured`.
+    effective: i64,
+    configured: i64,
+}
+
+impl Weights {
+    pub(crate) fn new(peers: &[Peer]) -> Self {
+        let weight = |peer: &Peer| {
+            let configured = i64::from(peer.settings().weight);
+            Weight { current: 0, effective: configured, configured }
+        };
+        Self { weights: peers.iter().map(weight).collect() }
+    }
+
+    /// Picks the server whose turn it is among `candidates`.
+    pub(crate) fn next(&mut self, candidates: impl Iterator<Item = usize>) -> Option<usize> {
+        let mut total = 0;
+        let mut best: Option<(usize, i64)> = None;
+        for peer in candidates {
+            let weight = &mut self.weights[peer];
+            weight.current += weight.effective;
+            total += weight.effective;
+            if weight.effective < weight.configured {
+                weight.effective += 1;
+            }
+            if best.is_none_or(|(_, greatest)| weight.current > greatest) {
+                best = Some((peer, weight.current));
+            }
+        }
+        let (peer, _) = best?;
+        self.weights[peer].current -= total;
+        Some(peer)
+    }
+
+    /// A failure: fewer requests for a while.
+    pub(crate) fn penalize(&mut self, peer: usize, settings: &PeerSettings) {
+        let weight = &mut self.weights[peer];
+        if let Some(share) = settings.weight.checked_div(settings.max_fails) {
+            weight.effective = (weight.effective - i64::from(share)).max(0);
+        }
+    }
+}
+
+impl Balancer {
+    /// Round robin among the primary servers, then among the backups.
+    pub(crate) fn pick_in_turn(&mut self, attempts: &mut Attempts, now_ms: u64) -> Option<usize> {
+        let group = Arc::clone(&self.group);
+        if !attempts.on_backups {
+            if let Some(peer) = self.pick_among(&group.primaries, attempts, now_ms) {
+                return Some(peer);
+            }
+            attempts.on_backups = true;
+        }
+        self.pick_among(&group.backups, attempts, now_ms)
+    }
+
+    /// Round robin among the given servers, as far as they may be tried.
+    pub(crate) fn pick_among(&mut self, among: &[usize], attempts: &Attempts, now_ms: u64) -> Option<usize> {
+        let group = Arc::clone(&self.group);
+        for _ in 0..MAX_LOST_CLAIMS {
+            let open = |peer: &usize| !attempts.has_tried(*peer) && group.peers()[*peer].may_be_tried(now_ms);
+            let peer = self.weights.next(among.iter().copied().filter(open))?;
+            if group.peers()[peer].claim(now_ms) {
+                return Some(peer);
+            }
+        }
+        None
+    }
+}
