@@ -1,1 +1,25 @@
-//! bedloe: request-time rules made from the configuration tree
+//! Request-time rules made from the configuration tree: which server and location serve a request, what is sent to the
+//! upstream, what a text with variables renders to.
+//!
+//! It opens no socket and reads no clock: the values of variables come from the caller through [`Facts`]. Compiling
+//! allocates; a request, once buffers are warm, does not.
+
+mod fact;
+mod listener;
+mod location;
+mod lookup;
+mod map;
+mod normalize;
+mod proxy_rule;
+mod router;
+mod text;
+
+pub use fact::{Fact, Facts};
+pub use listener::Listener;
+pub use location::{Handler, Location, Return};
+pub use lookup::{argument, cookie};
+pub use map::{Maps, Scratch};
+pub use normalize::{BadPath, normalize};
+pub use proxy_rule::{ProxyRule, SetHeader};
+pub use router::{Router, Server, UpstreamRule};
+pub use text::Text;

@@ -1,0 +1,149 @@
+//! What a request's variables ask for: one fact a variable of nginx's. Values are the caller's business.
+
+/// Supplies the values of variables for one request.
+pub trait Facts {
+    /// Appends the value; false, with nothing appended, when there is none.
+    fn append(&self, fact: &Fact, out: &mut Vec<u8>) -> bool;
+}
+
+macro_rules! facts {
+    ($($(#[doc = $doc:literal])* $variant:ident = $($name:literal)|+;)+) => {
+        /// What a variable stands for. Names with two spellings (`$args`, `$query_string`) are one fact.
+        #[derive(Debug, Clone, PartialEq, Eq, Hash)]
+        pub enum Fact {
+            $($(#[doc = $doc])* $variant,)+
+            /// `$http_NAME`: a field of the request, the name in lower case with hyphens.
+            HttpField(String),
+            /// `$cookie_NAME`, compared without regard to case ([`crate::cookie`]).
+            Cookie(String),
+            /// `$arg_NAME`, compared without regard to case ([`crate::argument`]).
+            Arg(String),
+            /// `$sent_http_NAME`: a field of the answer, the name in lower case with hyphens.
+            SentHttpField(String),
+            /// `$upstream_http_NAME`: a field of the upstream's answer, the name in lower case with hyphens.
+            UpstreamHttpField(String),
+        }
+
+        fn plain(name: &str) -> Option<Fact> {
+            match name { $($($name)|+ => Some(Fact::$variant),)+ _ => None }
+        }
+
+        /// Names of all variables that carry no name of their own.
+        pub const PLAIN_NAMES: &[&str] = &[$($($name,)+)+];
+    };
+}
+
+facts! {
+    /// The host of the request line or the Host field, without port, lower case; else the server's name.
+    Host = "host";
+    /// The request target as it came, arguments included.
+    RequestUri = "request_uri";
+    /// The normalized path.
+    Uri = "uri" | "document_uri";
+    /// The arguments, without `?`.
+    Args = "args" | "query_string";
+    /// `?` when there are arguments.
+    IsArgs = "is_args";
+    /// `http` or `https`.
+    Scheme = "scheme";
+    /// `on` over TLS.
+    Https = "https";
+    /// The client's address.
+    RemoteAddr = "remote_addr";
+    /// The client's address in 4 or 16 bytes.
+    BinaryRemoteAddr = "binary_remote_addr";
+    /// The client's port.
+    RemotePort = "remote_port";
+    /// The user of basic authentication.
+    RemoteUser = "remote_user";
+    /// The address the client connected to.
+    ServerAddr = "server_addr";
+    /// The port the client connected to.
+    ServerPort = "server_port";
+    /// The first name of the server that serves the request.
+    ServerName = "server_name";
+    /// `HTTP/1.0`, `HTTP/1.1` or `HTTP/2.0`.
+    ServerProtocol = "server_protocol";
+    /// The request line.
+    Request = "request";
+    /// The method.
+    Method = "request_method";
+    /// 32 hexadecimal digits, the same for the whole request.
+    RequestId = "request_id";
+    /// Bytes of the request: line, head and body.
+    RequestLength = "request_length";
+    /// Seconds since the request's first byte, with milliseconds.
+    RequestTime = "request_time";
+    /// The status of the answer.
+    Status = "status";
+    /// Bytes of the answer's body sent.
+    BodyBytesSent = "body_bytes_sent";
+    /// Bytes of the answer sent.
+    BytesSent = "bytes_sent";
+    /// Local time in the log's format.
+    TimeLocal = "time_local";
+    /// Local time by ISO 8601.
+    TimeIso8601 = "time_iso8601";
+    /// Seconds since 1970 with milliseconds.
+    Msec = "msec";
+    /// The connection's number.
+    Connection = "connection";
+    /// Requests made over this connection so far.
+    ConnectionRequests = "connection_requests";
+    /// The machine's name.
+    Hostname = "hostname";
+    /// nginx's version that bedloe stands for.
+    NginxVersion = "nginx_version";
+    /// The process.
+    Pid = "pid";
+    /// `.` for a pipelined request, `p` else `.` otherwise, as nginx's logs have it.
+    Pipe = "pipe";
+    /// The authority of `proxy_pass`.
+    ProxyHost = "proxy_host";
+    /// The port of `proxy_pass`.
+    ProxyPort = "proxy_port";
+    /// The client's X-Forwarded-For with its address added.
+    ProxyAddXForwardedFor = "proxy_add_x_forwarded_for";
+    /// The request's Content-Length.
+    ContentLength = "content_length";
+    /// The request's Content-Type.
+    ContentType = "content_type";
+    /// Addresses of the upstream servers tried.
+    UpstreamAddr = "upstream_addr";
+    /// Their statuses.
+    UpstreamStatus = "upstream_status";
+    /// Their times to the end of the answer.
+    UpstreamResponseTime = "upstream_response_time";
+    /// Their times to connect.
+    UpstreamConnectTime = "upstream_connect_time";
+    /// Their times to the head of the answer.
+    UpstreamHeaderTime = "upstream_header_time";
+    /// `h2` over HTTP/2.
+    Http2 = "http2";
+    /// The TLS protocol.
+    SslProtocol = "ssl_protocol";
+    /// The TLS cipher.
+    SslCipher = "ssl_cipher";
+    /// The name asked for by SNI.
+    SslServerName = "ssl_server_name";
+}
+
+impl Fact {
+    /// The fact behind a variable's name (without `$`); `None` for a name that is no variable of nginx's served here.
+    pub fn parse(name: &str) -> Option<Self> {
+        let lower = name.to_ascii_lowercase();
+        plain(&lower).or_else(|| named(&lower))
+    }
+}
+
+fn named(name: &str) -> Option<Fact> {
+    let field = |rest: &str| rest.replace('_', "-");
+    let families: [(&str, &dyn Fn(&str) -> Fact); 5] = [
+        ("http_", &|rest| Fact::HttpField(field(rest))),
+        ("cookie_", &|rest| Fact::Cookie(rest.to_owned())),
+        ("arg_", &|rest| Fact::Arg(rest.to_owned())),
+        ("sent_http_", &|rest| Fact::SentHttpField(field(rest))),
+        ("upstream_http_", &|rest| Fact::UpstreamHttpField(field(rest))),
+    ];
+    families.iter().find_map(|(prefix, fact)| name.strip_prefix(prefix).filter(|rest| !rest.is_empty()).map(fact))
+}
