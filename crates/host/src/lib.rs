@@ -1,1 +1,33 @@
-//! bedloe: facts of one Linux host
+//! Facts of one Linux host, read from `/proc`: what a process uses, who holds a port, how many cores there are.
+//!
+//! It only reads. Tuning a host has no place here yet; nor have facts of the whole machine.
+
+pub mod ports;
+pub mod process;
+
+pub use ports::{Holder, holder};
+pub use process::{ProcessFacts, process};
+
+/// Why a fact cannot be told.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The process has ended, or there never was one of that id.
+    #[error("there is no process {pid}")]
+    NoProcess {
+        /// The id asked for.
+        pid: u32,
+    },
+    /// `/proc` is missing, closed to this user, or says what is not understood.
+    #[error("cannot read {what}: {source}")]
+    Proc {
+        /// What was read.
+        what: String,
+        /// What went wrong.
+        source: procfs::ProcError,
+    },
+}
+
+/// The cores that this process may use, at least one.
+pub fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
