@@ -4,11 +4,13 @@
 //! It opens no socket and reads no clock: the values of variables come from the caller through [`Facts`]. Compiling
 //! allocates; a request, once buffers are warm, does not.
 
+mod escape;
 mod fact;
 mod listener;
 mod location;
 mod lookup;
 mod map;
+mod matcher;
 mod normalize;
 mod proxy_rule;
 mod router;

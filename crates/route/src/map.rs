@@ -1,14 +1,13 @@
 //! `map`: a variable whose value depends on a text, computed at most once a request.
 
 use std::collections::HashMap;
+use std::mem;
 
 use conf::tree;
 
 use crate::fact::Facts;
+use crate::matcher::{Captures, Matcher};
 use crate::text::Text;
-
-/// Captures a text can name: the whole match and `$1` to `$9`.
-const CAPTURES: usize = 10;
 
 /// All maps of a configuration. A thread keeps a clone of its own, whose regular expressions then share no cache with
 /// another thread's.
@@ -26,52 +25,102 @@ struct Map {
     default: Text,
 }
 
-/// A regular expression, by the cheapest means that decides it.
-#[derive(Debug, Clone)]
-enum Matcher {
-    /// `.+` and its like: any text that is not empty.
-    NotEmpty,
-    Bytes(regex::bytes::Regex),
-    /// With look-around or back references. It works on valid UTF-8 only; other texts do not match.
-    Fancy(Box<fancy_regex::Regex>),
-    /// Compiles in no engine; `conf` has refused it.
-    Never,
-}
-
 /// A request's values of maps, and buffers that outlive it. Keep one a connection and [`reset`](Scratch::reset) it for
 /// each request.
 #[derive(Debug, Default)]
 pub struct Scratch {
+    /// Counts requests; values of an earlier one are not valid.
     request: u64,
     values: Vec<Value>,
-    subject: Vec<u8>,
-    captures: [Option<(usize, usize)>; CAPTURES],
+    captures: Captures,
 }
 
-/// A map's value, valid while its request is the scratch's.
+/// One map's value and the buffers it is computed in.
 #[derive(Debug, Default)]
 struct Value {
-    /// The request it was computed for, counted from 1; 0 is none.
-    request: u64,
+    /// The request it was computed for, plus one, so that 0 is none.
+    computed_for: u64,
     bytes: Vec<u8>,
     source: Vec<u8>,
-    locations: Option<regex::bytes::CaptureLocations>,
 }
 
 impl Scratch {
     /// Forgets the last request's values; keeps memory.
     pub fn reset(&mut self) {
         self.request += 1;
-        self.captures = [None; CAPTURES];
+        self.captures.clear();
     }
 
     pub(crate) fn append_capture(&self, number: u8, out: &mut Vec<u8>) {
-        if let Some(Some((start, end))) = self.captures.get(usize::from(number)) {
-            out.extend_from_slice(&self.subject[*start..*end]);
-        }
+        out.extend_from_slice(self.captures.get(number));
     }
 }
 
 impl Maps {
-    pub(crate) fn append(&self, _index: usize, _facts: &dyn Facts, _scratch: &mut Scratch, _out: &mut Vec<u8>) {}
+    /// Compiles the maps; `names` are their names and indexes.
+    pub(crate) fn compile(maps: &[tree::Map], names: &HashMap<String, usize>) -> Self {
+        Self { maps: maps.iter().map(|map| Map::compile(map, names)).collect() }
+    }
+
+    /// Appends a map's value, computing it unless this request has done so already.
+    pub(crate) fn append(&self, index: usize, facts: &dyn Facts, scratch: &mut Scratch, out: &mut Vec<u8>) {
+        if scratch.values.len() < self.maps.len() {
+            scratch.values.resize_with(self.maps.len(), Value::default);
+        }
+        if scratch.values[index].computed_for != scratch.request + 1 {
+            self.compute(index, facts, scratch);
+        }
+        out.extend_from_slice(&scratch.values[index].bytes);
+    }
+
+    fn compute(&self, index: usize, facts: &dyn Facts, scratch: &mut Scratch) {
+        let map = &self.maps[index];
+        let value = &mut scratch.values[index];
+        // Marked before it is computed: a map that leads back to itself finds its own value empty, and ends.
+        value.computed_for = scratch.request + 1;
+        let mut source = mem::take(&mut value.source);
+        let mut bytes = mem::take(&mut value.bytes);
+        source.clear();
+        map.source.render(facts, self, scratch, &mut source);
+        let result = map.choose(&source, &mut bytes, &mut scratch.captures);
+        bytes.clear();
+        result.render(facts, self, scratch, &mut bytes);
+        let value = &mut scratch.values[index];
+        value.source = source;
+        value.bytes = bytes;
+    }
+}
+
+impl Map {
+    fn compile(map: &tree::Map, names: &HashMap<String, usize>) -> Self {
+        let mut exact = HashMap::new();
+        for (key, result) in &map.exact {
+            exact.entry(key.to_ascii_lowercase().into_bytes()).or_insert_with(|| Text::compile(result, names));
+        }
+        let pattern = |(pattern, result): &(tree::Pattern, _)| (Matcher::new(pattern), Text::compile(result, names));
+        Self {
+            source: Text::compile(&map.source, names),
+            exact,
+            patterns: map.patterns.iter().map(pattern).collect(),
+            default: Text::compile(&map.default, names),
+        }
+    }
+
+    /// The result for a source: an exact key's, else the first matching pattern's, else the default.
+    fn choose(&self, source: &[u8], lower: &mut Vec<u8>, captures: &mut Captures) -> &Text {
+        self.exactly(source, lower)
+            .or_else(|| {
+                self.patterns.iter().find(|(matcher, _)| matcher.matches(source, captures)).map(|(_, text)| text)
+            })
+            .unwrap_or(&self.default)
+    }
+
+    fn exactly(&self, source: &[u8], lower: &mut Vec<u8>) -> Option<&Text> {
+        if self.exact.is_empty() {
+            return None;
+        }
+        lower.clear();
+        lower.extend(source.iter().map(u8::to_ascii_lowercase));
+        self.exact.get(lower.as_slice())
+    }
 }

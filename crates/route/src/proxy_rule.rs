@@ -2,9 +2,19 @@
 
 use std::collections::HashMap;
 
-use conf::tree::{self, NextUpstream};
+use conf::template::Template;
+use conf::tree::{NextUpstream, ProxyPass, ProxySettings};
 
-use crate::text::Text;
+use crate::escape::append_escaped;
+use crate::fact::Fact;
+use crate::text::{Piece, Text};
+
+/// Fields of the client's connection, which are not passed on unless they are set. The empty default of Connection is
+/// nginx's since 1.29.7, as keeping connections to upstreams is.
+const HOP_BY_HOP: &[&str] = &["connection", "expect", "keep-alive", "te", "upgrade"];
+
+/// Fields that frame the body. The sender writes them; one set by the configuration would contradict the bytes sent.
+const FRAMING: &[&str] = &["content-length", "transfer-encoding"];
 
 /// `proxy_pass` with all that applies to it.
 #[derive(Debug)]
@@ -52,6 +62,36 @@ pub struct SetHeader {
 }
 
 impl ProxyRule {
+    pub(crate) fn compile(
+        pass: &ProxyPass,
+        location: &str,
+        settings: &ProxySettings,
+        maps: &HashMap<String, usize>,
+    ) -> Self {
+        let set_headers = headers(&settings.set_headers, maps);
+        let set = set_headers.iter().map(|header| header.name.to_ascii_lowercase().into_bytes());
+        let replaced: Vec<Vec<u8>> =
+            set.chain(HOP_BY_HOP.iter().chain(FRAMING).map(|name| name.as_bytes().to_vec())).collect();
+        let (proxy_host, proxy_port) = host_and_port(&pass.host);
+        Self {
+            upstream: pass.upstream,
+            proxy_host,
+            proxy_port,
+            method: settings.method.as_ref().map(|method| Text::compile(method, maps)),
+            http11: settings.http11,
+            set_headers,
+            connect_timeout_ms: settings.connect_timeout_ms,
+            send_timeout_ms: settings.send_timeout_ms,
+            read_timeout_ms: settings.read_timeout_ms,
+            next_upstream: settings.next_upstream.clone(),
+            next_upstream_tries: settings.next_upstream_tries,
+            next_upstream_timeout_ms: settings.next_upstream_timeout_ms,
+            uri: pass.uri.as_ref().map(|uri| (uri.clone().into_bytes(), location.len())),
+            replaced_lengths: replaced.iter().fold(0, |bits, name| bits | length_bit(name)),
+            replaced,
+        }
+    }
+
     /// Whether the client's fields of this name are not passed on, because one is set or because they concern the
     /// client's connection only.
     pub fn replaces(&self, name: &[u8]) -> bool {
@@ -67,11 +107,42 @@ impl ProxyRule {
             return;
         };
         out.extend_from_slice(uri);
-        out.extend_from_slice(&path[(*replaced).min(path.len())..]);
+        let rest = &path[(*replaced).min(path.len())..];
+        // As in nginx: what the client did not escape is not escaped now either.
+        if was_escaped(raw_target) {
+            append_escaped(rest, out)
+        } else {
+            out.extend_from_slice(rest)
+        }
         if !args.is_empty() {
             out.push(b'?');
             out.extend_from_slice(args);
         }
+    }
+}
+
+fn was_escaped(raw_target: &[u8]) -> bool {
+    raw_target.iter().take_while(|&&byte| byte != b'?').any(|&byte| byte == b'%')
+}
+
+/// The fields to send: `Host $proxy_host` unless Host is set, then those that are set.
+fn headers(set: &[(String, Template)], maps: &HashMap<String, usize>) -> Vec<SetHeader> {
+    let written = set.iter().map(|(name, value)| SetHeader { name: name.clone(), value: Text::compile(value, maps) });
+    let is_set = |name: &str| set.iter().any(|(other, _)| other.eq_ignore_ascii_case(name));
+    let host = SetHeader { name: "Host".to_owned(), value: Text::from_pieces(vec![Piece::Fact(Fact::ProxyHost)]) };
+    let host = Some(host).filter(|_| !is_set("Host"));
+    let of_framing = |header: &SetHeader| FRAMING.iter().any(|name| header.name.eq_ignore_ascii_case(name));
+    host.into_iter().chain(written).filter(|header| !of_framing(header)).collect()
+}
+
+/// Host without a port that is HTTP's own, and the port.
+fn host_and_port(authority: &str) -> (String, String) {
+    match authority.rsplit_once(':') {
+        Some((host, "80")) => (host.to_owned(), "80".to_owned()),
+        Some((_, port)) if !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()) => {
+            (authority.to_owned(), port.to_owned())
+        }
+        _ => (authority.to_owned(), "80".to_owned()),
     }
 }
 

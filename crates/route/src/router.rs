@@ -1,6 +1,7 @@
 //! The router: everything compiled from a configuration, and the way to a request's server and location.
 
-use std::net::{IpAddr, SocketAddr};
+use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use conf::tree::{self, LocationSettings};
@@ -69,8 +70,15 @@ pub struct UpstreamRule {
 impl Router {
     /// Compiles a configuration that `conf` has accepted.
     pub fn compile(config: &tree::Config) -> Self {
-        let _ = config;
-        Self { listeners: Vec::new(), servers: Vec::new(), upstreams: Vec::new(), maps: Maps::default() }
+        let http = &config.http;
+        let names: HashMap<String, usize> =
+            http.maps.iter().enumerate().map(|(index, map)| (map.name.to_ascii_lowercase(), index)).collect();
+        Self {
+            listeners: Listener::merge(&http.servers),
+            servers: http.servers.iter().enumerate().map(|(i, server)| Server::compile(i, server, &names)).collect(),
+            upstreams: http.upstreams.iter().map(|upstream| UpstreamRule::compile(upstream, &names)).collect(),
+            maps: Maps::compile(&http.maps, &names),
+        }
     }
 
     /// The addresses to listen on.
@@ -95,20 +103,55 @@ impl Router {
 
     /// The listener that a connection accepted on `listener` belongs to, by the address the client connected to.
     pub fn listener_at(&self, listener: usize, local: SocketAddr) -> usize {
-        let _: Option<IpAddr> = Some(local.ip());
-        listener
+        let covers = |other: &Listener| other.within == Some(listener) && other.address == local;
+        self.listeners.iter().position(covers).unwrap_or(listener)
     }
 
     /// The server for a host as the client wrote it: case, port and a final dot do not matter. The listener's default
     /// server for a name that no server has.
     pub fn server(&self, listener: usize, host: &[u8]) -> &Server {
-        let _ = host;
-        &self.servers[self.listeners[listener].default]
+        &self.servers[self.listeners[listener].find(host)]
     }
 
     /// The location for a normalized path; one that answers 404 when none matches.
     pub fn location<'r>(&'r self, server: &'r Server, path: &[u8]) -> &'r Location {
-        let _ = path;
         server.locations.find(path)
+    }
+}
+
+impl Server {
+    fn compile(index: usize, server: &tree::Server, maps: &HashMap<String, usize>) -> Self {
+        Self {
+            index,
+            name: server.names.first().cloned().unwrap_or_default(),
+            names: server.names.clone(),
+            tls: server.tls.clone(),
+            returns: server.returns.as_ref().map(|returns| Return::compile(returns, maps)),
+            settings: Arc::new(server.settings.clone()),
+            client_header_timeout_ms: server.client_header_timeout_ms,
+            ignore_invalid_headers: server.ignore_invalid_headers,
+            underscores_in_headers: server.underscores_in_headers,
+            locations: Locations::compile(server, maps),
+        }
+    }
+}
+
+impl UpstreamRule {
+    fn compile(upstream: &tree::Upstream, maps: &HashMap<String, usize>) -> Self {
+        let (key, consistent) = match &upstream.algorithm {
+            tree::Algorithm::RoundRobin => (None, false),
+            tree::Algorithm::Hash { key, consistent } => (Some(Text::compile(key, maps)), *consistent),
+        };
+        Self {
+            name: upstream.name.clone(),
+            declared: upstream.declared,
+            key,
+            consistent,
+            servers: upstream.servers.clone(),
+            keepalive: upstream.keepalive,
+            keepalive_timeout_ms: upstream.keepalive_timeout_ms,
+            keepalive_requests: upstream.keepalive_requests,
+            keepalive_time_ms: upstream.keepalive_time_ms,
+        }
     }
 }

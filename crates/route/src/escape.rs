@@ -1,0 +1,18 @@
+//! Percent-encoding of paths that go into a request line or an address.
+
+/// Appends a path with every byte escaped that may not stand in one unescaped, or that would end it.
+pub(crate) fn append_escaped(path: &[u8], out: &mut Vec<u8>) {
+    for &byte in path {
+        if must_be_escaped(byte) {
+            out.extend_from_slice(&[b'%', HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]]);
+        } else {
+            out.push(byte);
+        }
+    }
+}
+
+const HEX: &[u8; 16] = b"0123456789ABCDEF";
+
+fn must_be_escaped(byte: u8) -> bool {
+    !byte.is_ascii_graphic() || br##""#%<>?\^`{|}"##.contains(&byte)
+}
