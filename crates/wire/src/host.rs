@@ -1,1 +1,96 @@
-//! Hosts and ports (RFC 9110 7.2, RFC 3986 3.2).
+//! Hosts and ports: which values of `Host`, and which authorities of a target, are accepted.
+//!
+//! RFC 9110 7.2 and RFC 3986 3.2, without user names and addresses of future versions. A name with two dots in a row
+//! or with nothing but a dot is no name (nginx says the same).
+
+/// Longest port: 65535.
+const PORT_DIGITS_MAX: usize = 5;
+
+/// Whether this is a host with, or without, a port.
+pub(crate) fn is_valid(value: &[u8]) -> bool {
+    let (host, port) = match value {
+        [b'[', literal @ ..] => match literal.iter().position(|&byte| byte == b']') {
+            Some(end) if is_ipv6(&literal[..end]) => return is_port_part(&literal[end + 1..]),
+            _ => return false,
+        },
+        _ => value.split_at(value.iter().position(|&byte| byte == b':').unwrap_or(value.len())),
+    };
+    is_name(host) && is_port_part(port)
+}
+
+fn is_name(name: &[u8]) -> bool {
+    let mut last = 0;
+    for &byte in name {
+        if !NAME_BYTES[byte as usize] || (byte == b'.' && last == b'.') {
+            return false;
+        }
+        last = byte;
+    }
+    !matches!(name, b"" | b".")
+}
+
+fn is_ipv6(address: &[u8]) -> bool {
+    address.len() >= 2 && address.iter().all(|&byte| byte.is_ascii_hexdigit() || byte == b':' || byte == b'.')
+}
+
+/// Nothing, or a colon and digits; the digits may be missing (RFC 3986 3.2.3).
+fn is_port_part(part: &[u8]) -> bool {
+    match part {
+        [] => true,
+        [b':', digits @ ..] => digits.len() <= PORT_DIGITS_MAX && digits.iter().all(u8::is_ascii_digit),
+        _ => false,
+    }
+}
+
+/// Unreserved characters, sub-delimiters and the percent sign (RFC 3986 3.2.2).
+const NAME_BYTES: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        table[byte] = (byte as u8).is_ascii_alphanumeric();
+        byte += 1;
+    }
+    let others = b"-._~!$&'()*+,;=%";
+    let mut at = 0;
+    while at < others.len() {
+        table[others[at] as usize] = true;
+        at += 1;
+    }
+    table
+};
+
+#[cfg(test)]
+mod tests {
+    use super::is_valid;
+
+    #[test]
+    fn accepted() {
+        for host in [
+            "a",
+            "A.example",
+            "a.",
+            "a_b-c.example:8443",
+            "10.0.0.1",
+            "10.0.0.1:80",
+            "[::1]",
+            "[::1]:80",
+            "a:",
+            "[::]:",
+            "[::ffff:10.0.0.1]",
+            "x%41",
+            "a:65535",
+        ] {
+            assert!(is_valid(host.as_bytes()), "{host}");
+        }
+    }
+
+    #[test]
+    fn refused() {
+        for host in [
+            "", ".", "..", "a..b", ":80", "a:b", "a:80:80", "a:123456", "a/b", "a\\b", "a b", "user@a", "[::1", "[]",
+            "[::1]x", "[g::]", "a#", "a?", "::1", "\u{e9}", "a\t", "a\"", "<a>", "a:-1", "a:+1",
+        ] {
+            assert!(!is_valid(host.as_bytes()), "{host}");
+        }
+    }
+}

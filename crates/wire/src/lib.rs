@@ -21,6 +21,7 @@ mod known;
 mod request;
 mod response;
 mod scan;
+mod summary;
 
 pub use body::{Body, BodyError, CHUNK_EXTENSION_MAX, Piece, TRAILER_BYTES_MAX, TRAILER_FIELDS_MAX};
 pub use fault::{Malformed, Refusal};

@@ -1,7 +1,15 @@
 //! The head of a request, as a server or a proxy reads it.
 
-use crate::scan::Scan;
-use crate::{Field, Framing, Limits, Refusal, Span, Version};
+use std::mem::MaybeUninit;
+
+use httparse::{Error, Status};
+use memchr::memchr;
+
+use crate::scan::{
+    FIELDS_USUAL, Scan, TooLong, check_sizes, field_fault, is_control, is_token_byte, skip_empty_lines, span,
+};
+use crate::summary::Summary;
+use crate::{FIELDS_MAX, Field, Framing, Limits, Refusal, Span, Version, host};
 
 /// The head of a request; all spans lie in the bytes that it was parsed from. Made to be used again and again.
 #[derive(Debug, Default)]
@@ -48,8 +56,180 @@ impl RequestHead {
     ///
     /// # Errors
     /// The request must be refused; `RequestHead` is then ready for another connection.
+    #[inline]
     pub fn parse(&mut self, bytes: &[u8], limits: &Limits) -> Result<Option<usize>, Refusal> {
-        let _ = (bytes, limits, &self.scan);
-        Ok(None)
+        let result = self.read(bytes, limits);
+        if !matches!(result, Ok(None)) {
+            self.scan = Scan::default();
+        }
+        result
+    }
+
+    fn read(&mut self, bytes: &[u8], limits: &Limits) -> Result<Option<usize>, Refusal> {
+        let Some(start) = skip_empty_lines(bytes)? else { return Ok(None) };
+        if !self.scan.worth_trying(bytes, start, limits)? {
+            return Ok(None);
+        }
+        self.read_with::<FIELDS_USUAL>(bytes, start, limits)
+    }
+
+    fn read_with<const SLOTS: usize>(
+        &mut self,
+        bytes: &[u8],
+        start: usize,
+        limits: &Limits,
+    ) -> Result<Option<usize>, Refusal> {
+        let mut slots = [const { MaybeUninit::uninit() }; SLOTS];
+        let slots = &mut slots[..SLOTS.min(limits.fields)];
+        let mut request = httparse::Request::new(&mut []);
+        match request.parse_with_uninit_headers(&bytes[start..], slots) {
+            Ok(Status::Complete(length)) => {
+                let bytes = &bytes[..start + length];
+                check_sizes(bytes, start, limits)?;
+                self.accept(&request, bytes)?;
+                Ok(Some(bytes.len()))
+            }
+            Ok(Status::Partial) => {
+                self.scan.needs_more(bytes, start, limits)?;
+                Ok(None)
+            }
+            Err(Error::TooManyHeaders) if SLOTS < limits.fields && SLOTS < FIELDS_MAX => {
+                self.read_many(bytes, start, limits)
+            }
+            Err(error) => Err(refusal(error, bytes, start)),
+        }
+    }
+
+    /// Reads a head with more fields than usual again, with all the slots that there can be.
+    #[cold]
+    #[inline(never)]
+    fn read_many(&mut self, bytes: &[u8], start: usize, limits: &Limits) -> Result<Option<usize>, Refusal> {
+        self.read_with::<FIELDS_MAX>(bytes, start, limits)
+    }
+
+    /// Checks what httparse found; `bytes` are the whole head.
+    #[inline]
+    fn accept(&mut self, request: &httparse::Request<'_, '_>, bytes: &[u8]) -> Result<(), Refusal> {
+        let summary = Summary::of(request.headers, bytes, &mut self.fields)?;
+        let method = request.method.unwrap_or_default().as_bytes();
+        let target = request.path.unwrap_or_default().as_bytes();
+        self.version = if request.version == Some(0) { Version::Http10 } else { Version::Http11 };
+        self.method = span(bytes, method);
+        self.target = span(bytes, target);
+        self.framing = summary.framing(bytes, self.version)?.unwrap_or(Framing::None);
+        self.host = host(&summary, bytes, self.version)?;
+        self.path = self.target;
+        if target[0] != b'/' || method == b"CONNECT" {
+            self.read_other_form(method, target)?;
+        }
+        if memchr(b'#', target).is_some() {
+            return Err(Refusal::Target);
+        }
+        let modern = self.version == Version::Http11;
+        self.keep_alive = summary.keeps_alive(self.version);
+        self.upgrade = modern && summary.upgrade;
+        self.expect_continue =
+            modern && summary.expects_continue && !matches!(self.framing, Framing::None | Framing::Length(0));
+        Ok(())
+    }
+
+    /// The targets that do not start with a slash (RFC 9112 3.2.2 to 3.2.4).
+    #[cold]
+    fn read_other_form(&mut self, method: &[u8], target: &[u8]) -> Result<(), Refusal> {
+        match method {
+            b"CONNECT" if host::is_valid(target) => return Ok(()),
+            b"CONNECT" => return Err(Refusal::Target),
+            b"OPTIONS" if target == b"*" => return Ok(()),
+            _ => {}
+        }
+        let authority = ["http://", "https://"]
+            .into_iter()
+            .find(|scheme| {
+                target.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme.as_bytes()))
+            })
+            .map(str::len)
+            .ok_or(Refusal::Target)?;
+        let end = target[authority..].iter().position(|byte| b"/?#".contains(byte)).map(|at| authority + at);
+        if !host::is_valid(&target[authority..end.unwrap_or(target.len())]) {
+            return Err(Refusal::Host);
+        }
+        let base = self.target.start as usize;
+        self.host = Some(Span::new(base + authority, base + end.unwrap_or(target.len())));
+        self.path = match end {
+            Some(slash) if target[slash] == b'/' => Span::new(base + slash, base + target.len()),
+            // An empty path stands for a slash: one of those before the host serves.
+            None => Span::new(base + authority - 1, base + authority),
+            // A slash would have to be put between; nobody sends this.
+            Some(_) => return Err(Refusal::Target),
+        };
+        Ok(())
     }
 }
+
+/// The checked value of `Host` (RFC 9112 3.2). HTTP/1.0 may do without.
+fn host(summary: &Summary, bytes: &[u8], version: Version) -> Result<Option<Span>, Refusal> {
+    match (summary.hosts, summary.host) {
+        (0, _) if version == Version::Http10 => Ok(None),
+        (0, _) => Err(Refusal::HostMissing),
+        (1, Some(value)) if host::is_valid(value.of(bytes)) => Ok(Some(value)),
+        (1, _) => Err(Refusal::Host),
+        _ => Err(Refusal::HostRepeated),
+    }
+}
+
+impl From<TooLong> for Refusal {
+    fn from(too_long: TooLong) -> Self {
+        match too_long {
+            TooLong::FirstLine => Self::RequestLineTooLong,
+            TooLong::Field => Self::FieldTooLong,
+            TooLong::Head => Self::HeadTooLarge,
+        }
+    }
+}
+
+/// Names what httparse did not accept.
+#[cold]
+fn refusal(error: Error, bytes: &[u8], start: usize) -> Refusal {
+    let bytes = &bytes[start..];
+    match error {
+        Error::TooManyHeaders => Refusal::TooManyFields,
+        Error::Token | Error::Version | Error::NewLine | Error::Status => {
+            let line = bytes.split(|&byte| byte == b'\n').next().unwrap_or_default();
+            request_line_fault(line).or_else(|| field_fault(bytes)).unwrap_or(Refusal::RequestLine)
+        }
+        Error::HeaderName | Error::HeaderValue => field_fault(bytes).unwrap_or(Refusal::FieldValue),
+    }
+}
+
+/// What is wrong with a request line, possibly one that is not whole yet.
+fn request_line_fault(line: &[u8]) -> Option<Refusal> {
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    if line.contains(&b'\r') {
+        return Some(Refusal::BareCr);
+    }
+    let mut words = line.splitn(3, |&byte| byte == b' ');
+    let method = words.next().unwrap_or_default();
+    if method.is_empty() || !method.iter().all(|&byte| is_token_byte(byte)) {
+        return Some(Refusal::Method);
+    }
+    let Some(target) = words.next() else { return Some(Refusal::RequestLine) };
+    if target.iter().any(|&byte| is_control(byte) || byte == b'\t') || std::str::from_utf8(target).is_err() {
+        return Some(Refusal::Target);
+    }
+    match words.next() {
+        Some([b'H', b'T', b'T', b'P', b'/', version @ ..]) => version_fault(version),
+        _ => Some(Refusal::RequestLine),
+    }
+}
+
+/// What is wrong with the version after `HTTP/`.
+fn version_fault(version: &[u8]) -> Option<Refusal> {
+    match version {
+        [b'2'..=b'9', ..] | [b'1', b'.', b'2'..=b'9'] => Some(Refusal::VersionNotSupported),
+        b"1.0" | b"1.1" => None,
+        _ => Some(Refusal::Version),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,179 @@
+//! What a head's fields say about its message: framing, persistence, what is for this connection only.
+//!
+//! One pass over the fields; a second one only when `Connection` names fields of its own.
+
+use httparse::Header;
+
+use crate::field::NameKind;
+use crate::scan::span;
+use crate::{Field, Framing, Known, Refusal, Span, Version};
+
+/// The most names that `Connection` fields may nominate: each is compared with every field of the head.
+const NOMINATIONS_MAX: usize = 32;
+
+/// What one pass over the fields finds.
+#[derive(Debug, Default)]
+pub(crate) struct Summary {
+    pub(crate) host: Option<Span>,
+    pub(crate) hosts: usize,
+    pub(crate) expects_continue: bool,
+    /// `Connection` has the option `upgrade`, and there is an `Upgrade` field.
+    pub(crate) upgrade: bool,
+    length: Option<u64>,
+    coding: Option<Span>,
+    close: bool,
+    keep_alive: bool,
+    upgrade_option: bool,
+    upgrade_field: bool,
+    nominations: usize,
+}
+
+impl Summary {
+    /// Fills `fields` from what httparse found in `bytes`.
+    #[inline]
+    pub(crate) fn of(headers: &[Header<'_>], bytes: &[u8], fields: &mut Vec<Field>) -> Result<Self, Refusal> {
+        let mut summary = Self::default();
+        fields.clear();
+        for header in headers {
+            let name = span(bytes, header.name.as_bytes());
+            let value = span(bytes, header.value);
+            let known = Known::of(header.name.as_bytes());
+            let kind = if known == Known::Other { NameKind::of(header.name.as_bytes()) } else { NameKind::Plain };
+            fields.push(Field { name, value, known, kind, hop: known.is_hop_by_hop() });
+            summary.take(known, value, header.value)?;
+        }
+        summary.upgrade = summary.upgrade_option && summary.upgrade_field;
+        if summary.nominations > 0 {
+            mark_nominated(fields, bytes, summary.nominations)?;
+        }
+        Ok(summary)
+    }
+
+    #[inline]
+    fn take(&mut self, known: Known, span: Span, value: &[u8]) -> Result<(), Refusal> {
+        match known {
+            Known::Host => {
+                self.hosts += 1;
+                self.host = Some(span);
+            }
+            Known::ContentLength => {
+                if self.length.replace(content_length(value)?).is_some() {
+                    return Err(Refusal::ContentLengthRepeated);
+                }
+            }
+            Known::TransferEncoding => {
+                if self.coding.replace(span).is_some() {
+                    return Err(Refusal::TransferEncoding);
+                }
+            }
+            Known::Connection => self.take_connection(value),
+            Known::Upgrade => self.upgrade_field = true,
+            Known::Expect => self.expects_continue |= value.eq_ignore_ascii_case(b"100-continue"),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn take_connection(&mut self, value: &[u8]) {
+        for option in list(value) {
+            if option.eq_ignore_ascii_case(b"keep-alive") {
+                self.keep_alive = true;
+            } else if option.eq_ignore_ascii_case(b"close") {
+                self.close = true;
+            } else if option.eq_ignore_ascii_case(b"upgrade") {
+                self.upgrade_option = true;
+            } else if !option.is_empty() {
+                self.nominations += 1;
+            }
+        }
+    }
+
+    /// How the body ends, where a length or a coding says so (RFC 9112 6.3).
+    pub(crate) fn framing(&self, bytes: &[u8], version: Version) -> Result<Option<Framing>, Refusal> {
+        let Some(coding) = self.coding else { return Ok(self.length.map(Framing::Length)) };
+        if version == Version::Http10 {
+            return Err(Refusal::TransferEncodingHttp10);
+        }
+        if self.length.is_some() {
+            return Err(Refusal::BothLengths);
+        }
+        let coding = coding.of(bytes);
+        if coding.eq_ignore_ascii_case(b"chunked") { Ok(Some(Framing::Chunked)) } else { Err(coding_fault(coding)) }
+    }
+
+    /// Whether the connection goes on (RFC 9112 9.3).
+    pub(crate) fn keeps_alive(&self, version: Version) -> bool {
+        !self.close && (self.keep_alive || version == Version::Http11)
+    }
+}
+
+/// The elements of a comma-separated list, without white space around them.
+fn list(value: &[u8]) -> impl Iterator<Item = &[u8]> {
+    value.split(|&byte| byte == b',').map(<[u8]>::trim_ascii)
+}
+
+/// Digits only: no sign, no list, no more than a signed 64-bit number holds.
+fn content_length(value: &[u8]) -> Result<u64, Refusal> {
+    if value.is_empty() {
+        return Err(Refusal::ContentLength);
+    }
+    let digits = value.iter().map(|byte| byte.wrapping_sub(b'0'));
+    digits
+        .into_iter()
+        .try_fold(0_u64, |number, digit| {
+            let number = number.checked_mul(10)?.checked_add(u64::from(digit))?;
+            (digit < 10 && number <= i64::MAX as u64).then_some(number)
+        })
+        .ok_or(Refusal::ContentLength)
+}
+
+/// What is wrong with a `Transfer-Encoding` other than `chunked`: a coding that is not served in front of one final
+/// `chunked`, or without any, is unknown; everything else is malformed.
+#[cold]
+fn coding_fault(value: &[u8]) -> Refusal {
+    let is_chunked = |coding: &[u8]| coding.eq_ignore_ascii_case(b"chunked");
+    let malformed = list(value).any(<[u8]>::is_empty);
+    let chunked = list(value).filter(|coding| is_chunked(coding)).count();
+    let last_is_chunked = list(value).last().is_some_and(is_chunked);
+    if malformed || chunked > 1 || (chunked == 1 && !last_is_chunked) {
+        Refusal::TransferEncoding
+    } else {
+        Refusal::TransferCodingUnknown
+    }
+}
+
+/// Marks the fields that `Connection` names as hop-by-hop.
+#[cold]
+fn mark_nominated(fields: &mut [Field], bytes: &[u8], nominations: usize) -> Result<(), Refusal> {
+    if nominations > NOMINATIONS_MAX {
+        return Err(Refusal::TooManyOptions);
+    }
+    for at in 0..fields.len() {
+        if fields[at].known != Known::Connection {
+            continue;
+        }
+        for option in list(fields[at].value.of(bytes)) {
+            for field in fields.iter_mut().filter(|field| field.name.of(bytes).eq_ignore_ascii_case(option)) {
+                field.hop |= may_be_nominated(field.known);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Fields that a peer cannot have removed by naming them in `Connection`: the ones that frame or route the message,
+/// and those with which proxies on the way say who the client is.
+fn may_be_nominated(known: Known) -> bool {
+    !matches!(
+        known,
+        Known::Host
+            | Known::ContentLength
+            | Known::Forwarded
+            | Known::Via
+            | Known::XForwardedFor
+            | Known::XForwardedHost
+            | Known::XForwardedPort
+            | Known::XForwardedProto
+            | Known::XRealIp
+    )
+}
