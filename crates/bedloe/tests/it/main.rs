@@ -1,0 +1,3 @@
+//! The program's tests against the outside: one binary, one module a subject. Unit tests live beside the code.
+
+mod tidy;
