@@ -1,5 +1,5 @@
 //! Places that must say the same: the README's two commands and what CI runs, ARCHITECTURE.md's arrows and the ones
-//! that are checked.
+//! that are checked, the crates and the bans that clippy holds them to.
 
 use super::Finding;
 use super::arrows::{ARROWS, LEAVES};
@@ -11,6 +11,28 @@ pub(super) fn disagreements(project: &Project) -> Vec<Finding> {
         match project.find(path) {
             Some(file) => findings.extend(rule(file)),
             None => findings.push(Finding::new(&TextFile::sample(path, ""), 0, "is missing")),
+        }
+    }
+    findings.extend(bans(project));
+    findings
+}
+
+/// Which bans hold for which crates; the others have the file at the root.
+const BANS: [(&str, &[&str]); 2] = [
+    ("clippy-pure.toml", &["conf", "route", "wire", "balance", "metrics"]),
+    ("clippy-data-plane.toml", &["net", "proxy", "load"]),
+];
+
+/// Each crate's `clippy.toml` is a link to its group's, which here reads as the same text.
+fn bans(project: &Project) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for (shared, crates) in BANS {
+        let wanted = project.find(shared).map(|file| &file.text);
+        for name in crates {
+            let path = format!("crates/{name}/clippy.toml");
+            if wanted.is_none() || project.find(&path).map(|file| &file.text) != wanted {
+                findings.push(Finding::new(&TextFile::sample(&path, ""), 0, format!("must be a link to {shared}")));
+            }
         }
     }
     findings
@@ -53,4 +75,16 @@ fn wants_every_arrow_shown() {
     assert_eq!(arrows(&TextFile::sample("ARCHITECTURE.md", "")).len(), ARROWS.len() + 1);
     let page = "bedloe -> all\nlab    -> proxy, load, host, metrics, net   net -> wire\n";
     assert_eq!(arrows(&TextFile::sample("ARCHITECTURE.md", page)).len(), ARROWS.len() + 1 - 3);
+}
+
+#[test]
+fn wants_the_bans_linked() {
+    let shared = BANS.map(|(name, _)| TextFile::sample(name, name));
+    let links = BANS.iter().flat_map(|(shared, crates)| {
+        crates.iter().map(move |name| TextFile::sample(&format!("crates/{name}/clippy.toml"), shared))
+    });
+    let mut files: Vec<TextFile> = shared.into_iter().chain(links).collect();
+    assert!(bans(&Project::of(files.clone(), Vec::new())).is_empty());
+    files.pop();
+    assert_eq!(bans(&Project::of(files, Vec::new())).len(), 1);
 }
