@@ -28,8 +28,8 @@ macro_rules! facts {
             match name { $($($name)|+ => Some(Fact::$variant),)+ _ => None }
         }
 
-        /// Names of all variables that carry no name of their own.
-        pub const PLAIN_NAMES: &[&str] = &[$($($name,)+)+];
+        #[cfg(test)]
+        const PLAIN_NAMES: &[&str] = &[$($($name,)+)+];
     };
 }
 
@@ -137,13 +137,43 @@ impl Fact {
 }
 
 fn named(name: &str) -> Option<Fact> {
-    let field = |rest: &str| rest.replace('_', "-");
-    let families: [(&str, &dyn Fn(&str) -> Fact); 5] = [
-        ("http_", &|rest| Fact::HttpField(field(rest))),
-        ("cookie_", &|rest| Fact::Cookie(rest.to_owned())),
-        ("arg_", &|rest| Fact::Arg(rest.to_owned())),
-        ("sent_http_", &|rest| Fact::SentHttpField(field(rest))),
-        ("upstream_http_", &|rest| Fact::UpstreamHttpField(field(rest))),
-    ];
-    families.iter().find_map(|(prefix, fact)| name.strip_prefix(prefix).filter(|rest| !rest.is_empty()).map(fact))
+    let rest_of = |family: &str| name.strip_prefix(family).filter(|rest| !rest.is_empty());
+    let field_of = |family: &str| rest_of(family).map(|rest| rest.replace('_', "-"));
+    rest_of("cookie_")
+        .map(|rest| Fact::Cookie(rest.to_owned()))
+        .or_else(|| rest_of("arg_").map(|rest| Fact::Arg(rest.to_owned())))
+        .or_else(|| field_of("http_").map(Fact::HttpField))
+        .or_else(|| field_of("sent_http_").map(Fact::SentHttpField))
+        .or_else(|| field_of("upstream_http_").map(Fact::UpstreamHttpField))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_facts_without_regard_to_case() {
+        let table = [
+            ("host", Some(Fact::Host)),
+            ("HOST", Some(Fact::Host)),
+            ("query_string", Some(Fact::Args)),
+            ("http2", Some(Fact::Http2)),
+            ("http_x_forwarded_proto", Some(Fact::HttpField("x-forwarded-proto".into()))),
+            ("cookie_JSESSIONID", Some(Fact::Cookie("jsessionid".into()))),
+            ("arg_a_b", Some(Fact::Arg("a_b".into()))),
+            ("upstream_http_server", Some(Fact::UpstreamHttpField("server".into()))),
+            ("http_", None),
+            ("nothing", None),
+        ];
+        for (name, fact) in table {
+            assert_eq!(Fact::parse(name), fact, "{name}");
+        }
+    }
+
+    #[test]
+    fn every_plain_name_is_a_fact() {
+        for name in PLAIN_NAMES {
+            assert!(Fact::parse(name).is_some(), "{name}");
+        }
+    }
 }

@@ -14,6 +14,8 @@ mod matcher;
 mod normalize;
 mod proxy_rule;
 mod router;
+#[cfg(test)]
+mod testing;
 mod text;
 
 pub use fact::{Fact, Facts};

@@ -118,3 +118,6 @@ fn bare_host(host: &[u8]) -> &[u8] {
     let host = &host[..end.unwrap_or(host.len())];
     host.strip_suffix(b".").unwrap_or(host)
 }
+
+#[cfg(test)]
+mod tests;

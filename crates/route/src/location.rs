@@ -159,3 +159,6 @@ fn link_parents(prefixes: &mut [Prefix]) {
         open.push(index);
     }
 }
+
+#[cfg(test)]
+mod tests;

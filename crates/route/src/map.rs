@@ -124,3 +124,6 @@ impl Map {
         self.exact.get(lower.as_slice())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -77,3 +77,85 @@ fn end_segment(path: &mut Vec<u8>) -> Result<(), BadPath> {
 fn hex(digit: u8) -> Option<u8> {
     char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok())
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may panic")]
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn check(path: &str, expected: Option<&str>) {
+        let mut scratch = b"left over".to_vec();
+        let result = normalize(path.as_bytes(), &mut scratch).ok().map(<[u8]>::to_vec);
+        assert_eq!(result, expected.map(|path| path.as_bytes().to_vec()), "{path}");
+    }
+
+    #[test]
+    fn paths_are_normalized_as_nginx_does() {
+        let table = [
+            ("/", "/"),
+            ("/a/b.c", "/a/b.c"),
+            ("//a///b/", "/a/b/"),
+            ("/a/./b", "/a/b"),
+            ("/a/.", "/a/"),
+            ("/a/..", "/"),
+            ("/a/../b", "/b"),
+            ("/a/b/../../c", "/c"),
+            ("/a//../b", "/b"),
+            ("/.hidden", "/.hidden"),
+            ("/...", "/..."),
+            ("/a/..b", "/a/..b"),
+            ("/%61", "/a"),
+            ("/%2e%2E/", ""),
+            ("/a/%2e%2e/b", "/b"),
+            ("/a%2Fb", "/a/b"),
+            ("/a%2f%2fb", "/a/b"),
+            ("/a%2f..%2fb", "/b"),
+            ("/a%3Fb", "/a?b"),
+            ("/a%23b", "/a#b"),
+            ("/a#b/../..", "/a"),
+            ("/100%25", "/100%"),
+            ("/%252e%252e/", "/%2e%2e/"),
+            ("/a+b", "/a+b"),
+            ("/caf%C3%A9", "/café"),
+        ];
+        for (path, expected) in table {
+            check(path, Some(expected).filter(|path| !path.is_empty()));
+        }
+    }
+
+    #[test]
+    fn malformed_paths_are_refused() {
+        for path in
+            ["", "a", "*", "/..", "/../a", "/a/../..", "/a/../../b", "/%", "/%4", "/%zz", "/%00", "/a%2f..%2f.."]
+        {
+            check(path, None);
+        }
+    }
+
+    #[test]
+    fn a_normal_path_is_not_copied() {
+        let path = b"/accounts-external/api/hello.v1/x..y";
+        assert_eq!(normalize(path, &mut Vec::new()).unwrap().as_ptr(), path.as_ptr());
+    }
+
+    proptest! {
+        #[test]
+        fn results_have_no_empty_or_dot_segments(path in "/[a/.%2eEfF#]{0,24}") {
+            let mut scratch = Vec::new();
+            if let Ok(path) = normalize(path.as_bytes(), &mut scratch) {
+                prop_assert_eq!(path.first(), Some(&b'/'));
+                let segments: Vec<_> = path[1..].split(|&byte| byte == b'/').collect();
+                let (last, before) = segments.split_last().unwrap();
+                prop_assert!(*last != b"." && *last != b"..");
+                prop_assert!(before.iter().all(|segment| !segment.is_empty() && *segment != b"." && *segment != b".."));
+            }
+        }
+
+        #[test]
+        fn arbitrary_bytes_end(path in proptest::collection::vec(any::<u8>(), 0..64)) {
+            let _ = normalize(&path, &mut Vec::new());
+        }
+    }
+}

@@ -110,9 +110,9 @@ impl ProxyRule {
         let rest = &path[(*replaced).min(path.len())..];
         // As in nginx: what the client did not escape is not escaped now either.
         if was_escaped(raw_target) {
-            append_escaped(rest, out)
+            append_escaped(rest, out);
         } else {
-            out.extend_from_slice(rest)
+            out.extend_from_slice(rest);
         }
         if !args.is_empty() {
             out.push(b'?');
@@ -149,3 +149,6 @@ fn host_and_port(authority: &str) -> (String, String) {
 fn length_bit(name: &[u8]) -> u64 {
     1 << name.len().min(63)
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,112 @@
+//! Tests of finding locations.
+
+use std::time::Instant;
+
+use conf::tree::LocationKind::{Exact, Prefix};
+use proptest::prelude::*;
+
+use super::*;
+use crate::map::{Maps, Scratch};
+use crate::testing::{Table, answering, proxied, server};
+
+fn compile(locations: Vec<tree::Location>) -> Locations {
+    Locations::compile(&server(Vec::new(), &["x"], locations), &HashMap::new())
+}
+
+/// The status that tells which location was found; 404 for none.
+fn status(locations: &Locations, path: &str) -> u16 {
+    match &locations.find(path.as_bytes()).handler {
+        Handler::NotFound => 404,
+        Handler::Return(returns) => returns.status,
+        Handler::Proxy(_) => 200,
+    }
+}
+
+#[test]
+fn exact_wins_then_the_longest_prefix() {
+    let locations = compile(vec![
+        answering(Prefix, "/", 1),
+        answering(Prefix, "/a", 2),
+        answering(Prefix, "/a/b/", 3),
+        answering(Exact, "/a", 4),
+        answering(Prefix, "/ab", 5),
+        answering(Prefix, "/a", 6),
+        answering(Exact, "/", 7),
+    ]);
+    let table = [
+        ("/", 7),
+        ("/z", 1),
+        ("/a", 4),
+        ("/a/", 2),
+        ("/aa", 2),
+        ("/abc", 5),
+        ("/a/b", 2),
+        ("/a/b/", 3),
+        ("/a/b/c", 3),
+        ("/A", 1),
+    ];
+    for (path, expected) in table {
+        assert_eq!(status(&locations, path), expected, "{path}");
+    }
+}
+
+#[test]
+fn no_location_is_not_found() {
+    assert_eq!(status(&compile(Vec::new()), "/"), 404);
+    assert_eq!(status(&compile(vec![answering(Prefix, "/a", 1)]), "/b"), 404);
+}
+
+#[test]
+fn a_proxied_directory_redirects_its_bare_name() {
+    let locations = compile(vec![
+        proxied(Prefix, "/app/", None),
+        proxied(Prefix, "/own/", None),
+        answering(Exact, "/own", 201),
+        proxied(Prefix, "/wide/", None),
+        answering(Prefix, "/wide", 202),
+        answering(Prefix, "/plain/", 203),
+        proxied(Prefix, "/a b/", None),
+    ]);
+    let table = [("/app", 301), ("/app/", 200), ("/app/x", 200), ("/own", 201), ("/wide", 202), ("/plain", 404)];
+    for (path, expected) in table {
+        assert_eq!(status(&locations, path), expected, "{path}");
+    }
+    let target = |path: &str, facts| {
+        let Handler::Return(Return { text: Some(text), .. }) = &locations.find(path.as_bytes()).handler else {
+            panic!("{path} does not redirect");
+        };
+        let mut out = Vec::new();
+        text.render(&Table(facts), &Maps::default(), &mut Scratch::default(), &mut out);
+        String::from_utf8_lossy(&out).into_owned()
+    };
+    assert_eq!(target("/app", &[]), "/app/");
+    assert_eq!(target("/app", &[("is_args", "?"), ("args", "x=1")]), "/app/?x=1");
+    assert_eq!(target("/a b", &[]), "/a%20b/");
+}
+
+#[test]
+fn many_locations_stay_fast() {
+    let many: Vec<_> = (0..50_000).map(|n| answering(Prefix, &format!("/tenant-{n}/api/"), 200)).collect();
+    let locations = compile(many);
+    #[allow(clippy::disallowed_methods, reason = "a bound so wide that only a scan of all locations exceeds it")]
+    let start = Instant::now();
+    for n in 0..50_000 {
+        assert_eq!(status(&locations, &format!("/tenant-{n}/api/x")), 200);
+    }
+    assert!(start.elapsed().as_secs() < 10, "{:?} for 50,000 look-ups", start.elapsed());
+}
+
+proptest! {
+    #[test]
+    fn it_finds_what_a_scan_finds(
+        paths in proptest::collection::vec("/[ab/]{0,6}", 0..12),
+        path in "/[ab/]{0,8}",
+    ) {
+        let written: Vec<_> = paths.iter().zip(600..).map(|(path, status)| answering(Prefix, path, status)).collect();
+        let longest = paths.iter().filter(|prefix| path.starts_with(*prefix)).map(String::len).max();
+        let expected = longest.and_then(|length| {
+            paths.iter().zip(600..).find(|(prefix, _)| prefix.len() == length && path.starts_with(*prefix))
+        });
+        prop_assert_eq!(status(&compile(written), &path), expected.map_or(404, |(_, status)| status));
+    }
+}

@@ -1,0 +1,91 @@
+//! Tests of what is sent to upstreams.
+
+use super::*;
+use crate::map::{Maps, Scratch};
+use crate::testing::{Table, proxy_pass, proxy_settings};
+
+fn rule(host: &str, uri: Option<&str>, location: &str, set_headers: &[(&str, &str)]) -> ProxyRule {
+    ProxyRule::compile(&proxy_pass(host, uri), location, &proxy_settings(set_headers), &HashMap::new())
+}
+
+#[test]
+fn targets_are_passed_on_or_have_their_prefix_replaced() {
+    let table = [
+        (None, "/app/", "/app/%61?x=%20", "/app/a", "x=%20", "/app/%61?x=%20"),
+        (None, "/", "/a?", "/a", "", "/a?"),
+        (Some("/"), "/app/", "/app/x", "/app/x", "", "/x"),
+        (Some("/api/"), "/app/", "/app/x/y", "/app/x/y", "q=1", "/api/x/y?q=1"),
+        (Some("/api"), "/app/", "/app/x", "/app/x", "", "/apix"),
+        (Some("/"), "/app", "/app/x", "/app/x", "", "//x"),
+        (Some("/health/ready"), "/lb-health", "/lb-health", "/lb-health", "", "/health/ready"),
+        (Some("/b/"), "/a/", "/a/%20%25%3f%c3%a9", "/a/ %?é", "", "/b/%20%25%3F%C3%A9"),
+        (Some("/b/"), "/a/", "/a/%7bx%7d", "/a/{x}", "", "/b/%7Bx%7D"),
+        (Some("/b/"), "/a/", "/a/{x}?%20", "/a/{x}", "%20", "/b/{x}?%20"),
+    ];
+    for (uri, location, raw, path, args, expected) in table {
+        let mut out = Vec::new();
+        rule("app", uri, location, &[]).target(raw.as_bytes(), path.as_bytes(), args.as_bytes(), &mut out);
+        assert_eq!(String::from_utf8_lossy(&out), expected, "{uri:?} {raw}");
+    }
+}
+
+#[test]
+fn fields_that_are_set_or_of_the_connection_are_not_passed_on() {
+    let rule = rule("app", None, "/", &[("X-Real-IP", "$remote_addr"), ("Upgrade", "$http_upgrade")]);
+    let replaced = [
+        "host",
+        "HOST",
+        "Connection",
+        "x-real-ip",
+        "X-REAL-IP",
+        "TE",
+        "Keep-Alive",
+        "Expect",
+        "upgrade",
+        "Content-Length",
+        "transfer-encoding",
+    ];
+    for name in replaced {
+        assert!(rule.replaces(name.as_bytes()), "{name}");
+    }
+    for name in ["Accept", "Cookie", "X-Forwarded-For", "X-Real-IQ", "", "Content-Type", "Authorization"] {
+        assert!(!rule.replaces(name.as_bytes()), "{name}");
+    }
+    assert!(!rule.replaces(&[b'x'; 100]));
+}
+
+#[test]
+fn host_is_set_unless_it_is_set_otherwise() {
+    let values = |rule: &ProxyRule| -> Vec<String> {
+        let render = |header: &SetHeader| {
+            let mut out = header.name.clone().into_bytes();
+            out.extend_from_slice(b": ");
+            let facts = Table(&[("proxy_host", "app"), ("host", "a.example")]);
+            header.value.render(&facts, &Maps::default(), &mut Scratch::default(), &mut out);
+            String::from_utf8_lossy(&out).into_owned()
+        };
+        rule.set_headers.iter().map(render).collect()
+    };
+    assert_eq!(values(&rule("app", None, "/", &[])), ["Host: app"]);
+    assert_eq!(values(&rule("app", None, "/", &[("X", "1")])), ["Host: app", "X: 1"]);
+    assert_eq!(
+        values(&rule("app", None, "/", &[("Connection", ""), ("HOST", "$host")])),
+        ["Connection: ", "HOST: a.example"]
+    );
+    assert_eq!(values(&rule("app", None, "/", &[("Content-Length", "5"), ("Host", "")])), ["Host: "]);
+}
+
+#[test]
+fn the_authority_has_a_host_and_a_port() {
+    let table = [
+        ("liberty_app", "liberty_app", "80"),
+        ("10.0.0.1:9080", "10.0.0.1:9080", "9080"),
+        ("10.0.0.1:80", "10.0.0.1", "80"),
+        ("[::1]", "[::1]", "80"),
+        ("[::1]:8080", "[::1]:8080", "8080"),
+    ];
+    for (written, host, port) in table {
+        let rule = rule(written, None, "/", &[]);
+        assert_eq!((rule.proxy_host.as_str(), rule.proxy_port.as_str()), (host, port), "{written}");
+    }
+}

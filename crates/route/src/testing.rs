@@ -1,0 +1,115 @@
+//! Configuration trees made by hand, and facts from a table, for this crate's tests.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+use std::path::PathBuf;
+
+use conf::span::Place;
+use conf::template::Template;
+use conf::tree::*;
+
+use crate::fact::{Fact, Facts};
+
+/// Facts by their variables' names.
+pub(crate) struct Table(pub(crate) &'static [(&'static str, &'static str)]);
+
+impl Facts for Table {
+    fn append(&self, fact: &Fact, out: &mut Vec<u8>) -> bool {
+        let found = self.0.iter().find(|(name, _)| Fact::parse(name).as_ref() == Some(fact));
+        out.extend_from_slice(found.map_or(b"", |(_, value)| value.as_bytes()));
+        found.is_some()
+    }
+}
+
+pub(crate) fn template(text: &str) -> Template {
+    Template::parse(text).unwrap()
+}
+
+pub(crate) fn settings() -> LocationSettings {
+    LocationSettings {
+        keepalive_timeout_ms: 75_000,
+        keepalive_header_s: None,
+        keepalive_requests: 1000,
+        client_max_body_size: 1 << 20,
+        client_body_timeout_ms: 60_000,
+        send_timeout_ms: 60_000,
+        access_log: Vec::new(),
+        error_log: ErrorLog { to: LogTarget::Stderr, level: LogLevel::Error },
+        proxy: proxy_settings(&[]),
+    }
+}
+
+pub(crate) fn proxy_settings(set_headers: &[(&str, &str)]) -> ProxySettings {
+    let set_headers = set_headers.iter().map(|(name, value)| ((*name).to_owned(), template(value))).collect();
+    ProxySettings {
+        http11: true,
+        method: None,
+        set_headers,
+        connect_timeout_ms: 60_000,
+        send_timeout_ms: 60_000,
+        read_timeout_ms: 60_000,
+        next_upstream: NextUpstream {
+            error: true,
+            timeout: true,
+            invalid_header: false,
+            non_idempotent: false,
+            statuses: Vec::new(),
+        },
+        next_upstream_tries: 0,
+        next_upstream_timeout_ms: 0,
+    }
+}
+
+/// A location that answers its own number as status, so that tests see which one was found.
+pub(crate) fn answering(kind: LocationKind, path: &str, status: u16) -> Location {
+    located(kind, path, Handler::Return(Return { status, text: None }))
+}
+
+pub(crate) fn proxied(kind: LocationKind, path: &str, uri: Option<&str>) -> Location {
+    located(kind, path, Handler::Proxy(proxy_pass("app", uri)))
+}
+
+pub(crate) fn proxy_pass(host: &str, uri: Option<&str>) -> ProxyPass {
+    ProxyPass { upstream: 0, host: host.to_owned(), uri: uri.map(str::to_owned) }
+}
+
+fn located(kind: LocationKind, path: &str, handler: Handler) -> Location {
+    Location { kind, path: path.to_owned(), handler, settings: settings(), place: Place::default() }
+}
+
+pub(crate) fn listen(address: &str, default_server: bool) -> Listen {
+    Listen {
+        address: address.parse().unwrap(),
+        ssl: false,
+        http2: false,
+        default_server,
+        backlog: 511,
+        place: Place::default(),
+    }
+}
+
+pub(crate) fn server(listens: Vec<Listen>, names: &[&str], locations: Vec<Location>) -> Server {
+    Server {
+        listens,
+        names: names.iter().map(|name| (*name).to_owned()).collect(),
+        tls: None,
+        returns: None,
+        locations,
+        settings: settings(),
+        client_header_timeout_ms: 60_000,
+        ignore_invalid_headers: true,
+        underscores_in_headers: false,
+        place: Place::default(),
+    }
+}
+
+pub(crate) fn config(maps: Vec<Map>, servers: Vec<Server>) -> Config {
+    let error_log = ErrorLog { to: LogTarget::Stderr, level: LogLevel::Error };
+    let main = Main {
+        user: None,
+        worker_processes: None,
+        worker_rlimit_nofile: None,
+        pid: PathBuf::from("nginx.pid"),
+        error_log,
+    };
+    Config { main, events: Events { worker_connections: 512 }, http: Http { maps, upstreams: Vec::new(), servers } }
+}
