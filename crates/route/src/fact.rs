@@ -18,10 +18,6 @@ macro_rules! facts {
             Cookie(String),
             /// `$arg_NAME`, compared without regard to case ([`crate::argument`]).
             Arg(String),
-            /// `$sent_http_NAME`: a field of the answer, the name in lower case with hyphens.
-            SentHttpField(String),
-            /// `$upstream_http_NAME`: a field of the upstream's answer, the name in lower case with hyphens.
-            UpstreamHttpField(String),
         }
 
         fn plain(name: &str) -> Option<Fact> {
@@ -96,8 +92,6 @@ facts! {
     NginxVersion = "nginx_version";
     /// The process.
     Pid = "pid";
-    /// `.` for a pipelined request, `p` else `.` otherwise, as nginx's logs have it.
-    Pipe = "pipe";
     /// The authority of `proxy_pass`.
     ProxyHost = "proxy_host";
     /// The port of `proxy_pass`.
@@ -138,13 +132,10 @@ impl Fact {
 
 fn named(name: &str) -> Option<Fact> {
     let rest_of = |family: &str| name.strip_prefix(family).filter(|rest| !rest.is_empty());
-    let field_of = |family: &str| rest_of(family).map(|rest| rest.replace('_', "-"));
     rest_of("cookie_")
         .map(|rest| Fact::Cookie(rest.to_owned()))
         .or_else(|| rest_of("arg_").map(|rest| Fact::Arg(rest.to_owned())))
-        .or_else(|| field_of("http_").map(Fact::HttpField))
-        .or_else(|| field_of("sent_http_").map(Fact::SentHttpField))
-        .or_else(|| field_of("upstream_http_").map(Fact::UpstreamHttpField))
+        .or_else(|| rest_of("http_").map(|rest| Fact::HttpField(rest.replace('_', "-"))))
 }
 
 #[cfg(test)]
@@ -161,7 +152,6 @@ mod tests {
             ("http_x_forwarded_proto", Some(Fact::HttpField("x-forwarded-proto".into()))),
             ("cookie_JSESSIONID", Some(Fact::Cookie("jsessionid".into()))),
             ("arg_a_b", Some(Fact::Arg("a_b".into()))),
-            ("upstream_http_server", Some(Fact::UpstreamHttpField("server".into()))),
             ("http_", None),
             ("nothing", None),
         ];
