@@ -1,1 +1,19 @@
-//! bedloe: the sockets of one thread: listen, dial, TLS, HTTP/1.1, buffers, deadlines
+//! One thread's sockets: listen, dial, TLS on both sides, buffers, deadlines, an exact timer.
+//!
+//! The balancer and the injector both reach the network through this crate and nowhere else. Each thread runs its own
+//! tokio current-thread runtime ([`runtime`]); nothing here is shared between threads but the TLS configurations. It
+//! knows nothing of requests, routing or metrics.
+
+pub mod buffer;
+pub mod clock;
+pub mod deadline;
+pub mod dial;
+pub mod listen;
+pub mod runtime;
+pub mod stream;
+pub mod timer;
+pub mod tls;
+
+pub use buffer::Buffer;
+pub use deadline::Deadline;
+pub use stream::Stream;

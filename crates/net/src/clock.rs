@@ -1,0 +1,46 @@
+//! Time as one thread sees it: exact nanoseconds on demand, and milliseconds read once an event-loop turn.
+//!
+//! Only this crate reads the clock on the data path; everything above takes `now` from here and passes it down.
+
+use std::cell::Cell;
+
+use rustix::time::{ClockId, clock_gettime};
+
+thread_local! {
+    static COARSE_MS: Cell<u64> = const { Cell::new(0) };
+}
+
+/// Nanoseconds since some fixed point, never going backwards.
+pub fn now_ns() -> u64 {
+    let time = clock_gettime(ClockId::Monotonic);
+    time.tv_sec.unsigned_abs() * 1_000_000_000 + time.tv_nsec.unsigned_abs()
+}
+
+/// Milliseconds on the same scale as [`now_ns`], read when this thread's event loop last woke.
+pub fn coarse_ms() -> u64 {
+    COARSE_MS.with(|cell| if cell.get() == 0 { tick() } else { cell.get() })
+}
+
+/// Nanoseconds since 1970.
+pub fn unix_ns() -> u64 {
+    let time = clock_gettime(ClockId::Realtime);
+    time.tv_sec.unsigned_abs() * 1_000_000_000 + time.tv_nsec.unsigned_abs()
+}
+
+/// Reads the clock for [`coarse_ms`]; the event loop calls it at each turn.
+pub fn tick() -> u64 {
+    let now_ms = now_ns() / 1_000_000;
+    COARSE_MS.with(|cell| cell.set(now_ms));
+    now_ms
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn coarse_time_follows_the_ticks() {
+        let first = super::tick();
+        assert_eq!(super::coarse_ms(), first);
+        assert!(super::now_ns() / 1_000_000 >= first);
+        assert!(super::unix_ns() > 1_600_000_000_000_000_000);
+    }
+}

@@ -1,0 +1,152 @@
+//! Deadlines without a timer each: a slot a connection, swept a few times a second.
+//!
+//! A connection owns one [`Deadline`] and moves it as it goes along (header, body, keep-alive, upstream ...). Setting
+//! it is a store; waiting on it costs nothing until it passes. Times are [`clock::coarse_ms`], so a deadline is late
+//! by up to [`SWEEP_MS`].
+
+use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
+use std::io;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use crate::clock;
+
+/// Time between two sweeps: fine enough for time-outs in seconds, and 10,000 slots cost some 20 us each time.
+pub const SWEEP_MS: u64 = 200;
+const NEVER: u64 = u64::MAX;
+
+thread_local! {
+    static SLOTS: RefCell<Vec<Rc<Slot>>> = const { RefCell::new(Vec::new()) };
+}
+
+#[derive(Debug)]
+struct Slot {
+    at_ms: Cell<u64>,
+    waker: RefCell<Option<Waker>>,
+}
+
+/// The time by which something has to happen on one connection.
+#[derive(Debug)]
+pub struct Deadline {
+    slot: Rc<Slot>,
+}
+
+impl Deadline {
+    /// A deadline that is not set.
+    pub fn new() -> Self {
+        let slot = Rc::new(Slot { at_ms: Cell::new(NEVER), waker: RefCell::new(None) });
+        SLOTS.with(|slots| slots.borrow_mut().push(Rc::clone(&slot)));
+        Self { slot }
+    }
+
+    /// Sets it `ms` from now.
+    pub fn set(&self, ms: u64) {
+        self.set_at(clock::coarse_ms().saturating_add(ms));
+    }
+
+    /// Sets it to a time on the scale of [`clock::coarse_ms`].
+    pub fn set_at(&self, at_ms: u64) {
+        self.slot.at_ms.set(at_ms);
+    }
+
+    /// Unsets it.
+    pub fn clear(&self) {
+        self.slot.at_ms.set(NEVER);
+    }
+
+    /// When it passes, if it is set.
+    pub fn at_ms(&self) -> Option<u64> {
+        Some(self.slot.at_ms.get()).filter(|at| *at != NEVER)
+    }
+
+    /// Whether it has passed; if not, the task is woken when it does.
+    pub fn poll_passed(&self, cx: &mut Context<'_>) -> Poll<()> {
+        if clock::coarse_ms() >= self.slot.at_ms.get() {
+            return Poll::Ready(());
+        }
+        let mut waker = self.slot.waker.borrow_mut();
+        if !waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
+            *waker = Some(cx.waker().clone());
+        }
+        Poll::Pending
+    }
+
+    /// Waits for `io`, but not beyond the deadline: then the error is `TimedOut`.
+    pub async fn limit<T>(&self, mut io: impl FnMut(&mut Context<'_>) -> Poll<io::Result<T>>) -> io::Result<T> {
+        poll_fn(|cx| match io(cx) {
+            Poll::Ready(done) => Poll::Ready(done),
+            Poll::Pending => self.poll_passed(cx).map(|()| Err(io::ErrorKind::TimedOut.into())),
+        })
+        .await
+    }
+
+    /// Waits until it passes.
+    pub async fn passed(&self) {
+        poll_fn(|cx| self.poll_passed(cx)).await;
+    }
+}
+
+impl Default for Deadline {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Wakes the tasks whose deadline passed, for as long as the thread lives. One runs on each thread.
+pub(crate) async fn sweep_for_ever() {
+    let mut turn = tokio::time::interval(Duration::from_millis(SWEEP_MS));
+    turn.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        turn.tick().await;
+        sweep(clock::tick());
+    }
+}
+
+fn sweep(now_ms: u64) {
+    SLOTS.with(|slots| {
+        slots.borrow_mut().retain(|slot| {
+            let is_owned = Rc::strong_count(slot) > 1;
+            if is_owned && slot.at_ms.get() <= now_ms {
+                // A wake only marks the task as runnable: it does not run here, so the borrow is safe.
+                if let Some(waker) = slot.waker.take() {
+                    waker.wake();
+                }
+            }
+            is_owned
+        });
+        let mut slots = slots.borrow_mut();
+        if slots.len() * 4 < slots.capacity() {
+            slots.shrink_to(64);
+        }
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sweep_forgets_dropped_deadlines() {
+        let kept = Deadline::new();
+        drop(Deadline::new());
+        assert_eq!(SLOTS.with(|slots| slots.borrow().len()), 2);
+        sweep(0);
+        assert_eq!(SLOTS.with(|slots| slots.borrow().len()), 1);
+        assert_eq!(kept.at_ms(), None);
+    }
+
+    #[test]
+    fn waiting_ends_when_the_deadline_passes() {
+        crate::runtime::block_on(async {
+            let deadline = Deadline::new();
+            deadline.set(1);
+            deadline.passed().await;
+            deadline.set(1);
+            let never: io::Result<()> = deadline.limit(|_| Poll::Pending).await;
+            assert_eq!(never.unwrap_err().kind(), io::ErrorKind::TimedOut);
+        })
+        .unwrap();
+    }
+}

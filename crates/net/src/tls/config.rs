@@ -1,0 +1,159 @@
+//! TLS configurations: what a server offers (certificate, versions, sessions) and what a client verifies.
+//!
+//! Bytes in, configuration out: who reads the files is the caller's business.
+
+use std::sync::Arc;
+
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, aws_lc_rs};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::server::{NoServerSessionStorage, ResolvesServerCert, ServerSessionMemoryCache};
+use rustls::sign::CertifiedKey;
+use rustls::{DigitallySignedStruct, SignatureScheme, SupportedProtocolVersion, version};
+
+/// A certificate chain with its key, ready to sign.
+pub type Identity = CertifiedKey;
+
+/// Why a certificate or key cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum CertificateError {
+    /// No certificate in the PEM file.
+    #[error("no certificate found: the file must hold PEM blocks `BEGIN CERTIFICATE`")]
+    NoCertificate,
+    /// No private key in the PEM file.
+    #[error("no private key found: the file must hold a PEM block `BEGIN PRIVATE KEY` (not encrypted)")]
+    NoKey,
+    /// A PEM block is damaged.
+    #[error("the PEM file is damaged: {0}")]
+    Damaged(rustls::pki_types::pem::Error),
+    /// rustls cannot use the key, or it is not the certificate's.
+    #[error("{0}")]
+    Unusable(#[from] rustls::Error),
+}
+
+/// Reads a chain and its key from PEM and checks that they belong together.
+pub fn read_identity(chain_pem: &[u8], key_pem: &[u8]) -> Result<Identity, CertificateError> {
+    let chain =
+        CertificateDer::pem_slice_iter(chain_pem).collect::<Result<Vec<_>, _>>().map_err(CertificateError::Damaged)?;
+    if chain.is_empty() {
+        return Err(CertificateError::NoCertificate);
+    }
+    let key = PrivateKeyDer::from_pem_slice(key_pem).map_err(|error| match error {
+        rustls::pki_types::pem::Error::NoItemsFound => CertificateError::NoKey,
+        other => CertificateError::Damaged(other),
+    })?;
+    Ok(CertifiedKey::from_der(chain, key, &provider())?)
+}
+
+/// What a server offers.
+#[derive(Debug, Clone)]
+pub struct ServerOptions {
+    /// TLS 1.2.
+    pub tls12: bool,
+    /// TLS 1.3.
+    pub tls13: bool,
+    /// Protocols for ALPN, the preferred one first.
+    pub alpn: Vec<Vec<u8>>,
+    /// Sessions to keep for resumption by id; 0 keeps none.
+    pub session_cache: usize,
+}
+
+/// A server's configuration; `certificates` picks the certificate by the name asked for.
+pub fn server_config(
+    options: &ServerOptions,
+    certificates: Arc<dyn ResolvesServerCert>,
+) -> Result<rustls::ServerConfig, rustls::Error> {
+    let mut versions: Vec<&'static SupportedProtocolVersion> = Vec::new();
+    if options.tls13 {
+        versions.push(&version::TLS13);
+    }
+    if options.tls12 {
+        versions.push(&version::TLS12);
+    }
+    let mut config = rustls::ServerConfig::builder_with_provider(provider())
+        .with_protocol_versions(&versions)?
+        .with_no_client_auth()
+        .with_cert_resolver(certificates);
+    config.alpn_protocols.clone_from(&options.alpn);
+    config.ticketer = aws_lc_rs::Ticketer::new()?;
+    Ok(with_session_cache(config, options.session_cache))
+}
+
+/// Gives the configuration a cache of `sessions`, or none.
+pub fn with_session_cache(mut config: rustls::ServerConfig, sessions: usize) -> rustls::ServerConfig {
+    config.session_storage =
+        if sessions == 0 { Arc::new(NoServerSessionStorage {}) } else { ServerSessionMemoryCache::new(sessions) };
+    config
+}
+
+/// What a client asks of a server's certificate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verify {
+    /// A chain to a root that browsers trust, and the right name.
+    WebRoots,
+    /// Nothing: any certificate will do (`--insecure-skip-tls-verify`).
+    Nothing,
+}
+
+/// A client's configuration for HTTP/1.1.
+pub fn client_config(verify: Verify) -> Result<Arc<rustls::ClientConfig>, rustls::Error> {
+    let builder = rustls::ClientConfig::builder_with_provider(provider()).with_safe_default_protocol_versions()?;
+    let mut config = match verify {
+        Verify::WebRoots => {
+            let roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+            builder.with_root_certificates(roots).with_no_client_auth()
+        }
+        Verify::Nothing => builder
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(AnyCertificate(provider())))
+            .with_no_client_auth(),
+    };
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(Arc::new(config))
+}
+
+fn provider() -> Arc<CryptoProvider> {
+    Arc::new(aws_lc_rs::default_provider())
+}
+
+/// Takes any certificate, but still checks that the server holds its key.
+#[derive(Debug)]
+struct AnyCertificate(Arc<CryptoProvider>);
+
+impl ServerCertVerifier for AnyCertificate {
+    fn verify_server_cert(
+        &self,
+        _end_entity: &CertificateDer<'_>,
+        _intermediates: &[CertificateDer<'_>],
+        _name: &ServerName<'_>,
+        _ocsp: &[u8],
+        _now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        let schemes = &self.0.signature_verification_algorithms;
+        rustls::crypto::verify_tls12_signature(message, certificate, signature, schemes)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        let schemes = &self.0.signature_verification_algorithms;
+        rustls::crypto::verify_tls13_signature(message, certificate, signature, schemes)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
+    }
+}

@@ -1,0 +1,334 @@
+//! One TLS session between a socket and the plain bytes on our side of it.
+//!
+//! rustls keeps no buffers here (its unbuffered interface): ciphertext lies in pooled [`Buffer`]s that are given back
+//! whenever they are empty, so an idle session owns its keys and little more.
+
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use rustls::client::UnbufferedClientConnection;
+use rustls::pki_types::ServerName;
+use rustls::server::UnbufferedServerConnection;
+use rustls::unbuffered::{ConnectionState, EncodeError, EncryptError, UnbufferedStatus};
+
+use crate::buffer::{Buffer, LARGEST};
+use crate::stream::Counted;
+
+/// Plain bytes encrypted in one go: a full TLS record (RFC 8446 5.1).
+const RECORD: usize = 16 * 1024;
+/// Room a record needs beside its content: header, nonce, tag and padding of any suite we offer.
+const RECORD_OVERHEAD: usize = 64;
+
+enum Connection {
+    Server(UnbufferedServerConnection),
+    Client(UnbufferedClientConnection),
+}
+
+/// One TLS session.
+pub struct Session {
+    connection: Connection,
+    /// Ciphertext that came and is not decrypted yet.
+    incoming: Buffer,
+    /// Ciphertext the socket has not taken yet.
+    outgoing: Buffer,
+    /// Decrypted bytes that the caller's buffer had no room for.
+    overflow: Buffer,
+    is_handshake_done: bool,
+    is_peer_done: bool,
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session").field("protocol", &self.protocol()).finish_non_exhaustive()
+    }
+}
+
+/// What a turn of the state machine came to.
+enum Turn {
+    /// It wants more ciphertext, or has nothing to do.
+    Blocked,
+    /// It made progress; call again.
+    Again,
+    /// Application data may flow.
+    Established,
+    /// The peer said that it will send no more.
+    PeerClosed,
+}
+
+impl Session {
+    /// The server's side.
+    pub fn server(config: Arc<rustls::ServerConfig>) -> Result<Self, rustls::Error> {
+        UnbufferedServerConnection::new(config).map(|connection| Self::new(Connection::Server(connection)))
+    }
+
+    /// The client's side.
+    pub fn client(config: Arc<rustls::ClientConfig>, name: ServerName<'static>) -> Result<Self, rustls::Error> {
+        UnbufferedClientConnection::new(config, name).map(|connection| Self::new(Connection::Client(connection)))
+    }
+
+    fn new(connection: Connection) -> Self {
+        Self {
+            connection,
+            incoming: Buffer::new(),
+            outgoing: Buffer::new(),
+            overflow: Buffer::new(),
+            is_handshake_done: false,
+            is_peer_done: false,
+        }
+    }
+
+    /// The protocol agreed on by ALPN.
+    pub fn alpn(&self) -> Option<&[u8]> {
+        match &self.connection {
+            Connection::Server(connection) => connection.alpn_protocol(),
+            Connection::Client(connection) => connection.alpn_protocol(),
+        }
+    }
+
+    /// The protocol version, as nginx names it in `$ssl_protocol`.
+    pub fn protocol(&self) -> Option<&'static str> {
+        let version = match &self.connection {
+            Connection::Server(connection) => connection.protocol_version(),
+            Connection::Client(connection) => connection.protocol_version(),
+        };
+        match version? {
+            rustls::ProtocolVersion::TLSv1_2 => Some("TLSv1.2"),
+            rustls::ProtocolVersion::TLSv1_3 => Some("TLSv1.3"),
+            _ => None,
+        }
+    }
+
+    /// Whether decrypted bytes wait to be read.
+    pub(crate) fn holds_plaintext(&self) -> bool {
+        !self.overflow.is_empty()
+    }
+
+    pub(crate) fn poll_handshake(&mut self, cx: &mut Context<'_>, socket: &mut Counted<'_>) -> Poll<io::Result<()>> {
+        while !self.is_handshake_done {
+            let turn = self.turn(None);
+            if turn.is_err() {
+                // The alert that says why is on its way out; whether it arrives is not ours to wait for.
+                let _ = self.poll_flush(cx, socket);
+            }
+            match turn? {
+                Turn::Again => {}
+                Turn::Established => self.is_handshake_done = true,
+                Turn::PeerClosed => return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into())),
+                Turn::Blocked => {
+                    ready!(self.poll_flush(cx, socket))?;
+                    if ready!(self.poll_fill(cx, socket))? == 0 {
+                        return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
+                    }
+                }
+            }
+        }
+        // The last flight (a server's session tickets, a client's Finished) must not wait for the first answer.
+        self.poll_flush(cx, socket)
+    }
+
+    pub(crate) fn poll_read(
+        &mut self,
+        cx: &mut Context<'_>,
+        socket: &mut Counted<'_>,
+        into: &mut Buffer,
+    ) -> Poll<io::Result<usize>> {
+        let before = into.len();
+        loop {
+            if !self.overflow.is_empty() {
+                let n = into.append(self.overflow.data());
+                self.overflow.consume(n);
+                self.overflow.release_if_empty();
+            }
+            // What is there in full is decrypted before more is asked of the socket.
+            while self.overflow.is_empty() && !self.is_peer_done {
+                match self.turn(Some(&mut *into))? {
+                    Turn::Again => {}
+                    Turn::PeerClosed => self.is_peer_done = true,
+                    Turn::Blocked | Turn::Established => break,
+                }
+            }
+            if into.len() > before || self.is_peer_done {
+                self.incoming.release_if_empty();
+                return Poll::Ready(Ok(into.len() - before));
+            }
+            // An answer to a key update, or an alert; it must not hold up reading.
+            if self.poll_flush(cx, socket)?.is_pending() && self.outgoing.len() > LARGEST / 2 {
+                return Poll::Pending;
+            }
+            match self.poll_fill(cx, socket) {
+                Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into())),
+                Poll::Ready(Ok(_)) => {}
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                Poll::Pending => {
+                    self.incoming.release_if_empty();
+                    return Poll::Pending;
+                }
+            }
+        }
+    }
+
+    pub(crate) fn poll_write(
+        &mut self,
+        cx: &mut Context<'_>,
+        socket: &mut Counted<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        ready!(self.poll_flush(cx, socket))?;
+        let n = bytes.len().min(RECORD);
+        self.encrypt(&bytes[..n])?;
+        // As far as it goes at once; the rest is for the next write or flush.
+        let _ = self.poll_flush(cx, socket)?;
+        Poll::Ready(Ok(n))
+    }
+
+    pub(crate) fn poll_flush(&mut self, cx: &mut Context<'_>, socket: &mut Counted<'_>) -> Poll<io::Result<()>> {
+        while !self.outgoing.is_empty() {
+            let n = ready!(socket.poll_send(cx, self.outgoing.data()))?;
+            self.outgoing.consume(n);
+        }
+        self.outgoing.release_if_empty();
+        Poll::Ready(Ok(()))
+    }
+
+    /// Puts a close_notify behind what is still to be sent.
+    pub(crate) fn queue_close(&mut self) {
+        let Self { connection, outgoing, .. } = self;
+        let Some(room) = outgoing.reserve(RECORD_OVERHEAD) else { return };
+        let queued = match connection {
+            Connection::Server(connection) => match connection.process_tls_records(&mut []).state {
+                Ok(ConnectionState::WriteTraffic(mut traffic)) => traffic.queue_close_notify(room).ok(),
+                _ => None,
+            },
+            Connection::Client(connection) => match connection.process_tls_records(&mut []).state {
+                Ok(ConnectionState::WriteTraffic(mut traffic)) => traffic.queue_close_notify(room).ok(),
+                _ => None,
+            },
+        };
+        outgoing.filled(queued.unwrap_or(0));
+    }
+
+    fn poll_fill(&mut self, cx: &mut Context<'_>, socket: &mut Counted<'_>) -> Poll<io::Result<usize>> {
+        // A record, or a handshake message of several, must lie in one piece.
+        if self.incoming.reserve(1).is_none() {
+            return Poll::Ready(Err(io::Error::new(
+                io::ErrorKind::InvalidData,
+                "TLS handshake message over its limit",
+            )));
+        }
+        socket.poll_fill(cx, &mut self.incoming)
+    }
+
+    fn encrypt(&mut self, bytes: &[u8]) -> io::Result<()> {
+        loop {
+            let Self { connection, outgoing, .. } = self;
+            let done = match connection {
+                Connection::Server(connection) => encrypt_one(connection.process_tls_records(&mut []), bytes, outgoing),
+                Connection::Client(connection) => encrypt_one(connection.process_tls_records(&mut []), bytes, outgoing),
+            }?;
+            if done {
+                return Ok(());
+            }
+            // Something of TLS's own has to go first.
+            if matches!(self.turn(None)?, Turn::Blocked) {
+                return Err(io::ErrorKind::NotConnected.into());
+            }
+        }
+    }
+
+    /// One step of rustls's state machine. Application data goes to `into`, and to the overflow behind it.
+    fn turn(&mut self, into: Option<&mut Buffer>) -> io::Result<Turn> {
+        let Self { connection, incoming, outgoing, overflow, .. } = self;
+        let (discard, turn) = match connection {
+            Connection::Server(connection) => {
+                step(connection.process_tls_records(incoming.data_mut()), outgoing, overflow, into)
+            }
+            Connection::Client(connection) => {
+                step(connection.process_tls_records(incoming.data_mut()), outgoing, overflow, into)
+            }
+        };
+        incoming.consume(discard);
+        turn
+    }
+}
+
+fn step<Data>(
+    UnbufferedStatus { mut discard, state, .. }: UnbufferedStatus<'_, '_, Data>,
+    outgoing: &mut Buffer,
+    overflow: &mut Buffer,
+    mut into: Option<&mut Buffer>,
+) -> (usize, io::Result<Turn>) {
+    let turn = match state {
+        Err(error) => Err(io::Error::new(io::ErrorKind::InvalidData, error)),
+        Ok(ConnectionState::BlockedHandshake) => Ok(Turn::Blocked),
+        Ok(ConnectionState::WriteTraffic(_)) => Ok(Turn::Established),
+        Ok(ConnectionState::PeerClosed | ConnectionState::Closed) => Ok(Turn::PeerClosed),
+        Ok(ConnectionState::EncodeTlsData(mut data)) => encode(&mut data, outgoing),
+        Ok(ConnectionState::TransmitTlsData(data)) => {
+            // What was encoded lies in `outgoing`, which is sent in order: as good as transmitted.
+            data.done();
+            Ok(Turn::Again)
+        }
+        Ok(ConnectionState::ReadTraffic(mut traffic)) => {
+            let mut turn = Ok(Turn::Again);
+            while let Some(record) = traffic.next_record() {
+                match record {
+                    Ok(record) => {
+                        discard += record.discard;
+                        store(record.payload, overflow, into.as_deref_mut());
+                    }
+                    Err(error) => turn = Err(io::Error::new(io::ErrorKind::InvalidData, error)),
+                }
+            }
+            turn
+        }
+        // Early data is never offered by our configurations.
+        Ok(_) => Err(io::Error::new(io::ErrorKind::InvalidData, "unexpected state of the TLS session")),
+    };
+    (discard, turn)
+}
+
+fn encode<Data>(data: &mut rustls::unbuffered::EncodeTlsData<'_, Data>, outgoing: &mut Buffer) -> io::Result<Turn> {
+    let needed = match data.encode(outgoing.spare()) {
+        Ok(n) => {
+            outgoing.filled(n);
+            return Ok(Turn::Again);
+        }
+        Err(EncodeError::InsufficientSize(more)) => more.required_size,
+        Err(error) => return Err(io::Error::other(error)),
+    };
+    let room = outgoing.reserve(needed).ok_or_else(|| io::Error::other("TLS handshake flight over its limit"))?;
+    let n = data.encode(room).map_err(io::Error::other)?;
+    outgoing.filled(n);
+    Ok(Turn::Again)
+}
+
+/// Into the caller's buffer, and what does not fit there into the overflow (a record at most, so it always fits).
+fn store(payload: &[u8], overflow: &mut Buffer, into: Option<&mut Buffer>) {
+    let n = if overflow.is_empty() { into.map_or(0, |into| into.append(payload)) } else { 0 };
+    let rest = &payload[n..];
+    if !rest.is_empty()
+        && let Some(room) = overflow.reserve(rest.len())
+    {
+        room[..rest.len()].copy_from_slice(rest);
+        overflow.filled(rest.len());
+    }
+}
+
+/// Encrypts `bytes` behind what is in `outgoing`; false when TLS has something of its own to do first.
+fn encrypt_one<Data>(status: UnbufferedStatus<'_, '_, Data>, bytes: &[u8], outgoing: &mut Buffer) -> io::Result<bool> {
+    let state = status.state.map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
+    let ConnectionState::WriteTraffic(mut traffic) = state else { return Ok(false) };
+    let room = outgoing
+        .reserve(bytes.len() + RECORD_OVERHEAD)
+        .ok_or_else(|| io::Error::other("no room for a TLS record: flush first"))?;
+    match traffic.encrypt(bytes, room) {
+        Ok(n) => {
+            outgoing.filled(n);
+            Ok(true)
+        }
+        Err(EncryptError::EncryptExhausted) => Err(io::Error::other("the TLS session's keys are used up")),
+        Err(error) => Err(io::Error::other(error)),
+    }
+}
