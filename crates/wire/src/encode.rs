@@ -210,3 +210,73 @@ fn escaped(out: &mut Vec<u8>, target: &[u8]) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Limits, RequestHead, ResponseHead};
+
+    fn written(write: impl FnOnce(&mut Vec<u8>)) -> String {
+        let mut out = Vec::new();
+        write(&mut out);
+        String::from_utf8(out).expect("text")
+    }
+
+    #[test]
+    fn dates() {
+        for (seconds, expected) in [
+            (0, "Thu, 01 Jan 1970 00:00:00 GMT"),
+            (784_111_777, "Sun, 06 Nov 1994 08:49:37 GMT"),
+            (951_782_400, "Tue, 29 Feb 2000 00:00:00 GMT"),
+            (1_709_251_199, "Thu, 29 Feb 2024 23:59:59 GMT"),
+            (1_709_251_200, "Fri, 01 Mar 2024 00:00:00 GMT"),
+            (4_102_444_799, "Thu, 31 Dec 2099 23:59:59 GMT"),
+            (4_107_542_400, "Mon, 01 Mar 2100 00:00:00 GMT"),
+        ] {
+            let text = written(|out| date(out, seconds));
+            assert_eq!((text.as_str(), text.len()), (expected, DATE_BYTES));
+        }
+    }
+
+    #[test]
+    fn numbers() {
+        for number in [0, 1, 9, 10, 255, 4096, u64::MAX] {
+            assert_eq!(written(|out| decimal(out, number)), number.to_string());
+            assert_eq!(written(|out| chunk_start(out, number)), format!("{number:x}\r\n"));
+        }
+    }
+
+    #[test]
+    fn lines_from_outside_stay_one_line() {
+        assert_eq!(written(|out| field(out, b"X", b"a\r\nb\0c")), "X: a  b c\r\n");
+        let line = written(|out| request_line(out, b"GET", b"/a b\r\n\x7f", Version::Http10));
+        assert_eq!(line, "GET /a%20b%0D%0A%7F HTTP/1.0\r\n");
+    }
+
+    #[test]
+    fn every_status_line_is_read_back() {
+        for status in 100..1000 {
+            let head = written(|out| {
+                status_line(out, status);
+                field(out, b"Content-Length", b"0");
+                out.extend_from_slice(HEAD_END);
+            });
+            let mut parsed = ResponseHead::new();
+            assert_eq!(parsed.parse(head.as_bytes(), false, &Limits::default()), Ok(Some(head.len())));
+            assert_eq!((parsed.status, parsed.reason.of(head.as_bytes())), (status, reason(status).as_bytes()));
+        }
+    }
+
+    #[test]
+    fn a_copied_head_is_read_back() {
+        let bytes = b"GET /x HTTP/1.1\r\nHost:a\r\nX: y  \r\nZ:\r\n\r\n";
+        let mut head = RequestHead::new();
+        head.parse(bytes, &Limits::default()).expect("a good head");
+        let copy = written(|out| {
+            request_line(out, head.method.of(bytes), head.path.of(bytes), head.version);
+            head.fields.iter().for_each(|field| copied_field(out, bytes, field));
+            out.extend_from_slice(HEAD_END);
+        });
+        assert_eq!(copy, "GET /x HTTP/1.1\r\nHost:a\r\nX: y\r\nZ:\r\n\r\n");
+    }
+}

@@ -232,4 +232,6 @@ fn version_fault(version: &[u8]) -> Option<Refusal> {
 }
 
 #[cfg(test)]
+mod limits_tests;
+#[cfg(test)]
 mod tests;

@@ -57,12 +57,14 @@ impl Summary {
                 self.host = Some(span);
             }
             Known::ContentLength => {
-                if self.length.replace(content_length(value)?).is_some() {
+                let earlier = self.length.replace(content_length(value)?);
+                if earlier.is_some() {
                     return Err(Refusal::ContentLengthRepeated);
                 }
             }
             Known::TransferEncoding => {
-                if self.coding.replace(span).is_some() {
+                let earlier = self.coding.replace(span);
+                if earlier.is_some() {
                     return Err(Refusal::TransferEncoding);
                 }
             }
