@@ -1,0 +1,356 @@
+//! The processes of a lab: started in process groups of their own, tied to the lab's life, their output in files, and
+//! what they use of the machine over all their lives.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom};
+use std::net::{SocketAddr, TcpStream};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process_group};
+use serde::Serialize;
+
+/// How long a process may take to stop when it is told to, before it is killed.
+const STOP_LIMIT: Duration = Duration::from_secs(3);
+/// How long a process may take until it listens.
+const READY_LIMIT: Duration = Duration::from_secs(20);
+/// How often a process is looked at while it starts or stops.
+const LOOK: Duration = Duration::from_millis(10);
+/// The end of a log that an error shows.
+const TAIL_BYTES: u64 = 2_000;
+
+/// Why a process is not what the lab needs.
+#[derive(Debug, thiserror::Error)]
+pub enum ProcessError {
+    /// It could not be started.
+    #[error("cannot start {name}: {source}")]
+    Start {
+        /// The process.
+        name: String,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// It ended without being told to.
+    #[error("{name} has ended by itself ({status}); the end of {}:\n{tail}", log.display())]
+    Ended {
+        /// The process.
+        name: String,
+        /// How it ended.
+        status: ExitStatus,
+        /// Its log.
+        log: PathBuf,
+        /// The last lines of it.
+        tail: String,
+    },
+    /// It runs and does not listen.
+    #[error("{name} does not listen at {address} after {READY_LIMIT:?}; its log is {}", log.display())]
+    Deaf {
+        /// The process.
+        name: String,
+        /// Where it should.
+        address: SocketAddr,
+        /// Its log.
+        log: PathBuf,
+    },
+    /// A signal could not be sent.
+    #[error("cannot send {signal} to {name}: {source}")]
+    Signal {
+        /// The process.
+        name: String,
+        /// The signal's name.
+        signal: &'static str,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+/// How to start a process.
+#[derive(Debug, Clone)]
+pub struct Recipe {
+    /// Its name, also of its log.
+    pub name: String,
+    /// The program.
+    pub program: PathBuf,
+    /// Its arguments; the one that ties it to this process is added.
+    pub arguments: Vec<String>,
+    /// Where it listens when it is ready.
+    pub address: SocketAddr,
+    /// The file that its output is appended to.
+    pub log: PathBuf,
+}
+
+/// What a process used of the machine, over all its lives.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Usage {
+    /// CPU time.
+    pub cpu_ms: u64,
+    /// The most memory in RAM.
+    pub peak_resident_bytes: u64,
+    /// Context switches.
+    pub switches: u64,
+}
+
+/// A process of the lab. Dropping it kills it.
+#[derive(Debug)]
+pub struct Process {
+    recipe: Recipe,
+    child: Option<Child>,
+    /// Used by lives that have ended.
+    past: Usage,
+    /// Used by the present one when last looked at.
+    present: Usage,
+}
+
+impl Process {
+    /// Starts a process. Call it from a thread that lives as long as the lab: the kernel ends the process with it.
+    pub fn start(recipe: Recipe) -> Result<Self, ProcessError> {
+        let mut process = Self { recipe, child: None, past: Usage::default(), present: Usage::default() };
+        process.spawn()?;
+        Ok(process)
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.recipe.name
+    }
+
+    /// Its id, while it runs.
+    pub fn pid(&self) -> Option<u32> {
+        self.child.as_ref().map(Child::id)
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.recipe.address
+    }
+
+    /// Waits until somebody listens at its address.
+    pub async fn ready(&mut self) -> Result<(), ProcessError> {
+        let end = Instant::now() + READY_LIMIT;
+        while !listens(self.recipe.address) {
+            self.check()?;
+            if Instant::now() > end {
+                let Recipe { name, address, log, .. } = self.recipe.clone();
+                return Err(ProcessError::Deaf { name, address, log });
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+        self.check()
+    }
+
+    /// An error if it has ended by itself.
+    pub fn check(&mut self) -> Result<(), ProcessError> {
+        let Some(status) = self.child.as_mut().and_then(|child| child.try_wait().ok().flatten()) else { return Ok(()) };
+        self.bury();
+        let Recipe { name, log, .. } = self.recipe.clone();
+        let tail = tail(&log).unwrap_or_else(|error| error.to_string());
+        Err(ProcessError::Ended { name, status, log, tail })
+    }
+
+    /// Kills it, as a crash would.
+    pub fn kill(&mut self) -> Result<(), ProcessError> {
+        self.measure();
+        self.signal(Signal::KILL, "SIGKILL")?;
+        if let Some(child) = &mut self.child {
+            let _ = child.wait();
+        }
+        self.bury();
+        Ok(())
+    }
+
+    /// Tells it to stop and waits; kills it when it takes too long.
+    pub async fn stop(&mut self) -> Result<(), ProcessError> {
+        self.measure();
+        self.signal(Signal::TERM, "SIGTERM")?;
+        // A stopped process gets no other signal than this one.
+        self.signal(Signal::CONT, "SIGCONT")?;
+        let end = Instant::now() + STOP_LIMIT;
+        while let Some(child) = &mut self.child {
+            if !matches!(child.try_wait(), Ok(None)) {
+                self.bury();
+            } else if Instant::now() > end {
+                self.kill()?;
+            } else {
+                tokio::time::sleep(LOOK).await;
+            }
+        }
+        Ok(())
+    }
+
+    /// Starts it again; one that still runs is stopped first.
+    pub async fn restart(&mut self) -> Result<(), ProcessError> {
+        self.stop().await?;
+        self.spawn()
+    }
+
+    /// Stops it from running, not from existing.
+    pub fn pause(&self) -> Result<(), ProcessError> {
+        self.signal(Signal::STOP, "SIGSTOP")
+    }
+
+    /// Lets it run again.
+    pub fn resume(&self) -> Result<(), ProcessError> {
+        self.signal(Signal::CONT, "SIGCONT")
+    }
+
+    /// What it has used until now.
+    pub fn usage(&mut self) -> Usage {
+        self.measure();
+        Usage {
+            cpu_ms: self.past.cpu_ms + self.present.cpu_ms,
+            peak_resident_bytes: self.past.peak_resident_bytes.max(self.present.peak_resident_bytes),
+            switches: self.past.switches + self.present.switches,
+        }
+    }
+
+    fn spawn(&mut self) -> Result<(), ProcessError> {
+        let recipe = &self.recipe;
+        let failed = |source| ProcessError::Start { name: recipe.name.clone(), source };
+        let log = open_log(&recipe.log).map_err(failed)?;
+        let errors = log.try_clone().map_err(failed)?;
+        let child = Command::new(&recipe.program)
+            .args(&recipe.arguments)
+            .args(["--die-with-parent", &std::process::id().to_string()])
+            .stdin(Stdio::null())
+            .stdout(log)
+            .stderr(errors)
+            .process_group(0)
+            .spawn()
+            .map_err(failed)?;
+        self.child = Some(child);
+        Ok(())
+    }
+
+    fn signal(&self, signal: Signal, name: &'static str) -> Result<(), ProcessError> {
+        let Some(pid) = self.pid().and_then(|pid| Pid::from_raw(pid.cast_signed())) else { return Ok(()) };
+        match kill_process_group(pid, signal) {
+            // Ended a moment ago: whoever looks next finds out.
+            Ok(()) | Err(rustix::io::Errno::SRCH) => Ok(()),
+            Err(error) => {
+                Err(ProcessError::Signal { name: self.recipe.name.clone(), signal: name, source: error.into() })
+            }
+        }
+    }
+
+    fn measure(&mut self) {
+        if let Some(facts) = self.pid().and_then(|pid| host::process(pid).ok()) {
+            self.present = Usage {
+                cpu_ms: facts.cpu_ms().max(self.present.cpu_ms),
+                peak_resident_bytes: facts.peak_resident_bytes.max(self.present.peak_resident_bytes),
+                switches: facts.voluntary_switches + facts.involuntary_switches,
+            };
+        }
+    }
+
+    fn bury(&mut self) {
+        self.child = None;
+        let present = std::mem::take(&mut self.present);
+        self.past.cpu_ms += present.cpu_ms;
+        self.past.peak_resident_bytes = self.past.peak_resident_bytes.max(present.peak_resident_bytes);
+        self.past.switches += present.switches;
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // Nobody is left to tell; the kernel ends it with this process at the latest.
+        let _ = self.kill();
+    }
+}
+
+fn listens(address: SocketAddr) -> bool {
+    TcpStream::connect_timeout(&address, LOOK).is_ok()
+}
+
+fn open_log(path: &Path) -> io::Result<File> {
+    OpenOptions::new().create(true).append(true).open(path)
+}
+
+fn tail(log: &Path) -> io::Result<String> {
+    let mut file = File::open(log)?;
+    let start = file.metadata()?.len().saturating_sub(TAIL_BYTES);
+    file.seek(SeekFrom::Start(start))?;
+    let mut bytes = Vec::new();
+    file.take(TAIL_BYTES).read_to_end(&mut bytes)?;
+    Ok(String::from_utf8_lossy(&bytes).trim_end().to_owned())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use super::*;
+    use std::net::TcpListener;
+
+    fn recipe(folder: &Path, script: &str, address: SocketAddr) -> Recipe {
+        Recipe {
+            name: "liberty-1".into(),
+            program: "sh".into(),
+            arguments: vec!["-c".into(), script.into()],
+            address,
+            log: folder.join("liberty-1.log"),
+        }
+    }
+
+    fn run(test: impl Future<Output = ()>) {
+        tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(test);
+    }
+
+    #[test]
+    fn one_that_ends_by_itself_is_an_error_with_the_end_of_its_log() {
+        let folder = tempfile::tempdir().unwrap();
+        let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        run(async {
+            let mut process = Process::start(recipe(folder.path(), "echo no such thing >&2; exit 3", free)).unwrap();
+            let said = process.ready().await.unwrap_err().to_string();
+            assert!(said.starts_with("liberty-1 has ended by itself (exit status: 3); the end of "), "{said}");
+            assert!(said.ends_with("no such thing"), "{said}");
+            assert_eq!(process.pid(), None);
+        });
+    }
+
+    #[test]
+    fn a_process_is_paused_resumed_stopped_and_started_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        run(async {
+            let recipe = recipe(folder.path(), "exec sleep 100", listener.local_addr().unwrap());
+            let mut process = Process::start(recipe).unwrap();
+            process.ready().await.unwrap();
+            let first = process.pid().unwrap();
+            process.pause().unwrap();
+            process.resume().unwrap();
+            process.pause().unwrap();
+            process.restart().await.unwrap();
+            let second = process.pid().unwrap();
+            assert!(second != first && host::process(first).is_err() && host::process(second).is_ok());
+            process.kill().unwrap();
+            assert!(host::process(second).is_err() && process.check().is_ok());
+            process.restart().await.unwrap();
+            let third = process.pid().unwrap();
+            drop(process);
+            assert!(host::process(third).is_err());
+        });
+    }
+
+    #[test]
+    fn use_is_counted_over_all_lives() {
+        let folder = tempfile::tempdir().unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        run(async {
+            let burn = "i=0; while :; do i=$((i+1)); done";
+            let mut process = Process::start(recipe(folder.path(), burn, listener.local_addr().unwrap())).unwrap();
+            while process.usage().cpu_ms < 20 {
+                tokio::time::sleep(LOOK).await;
+            }
+            let before = process.usage();
+            process.kill().unwrap();
+            process.restart().await.unwrap();
+            while process.usage().cpu_ms < before.cpu_ms + 20 {
+                tokio::time::sleep(LOOK).await;
+            }
+            assert!(process.usage().peak_resident_bytes > 0);
+        });
+    }
+}
