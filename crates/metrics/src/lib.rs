@@ -4,3 +4,7 @@
 //! arguments and go out as data.
 
 pub mod counter;
+pub mod trend;
+
+pub use counter::Cell;
+pub use trend::Trend;
