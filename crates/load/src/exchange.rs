@@ -1,0 +1,239 @@
+//! One request and its answer over a user's own connection, with the time that each part took.
+//!
+//! Nothing is ever sent twice. A kept connection that the server has closed meanwhile is replaced before anything is
+//! written; from the first byte on, whatever is not a whole answer is a failure.
+
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use net::clock::now_ns;
+use net::{Buffer, Deadline, Stream};
+use wire::{Body, Limits, ResponseHead};
+
+use crate::failure::Failure;
+use crate::live::Live;
+use crate::plan::Request;
+use crate::samples::Timings;
+
+/// Interim answers (1xx) before the real one; nobody sends more, a broken server might without end.
+const MOST_INTERIM: usize = 8;
+/// Statuses that are no failure: k6's default.
+const EXPECTED: std::ops::RangeInclusive<u16> = 200..=399;
+
+/// What became of a request.
+#[derive(Debug)]
+pub(crate) struct Exchange {
+    pub(crate) timings: Timings,
+    pub(crate) failure: Option<Failure>,
+    pub(crate) ended_ns: u64,
+}
+
+/// One user's side of HTTP: a connection that is kept from one request to the next.
+#[derive(Debug)]
+pub(crate) struct Client {
+    kept: Option<Connection>,
+    deadline: Deadline,
+    head: ResponseHead,
+    limits: Limits,
+    live: Arc<Live>,
+}
+
+/// A connection whose bytes are counted as they go, and when it is dropped in the middle.
+#[derive(Debug)]
+struct Connection {
+    stream: Stream,
+    buffer: Buffer,
+    live: Arc<Live>,
+    counted_in: u64,
+    counted_out: u64,
+}
+
+/// The clock as it stood when a part was over.
+#[derive(Debug)]
+struct Lap {
+    timings: Timings,
+    last_ns: u64,
+}
+
+impl Client {
+    pub(crate) fn new(live: Arc<Live>) -> Self {
+        let (head, limits) = (ResponseHead::new(), Limits::default());
+        Self { kept: None, deadline: Deadline::new(), head, limits, live }
+    }
+
+    /// Sends a request and reads its answer to the end.
+    pub(crate) async fn exchange(&mut self, request: &Request, began_ns: u64) -> Exchange {
+        let mut lap = Lap { timings: Timings::default(), last_ns: began_ns };
+        self.deadline.set(request.timeout_ms);
+        let result = self.attempt(request, &mut lap).await;
+        self.deadline.clear();
+        let failure = match result {
+            Ok(status) if EXPECTED.contains(&status) => None,
+            Ok(status) => Some(Failure::status(status)),
+            Err(failure) => Some(failure),
+        };
+        self.live.requests.add(1);
+        self.live.failed.add(u64::from(failure.is_some()));
+        Exchange { timings: lap.timings, failure, ended_ns: lap.last_ns }
+    }
+
+    async fn attempt(&mut self, request: &Request, lap: &mut Lap) -> Result<u16, Failure> {
+        let mut connection = match self.take_kept() {
+            Some(connection) => connection,
+            None => self.connect(request, lap).await?,
+        };
+        connection.send(&request.bytes, &self.deadline, lap).await?;
+        self.read_head(&mut connection, lap).await?;
+        connection.skip_body(Body::new(self.head.framing), &self.deadline, lap).await?;
+        let fit = self.head.keep_alive && connection.buffer.is_empty();
+        if fit && request.reuse {
+            connection.buffer.release_if_empty();
+            self.kept = Some(connection);
+        }
+        Ok(self.head.status)
+    }
+
+    /// The kept connection, unless something happened on it while it was idle. No syscall where nothing arrived.
+    fn take_kept(&mut self) -> Option<Connection> {
+        let mut connection = self.kept.take()?;
+        connection.stream.is_quiet().then_some(connection)
+    }
+
+    async fn connect(&self, request: &Request, lap: &mut Lap) -> Result<Connection, Failure> {
+        let dialled = tokio::select! {
+            dialled = net::dial::dial(request.address) => dialled,
+            () = self.deadline.passed() => return Err(Failure::timeout()),
+        };
+        let tcp = dialled.map_err(|error| Failure::dial(&error))?;
+        lap.timings.connecting = lap.split();
+        let stream = match &request.tls {
+            None => Stream::plain(tcp),
+            Some((config, name)) => {
+                Stream::tls_client(tcp, Arc::clone(config), name.clone()).map_err(|error| Failure::tls(&error))?
+            }
+        };
+        let mut connection = Connection::new(stream, Arc::clone(&self.live));
+        if request.tls.is_some() {
+            let handshake = self.deadline.limit(|cx| connection.stream.poll_handshake(cx)).await;
+            handshake.map_err(|error| Failure::tls(&error))?;
+            lap.timings.tls_handshaking = lap.split();
+        }
+        lap.timings.blocked = lap.timings.connecting + lap.timings.tls_handshaking;
+        Ok(connection)
+    }
+
+    async fn read_head(&mut self, connection: &mut Connection, lap: &mut Lap) -> Result<(), Failure> {
+        let mut interim = 0;
+        self.head.clear();
+        connection.read(&self.deadline).await?;
+        lap.timings.waiting = lap.split();
+        loop {
+            match self.head.parse(connection.buffer.data(), false, &self.limits) {
+                Ok(Some(length)) => connection.buffer.consume(length),
+                Ok(None) => {
+                    connection.read(&self.deadline).await?;
+                    continue;
+                }
+                Err(malformed) => return Err(Failure::other(malformed.why())),
+            }
+            if !self.head.is_interim() {
+                break;
+            }
+            interim += 1;
+            if interim > MOST_INTERIM {
+                return Err(Failure::other("too many interim answers"));
+            }
+        }
+        if self.head.upgrade { Err(Failure::other("the server changed the protocol")) } else { Ok(()) }
+    }
+}
+
+impl Connection {
+    fn new(stream: Stream, live: Arc<Live>) -> Self {
+        Self { stream, buffer: Buffer::new(), live, counted_in: 0, counted_out: 0 }
+    }
+
+    async fn send(&mut self, mut bytes: &[u8], deadline: &Deadline, lap: &mut Lap) -> Result<(), Failure> {
+        let stream = &mut self.stream;
+        let sent = deadline.limit(|cx| {
+            while !bytes.is_empty() {
+                match stream.poll_write(cx, bytes) {
+                    Poll::Ready(Ok(n)) => bytes = &bytes[n..],
+                    Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                    Poll::Pending => return Poll::Pending,
+                }
+            }
+            stream.poll_flush(cx)
+        });
+        sent.await.map_err(|error| Failure::io(&error))?;
+        self.count();
+        lap.timings.sending = lap.split();
+        Ok(())
+    }
+
+    async fn skip_body(&mut self, mut body: Body, deadline: &Deadline, lap: &mut Lap) -> Result<(), Failure> {
+        let broken = |error: wire::BodyError| Failure::other(&error.to_string());
+        while !body.ended() {
+            let piece = body.next(self.buffer.data()).map_err(broken)?;
+            self.buffer.consume(piece.consumed);
+            if piece.ended || body.ended() {
+                break;
+            }
+            if piece.consumed == 0 && !self.fill(deadline).await? {
+                body.end_of_stream().map_err(broken)?;
+                break;
+            }
+        }
+        self.count();
+        lap.timings.receiving = lap.split();
+        Ok(())
+    }
+
+    /// Reads more, which must come.
+    async fn read(&mut self, deadline: &Deadline) -> Result<(), Failure> {
+        if self.fill(deadline).await? { Ok(()) } else { Err(Failure::io(&std::io::ErrorKind::UnexpectedEof.into())) }
+    }
+
+    /// Reads more; `false` at the end of the stream.
+    async fn fill(&mut self, deadline: &Deadline) -> Result<bool, Failure> {
+        if self.buffer.reserve(1).is_none() {
+            return Err(Failure::other("the head of the answer is too large"));
+        }
+        let (stream, buffer) = (&mut self.stream, &mut self.buffer);
+        let read = deadline.limit(|cx| poll_read(stream, cx, buffer)).await;
+        read.map(|n| n > 0).map_err(|error| Failure::io(&error))
+    }
+
+    /// Adds what went over the socket since the last time.
+    fn count(&mut self) {
+        self.live.data_received.add(self.stream.bytes_in() - self.counted_in);
+        self.live.data_sent.add(self.stream.bytes_out() - self.counted_out);
+        self.counted_in = self.stream.bytes_in();
+        self.counted_out = self.stream.bytes_out();
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.count();
+    }
+}
+
+impl Lap {
+    /// The time since the last call. Four readings a request: their differences are what is measured.
+    fn split(&mut self) -> u64 {
+        let now = now_ns();
+        let taken = now.saturating_sub(self.last_ns);
+        self.last_ns = now;
+        taken
+    }
+}
+
+/// A user that waits for an answer owns no buffer: with thousands of them waiting that is what counts.
+fn poll_read(stream: &mut Stream, cx: &mut Context<'_>, buffer: &mut Buffer) -> Poll<std::io::Result<usize>> {
+    let polled = stream.poll_read(cx, buffer);
+    if polled.is_pending() {
+        buffer.release_if_empty();
+    }
+    polled
+}
