@@ -53,3 +53,21 @@ impl Attempts {
         self.more_tried[rest / 64] |= 1 << (rest % 64);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn peers_are_remembered_until_reset() {
+        let mut attempts = Attempts::default();
+        for peer in [0, 5, 127, 128, 191, 192, 5_000] {
+            assert!(!attempts.has_tried(peer), "{peer}");
+            attempts.mark_tried(peer);
+            assert!(attempts.has_tried(peer), "{peer}");
+            assert!(!attempts.has_tried(peer + 1), "{peer}");
+        }
+        attempts.reset();
+        assert!((0..5_001).all(|peer| !attempts.has_tried(peer)));
+    }
+}

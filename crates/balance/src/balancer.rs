@@ -56,3 +56,6 @@ impl Balancer {
         !attempts.has_tried(peer) && self.group.peers()[peer].may_be_tried(now_ms)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -14,6 +14,8 @@ mod ring;
 mod round_robin;
 #[cfg(test)]
 mod simulation;
+#[cfg(test)]
+mod testing;
 
 pub use attempts::Attempts;
 pub use balancer::Balancer;

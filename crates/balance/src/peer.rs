@@ -204,3 +204,6 @@ impl Peer {
         recovered
     }
 }
+
+#[cfg(test)]
+mod tests;

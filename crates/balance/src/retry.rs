@@ -199,3 +199,6 @@ fn is_keepalive_race(failure: Failure, exchange: &Exchange) -> bool {
     let broken = matches!(failure, Failure::Send { timed_out: false } | Failure::Receive { timed_out: false });
     broken && exchange.reused && !exchange.any_answer_byte
 }
+
+#[cfg(test)]
+mod tests;

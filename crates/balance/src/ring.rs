@@ -105,3 +105,25 @@ fn split_name(name: &str) -> (&[u8], &[u8]) {
         _ => (bytes, b""),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_cut_as_nginx_cuts_them() {
+        let table = [
+            ("10.0.0.11:9080", "10.0.0.11", "9080"),
+            ("liberty", "liberty", ""),
+            ("liberty:", "liberty", ""),
+            ("[::1]:80", "[::1]", "80"),
+            ("[::1]", "[::1]", ""),
+            ("unix:/run/a:80", "/run/a:80", ""),
+            ("UNIX:/run/a", "/run/a", ""),
+            ("a:b", "a:b", ""),
+        ];
+        for (name, host, port) in table {
+            assert_eq!(split_name(name), (host.as_bytes(), port.as_bytes()), "{name}");
+        }
+    }
+}

@@ -65,7 +65,7 @@ impl Weights {
 }
 
 impl Balancer {
-    /// Round robin among the primary servers, then among the backups.
+    /// Round robin among the primary servers, then, for the rest of the request, among the backups.
     pub(crate) fn pick_in_turn(&mut self, attempts: &mut Attempts, now_ms: u64) -> Option<usize> {
         let group = Arc::clone(&self.group);
         if !attempts.on_backups {
@@ -74,7 +74,9 @@ impl Balancer {
             }
             attempts.on_backups = true;
         }
+        // nginx gives up after the last backup; a primary server that has come back meanwhile serves just as well.
         self.pick_among(&group.backups, attempts, now_ms)
+            .or_else(|| self.pick_among(&group.primaries, attempts, now_ms))
     }
 
     /// Round robin among the given servers, as far as they may be tried.

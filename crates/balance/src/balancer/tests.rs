@@ -1,0 +1,157 @@
+//! Tests of picking. That the picks are nginx's is shown beside a real one, by the program's tests.
+
+use std::collections::BTreeSet;
+
+use super::*;
+use crate::testing::{HASH, RING, ROUND_ROBIN, balancer, peer, pick};
+use crate::{PeerSettings, State};
+
+fn weighted(weights: &[u32]) -> Vec<PeerSettings> {
+    let named = |(index, &weight)| PeerSettings { weight, ..peer(&format!("10.0.0.{index}:9080")) };
+    weights.iter().enumerate().map(named).collect()
+}
+
+/// Picks of that many requests, each of which succeeds.
+fn picks(balancer: &mut Balancer, count: usize, now_ms: u64) -> Vec<usize> {
+    let mut one = || {
+        let peer = pick(balancer, "", now_ms)?;
+        balancer.release(peer, Outcome::Success, now_ms);
+        Some(peer)
+    };
+    (0..count).map_while(|_| one()).collect()
+}
+
+#[test]
+fn round_robin_is_smooth() {
+    let mut heavy = balancer(ROUND_ROBIN, weighted(&[5, 1, 1]));
+    assert_eq!(picks(&mut heavy, 7, 0), [0, 0, 1, 0, 2, 0, 0]);
+    let mut even = balancer(ROUND_ROBIN, weighted(&[1, 1, 1]));
+    assert_eq!(picks(&mut even, 6, 0), [0, 1, 2, 0, 1, 2]);
+}
+
+#[test]
+fn a_failure_lowers_the_weight_and_picks_raise_it_again() {
+    let mut peers = weighted(&[4, 4]);
+    peers[0].max_fails = 2;
+    let mut balancer = balancer(ROUND_ROBIN, peers);
+    let first = pick(&mut balancer, "", 0);
+    assert_eq!(first, Some(0));
+    assert_eq!(balancer.release(0, Outcome::Failure, 0), None);
+    let after = picks(&mut balancer, 40, 0);
+    assert!(after[..6].iter().filter(|&&peer| peer == 0).count() < 3, "{after:?}");
+    assert_eq!(after[20..].iter().filter(|&&peer| peer == 0).count(), 10, "{after:?}");
+}
+
+#[test]
+fn a_failed_server_is_left_alone_then_probed_by_one_request() {
+    let group = Arc::new(Group::new(weighted(&[1, 1]), ROUND_ROBIN));
+    let (mut one, mut two) = (Balancer::new(Arc::clone(&group)), Balancer::new(Arc::clone(&group)));
+    assert_eq!(pick(&mut one, "", 50), Some(0));
+    assert_eq!(one.release(0, Outcome::Failure, 100), Some(Transition::Down { peer: 0 }));
+    assert_eq!((group.peers()[0].state(100), group.peers()[0].since_ms()), (State::Unavailable, 100));
+    assert_eq!(picks(&mut two, 3, 10_100), [1, 1, 1], "another thread leaves it alone too");
+    let probes: Vec<_> = (0..4).flat_map(|_| [pick(&mut one, "", 10_101), pick(&mut two, "", 10_101)]).collect();
+    assert_eq!(probes.iter().filter(|&&peer| peer == Some(0)).count(), 1, "{probes:?}");
+    assert_eq!(one.release(0, Outcome::Success, 10_200), Some(Transition::Up { peer: 0 }));
+    assert_eq!((group.peers()[0].state(10_200), group.peers()[0].fails()), (State::Up, 0));
+    assert_eq!(group.peers()[0].since_ms(), 10_200);
+}
+
+#[test]
+fn success_without_a_probe_forgives_nothing() {
+    let mut peers = weighted(&[1, 1]);
+    peers[0].max_fails = 2;
+    let mut balancer = balancer(ROUND_ROBIN, peers);
+    assert_eq!(pick(&mut balancer, "", 20_000), Some(0));
+    balancer.release(0, Outcome::Failure, 20_000);
+    picks(&mut balancer, 4, 25_000);
+    assert_eq!(balancer.group().peers()[0].fails(), 1, "within fail_timeout");
+    picks(&mut balancer, 4, 30_001);
+    assert_eq!(balancer.group().peers()[0].fails(), 0, "after it");
+}
+
+#[test]
+fn a_single_server_is_always_tried() {
+    let mut single = balancer(ROUND_ROBIN, weighted(&[1]));
+    for now_ms in 0..5 {
+        assert_eq!(pick(&mut single, "", now_ms), Some(0));
+        assert_eq!(single.release(0, Outcome::Failure, now_ms), None);
+    }
+    assert_eq!(single.group().peers()[0].state(5), State::Up);
+    let mut down = balancer(ROUND_ROBIN, vec![PeerSettings { down: true, ..peer("a") }]);
+    assert_eq!(pick(&mut down, "", 0), None);
+    assert_eq!(pick(&mut balancer(RING, Vec::new()), "key", 0), None);
+}
+
+#[test]
+fn attempts_go_round_then_to_backups_then_end() {
+    let backup = PeerSettings { backup: true, ..peer("backup") };
+    let down = PeerSettings { down: true, ..peer("down") };
+    for method in [ROUND_ROBIN, HASH, RING] {
+        let mut balancer = balancer(method, vec![backup.clone(), peer("a"), down.clone(), peer("b")]);
+        let mut attempts = Attempts::default();
+        let mut order: Vec<_> = std::iter::from_fn(|| balancer.pick(&mut attempts, b"key", 0)).take(9).collect();
+        order[..2].sort_unstable();
+        assert_eq!(order, [1, 3, 0], "{method:?}");
+        assert_eq!(balancer.group().tries(), 3);
+    }
+}
+
+#[test]
+fn max_conns_is_a_limit_over_all_threads() {
+    let mut peers = weighted(&[1, 1]);
+    peers[0].max_conns = 2;
+    let group = Arc::new(Group::new(peers, ROUND_ROBIN));
+    let (mut one, mut two) = (Balancer::new(Arc::clone(&group)), Balancer::new(Arc::clone(&group)));
+    let all: Vec<_> = (0..5).flat_map(|_| [pick(&mut one, "", 0), pick(&mut two, "", 0)]).collect();
+    assert_eq!(all.iter().filter(|&&peer| peer == Some(0)).count(), 2, "{all:?}");
+    assert_eq!(group.peers()[0].in_flight(), 2);
+    one.release(0, Outcome::Neutral, 0);
+    assert_eq!(group.peers()[0].in_flight(), 1);
+    assert!((0..2).any(|_| pick(&mut two, "", 0) == Some(0)));
+}
+
+#[test]
+fn a_key_keeps_its_server_and_losing_one_moves_its_keys_only() {
+    let names = ["10.0.0.11:9080", "10.0.0.12:9080", "10.0.0.13:9080"];
+    let with_down = |down: Option<usize>| {
+        let setting = |(index, name)| PeerSettings { down: down == Some(index), ..peer(name) };
+        balancer(RING, names.into_iter().enumerate().map(setting).collect())
+    };
+    let (mut all, mut fewer) = (with_down(None), with_down(Some(1)));
+    let mut seen = BTreeSet::new();
+    for key in (0..1000).map(|n| format!("key-{n}")) {
+        let before = pick(&mut all, &key, 0);
+        assert_eq!(pick(&mut all, &key, 0), before);
+        let after = pick(&mut fewer, &key, 0);
+        assert!(after != Some(1) && (before == Some(1) || before == after), "{key}: {before:?} {after:?}");
+        seen.insert(before);
+    }
+    assert_eq!(seen.len(), 3);
+}
+
+#[test]
+fn addresses_under_one_name_take_turns() {
+    for (method, expected) in [(RING, vec![0, 1, 0, 1]), (ROUND_ROBIN, vec![0, 1, 2, 0])] {
+        let mut balancer = balancer(method, vec![peer("twin"), peer("twin"), peer("other")]);
+        let key = (0..).map(|n| n.to_string()).find(|key| pick(&mut balancer, key, 0) == Some(0)).unwrap_or_default();
+        let mut balancer = Balancer::new(Arc::clone(balancer.group()));
+        let picks: Vec<_> = (0..4).filter_map(|_| pick(&mut balancer, &key, 0)).collect();
+        assert_eq!(picks, expected, "{method:?}");
+    }
+}
+
+#[test]
+fn an_empty_key_goes_by_round_robin() {
+    for method in [HASH, RING] {
+        assert_eq!(picks(&mut balancer(method, weighted(&[1, 1, 1])), 6, 0), [0, 1, 2, 0, 1, 2]);
+    }
+}
+
+#[test]
+fn large_groups_are_tried_to_the_last_server() {
+    let mut balancer = balancer(ROUND_ROBIN, weighted(&[1; 300]));
+    let mut attempts = Attempts::default();
+    let tried: BTreeSet<_> = std::iter::from_fn(|| balancer.pick(&mut attempts, b"", 0)).take(301).collect();
+    assert_eq!(tried.len(), 300);
+}

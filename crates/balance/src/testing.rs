@@ -1,0 +1,31 @@
+//! Groups written in few words, for this crate's tests.
+
+use std::sync::Arc;
+
+use crate::{Attempts, Balancer, Group, Method, PeerSettings};
+
+pub(crate) const ROUND_ROBIN: Method = Method::RoundRobin;
+pub(crate) const HASH: Method = Method::Hash { consistent: false };
+pub(crate) const RING: Method = Method::Hash { consistent: true };
+
+/// A server with weight 1 that is unavailable for 10 s after one failure.
+pub(crate) fn peer(name: &str) -> PeerSettings {
+    PeerSettings {
+        name: name.to_owned(),
+        weight: 1,
+        max_conns: 0,
+        max_fails: 1,
+        fail_timeout_ms: 10_000,
+        backup: false,
+        down: false,
+    }
+}
+
+pub(crate) fn balancer(method: Method, peers: Vec<PeerSettings>) -> Balancer {
+    Balancer::new(Arc::new(Group::new(peers, method)))
+}
+
+/// The first pick of a request with this key.
+pub(crate) fn pick(balancer: &mut Balancer, key: &str, now_ms: u64) -> Option<usize> {
+    balancer.pick(&mut Attempts::default(), key.as_bytes(), now_ms)
+}
