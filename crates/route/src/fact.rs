@@ -161,9 +161,15 @@ mod tests {
     }
 
     #[test]
-    fn every_plain_name_is_a_fact() {
+    fn facts_are_the_variables_that_a_configuration_may_name() {
+        let accepted = |name: &str| conf::variables().iter().any(|variable| variable.name == name);
         for name in PLAIN_NAMES {
-            assert!(Fact::parse(name).is_some(), "{name}");
+            assert!(accepted(name), "{name} is a fact, but conf refuses it");
+        }
+        for variable in conf::variables() {
+            let name =
+                if variable.name.ends_with('_') { format!("{}x", variable.name) } else { variable.name.to_owned() };
+            assert!(Fact::parse(&name).is_some(), "conf accepts {name}, but it is no fact");
         }
     }
 }
