@@ -103,3 +103,10 @@ machine() {
     model=$(awk -F': *' '/^model name/ { print $2; exit }' /proc/cpuinfo)
     printf '%s, %s cores, Linux %s' "${model:-$(uname -m)}" "$(nproc)" "$(uname -r)"
 }
+
+# readme_command N: the Nth of the two commands that the README begins with, without its comment.
+readme_command() {
+    local readme
+    readme=$(dirname "${BASH_SOURCE[0]}")/../README.md
+    awk '/^```sh$/ { inside = 1; next } /^```$/ { if (inside) exit } inside' "$readme" | sed -n "$1p" | sed 's/ *#.*//'
+}

@@ -1,5 +1,6 @@
 //! Places that must say the same: the README's two commands and what CI runs, ARCHITECTURE.md's arrows and the ones
-//! that are checked, the crates and the bans that clippy holds them to.
+//! that are checked, the crates and the bans that clippy holds
+//! them to, dependencies and the table of their reasons.
 
 use super::Finding;
 use super::arrows::{ARROWS, LEAVES};
@@ -14,6 +15,7 @@ pub(super) fn disagreements(project: &Project) -> Vec<Finding> {
         }
     }
     findings.extend(bans(project));
+    findings.extend(unexplained(project));
     findings
 }
 
@@ -36,6 +38,21 @@ fn bans(project: &Project) -> Vec<Finding> {
         }
     }
     findings
+}
+
+/// Every outside crate of the workspace stands in ARCHITECTURE.md with its reason.
+fn unexplained(project: &Project) -> Vec<Finding> {
+    let (Some(manifest), Some(page)) = (project.find("Cargo.toml"), project.find("ARCHITECTURE.md")) else {
+        return Vec::new();
+    };
+    let table = page.text.split("\n## Dependencies\n").nth(1).unwrap_or_default();
+    let section = manifest.text.split("[workspace.dependencies]").nth(1).unwrap_or_default();
+    let lines = section.lines().take_while(|line| !line.starts_with('[')).filter(|line| !line.contains("path = "));
+    let names = lines.filter_map(|line| line.split_once(" =")).map(|(name, _)| name);
+    names
+        .filter(|name| !table.contains(&format!("`{name}`")))
+        .map(|name| Finding::new(page, 0, format!("does not say why {name} is used (Dependencies)")))
+        .collect()
 }
 
 /// `.ci/run` takes its commands from the first `sh` block of the README: the lab, then the tests.
@@ -87,4 +104,15 @@ fn wants_the_bans_linked() {
     assert!(bans(&Project::of(files.clone(), Vec::new())).is_empty());
     files.pop();
     assert_eq!(bans(&Project::of(files, Vec::new())).len(), 1);
+}
+
+#[test]
+fn wants_a_reason_for_each_dependency() {
+    let manifest =
+        "[workspace.dependencies]\nwire = { path = \"x\" }\nregex = \"1\"\nglob = \"1\"\n\n[profile.dist]\nlto = 1\n";
+    let page = "uses `glob`\n## Dependencies\n| `regex` | patterns |\n";
+    let files = vec![TextFile::sample("Cargo.toml", manifest), TextFile::sample("ARCHITECTURE.md", page)];
+    let found = unexplained(&Project::of(files, Vec::new()));
+    assert_eq!(found.len(), 1);
+    assert!(found[0].what.contains("why glob is used"));
 }
