@@ -94,7 +94,7 @@ need_debian() {
 # target_folder ROOT: where cargo puts what it builds.
 target_folder() {
     cargo metadata --manifest-path "$1/Cargo.toml" --no-deps --format-version 1 --offline 2>/dev/null |
-        sed 's/.*"target_directory":"\([^"]*\)".*/\1/'
+        sed -n 's/.*"target_directory":"\([^"]*\)".*/\1/p'
 }
 
 # machine: processor, cores and kernel in one line.
