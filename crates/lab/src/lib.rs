@@ -1,15 +1,28 @@
 //! The whole architecture on one machine: stand-in servers, processes that do not outlive the lab, faults, what came
 //! of them.
 //!
-//! Nothing here prints: the program renders what these modules return.
+//! The way of a lab: [`plan`] checks what is asked for; [`preflight`] looks at ports and folder; [`config`] writes the
+//! balancer's configuration; [`run()`] starts the processes, puts the load on, does the [`faults`] and watches; the
+//! [`report`] is data. Nothing here prints: the program renders what these modules return.
 
 pub mod certificate;
 pub mod config;
+mod crew;
 pub mod duration;
 pub mod faults;
+pub mod injector;
 pub mod orphan;
 pub mod plan;
 pub mod preflight;
 pub mod processes;
+pub mod report;
+mod run;
+mod signals;
 pub mod stand_in;
+pub mod timeline;
 pub mod watch;
+
+pub use faults::{Action, Fault};
+pub use plan::{Options, Plan};
+pub use report::{ProcessRow, Report};
+pub use run::{Error, Event, run};

@@ -8,6 +8,8 @@ use crate::faults::{self, Fault, FaultError};
 
 /// Servers in one lab: each is a process of its own.
 pub const SERVERS_MAX: usize = 64;
+/// The shortest load, by the schedule of the injector.
+pub const LOAD_MIN: Duration = Duration::from_secs(1);
 /// The longest load, so that a typing error leaves nothing running for ever.
 pub const LOAD_MAX: Duration = Duration::from_secs(24 * 3600);
 /// The highest rate: beyond what a machine does with all of the architecture on it.
@@ -30,7 +32,7 @@ pub struct Options {
     pub rate: u64,
     /// How long the measured load lasts.
     pub duration: Duration,
-    /// How long the load before it lasts, which is not counted.
+    /// How long the load before it lasts, which is not counted; zero for none.
     pub warm_up: Duration,
     /// The faults; `None` for the usual ones.
     pub faults: Option<Vec<Fault>>,
@@ -70,7 +72,7 @@ pub enum PlanError {
     Servers(usize),
     #[error("a rate is 1 to {RATE_MAX} requests a second, not {0}")]
     Rate(u64),
-    #[error("the load lasts longer than nothing and at most {LOAD_MAX:?}, not {0:?}")]
+    #[error("a load lasts {LOAD_MIN:?} to {LOAD_MAX:?}, not {0:?}")]
     Duration(Duration),
     #[error("the lab stays on this machine: {0} and the addresses after it are not all in 127.0.0.0/8")]
     Address(Ipv4Addr),
@@ -87,8 +89,9 @@ impl Plan {
         if !(1..=RATE_MAX).contains(&options.rate) {
             return Err(PlanError::Rate(options.rate));
         }
-        for load in [options.duration, options.warm_up] {
-            if load > LOAD_MAX || options.duration.is_zero() {
+        let warm_up = Some(options.warm_up).filter(|warm_up| !warm_up.is_zero());
+        for load in [options.duration].into_iter().chain(warm_up) {
+            if !(LOAD_MIN..=LOAD_MAX).contains(&load) {
                 return Err(PlanError::Duration(load));
             }
         }

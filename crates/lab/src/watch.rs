@@ -165,7 +165,7 @@ mod tests {
         let listener = UnixListener::bind(&path).unwrap();
         tokio::task::spawn_local(async move {
             let (mut stream, _) = listener.accept().await.unwrap();
-            stream.read(&mut [0; 1000]).await.unwrap();
+            assert!(stream.read(&mut [0; 1000]).await.unwrap() > 0);
             for piece in pieces {
                 stream.write_all(piece.as_bytes()).await.unwrap();
                 tokio::task::yield_now().await;

@@ -1,0 +1,250 @@
+//! All processes of a lab together, with what is known of them while the load runs.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use tokio::sync::mpsc;
+
+use crate::faults::{Action, Fault};
+use crate::plan::{Plan, Server};
+use crate::processes::{Process, ProcessError, Recipe, Usage};
+use crate::report::{ProcessRow, Report, lost};
+use crate::run::Error;
+use crate::timeline::{Seen, Timeline};
+use crate::watch::{self, Event, ServerStatus, Status};
+
+/// How often a server that was started again is tried.
+const TRY: Duration = Duration::from_millis(5);
+/// How long it is tried: one that does not listen by then is seen in the report.
+const TRY_LIMIT: Duration = Duration::from_secs(20);
+/// The most that the user can be told of the admin socket before it is only repetition.
+const WARNINGS_MAX: usize = 3;
+
+/// The processes, what the balancer last said of the servers, and what has happened.
+pub(crate) struct Crew {
+    pub(crate) timeline: Timeline,
+    /// Failed requests of the load until now.
+    pub(crate) failed: u64,
+    balancer: Process,
+    servers: Vec<Process>,
+    status: Status,
+    admin: PathBuf,
+    before: Before,
+    listening: (mpsc::Sender<usize>, mpsc::Receiver<usize>),
+    warnings: usize,
+}
+
+/// How things stood when the measured load began.
+#[derive(Default)]
+struct Before {
+    status: Status,
+    lab: Usage,
+    balancer: Usage,
+    servers: Vec<Usage>,
+}
+
+impl Crew {
+    /// Starts the servers, then the balancer, and waits until all are ready.
+    pub(crate) async fn start(plan: &Plan) -> Result<Self, Error> {
+        let mut servers = Vec::new();
+        for server in &plan.servers {
+            servers.push(Process::start(stand_in(plan, server))?);
+        }
+        for server in &mut servers {
+            server.ready().await?;
+        }
+        let mut balancer = Process::start(balancer(plan))?;
+        balancer.ready().await?;
+        let status = watch::status(&plan.admin()).await?;
+        Ok(Self {
+            timeline: Timeline::default(),
+            failed: 0,
+            balancer,
+            servers,
+            status,
+            admin: plan.admin(),
+            before: Before::default(),
+            listening: mpsc::channel(plan.servers.len()),
+            warnings: 0,
+        })
+    }
+
+    /// Notes how things stand as the measured load begins.
+    pub(crate) async fn begin(&mut self) -> Result<(), Error> {
+        self.status = watch::status(&self.admin).await?;
+        self.before = Before {
+            status: self.status.clone(),
+            lab: own_usage(),
+            balancer: self.balancer.usage(),
+            servers: self.servers.iter_mut().map(Process::usage).collect(),
+        };
+        Ok(())
+    }
+
+    /// Does a fault to a server.
+    pub(crate) async fn fault(&mut self, at_ms: u64, fault: &Fault) -> Result<(), Error> {
+        let Some(index) = self.servers.iter().position(|server| server.name() == fault.server) else { return Ok(()) };
+        let nothing = ServerStatus::default();
+        let status = self.status.server(&self.servers[index].address().to_string()).unwrap_or(&nothing);
+        self.timeline.fault(at_ms, fault.action, Seen { server: &fault.server, status, lost: self.failed });
+        let server = &mut self.servers[index];
+        match fault.action {
+            Action::Kill => server.kill()?,
+            Action::Pause => server.pause()?,
+            Action::Resume => server.resume()?,
+            Action::Restart => {
+                server.restart().await?;
+                tokio::task::spawn_local(try_until_listening(server.address(), index, self.listening.0.clone()));
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits for a server that was started again to listen.
+    pub(crate) async fn listening(&mut self) -> Option<usize> {
+        self.listening.1.recv().await
+    }
+
+    /// A server listens again.
+    pub(crate) fn listens(&mut self, at_ms: u64, index: usize) {
+        let server = &self.servers[index];
+        let nothing = ServerStatus::default();
+        let status = self.status.server(&server.address().to_string()).unwrap_or(&nothing);
+        self.timeline.listens(at_ms, Seen { server: server.name(), status, lost: self.failed });
+    }
+
+    /// The balancer told of an event.
+    pub(crate) fn event(&mut self, at_ms: u64, event: &Event) {
+        if let Some(server) = self.servers.iter().find(|server| server.address().to_string() == event.server) {
+            self.timeline.event(at_ms, server.name(), event);
+        }
+    }
+
+    /// Looks at all processes and counters; returns what the user should be told.
+    pub(crate) async fn look(&mut self, at_ms: u64) -> Result<Option<String>, Error> {
+        self.check()?;
+        match watch::status(&self.admin).await {
+            Ok(status) => self.status = status,
+            Err(error) => {
+                self.warnings += 1;
+                return Ok((self.warnings <= WARNINGS_MAX).then(|| error.to_string()));
+            }
+        }
+        for server in &mut self.servers {
+            server.usage();
+            if let Some(status) = self.status.server(&server.address().to_string()) {
+                self.timeline.observe(at_ms, Seen { server: server.name(), status, lost: self.failed });
+            }
+        }
+        Ok(None)
+    }
+
+    /// An error if a process has ended by itself.
+    pub(crate) fn check(&mut self) -> Result<(), ProcessError> {
+        self.servers.iter_mut().chain([&mut self.balancer]).try_for_each(Process::check)
+    }
+
+    /// Servers that the balancer sends requests to.
+    pub(crate) fn up(&self) -> usize {
+        let up = |server: &&Process| self.status.server(&server.address().to_string()).is_some_and(ServerStatus::is_up);
+        self.servers.iter().filter(up).count()
+    }
+
+    /// The end of the measured load.
+    pub(crate) fn report(&mut self, load: load::Report, elapsed_ms: u64) -> Report {
+        let requests = load.count("http_reqs");
+        let passed_on = self.status.requests.saturating_sub(self.before.status.requests);
+        let answered = |status: &Status, server: &Process| {
+            status.server(&server.address().to_string()).map_or(0, |server| server.requests)
+        };
+        let mut processes = vec![
+            ProcessRow::new("injector", &self.before.lab, &own_usage(), requests, requests, elapsed_ms),
+            ProcessRow::new(
+                "balancer",
+                &self.before.balancer,
+                &self.balancer.usage(),
+                passed_on,
+                passed_on,
+                elapsed_ms,
+            ),
+        ];
+        let counts: Vec<u64> = self
+            .servers
+            .iter()
+            .map(|server| answered(&self.status, server).saturating_sub(answered(&self.before.status, server)))
+            .collect();
+        let all = counts.iter().sum();
+        for ((server, before), count) in self.servers.iter_mut().zip(&self.before.servers).zip(counts) {
+            let after = server.usage();
+            processes.push(ProcessRow::new(server.name(), before, &after, count, all, elapsed_ms));
+        }
+        Report {
+            lost: lost(&load),
+            retried: self.status.retries.saturating_sub(self.before.status.retries),
+            servers_up: self.up(),
+            timeline: std::mem::take(&mut self.timeline).sorted(),
+            load,
+            elapsed_ms,
+            processes,
+        }
+    }
+
+    /// Stops the balancer, then the servers.
+    pub(crate) async fn stop(mut self) -> Result<(), Error> {
+        self.balancer.stop().await?;
+        for server in &mut self.servers {
+            server.stop().await?;
+        }
+        Ok(())
+    }
+}
+
+fn stand_in(plan: &Plan, server: &Server) -> Recipe {
+    let address = server.address.to_string();
+    Recipe {
+        name: server.name.clone(),
+        program: plan.options.program.clone(),
+        arguments: ["stand-in", "--listen", &address, "--name", &server.name, "--clone", &server.clone]
+            .map(str::to_owned)
+            .to_vec(),
+        address: server.address,
+        log: plan.options.folder.join("logs").join(format!("{}.log", server.name)),
+    }
+}
+
+fn balancer(plan: &Plan) -> Recipe {
+    let text = |path: PathBuf| path.to_string_lossy().into_owned();
+    let admin = format!("unix:{}", text(plan.admin()));
+    let (configuration, folder) = (text(plan.configuration()), text(plan.options.folder.clone()));
+    Recipe {
+        name: "balancer".to_owned(),
+        program: plan.options.program.clone(),
+        arguments: ["run", "-c", &configuration, "-p", &folder, "--admin", &admin].map(str::to_owned).to_vec(),
+        address: plan.https,
+        log: plan.options.folder.join("logs").join("balancer.log"),
+    }
+}
+
+async fn try_until_listening(address: SocketAddr, index: usize, to: mpsc::Sender<usize>) {
+    let end = Instant::now() + TRY_LIMIT;
+    while Instant::now() < end {
+        if tokio::net::TcpStream::connect(address).await.is_ok() {
+            let _ = to.send(index).await;
+            return;
+        }
+        tokio::time::sleep(TRY).await;
+    }
+}
+
+/// What this process used: the injector's threads, and the lab itself, which does little.
+fn own_usage() -> Usage {
+    host::process(std::process::id()).map_or_else(
+        |_| Usage::default(),
+        |facts| Usage {
+            cpu_ms: facts.cpu_ms(),
+            peak_resident_bytes: facts.peak_resident_bytes,
+            switches: facts.voluntary_switches + facts.involuntary_switches,
+        },
+    )
+}

@@ -1,0 +1,113 @@
+//! The injector of a lab: the `load` crate in a thread of its own, watched by the lab's event loop.
+
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use load::schedule::ConstantArrivalRate;
+use load::{Outcome, Plan, Progress, Request, RequestOptions, Schedule, Source, StopHandle, Threshold, Users};
+use tokio::sync::{mpsc, oneshot};
+
+/// Progress that waits to be looked at; newer is dropped when the lab is busy.
+const PROGRESS_MAX: usize = 16;
+/// How long requests under way may take after the end of the load.
+const GRACEFUL_STOP_MS: u64 = 30_000;
+/// What a lab asks of every load: metric and expression.
+pub const THRESHOLDS: [(&str, &str); 2] = [("http_req_failed", "rate<0.01"), ("http_req_duration", "p(95)<1000")];
+
+/// Why there is no load.
+#[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "each message says what its variant is")]
+pub enum InjectorError {
+    #[error("the injector: {0}")]
+    Load(#[from] load::Error),
+    #[error("the injector: {0}")]
+    Schedule(#[from] load::schedule::Impossible),
+    #[error("the injector's thread: {0}")]
+    Thread(#[from] std::io::Error),
+    #[error("the injector's thread has panicked")]
+    Panicked,
+}
+
+/// A load under way. Dropping it stops the load.
+pub(crate) struct Injector {
+    stop: StopHandle,
+    progress: mpsc::Receiver<Progress>,
+    done: oneshot::Receiver<Result<load::Report, load::Error>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// What an injector has to say.
+pub(crate) enum News {
+    Progress(Box<Progress>),
+    Done(Box<load::Report>),
+}
+
+impl Injector {
+    /// Starts `rate` requests a second of `url` for `duration`.
+    pub(crate) fn start(url: &str, rate: u64, duration: Duration) -> Result<Self, InjectorError> {
+        let plan = plan(url, rate, duration)?;
+        let stop = StopHandle::new();
+        let (progress, to_read) = mpsc::channel(PROGRESS_MAX);
+        let (done, to_await) = oneshot::channel();
+        let handle = stop.clone();
+        let thread = std::thread::Builder::new().name("injector".into()).spawn(move || {
+            let report = load::run(plan, handle, |latest| {
+                let _ = progress.try_send(latest.clone());
+            });
+            let _ = done.send(report);
+        })?;
+        Ok(Self { stop, progress: to_read, done: to_await, thread: Some(thread) })
+    }
+
+    /// Waits for progress or the end; may be dropped and called again.
+    pub(crate) async fn next(&mut self) -> Result<News, InjectorError> {
+        tokio::select! {
+            biased;
+            Some(progress) = self.progress.recv() => Ok(News::Progress(Box::new(progress))),
+            done = &mut self.done => match done {
+                Ok(report) => Ok(News::Done(Box::new(report?))),
+                Err(_) => Err(InjectorError::Panicked),
+            },
+        }
+    }
+
+    /// Stops the load; what was measured is still reported.
+    pub(crate) fn stop(&self) {
+        self.stop.stop();
+    }
+
+    /// Whether it was stopped.
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.stop.is_stopped()
+    }
+}
+
+impl Drop for Injector {
+    fn drop(&mut self) {
+        self.stop.stop();
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Whether a load came to its end and all thresholds held.
+pub fn passed(report: &load::Report) -> bool {
+    report.outcome == Outcome::Passed
+}
+
+fn plan(url: &str, rate: u64, duration: Duration) -> Result<Plan, InjectorError> {
+    const SECOND_NS: u64 = 1_000_000_000;
+    let duration_ns = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
+    // The certificate was made a moment ago, and signed by itself.
+    let options = RequestOptions { skip_verify: true, ..RequestOptions::default() };
+    let thresholds = THRESHOLDS.iter().map(|(metric, expression)| Threshold::parse(metric, expression));
+    Ok(Plan {
+        schedule: Schedule::Constant(ConstantArrivalRate::new(rate, SECOND_NS, duration_ns)?),
+        users: Users::OnDemand,
+        source: Source::Plain(Request::get(url, &options)?),
+        thresholds: thresholds.collect::<Result<_, _>>().map_err(load::Error::from)?,
+        graceful_stop_ms: GRACEFUL_STOP_MS,
+        threads: None,
+    })
+}

@@ -1,0 +1,224 @@
+//! The run of a lab from the first check to the last process: the order of things, and the one event loop.
+//!
+//! Processes are started from the thread that calls [`run`], for the kernel ties them to its life.
+
+use std::fs;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use tokio::sync::mpsc;
+use tokio::task::LocalSet;
+use tokio::time::{Instant, MissedTickBehavior};
+
+use crate::certificate;
+use crate::config::{self, Difference};
+use crate::crew::Crew;
+use crate::injector::{Injector, InjectorError, News};
+use crate::plan::{Options, Plan, PlanError};
+use crate::preflight::{self, Obstacles};
+use crate::processes::ProcessError;
+use crate::report::{Report, lost, millis};
+use crate::signals::Signals;
+use crate::timeline::Moment;
+use crate::watch::{self, WatchError};
+
+/// How often processes and counters are looked at.
+const LOOK: Duration = Duration::from_millis(200);
+/// The part of the rate that a warm-up has.
+const WARM_UP_PART: u64 = 4;
+/// Events of the balancer that wait to be looked at; it waits when there are more.
+const EVENTS_MAX: usize = 1_024;
+
+/// Why a lab came to no end.
+#[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "each message says what its variant is")]
+pub enum Error {
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    #[error(transparent)]
+    Obstacles(#[from] Obstacles),
+    #[error("the certificate: {0}")]
+    Certificate(#[from] rcgen::Error),
+    #[error("cannot write {}: {source}", path.display())]
+    Write { path: PathBuf, source: std::io::Error },
+    #[error(transparent)]
+    Process(#[from] ProcessError),
+    #[error(transparent)]
+    Watch(#[from] WatchError),
+    #[error(transparent)]
+    Injector(#[from] InjectorError),
+    #[error("cannot start: {0}")]
+    Start(#[from] std::io::Error),
+    #[error("interrupted")]
+    Interrupted,
+}
+
+/// What a lab tells while it runs.
+pub enum Event<'a> {
+    /// The configuration is written.
+    Prepared {
+        /// What was checked and laid out.
+        plan: &'a Plan,
+        /// How the configuration differs from the seed's.
+        differences: &'a [Difference],
+    },
+    /// Everything runs.
+    Ready,
+    /// A load that is not counted begins.
+    WarmUp,
+    /// The measured load begins.
+    Load,
+    /// How the load is getting on, a few times a second.
+    Progress {
+        /// What the injector says.
+        progress: &'a load::Progress,
+        /// Servers that the balancer sends requests to.
+        up: usize,
+        /// Servers.
+        of: usize,
+    },
+    /// Something happened to a server.
+    Moment(&'a Moment),
+    /// Something is odd and does not end the lab.
+    Warning(String),
+    /// The load is over.
+    Done {
+        /// What was asked for.
+        plan: &'a Plan,
+        /// What was measured.
+        report: &'a Report,
+    },
+    /// Everything is left running until Ctrl-C.
+    Kept,
+}
+
+/// Runs a lab to its end and takes it all down again. `keep` leaves it running after the load, until Ctrl-C.
+pub fn run(options: Options, keep: bool, tell: &mut dyn FnMut(Event<'_>)) -> Result<Report, Error> {
+    let plan = Plan::new(options)?;
+    preflight::check(&plan)?;
+    let differences = write(&plan)?;
+    tell(Event::Prepared { plan: &plan, differences: &differences });
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    LocalSet::new().block_on(&runtime, Box::pin(conduct(&plan, keep, tell)))
+}
+
+async fn conduct(plan: &Plan, keep: bool, tell: &mut dyn FnMut(Event<'_>)) -> Result<Report, Error> {
+    let mut signals = Signals::new()?;
+    let mut crew = tokio::select! {
+        crew = Crew::start(plan) => crew?,
+        () = signals.next() => return Err(Error::Interrupted),
+    };
+    tell(Event::Ready);
+    if !plan.options.warm_up.is_zero() {
+        tell(Event::WarmUp);
+        let warm_up = warm_up(plan, &mut crew);
+        tokio::select! {
+            done = warm_up => done?,
+            () = signals.next() => return Err(Error::Interrupted),
+        }
+    }
+    tell(Event::Load);
+    let report = measured(plan, &mut crew, &mut signals, tell).await?;
+    tell(Event::Done { plan, report: &report });
+    if keep && report.load.outcome != load::Outcome::Interrupted {
+        tell(Event::Kept);
+        let mut look = every(LOOK);
+        while tokio::select! { _ = look.tick() => true, () = signals.next() => false } {
+            crew.check()?;
+        }
+    }
+    crew.stop().await?;
+    Ok(report)
+}
+
+/// A load at a part of the rate, so that connections and caches are as in a system that has run for a while.
+async fn warm_up(plan: &Plan, crew: &mut Crew) -> Result<(), Error> {
+    let rate = (plan.options.rate / WARM_UP_PART).max(1);
+    let mut injector = Injector::start(&plan.url(), rate, plan.options.warm_up)?;
+    while !matches!(injector.next().await?, News::Done(_)) {
+        crew.check()?;
+    }
+    Ok(())
+}
+
+async fn measured(
+    plan: &Plan,
+    crew: &mut Crew,
+    signals: &mut Signals,
+    tell: &mut dyn FnMut(Event<'_>),
+) -> Result<Report, Error> {
+    let (to, mut events) = mpsc::channel(EVENTS_MAX);
+    let admin = plan.admin();
+    let listener = tokio::task::spawn_local(async move { watch::events(&admin, to).await });
+    crew.begin().await?;
+    let (start, start_unix_ms) = (Instant::now(), unix_ms());
+    let mut injector = Injector::start(&plan.url(), plan.options.rate, plan.options.duration)?;
+    let mut faults = plan.faults.iter().peekable();
+    let (mut look, mut told) = (every(LOOK), 0);
+    let load = loop {
+        let next = faults.peek().map(|fault| start + fault.at);
+        tokio::select! {
+            () = tokio::time::sleep_until(next.unwrap_or(start)), if next.is_some() => {
+                if let Some(fault) = faults.next() {
+                    crew.fault(since(start), fault).await?;
+                }
+            }
+            Some(event) = events.recv() => crew.event(event.at_ms.saturating_sub(start_unix_ms), &event),
+            Some(index) = crew.listening() => crew.listens(since(start), index),
+            _ = look.tick() => crew.look(since(start)).await?.into_iter().for_each(|odd| tell(Event::Warning(odd))),
+            news = injector.next() => match news? {
+                News::Done(report) => break *report,
+                News::Progress(progress) => {
+                    crew.failed = progress.failed;
+                    progress.warnings.iter().for_each(|odd| tell(Event::Warning(odd.clone())));
+                    tell(Event::Progress { progress: &progress, up: crew.up(), of: plan.servers.len() });
+                }
+            },
+            () = signals.next() => {
+                if injector.is_stopped() {
+                    return Err(Error::Interrupted);
+                }
+                injector.stop();
+            }
+        }
+        crew.timeline.moments.iter().skip(told).for_each(|moment| tell(Event::Moment(moment)));
+        told = told.max(crew.timeline.moments.len());
+    };
+    crew.failed = lost(&load);
+    crew.look(since(start)).await?;
+    listener.abort();
+    Ok(crew.report(load, since(start)))
+}
+
+/// Writes configuration, certificate and key.
+fn write(plan: &Plan) -> Result<Vec<Difference>, Error> {
+    let folder = &plan.options.folder;
+    let (files, differences) = config::generate(plan);
+    let pair = certificate::make(plan.https.ip())?;
+    let texts = files.iter().map(|file| (file.path, file.text.as_str()));
+    let all = texts.chain([("tls/liberty.crt", pair.certificate.as_str()), ("tls/liberty.key", pair.key.as_str())]);
+    for (path, text) in all {
+        let path = folder.join(path);
+        // For this user only: one of them is a private key.
+        let mut options = fs::OpenOptions::new();
+        let file = options.write(true).create_new(true).mode(0o600).open(&path);
+        let written = file.and_then(|mut file| std::io::Write::write_all(&mut file, text.as_bytes()));
+        written.map_err(|source| Error::Write { path, source })?;
+    }
+    Ok(differences)
+}
+
+fn every(period: Duration) -> tokio::time::Interval {
+    let mut every = tokio::time::interval(period);
+    every.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    every
+}
+
+fn since(start: Instant) -> u64 {
+    millis(start.elapsed())
+}
+
+fn unix_ms() -> u64 {
+    millis(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default())
+}
