@@ -198,6 +198,11 @@ fn lengths() {
     ] {
         refused(get("/", &format!("Content-Length: {value}\r\n")).as_bytes(), ContentLength);
     }
+}
+
+#[test]
+fn lengths_that_contradict_and_codings() {
+    use Refusal::*;
     let cases = [
         ("Content-Length: 5\r\nContent-Length: 5\r\n", ContentLengthRepeated),
         ("Content-Length: 5\r\nContent-Length: 6\r\n", ContentLengthRepeated),
