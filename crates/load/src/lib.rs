@@ -9,6 +9,7 @@
 //! Deliberately absent: printing, the command line, signals (the caller has a [`StopHandle`]), and retries: whatever is
 //! not a whole answer is a failure. Scripts will be one more [`Source`].
 
+pub mod duration;
 pub mod error;
 mod exchange;
 pub mod export;

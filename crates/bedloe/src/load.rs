@@ -1,0 +1,248 @@
+//! `bedloe load`: the injector's command line, with k6's flags and exit codes; the injector itself is in `load`.
+
+mod console;
+mod status;
+
+use std::io::{self, IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::Args;
+use load::schedule::{ConstantArrivalRate, RampingArrivalRate, Stage};
+use load::{Outcome, Plan, Report, Request, RequestOptions, Schedule, Source, StopHandle, Threshold, Users, duration};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::summary::{self, Mode};
+use console::Console;
+
+/// A threshold was crossed.
+const CROSSED: u8 = 99;
+/// Options that contradict each other or that cannot be.
+const BAD_OPTIONS: u8 = 104;
+/// Ended by a signal.
+const SIGNAL: u8 = 105;
+
+/// Send requests at a fixed or ramping rate, whatever becomes of the earlier ones, and measure the answers.
+///
+/// Exit codes are k6's: 0, 99 a threshold was crossed, 104 bad options, 105 ended by a signal, 255 bad flags.
+#[derive(Debug, Args)]
+pub struct LoadArgs {
+    /// What to GET: http://... or https://...
+    #[arg(value_name = "URL")]
+    target: String,
+    /// Iterations to start each time unit
+    #[arg(long, value_name = "N")]
+    rate: Option<u64>,
+    /// The time unit of the rates
+    #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = duration::parse)]
+    time_unit: u64,
+    /// How long iterations are started [default with --rate: 30s]
+    #[arg(short, long, value_name = "DURATION", value_parser = duration::parse)]
+    duration: Option<u64>,
+    /// The rate that the first stage begins with
+    #[arg(long, value_name = "N", requires = "stage")]
+    start_rate: Option<u64>,
+    /// Change the rate to a target within a time, instead of --rate and --duration; may be repeated
+    #[arg(short, long, value_name = "DURATION:RATE", value_parser = parse_stage)]
+    stage: Vec<Stage>,
+    /// Virtual users there are from the beginning [default: as many as are needed, up to 10,000]
+    #[arg(long, value_name = "N")]
+    pre_allocated_vus: Option<u32>,
+    /// The most virtual users; each iteration that finds none idle is dropped and adds one [default: those from the
+    /// beginning]
+    #[arg(long, value_name = "N")]
+    max_vus: Option<u32>,
+    /// How long iterations under way may go on after the end
+    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = duration::parse)]
+    graceful_stop: u64,
+    /// How long a request may take
+    #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = duration::parse)]
+    timeout: u64,
+    /// Add a header field to each request; may be repeated
+    #[arg(short = 'H', long, value_name = "NAME: VALUE")]
+    header: Vec<String>,
+    /// Take any certificate
+    #[arg(short = 'k', long)]
+    insecure_skip_tls_verify: bool,
+    /// Make a new connection for each iteration
+    #[arg(long, alias = "no-vu-connection-reuse")]
+    no_connection_reuse: bool,
+    /// A condition on a metric, such as http_req_failed=rate<0.01; may be repeated
+    #[arg(long, value_name = "METRIC=EXPRESSION")]
+    threshold: Vec<String>,
+    /// Judge no thresholds
+    #[arg(long)]
+    no_thresholds: bool,
+    /// Threads [default: as many as the rate needs]
+    #[arg(long, value_name = "N")]
+    threads: Option<usize>,
+    /// How much the summary shows
+    #[arg(long, value_name = "MODE", default_value = "compact")]
+    summary_mode: Mode,
+    /// Write the summary to a file, as k6's JSON
+    #[arg(long, value_name = "FILE")]
+    summary_export: Option<PathBuf>,
+    /// Show no progress
+    #[arg(short, long)]
+    quiet: bool,
+}
+
+/// Runs the load test that the arguments ask for.
+pub fn run(args: LoadArgs) -> anyhow::Result<ExitCode> {
+    let plan = match plan(&args) {
+        Ok(plan) => plan,
+        Err(error) => return bad_options(&error),
+    };
+    raise_file_limit();
+    let stop = StopHandle::new();
+    watch_signals(stop.clone())?;
+    let mut console = Console::new(&plan, &args.target, args.quiet)?;
+    let users = plan.users;
+    let report = match load::run(plan, stop, |progress| console.show(progress)) {
+        Ok(report) => report,
+        Err(error @ load::Error::Users(_)) => return bad_options(&error.into()),
+        Err(error) => return Err(error).context(format!("the load test with {} users at most failed", users.max())),
+    };
+    console.clear();
+    if args.summary_mode != Mode::Disabled {
+        print_summary(&report, args.summary_mode)?;
+        if let Some(path) = &args.summary_export {
+            export(&report, path)?;
+        }
+    }
+    console.finish(&report)?;
+    Ok(match report.outcome {
+        Outcome::Passed => ExitCode::SUCCESS,
+        Outcome::Crossed => ExitCode::from(CROSSED),
+        Outcome::Interrupted => ExitCode::from(SIGNAL),
+    })
+}
+
+/// Whether the standard output shows colours.
+pub fn colour() -> bool {
+    io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}
+
+fn plan(args: &LoadArgs) -> anyhow::Result<Plan> {
+    refuse_script(&args.target)?;
+    let options = RequestOptions {
+        headers: args.header.clone(),
+        timeout_ms: args.timeout / 1_000_000,
+        skip_verify: args.insecure_skip_tls_verify,
+        reuse: !args.no_connection_reuse,
+    };
+    let thresholds = args.threshold.iter().map(|text| Threshold::parse_assignment(text)).collect::<Result<_, _>>()?;
+    Ok(Plan {
+        schedule: schedule(args)?,
+        users: users(args)?,
+        source: Source::Plain(Request::get(&args.target, &options)?),
+        thresholds: if args.no_thresholds { Vec::new() } else { thresholds },
+        graceful_stop_ms: args.graceful_stop / 1_000_000,
+        threads: args.threads,
+    })
+}
+
+fn schedule(args: &LoadArgs) -> anyhow::Result<Schedule> {
+    const DEFAULT_NS: u64 = 30_000_000_000;
+    match (args.rate, args.stage.is_empty()) {
+        (Some(rate), true) => {
+            let duration_ns = args.duration.unwrap_or(DEFAULT_NS);
+            Ok(Schedule::Constant(ConstantArrivalRate::new(rate, args.time_unit, duration_ns)?))
+        }
+        (None, false) => {
+            anyhow::ensure!(args.duration.is_none(), "--duration goes with --rate; stages have durations of their own");
+            let start_rate = args.start_rate.unwrap_or(0);
+            Ok(Schedule::Ramping(RampingArrivalRate::new(start_rate, args.time_unit, &args.stage)?))
+        }
+        (Some(_), false) => anyhow::bail!("want either --rate or --stage, not both"),
+        (None, true) => anyhow::bail!("want a rate: --rate 100, or --stage 30s:100"),
+    }
+}
+
+fn users(args: &LoadArgs) -> anyhow::Result<Users> {
+    match (args.pre_allocated_vus, args.max_vus) {
+        (None, None) => Ok(Users::OnDemand),
+        // Users cost nothing until they are needed, so a limit alone promises all of them.
+        (None, Some(max)) => Ok(Users::Promised { pre_allocated: max, max }),
+        (Some(pre_allocated), max) => {
+            let max = max.unwrap_or(pre_allocated);
+            anyhow::ensure!(
+                max >= pre_allocated,
+                "--max-vus {max} must not be less than --pre-allocated-vus {pre_allocated}"
+            );
+            Ok(Users::Promised { pre_allocated, max })
+        }
+    }
+}
+
+fn refuse_script(target: &str) -> anyhow::Result<()> {
+    let is_url = target.contains("://");
+    let names_script = [".js", ".ts", ".mjs", ".cjs", ".tar"].iter().any(|end| target.ends_with(end));
+    let is_script = !is_url && (names_script || target == "-" || Path::new(target).is_file());
+    anyhow::ensure!(!is_script, "{target}: scripts come later; so far `bedloe load` takes a URL and --rate or --stage");
+    Ok(())
+}
+
+fn parse_stage(text: &str) -> Result<Stage, String> {
+    let (time, target) = text.split_once(':').ok_or("want DURATION:RATE, such as 30s:4000")?;
+    let duration_ns = duration::parse(time).map_err(|error| error.to_string())?;
+    let target = target.parse().map_err(|_| format!("`{target}` is no rate: want a whole number"))?;
+    Ok(Stage { target, duration_ns })
+}
+
+fn bad_options(error: &anyhow::Error) -> anyhow::Result<ExitCode> {
+    writeln!(io::stderr(), "bedloe load: {error:#}")?;
+    Ok(ExitCode::from(BAD_OPTIONS))
+}
+
+fn print_summary(report: &Report, mode: Mode) -> anyhow::Result<()> {
+    let mut out = io::stdout().lock();
+    write!(out, "\n\n{}\n\n\n", summary::render(report, mode, colour()))?;
+    Ok(out.flush()?)
+}
+
+fn export(report: &Report, path: &Path) -> anyhow::Result<()> {
+    let text = serde_json::to_string_pretty(&load::export::summary(report))?;
+    std::fs::write(path, text).with_context(|| format!("cannot write the summary to {}", path.display()))
+}
+
+/// Each user has a connection: as many files as the system lets this process have. If it does not, the requests say so.
+fn raise_file_limit() {
+    let limit = getrlimit(Resource::Nofile);
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
+}
+
+/// The first signal stops the test, which is still reported; the second ends the program.
+fn watch_signals(stop: StopHandle) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+    let (mut interrupt, mut terminate) = {
+        let _inside = runtime.enter();
+        (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?)
+    };
+    let wait = async move {
+        for is_second in [false, true] {
+            let name = tokio::select! {
+                _ = interrupt.recv() => "interrupt",
+                _ = terminate.recv() => "terminated",
+            };
+            if is_second {
+                end_at_once();
+            }
+            let _ =
+                writeln!(io::stderr(), "bedloe load: stopping ({name}); once more to end at once, without a summary");
+            stop.stop();
+        }
+    };
+    std::thread::Builder::new().name("signals".into()).spawn(move || runtime.block_on(wait))?;
+    Ok(())
+}
+
+#[allow(clippy::exit, clippy::disallowed_methods, reason = "asked for by a second signal: nothing is left to clean up")]
+fn end_at_once() -> ! {
+    std::process::exit(i32::from(SIGNAL))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,128 @@
+//! What a load test shows while it runs: on a terminal two lines that stay where they are, otherwise a report every few
+//! seconds; warnings on the standard error either way.
+
+use std::io::{self, IsTerminal, Write};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use load::{Outcome, Plan, Progress, Report};
+
+use super::status::{Mark, Scenario, whole};
+
+/// Time between two reports where the output is no terminal.
+const PLAIN_EVERY_NS: u64 = 5_000_000_000;
+
+/// Where progress goes.
+#[derive(Debug)]
+pub struct Console {
+    scenario: Scenario,
+    bar: Option<ProgressBar>,
+    plain: bool,
+    next_plain_ns: u64,
+    last: Progress,
+}
+
+impl Console {
+    /// Says what is going to be done, unless it is to be quiet.
+    pub fn new(plan: &Plan, target: &str, quiet: bool) -> anyhow::Result<Self> {
+        let scenario = Scenario::of(plan);
+        let is_terminal = io::stdout().is_terminal();
+        let bar = if is_terminal && !quiet { Some(bar()?) } else { None };
+        if !quiet {
+            announce(&scenario, target)?;
+        }
+        let plain = !is_terminal && !quiet;
+        Ok(Self { scenario, bar, plain, next_plain_ns: PLAIN_EVERY_NS, last: Progress::default() })
+    }
+
+    /// Shows how the test is getting on.
+    pub fn show(&mut self, progress: &Progress) {
+        self.last = progress.clone();
+        for warning in &progress.warnings {
+            self.warn(progress.elapsed_ns, warning);
+        }
+        let mark = Mark::of(progress);
+        if let Some(bar) = &self.bar {
+            bar.set_prefix(self.scenario.running(progress));
+            bar.set_message(self.scenario.details(progress, mark));
+            bar.set_position(self.scenario.percent(progress));
+        }
+        if self.plain && progress.elapsed_ns >= self.next_plain_ns {
+            self.next_plain_ns += PLAIN_EVERY_NS;
+            // Nobody may be reading any more; the summary is what counts.
+            let _ = self.print(progress, mark);
+        }
+    }
+
+    /// Makes room for the summary.
+    pub fn clear(&self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+
+    /// The last report, and why the exit code is not 0.
+    pub fn finish(&self, report: &Report) -> anyhow::Result<()> {
+        if self.plain || self.bar.is_some() {
+            let cut_off = report.outcome == Outcome::Interrupted;
+            self.print(&self.last, if cut_off { Mark::CutOff } else { Mark::Done })?;
+        }
+        match report.outcome {
+            Outcome::Passed => {}
+            Outcome::Crossed => {
+                let names = report.crossed().join(", ");
+                log(
+                    "ERRO",
+                    "error",
+                    self.last.elapsed_ns,
+                    &format!("thresholds on metrics '{names}' have been crossed"),
+                )?;
+            }
+            Outcome::Interrupted => log("ERRO", "error", self.last.elapsed_ns, "test run was aborted by a signal")?,
+        }
+        Ok(())
+    }
+
+    fn print(&self, progress: &Progress, mark: Mark) -> io::Result<()> {
+        let running = self.scenario.running(progress);
+        let (sign, percent) = (mark.sign(), self.scenario.percent(progress));
+        let details = self.scenario.details(progress, mark);
+        let mut out = io::stdout().lock();
+        writeln!(out, "\n{running}\ndefault {sign} [ {percent:3}% ] {details}")?;
+        out.flush()
+    }
+
+    fn warn(&self, elapsed_ns: u64, text: &str) {
+        let write = || log("WARN", "warning", elapsed_ns, text);
+        let _ = match &self.bar {
+            Some(bar) => bar.suspend(write),
+            None => write(),
+        };
+    }
+}
+
+fn bar() -> anyhow::Result<ProgressBar> {
+    let style = ProgressStyle::with_template("\n{prefix}\ndefault   [{bar:38}] {msg}")?.progress_chars("=>-");
+    let bar = ProgressBar::with_draw_target(Some(100), ProgressDrawTarget::stdout());
+    bar.set_style(style);
+    Ok(bar)
+}
+
+fn announce(scenario: &Scenario, target: &str) -> io::Result<()> {
+    let (longest, max) = (whole(scenario.longest_ns), scenario.max_users);
+    let mut out = io::stdout().lock();
+    writeln!(out, "\n     execution: local\n        script: {target}\n        output: -\n")?;
+    let head = "     scenarios: (100.00%) 1 scenario";
+    writeln!(out, "{head}, {max} max VUs, {longest} max duration (incl. graceful stop):")?;
+    writeln!(out, "              * default: {}\n", scenario.description)?;
+    out.flush()
+}
+
+/// A line of log: short on a terminal, logfmt elsewhere.
+fn log(short: &str, level: &str, elapsed_ns: u64, text: &str) -> io::Result<()> {
+    let mut err = io::stderr().lock();
+    if err.is_terminal() {
+        return writeln!(err, "{short}[{:04}] {text}", elapsed_ns / 1_000_000_000);
+    }
+    let quoted = text.replace('\\', "\\\\").replace('"', "\\\"");
+    writeln!(err, "level={level} msg=\"{quoted}\" elapsed={}", whole(elapsed_ns / 100_000_000 * 100_000_000))
+}

@@ -1,0 +1,55 @@
+//! The command line of `bedloe load`: what becomes a plan, and what does not.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use clap::Parser;
+
+use super::*;
+
+#[derive(Debug, Parser)]
+struct Cli {
+    #[command(flatten)]
+    load: LoadArgs,
+}
+
+fn planned(line: &str) -> anyhow::Result<Plan> {
+    plan(&Cli::try_parse_from(std::iter::once("load").chain(line.split_whitespace())).unwrap().load)
+}
+
+#[test]
+fn the_rate_of_the_readme_becomes_a_plan() {
+    let plan = planned("--rate 8000 --duration 5m --pre-allocated-vus 1200 --max-vus 6000 -k https://127.0.0.1:8443/x")
+        .unwrap();
+    assert_eq!(plan.users, Users::Promised { pre_allocated: 1200, max: 6000 });
+    assert_eq!(plan.schedule.duration_ns(), 300_000_000_000);
+    assert_eq!(plan.schedule.start_ns(8000), Some(1_000_000_000));
+    assert_eq!(plan.graceful_stop_ms, 30_000);
+}
+
+#[test]
+fn stages_become_a_ramp() {
+    let plan = planned("--start-rate 10 --stage 30s:4000 --stage 1m:0 http://127.0.0.1").unwrap();
+    assert_eq!(plan.schedule.duration_ns(), 90_000_000_000);
+    assert!((plan.schedule.peak_per_s() - 4000.0).abs() < 1e-9);
+    assert_eq!(plan.users, Users::OnDemand);
+    let limited = planned("--rate 1 --max-vus 7 http://127.0.0.1").unwrap();
+    assert_eq!(limited.users, Users::Promised { pre_allocated: 7, max: 7 });
+}
+
+#[test]
+fn contradictions_are_bad_options() {
+    for (line, words) in [
+        ("http://127.0.0.1", "want a rate"),
+        ("--rate 1 --stage 5s:5 http://127.0.0.1", "not both"),
+        ("--stage 5s:5 --duration 5s http://127.0.0.1", "stages have durations"),
+        ("--rate 0 http://127.0.0.1", "the rate must be"),
+        ("--rate 1 --duration 500 http://127.0.0.1", "at least 1s"),
+        ("--rate 1 --pre-allocated-vus 5 --max-vus 4 http://127.0.0.1", "less than"),
+        ("--rate 1 --threshold p(95)<5 http://127.0.0.1", "METRIC=EXPRESSION"),
+        ("--rate 1 --threshold nothing=p(95)<5 http://127.0.0.1", "no such metric"),
+        ("--rate 1 script.js", "scripts come later"),
+        ("--rate 1 ftp://x", "http://"),
+    ] {
+        let error = planned(line).unwrap_err().to_string();
+        assert!(error.contains(words), "{line}: {error}");
+    }
+}
