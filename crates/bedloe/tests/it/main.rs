@@ -1,3 +1,5 @@
 //! The program's tests against the outside: one binary, one module a subject. Unit tests live beside the code.
 
+mod nginx_picks;
+mod support;
 mod tidy;

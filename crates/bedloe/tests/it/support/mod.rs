@@ -1,0 +1,5 @@
+//! What several of the program's tests need: peers to compare with, servers to stand behind, a client to ask.
+
+pub(crate) mod client;
+pub(crate) mod nginx;
+pub(crate) mod upstream;
