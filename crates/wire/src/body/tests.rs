@@ -124,7 +124,8 @@ fn broken_chunks() {
 fn trailers() {
     accepted("1\r\na\r\n0\r\nX-Sum:  abc \t\r\nY:\r\n\r\nz", "a", "X-Sum: abc\r\nY: \r\n", 1);
     let dropped = "Content-Length: 5\r\ntransfer-encoding: chunked\r\nHost: a\r\nConnection: x\r\nTE: y\r\n\
-        Trailer: z\r\nSet-Cookie: a=b\r\nAuthorization: x\r\nX-Forwarded-For: 1\r\n$WSRA: 1\r\nX_Y: 1\r\nContent-Type: x\r\n";
+        Trailer: z\r\nSet-Cookie: a=b\r\nAuthorization: x\r\nX-Forwarded-For: 1\r\n$WSRA: 1\r\nX_Y: 1\r\n\
+        Content-Type: x\r\n";
     accepted(&format!("0\r\n{dropped}Etag: 1\r\n{dropped}\r\n"), "", "Etag: 1\r\n", 0);
     for line in ["X\r", ": x\r", "X : y\r", " X: y\r", "X: y", "X: y\rz\r", "X: \0\r", "X\u{e9}: y\r"] {
         assert_eq!(read_chunks(format!("0\r\n{line}\n\r\n").as_bytes()), Err(BodyError::Trailer), "{line:?}");
