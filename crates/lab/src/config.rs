@@ -12,10 +12,8 @@ const SEED: [(&str, &str); 3] = [
     ("conf.d/liberty-lb.conf", include_str!("../../../examples/seed/conf.d/liberty-lb.conf")),
     ("conf.d/liberty-upstream.conf", include_str!("../../../examples/seed/conf.d/liberty-upstream.conf")),
 ];
-/// The server that the others of the seed are written like.
-const FIRST_SERVER: &str = "10.0.0.11:9080";
-/// What all servers of the seed have in common.
-const ANY_SERVER: &str = "    server 10.0.0.";
+/// The servers of the seed; where a lab has more, they are written like the last.
+const SERVERS: [&str; 3] = ["10.0.0.11:9080", "10.0.0.12:9080", "10.0.0.13:9080"];
 
 /// One file of the configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,11 +57,9 @@ pub fn generate(plan: &Plan) -> (Vec<File>, Vec<Difference>) {
 
 /// What becomes of one line. Paths turn relative: they count from the folder that the balancer gets as its prefix.
 fn rewrite(line: &str, plan: &Plan) -> Vec<String> {
-    if line.contains(FIRST_SERVER) {
-        return plan.servers.iter().map(|server| line.replace(FIRST_SERVER, &server.address.to_string())).collect();
-    }
-    if line.starts_with(ANY_SERVER) {
-        return Vec::new();
+    if let Some(index) = SERVERS.iter().position(|server| line.contains(server)) {
+        let ours = plan.servers.iter().skip(index).take(if index + 1 < SERVERS.len() { 1 } else { usize::MAX });
+        return ours.map(|server| line.replace(SERVERS[index], &server.address.to_string())).collect();
     }
     let changed = line
         .replace("listen 80 ", &format!("listen {} ", plan.http))

@@ -1,0 +1,148 @@
+//! `bedloe lab`: arguments, and the run of the whole architecture on this machine as somebody sees it.
+
+mod outcome;
+mod screen;
+
+use std::net::Ipv4Addr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Context;
+use clap::Args;
+use lab::{Action, Error, Event, Fault, Options, Plan, Report};
+
+use screen::Screen;
+
+/// The exit code of a load whose thresholds do not hold, or that lost too many requests; as k6's.
+const CROSSED: u8 = 99;
+/// The exit code of a run that was interrupted; as k6's.
+const INTERRUPTED: u8 = 105;
+
+/// Run the whole architecture on this machine: servers, the balancer, a load, a failure, the result.
+///
+/// Stand-ins for Liberty servers and the balancer run as processes of their own at addresses in 127.0.0.0/8; the
+/// injector fetches a page over TLS at a fixed rate; one server is killed and started again. Everything is taken down
+/// at the end. Exit code 0: the thresholds hold and no more than --max-lost requests are lost; 99: not so; 105:
+/// interrupted.
+#[derive(Debug, Args)]
+pub struct LabArgs {
+    /// Requests a second
+    #[arg(long, value_name = "N", default_value_t = 8000)]
+    rate: u64,
+    /// How long the load lasts
+    #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = lab::duration::parse)]
+    duration: Duration,
+    /// How long a load at a quarter of the rate lasts before, which is not counted; 0 for none
+    #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = lab::duration::parse)]
+    warm_up: Duration,
+    /// How many servers: liberty-1, liberty-2 and so on
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    servers: usize,
+    /// Kill a server (SIGKILL) this long after the load begins [default: liberty-2@15s]
+    #[arg(long, value_name = "NAME@TIME")]
+    kill: Vec<String>,
+    /// Start a server again; one that runs is stopped first [default: liberty-2@30s]
+    #[arg(long, value_name = "NAME@TIME")]
+    restart: Vec<String>,
+    /// Pause a server (SIGSTOP): it takes connections and answers nothing
+    #[arg(long, value_name = "NAME@TIME")]
+    pause: Vec<String>,
+    /// Let a paused server go on (SIGCONT)
+    #[arg(long, value_name = "NAME@TIME")]
+    resume: Vec<String>,
+    /// No failure at all
+    #[arg(long, conflicts_with_all = ["kill", "restart", "pause", "resume"])]
+    no_faults: bool,
+    /// How many requests may be lost: without a whole answer, or with a status of 500 or more
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    max_lost: u64,
+    /// Leave everything running after the load, until Ctrl-C
+    #[arg(long)]
+    keep: bool,
+    /// Write all numbers to this file
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// Where configuration and logs go [default: bedloe-lab-ADDRESS in the folder for temporary files]
+    #[arg(long, value_name = "FOLDER")]
+    folder: Option<PathBuf>,
+    /// The balancer's address; the servers take those that follow
+    #[arg(long, value_name = "ADDRESS", default_value_t = Ipv4Addr::new(127, 0, 0, 10))]
+    address: Ipv4Addr,
+}
+
+/// Runs the lab and shows it.
+pub fn run(args: LabArgs) -> anyhow::Result<ExitCode> {
+    let options = args.options()?;
+    let mut screen = Screen::new();
+    let mut written = Ok(());
+    let report = lab::run(options, args.keep, &mut |event| {
+        if let Event::Done { plan, report } = &event {
+            written = args.write_json(plan, report);
+            screen.show(&outcome::render(report, plan, args.max_lost, screen.colour()));
+        }
+        screen.tell(event);
+    });
+    match report {
+        Ok(report) => {
+            written?;
+            Ok(ExitCode::from(exit_code(&report, args.max_lost)))
+        }
+        Err(Error::Interrupted) => {
+            screen.show("interrupted; everything is taken down\n");
+            Ok(ExitCode::from(INTERRUPTED))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Whether all is as it should be.
+fn passed(report: &Report, max_lost: u64) -> bool {
+    lab::injector::passed(&report.load) && report.lost <= max_lost
+}
+
+fn exit_code(report: &Report, max_lost: u64) -> u8 {
+    match report.load.outcome {
+        load::Outcome::Interrupted => INTERRUPTED,
+        _ if passed(report, max_lost) => 0,
+        _ => CROSSED,
+    }
+}
+
+impl LabArgs {
+    fn options(&self) -> anyhow::Result<Options> {
+        let name = format!("bedloe-lab-{}", self.address);
+        Ok(Options {
+            program: std::env::current_exe().context("cannot find the program itself")?,
+            folder: self.folder.clone().unwrap_or_else(|| std::env::temp_dir().join(name)),
+            address: self.address,
+            servers: self.servers,
+            rate: self.rate,
+            duration: self.duration,
+            warm_up: self.warm_up,
+            faults: self.faults()?,
+        })
+    }
+
+    /// The faults asked for; `None` for the usual ones.
+    fn faults(&self) -> anyhow::Result<Option<Vec<Fault>>> {
+        let written = [
+            (Action::Kill, &self.kill),
+            (Action::Restart, &self.restart),
+            (Action::Pause, &self.pause),
+            (Action::Resume, &self.resume),
+        ];
+        let faults = written.iter().flat_map(|(action, texts)| texts.iter().map(|text| Fault::parse(*action, text)));
+        let faults = faults.collect::<Result<Vec<_>, _>>()?;
+        Ok((self.no_faults || !faults.is_empty()).then_some(faults))
+    }
+
+    fn write_json(&self, plan: &Plan, report: &Report) -> anyhow::Result<()> {
+        let Some(path) = &self.json else { return Ok(()) };
+        let mut numbers = report.to_json(plan);
+        numbers["max_lost"] = self.max_lost.into();
+        numbers["passed"] = passed(report, self.max_lost).into();
+        let text = serde_json::to_string_pretty(&numbers)? + "\n";
+        std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
+    }
+}

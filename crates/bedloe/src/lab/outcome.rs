@@ -1,0 +1,139 @@
+//! The result of a lab as text: k6's summary, what each process used, the time line of the faults, the verdict.
+
+use lab::timeline::Incident;
+use lab::{Action, Plan, ProcessRow, Report};
+
+use super::screen::what;
+use crate::summary;
+use crate::table::{Align, Table};
+
+/// Kinds of failed requests that are shown.
+const FAILURES_SHOWN: usize = 10;
+
+/// The whole result.
+pub(super) fn render(report: &Report, plan: &Plan, max_lost: u64, colour: bool) -> String {
+    let mut text = summary::render(&report.load, summary::Mode::Compact, colour);
+    text += &format!("\n\n  PROCESSES\n\n{}", processes(&report.processes));
+    if !report.timeline.moments.is_empty() {
+        text += &format!("\n\n  TIME LINE\n\n{}", moments(report));
+    }
+    if !report.timeline.incidents.is_empty() {
+        text += &format!("\n\n  FAILURES OF SERVERS\n\n{}", incidents(&report.timeline.incidents));
+    }
+    if !report.load.failures.is_empty() {
+        text += &format!("\n\n  FAILED REQUESTS\n\n{}", failures(report));
+    }
+    text + "\n\n" + &verdict(report, plan, max_lost)
+}
+
+/// A time since the start: minutes, seconds, thousandths.
+pub(super) fn clock(ms: u64) -> String {
+    format!("{}:{:02}.{:03}", ms / 60_000, ms / 1000 % 60, ms % 1000)
+}
+
+fn processes(rows: &[ProcessRow]) -> String {
+    let right = |name| (name, Align::Right);
+    let columns = [("process", Align::Left), right("CPU"), right("CPU a request"), right("peak memory")];
+    let mut table = Table::new(&[columns.as_slice(), &[right("requests"), right("share")]].concat());
+    for row in rows {
+        table.row([
+            row.name.clone(),
+            format!("{:.1}%", row.cpu_percent),
+            format!("{:.1} us", row.cpu_us_per_request),
+            format!("{:.1} MiB", row.peak_resident_bytes as f64 / f64::from(1 << 20)),
+            row.requests.to_string(),
+            format!("{:.1}%", row.share * 100.0),
+        ]);
+    }
+    table.render(4)
+}
+
+fn moments(report: &Report) -> String {
+    let mut table = Table::new(&[("time", Align::Right), ("server", Align::Left), ("", Align::Left)]);
+    for moment in &report.timeline.moments {
+        table.row([clock(moment.at_ms), moment.server.clone(), what(&moment.what)]);
+    }
+    table.render(4)
+}
+
+fn incidents(incidents: &[Incident]) -> String {
+    let right = |name| (name, Align::Right);
+    let columns = [("server", Align::Left), ("failure", Align::Left), right("at"), right("noticed after")];
+    let more = [right("retried"), right("lost"), right("back after"), right("serves again after")];
+    let mut table = Table::new(&[columns, more].concat());
+    for incident in incidents {
+        let after = |at: Option<u64>| at.map_or("-".into(), |at| span(at.saturating_sub(incident.at_ms)));
+        table.row([
+            incident.server.clone(),
+            match incident.action {
+                Action::Kill => "killed".into(),
+                Action::Restart => "stopped".into(),
+                Action::Pause | Action::Resume => "paused".into(),
+            },
+            clock(incident.at_ms),
+            after(incident.noticed_ms),
+            incident.retried.to_string(),
+            incident.lost.to_string(),
+            after(incident.back_ms),
+            after(incident.serving_ms),
+        ]);
+    }
+    table.render(4)
+}
+
+fn failures(report: &Report) -> String {
+    let mut table = Table::new(&[("requests", Align::Right), ("code", Align::Right), ("what", Align::Left)]);
+    for each in report.load.failures.iter().take(FAILURES_SHOWN) {
+        table.row([each.count.to_string(), each.failure.code.to_string(), each.failure.text.clone()]);
+    }
+    table.render(4)
+}
+
+fn verdict(report: &Report, plan: &Plan, max_lost: u64) -> String {
+    let word = match report.load.outcome {
+        load::Outcome::Interrupted => "INTERRUPTED",
+        _ if super::passed(report, max_lost) => "PASSED",
+        _ => "FAILED",
+    };
+    let (requests, of) = (report.load.count("http_reqs"), plan.servers.len());
+    format!(
+        "{word}: {requests} requests, {} lost ({max_lost} allowed), {} retried; {} of {of} servers serve at the end\n",
+        report.lost,
+        report.retried,
+        report.servers_up,
+    )
+}
+
+fn span(ms: u64) -> String {
+    if ms < 1000 { format!("{ms} ms") } else { format!("{}.{:03} s", ms / 1000, ms % 1000) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_and_spans() {
+        assert_eq!(clock(75_004), "1:15.004");
+        assert_eq!(clock(0), "0:00.000");
+        assert_eq!(span(3), "3 ms");
+        assert_eq!(span(15_012), "15.012 s");
+    }
+
+    #[test]
+    fn a_failure_of_a_server_on_one_line() {
+        let incident = Incident {
+            server: "liberty-2".into(),
+            action: Action::Kill,
+            at_ms: 15_000,
+            noticed_ms: Some(15_003),
+            back_ms: Some(30_012),
+            serving_ms: None,
+            retried: 5,
+            lost: 0,
+        };
+        let text = incidents(&[incident]);
+        let cells: Vec<&str> = text.lines().last().unwrap_or_default().split_whitespace().collect();
+        assert_eq!(cells, ["liberty-2", "killed", "0:15.000", "3", "ms", "5", "0", "15.012", "s", "-"]);
+    }
+}
