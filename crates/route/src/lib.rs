@@ -23,7 +23,7 @@ pub use listener::Listener;
 pub use location::{Handler, Location, Return};
 pub use lookup::{argument, cookie};
 pub use map::{Maps, Scratch};
-pub use normalize::{BadPath, normalize};
+pub use normalize::{BadPath, normalize, split_target};
 pub use proxy_rule::{ProxyRule, SetHeader};
 pub use router::{Router, Server, UpstreamRule};
 pub use text::Text;

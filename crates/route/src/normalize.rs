@@ -4,6 +4,17 @@
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BadPath;
 
+/// Cuts a request target in origin form into its path and its arguments, without the `?`. A `#` and what follows it is
+/// no part of either: browsers send none, and nginx drops it.
+pub fn split_target(target: &[u8]) -> (&[u8], &[u8]) {
+    let end = target.iter().position(|&byte| byte == b'#').unwrap_or(target.len());
+    let target = &target[..end];
+    match target.iter().position(|&byte| byte == b'?') {
+        Some(mark) => (&target[..mark], &target[mark + 1..]),
+        None => (target, b""),
+    }
+}
+
 /// Normalizes the path of a request target (without `?` and what follows), as nginx does with `merge_slashes on`.
 /// Returns the input itself when there is nothing to do, else the result in `scratch`, which is cleared first.
 ///
@@ -122,6 +133,21 @@ mod tests {
         ];
         for (path, expected) in table {
             check(path, Some(expected).filter(|path| !path.is_empty()));
+        }
+    }
+
+    #[test]
+    fn targets_are_cut_at_the_question_mark() {
+        let table = [
+            ("/a", "/a", ""),
+            ("/a?", "/a", ""),
+            ("/a?b?c", "/a", "b?c"),
+            ("/a?b#c", "/a", "b"),
+            ("/a#b?c", "/a", ""),
+            ("?a", "", "a"),
+        ];
+        for (target, path, args) in table {
+            assert_eq!(split_target(target.as_bytes()), (path.as_bytes(), args.as_bytes()), "{target}");
         }
     }
 

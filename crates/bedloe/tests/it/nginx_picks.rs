@@ -4,14 +4,14 @@
 //! Without an nginx on the machine the comparison is skipped by name.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use balance::{Attempts, Balancer, Exchange, Failure, Group, Method, PeerSettings, RetryRule, StatusSet, Verdict};
 
 use crate::support::client::{Answer, get_all};
 use crate::support::nginx::{self, Nginx};
-use crate::support::upstream::{self, Upstream};
+use crate::support::upstream::{Refusing, Upstream};
 
 const KEYS: usize = 10_000;
 const TURNS: usize = 70;
@@ -110,27 +110,34 @@ fn scenarios() -> Vec<Scenario> {
 }
 
 /// Servers for a scenario, on addresses of their own.
+#[derive(Default)]
 struct Servers {
     names: Vec<String>,
-    _running: Vec<Upstream>,
+    running: Vec<Upstream>,
+    refusing: Vec<Refusing>,
 }
 
 impl Servers {
     fn start(servers: &[Server]) -> Self {
-        let mut running = Vec::new();
-        let mut names = Vec::new();
+        let mut started = Self::default();
         for (server, last) in servers.iter().zip(11..) {
-            let ip = IpAddr::V4(Ipv4Addr::new(127, 0, 0, last));
-            let address = if server.kind == Kind::Refusing {
-                upstream::refusing(ip).unwrap()
-            } else {
-                let status = if server.kind == Kind::Failing { 503 } else { 200 };
-                running.push(Upstream::start(ip, status).unwrap());
-                running[running.len() - 1].address()
-            };
-            names.push(address.to_string());
+            let address = started.start_one(server.kind, IpAddr::V4(Ipv4Addr::new(127, 0, 0, last)));
+            started.names.push(address.to_string());
         }
-        Self { names, _running: running }
+        started
+    }
+
+    fn start_one(&mut self, kind: Kind, ip: IpAddr) -> SocketAddr {
+        if kind == Kind::Refusing {
+            let server = Refusing::start(ip).unwrap();
+            let address = server.address();
+            self.refusing.push(server);
+            return address;
+        }
+        let server = Upstream::start(ip, if kind == Kind::Failing { 503 } else { 200 }).unwrap();
+        let address = server.address();
+        self.running.push(server);
+        address
     }
 }
 
@@ -157,9 +164,7 @@ impl Scenario {
             let Server { weight, max_fails, .. } = server;
             let backup = if server.backup { " backup" } else { "" };
             let down = if server.down { " down" } else { "" };
-            format!(
-                "server {name} weight={weight} max_fails={max_fails} fail_timeout={FAIL_TIMEOUT_S}{backup}{down};"
-            )
+            format!("server {name} weight={weight} max_fails={max_fails} fail_timeout={FAIL_TIMEOUT_S}{backup}{down};")
         };
         let servers: String = self.servers.iter().zip(names).map(server).collect();
         let upstream = format!("upstream scenario{index} {{ {method} {servers} keepalive 16; }}\n");
@@ -237,7 +242,7 @@ impl Scenario {
 #[test]
 fn every_request_goes_where_nginx_sends_it() {
     let Some(program) = nginx::find() else {
-        skipped("nginx is not installed");
+        nginx::skipped("nginx_picks");
         return;
     };
     let scenarios: Vec<_> =
@@ -274,9 +279,4 @@ fn compare(scenario: &Scenario, theirs: &[Answer], ours: &[(u16, Option<String>)
             ours[first]
         );
     }
-}
-
-#[allow(clippy::print_stderr, reason = "a skipped comparison must be seen")]
-fn skipped(reason: &str) {
-    eprintln!("skipped: nginx_picks: {reason}");
 }

@@ -26,6 +26,12 @@ pub(crate) fn find() -> Option<PathBuf> {
     PLACES.iter().map(PathBuf::from).find(|place| place.exists())
 }
 
+/// Says that a comparison was left out.
+#[allow(clippy::print_stderr, reason = "a comparison that is skipped must be seen")]
+pub(crate) fn skipped(test: &str) {
+    eprintln!("skipped: {test}: nginx is not installed");
+}
+
 impl Nginx {
     /// Starts `program` with this content of the `http` block, in which `listen SOCKET` stands for its address.
     pub(crate) fn start(program: &Path, http: &str) -> io::Result<Self> {

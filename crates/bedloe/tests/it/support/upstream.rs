@@ -2,9 +2,12 @@
 
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread;
+
+use rustix::net::{AddressFamily, SocketFlags, SocketType};
 
 /// The longest request head that is read.
 const MAX_HEAD: usize = 16 * 1024;
@@ -40,9 +43,24 @@ impl Drop for Upstream {
     }
 }
 
-/// An address on which connections are refused: a port that was free a moment ago.
-pub(crate) fn refusing(ip: IpAddr) -> io::Result<SocketAddr> {
-    TcpListener::bind((ip, 0))?.local_addr()
+/// An address on which connections are refused: its port is taken, so that nobody else gets it, but nobody listens.
+pub(crate) struct Refusing {
+    _bound: OwnedFd,
+    address: SocketAddr,
+}
+
+impl Refusing {
+    pub(crate) fn start(ip: IpAddr) -> io::Result<Self> {
+        let family = if ip.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
+        let bound = rustix::net::socket_with(family, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
+        rustix::net::bind(&bound, &SocketAddr::from((ip, 0)))?;
+        let address = rustix::net::getsockname(&bound)?.try_into()?;
+        Ok(Self { _bound: bound, address })
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
 }
 
 fn answer(status: u16, body: &str) -> Arc<[u8]> {
