@@ -46,7 +46,7 @@ pub struct ErrorLog {
 }
 
 /// The place a log is written to.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum LogTarget {
     /// A file, appended to.
     File(PathBuf),
@@ -334,7 +334,7 @@ pub struct ProxySettings {
 }
 
 /// The words of `proxy_next_upstream`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[allow(clippy::struct_excessive_bools, reason = "one flag a word of the directive")]
 pub struct NextUpstream {
     /// `error`.

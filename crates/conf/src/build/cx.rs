@@ -1,0 +1,240 @@
+//! What all directives share while a configuration is built: its options, the upstreams and variables known so far,
+//! what was found.
+
+use std::collections::{HashMap, HashSet};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use super::call::Call;
+use super::draft::UpstreamDraft;
+use crate::address::{self, Address};
+use crate::diagnostic::{Diagnostic, Severity};
+use crate::lexer::Word;
+use crate::loader::{Loader, NeededFile, Options};
+use crate::parser::MAX_DIAGNOSTICS;
+use crate::span::Place;
+use crate::suggest;
+use crate::template::{self, Part, Template};
+use crate::tree::{Algorithm, LocationKind, Upstream, UpstreamServer};
+use crate::variables::{self, Known};
+
+/// Addresses taken of one name; services have a few, and a resolver's answer is outside input.
+const MAX_ADDRESSES: usize = 256;
+
+pub(crate) struct Cx<'a> {
+    pub(crate) options: &'a Options,
+    /// The folder of the main file, which some paths are relative to.
+    pub(crate) folder: PathBuf,
+    pub(crate) diagnostics: Vec<Diagnostic>,
+    pub(crate) needs: Vec<NeededFile>,
+    pub(crate) facts: Facts,
+    pub(crate) upstreams: Vec<Upstream>,
+    /// Names of upstreams in lower case, with their index.
+    pub(crate) upstream_index: HashMap<String, usize>,
+    /// Variables that a `map` defines.
+    pub(crate) map_variables: HashSet<String>,
+    loader: &'a dyn Loader,
+    resolved: HashMap<(String, u16), Result<Vec<SocketAddr>, String>>,
+    needed: HashSet<PathBuf>,
+    zones: HashMap<String, u64>,
+    errors: usize,
+}
+
+/// What the lints want to know beyond the tree.
+#[derive(Default)]
+pub(crate) struct Facts {
+    pub(crate) invalid_headers_pass: Vec<Place>,
+    pub(crate) nofile: Option<(u64, Place)>,
+    /// One for each declared upstream.
+    pub(crate) upstreams: Vec<UpstreamFacts>,
+    /// One for each location with a `proxy_pass`.
+    pub(crate) proxies: Vec<ProxyFacts>,
+}
+
+pub(crate) struct UpstreamFacts {
+    pub(crate) upstream: usize,
+    pub(crate) hash_place: Option<Place>,
+    pub(crate) keepalive_place: Option<Place>,
+    pub(crate) keepalive_timeout_place: Option<Place>,
+}
+
+pub(crate) struct ProxyFacts {
+    pub(crate) place: Place,
+    pub(crate) kind: LocationKind,
+    pub(crate) path: String,
+    pub(crate) upstream: usize,
+    pub(crate) uri: Option<String>,
+    /// The method, if it is always the same.
+    pub(crate) method: Option<String>,
+    /// Where the `proxy_next_upstream` that applies was written.
+    pub(crate) next_upstream_place: Option<Place>,
+    /// Whether a failure goes to the next server at all.
+    pub(crate) retries: bool,
+    pub(crate) non_idempotent: bool,
+}
+
+impl<'a> Cx<'a> {
+    pub(crate) fn new(path: &Path, loader: &'a dyn Loader, options: &'a Options) -> Self {
+        Self {
+            options,
+            folder: path.parent().map(Path::to_path_buf).unwrap_or_default(),
+            diagnostics: Vec::new(),
+            needs: Vec::new(),
+            facts: Facts::default(),
+            upstreams: Vec::new(),
+            upstream_index: HashMap::new(),
+            map_variables: HashSet::new(),
+            loader,
+            resolved: HashMap::new(),
+            needed: HashSet::new(),
+            zones: HashMap::new(),
+            errors: 0,
+        }
+    }
+
+    /// Keeps a finding, up to a limit each for errors and for the rest: the first error must not be lost.
+    pub(crate) fn report(&mut self, diagnostic: Diagnostic) {
+        let is_error = diagnostic.severity == Severity::Error;
+        let kept = if is_error { self.errors } else { self.diagnostics.len() - self.errors };
+        if kept < MAX_DIAGNOSTICS {
+            self.errors += usize::from(is_error);
+            self.diagnostics.push(diagnostic);
+        }
+    }
+
+    /// Drops what was found from an index on.
+    pub(crate) fn forget_from(&mut self, index: usize) {
+        let dropped = self.diagnostics.drain(index..);
+        self.errors -= dropped.filter(|found| found.severity == Severity::Error).count();
+    }
+
+    pub(crate) fn no_effect(&mut self, place: &Place, name: &str, reason: &str) {
+        self.report(Diagnostic::note("no-effect", place, format!("\"{name}\" has no effect: {reason}")));
+    }
+
+    pub(crate) fn http2_to_come(&mut self, place: &Place) {
+        let message = "HTTP/2 is to come: until then clients are answered over HTTP/1.1";
+        self.report(Diagnostic::note("http2-to-come", place, message));
+    }
+
+    /// A file that must be there when the program starts; told once a file.
+    pub(crate) fn need(&mut self, path: &Path, directive: &'static str, place: &Place) {
+        if self.needed.insert(path.to_path_buf()) {
+            self.needs.push(NeededFile { path: path.to_path_buf(), directive, place: place.clone() });
+        }
+    }
+
+    /// Refuses a zone of shared memory that has two sizes.
+    pub(crate) fn same_zone(&mut self, name: &str, bytes: u64, word: &Word) -> Result<(), Diagnostic> {
+        let declared = *self.zones.entry(name.to_owned()).or_insert(bytes);
+        if declared == bytes {
+            return Ok(());
+        }
+        let message = format!("the zone \"{name}\" has {bytes} bytes here and {declared} elsewhere");
+        Err(Diagnostic::error("conflicting-zone", &word.place, message))
+    }
+
+    /// A word as a template whose variables all exist.
+    pub(crate) fn template(&mut self, word: &Word) -> Result<Template, Diagnostic> {
+        let spanned = template::spanned(&word.text).map_err(|error| {
+            let place = word.part(error.offset(), 1);
+            Diagnostic::error("invalid-variable", &place, format!("in \"{}\" {error}", word.shown()))
+        })?;
+        let mut parts = Vec::with_capacity(spanned.len());
+        for (part, range) in spanned {
+            if let Part::Variable(name) = &part {
+                self.check_variable(name)
+                    .map_err(|wrong| Diagnostic { place: word.part(range.start, range.len()), ..wrong })?;
+            }
+            parts.push(part);
+        }
+        Ok(Template { parts })
+    }
+
+    fn check_variable(&self, name: &str) -> Result<(), Diagnostic> {
+        if self.map_variables.contains(name) {
+            return Ok(());
+        }
+        let place = Place::default();
+        match variables::known(name) {
+            Known::Served => Ok(()),
+            Known::NotYet => {
+                let message = format!("the variable \"${name}\" is not served by bedloe yet");
+                Err(Diagnostic::error("not-served-yet", &place, message))
+            }
+            Known::Unknown => {
+                let wrong = Diagnostic::error("unknown-variable", &place, format!("unknown variable \"${name}\""));
+                let names = variables::variables().iter().map(|variable| variable.name);
+                let maps = self.map_variables.iter().map(String::as_str);
+                Err(match suggest::nearest(name, names.chain(maps)) {
+                    Some(near) => wrong.help(format!("did you mean \"${near}\"?")),
+                    None => wrong,
+                })
+            }
+        }
+    }
+
+    /// The addresses of a name, at least one.
+    pub(crate) fn resolve(&mut self, word: &Word, host: &str, port: u16) -> Result<Vec<SocketAddr>, Diagnostic> {
+        let loader = self.loader;
+        let found = self.resolved.entry((host.to_owned(), port)).or_insert_with(|| {
+            let mut addresses = loader.resolve(host, port).map_err(|error| error.to_string())?;
+            addresses.truncate(MAX_ADDRESSES);
+            let mut seen = HashSet::new();
+            addresses.retain(|address| seen.insert(*address));
+            if addresses.is_empty() { Err("it has no address".to_owned()) } else { Ok(addresses) }
+        });
+        found.clone().map_err(|error| {
+            Diagnostic::error("host-not-found", &word.place, format!("host not found: \"{host}\": {error}"))
+        })
+    }
+
+    /// The upstream that a `proxy_pass` names, made from the address where no block has the name.
+    pub(crate) fn upstream(&mut self, call: &Call<'_>, host: &str) -> Result<usize, Diagnostic> {
+        let lower = host.to_ascii_lowercase();
+        if let Some(index) = self.upstream_index.get(&lower) {
+            return Ok(*index);
+        }
+        let (name, has_port) = address::split_host(&lower);
+        if has_port && self.upstream_index.get(name).is_some_and(|index| self.upstreams[*index].declared) {
+            return Err(call.invalid(0, format!("the upstream \"{name}\" takes no port here")));
+        }
+        let servers = self.servers_at(call, host)?;
+        let index = self.upstreams.len();
+        let draft = UpstreamDraft { servers, keepalive: 0, algorithm: Algorithm::RoundRobin, ..UpstreamDraft::new() };
+        self.upstreams.push(draft.finish(host.to_owned(), false, call.word(0).place.clone()));
+        self.upstream_index.insert(lower, index);
+        Ok(index)
+    }
+
+    fn servers_at(&mut self, call: &Call<'_>, host: &str) -> Result<Vec<UpstreamServer>, Diagnostic> {
+        let word = call.word(0);
+        let addresses = match address::parse_peer(host, 80).map_err(|error| call.invalid(0, error))? {
+            Address::Socket(address) => vec![address],
+            Address::Name { host, port } => {
+                let found = self.resolve(word, &host, port);
+                found.map_err(|wrong| self.with_near_upstream(wrong, &host))?
+            }
+        };
+        let server = |address| UpstreamServer {
+            name: host.to_owned(),
+            address,
+            weight: 1,
+            max_conns: 0,
+            max_fails: 1,
+            fail_timeout_ms: 10_000,
+            backup: false,
+            down: false,
+            place: word.place.clone(),
+        };
+        Ok(addresses.into_iter().map(server).collect())
+    }
+
+    fn with_near_upstream(&self, wrong: Diagnostic, host: &str) -> Diagnostic {
+        let declared = self.upstreams.iter().filter(|upstream| upstream.declared);
+        match suggest::nearest(host, declared.map(|upstream| upstream.name.as_str())) {
+            Some(near) => wrong.help(format!("did you mean the upstream \"{near}\"?")),
+            None => wrong.help("no upstream block has this name, and as a host it has no address"),
+        }
+    }
+}

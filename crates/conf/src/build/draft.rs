@@ -1,0 +1,166 @@
+//! Parts of the tree while they are being built, with nginx's defaults.
+
+use std::path::PathBuf;
+
+use crate::loader::Options;
+use crate::span::Place;
+use crate::tree::{
+    Algorithm, ErrorLog, Listen, LocationSettings, LogLevel, LogTarget, Main, NextUpstream, ProxyPass, ProxySettings,
+    Return, Upstream, UpstreamServer,
+};
+
+const MINUTE_MS: u64 = 60_000;
+
+pub(crate) type MainDraft = Main;
+
+/// What lower levels inherit: `http`, `server` and `location` each have a copy.
+#[derive(Clone)]
+pub(crate) struct Inherited {
+    pub(crate) settings: LocationSettings,
+    pub(crate) server: ServerWide,
+    /// Where the `proxy_next_upstream` that applies was written.
+    pub(crate) next_upstream_place: Option<Place>,
+}
+
+/// Settings of `http` and `server` that no location has.
+#[derive(Clone)]
+pub(crate) struct ServerWide {
+    pub(crate) client_header_timeout_ms: u64,
+    pub(crate) ignore_invalid_headers: bool,
+    pub(crate) underscores_in_headers: bool,
+    pub(crate) tls: TlsDraft,
+}
+
+#[derive(Clone)]
+pub(crate) struct TlsDraft {
+    pub(crate) certificate: Option<(PathBuf, Place)>,
+    pub(crate) key: Option<(PathBuf, Place)>,
+    pub(crate) tls12: bool,
+    pub(crate) tls13: bool,
+    pub(crate) session_timeout_ms: u64,
+    pub(crate) session_cache: usize,
+}
+
+#[derive(Default)]
+pub(crate) struct ServerDraft {
+    pub(crate) listens: Vec<ListenDraft>,
+    pub(crate) names: Vec<(String, Place)>,
+}
+
+pub(crate) struct ListenDraft {
+    pub(crate) listen: Listen,
+    /// The backlog, if this directive gives one.
+    pub(crate) backlog: Option<u32>,
+}
+
+/// What a server or location does with a request.
+#[derive(Default)]
+pub(crate) struct Actions {
+    pub(crate) returns: Option<Return>,
+    pub(crate) proxy: Option<ProxyPass>,
+}
+
+pub(crate) struct UpstreamDraft {
+    pub(crate) algorithm: Algorithm,
+    pub(crate) servers: Vec<UpstreamServer>,
+    pub(crate) keepalive: u32,
+    pub(crate) keepalive_timeout_ms: u64,
+    pub(crate) keepalive_requests: u64,
+    pub(crate) keepalive_time_ms: u64,
+    pub(crate) hash_place: Option<Place>,
+    pub(crate) backup_place: Option<Place>,
+    pub(crate) keepalive_place: Option<Place>,
+    pub(crate) keepalive_timeout_place: Option<Place>,
+}
+
+pub(crate) fn main(options: &Options) -> MainDraft {
+    let to = match &options.error_log {
+        Some(path) if path.as_os_str() == "stderr" => LogTarget::Stderr,
+        Some(path) => LogTarget::File(options.prefix.join(path)),
+        None => LogTarget::File(options.error_log_default.clone()),
+    };
+    Main {
+        user: None,
+        worker_processes: Some(1),
+        worker_rlimit_nofile: None,
+        pid: options.pid_default.clone(),
+        error_log: ErrorLog { to, level: LogLevel::Error },
+    }
+}
+
+/// What holds in `http` where nothing is written.
+pub(crate) fn inherited(options: &Options, error_log: ErrorLog) -> Inherited {
+    let settings = LocationSettings {
+        keepalive_timeout_ms: 75_000,
+        keepalive_header_s: None,
+        keepalive_requests: 1_000,
+        client_max_body_size: 1 << 20,
+        client_body_timeout_ms: MINUTE_MS,
+        send_timeout_ms: MINUTE_MS,
+        access_log: vec![options.access_log_default.clone()],
+        error_log,
+        proxy: proxy(),
+    };
+    let tls = TlsDraft {
+        certificate: None,
+        key: None,
+        tls12: true,
+        tls13: true,
+        session_timeout_ms: 5 * MINUTE_MS,
+        session_cache: 0,
+    };
+    let server = ServerWide {
+        client_header_timeout_ms: MINUTE_MS,
+        ignore_invalid_headers: true,
+        underscores_in_headers: false,
+        tls,
+    };
+    Inherited { settings, server, next_upstream_place: None }
+}
+
+fn proxy() -> ProxySettings {
+    ProxySettings {
+        // Since nginx 1.29.7; 1.0 before.
+        http11: true,
+        method: None,
+        set_headers: Vec::new(),
+        connect_timeout_ms: MINUTE_MS,
+        send_timeout_ms: MINUTE_MS,
+        read_timeout_ms: MINUTE_MS,
+        next_upstream: NextUpstream { error: true, timeout: true, ..NextUpstream::default() },
+        next_upstream_tries: 0,
+        next_upstream_timeout_ms: 0,
+    }
+}
+
+impl UpstreamDraft {
+    pub(crate) fn new() -> Self {
+        Self {
+            algorithm: Algorithm::RoundRobin,
+            servers: Vec::new(),
+            // Since nginx 1.29.7; none before.
+            keepalive: 32,
+            keepalive_timeout_ms: MINUTE_MS,
+            keepalive_requests: 1_000,
+            keepalive_time_ms: 60 * MINUTE_MS,
+            hash_place: None,
+            backup_place: None,
+            keepalive_place: None,
+            keepalive_timeout_place: None,
+        }
+    }
+
+    pub(crate) fn finish(self, name: String, declared: bool, place: Place) -> Upstream {
+        Upstream {
+            name,
+            declared,
+            algorithm: self.algorithm,
+            servers: self.servers,
+            keepalive: self.keepalive,
+            keepalive_timeout_ms: self.keepalive_timeout_ms,
+            keepalive_requests: self.keepalive_requests,
+            keepalive_time_ms: self.keepalive_time_ms,
+            place,
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! `http`: its settings, then its maps and upstreams, then the servers that use them.
+
+use super::cx::{Cx, UpstreamFacts};
+use super::draft::{self, Inherited, UpstreamDraft};
+use super::{Contexts, each, listens, location, map};
+use crate::diagnostic::Diagnostic;
+use crate::parser::Node;
+use crate::table::{Apply, Block};
+use crate::tree::{Http, Main, Map};
+
+/// Builds the whole block.
+pub(super) fn build(nodes: &[Node], main: &Main, cx: &mut Cx<'_>) -> Http {
+    let mut level = draft::inherited(cx.options, main.error_log.clone());
+    let mut blocks = Vec::new();
+    each(nodes, Contexts::HTTP, cx, |directive, call, cx| match directive.apply {
+        Apply::Inherited(apply) => apply(&mut level, call, cx),
+        Apply::Block(block) => {
+            blocks.push((block, call.node));
+            Ok(())
+        }
+        _ => Ok(()),
+    });
+    let of = |kind: Block| blocks.iter().filter(move |(block, _)| *block == kind).map(|(_, node)| *node);
+    let maps = maps(of(Block::Map).collect(), cx);
+    for node in of(Block::Upstream) {
+        upstream(node, cx);
+    }
+    let servers = servers(of(Block::Server), &level, cx);
+    Http { maps, upstreams: std::mem::take(&mut cx.upstreams), servers }
+}
+
+fn maps(nodes: Vec<&Node>, cx: &mut Cx<'_>) -> Vec<Map> {
+    // All names first: a map may use another that is written below it.
+    for node in &nodes {
+        map::declare(node, cx);
+    }
+    let mut maps: Vec<Map> = Vec::new();
+    let mut places = Vec::new();
+    for node in nodes {
+        if let Some(map) = map::build(node, cx) {
+            maps.push(map);
+            places.push(&node.name.place);
+        }
+    }
+    map::check_chains(&maps, &places, cx);
+    map::without_overridden(maps, &places, cx)
+}
+
+fn upstream(node: &Node, cx: &mut Cx<'_>) {
+    let Some(name) = node.args.first() else { return };
+    let mut draft = UpstreamDraft::new();
+    each(node.block.as_deref().unwrap_or_default(), Contexts::UPSTREAM, cx, |directive, call, cx| {
+        match directive.apply {
+            Apply::Upstream(apply) => apply(&mut draft, call, cx),
+            _ => Ok(()),
+        }
+    });
+    let lower = name.text.to_ascii_lowercase();
+    if cx.upstream_index.contains_key(&lower) {
+        let message = format!("the upstream \"{}\" is declared twice", name.shown());
+        return cx.report(Diagnostic::error("duplicate-upstream", &name.place, message));
+    }
+    check_servers(node, &draft, cx);
+    if let (Some(_), Some(place)) = (&draft.hash_place, &draft.backup_place) {
+        let message = "\"hash\" does not support \"backup\" servers";
+        cx.report(Diagnostic::error("backup-with-hash", place, message).help("remove \"backup\", or balance in turns"));
+    }
+    let index = cx.upstreams.len();
+    cx.facts.upstreams.push(UpstreamFacts {
+        upstream: index,
+        hash_place: draft.hash_place.clone(),
+        keepalive_place: draft.keepalive_place.clone(),
+        keepalive_timeout_place: draft.keepalive_timeout_place.clone(),
+    });
+    cx.upstream_index.insert(lower, index);
+    cx.upstreams.push(draft.finish(name.text.clone(), true, node.name.place.clone()));
+}
+
+fn check_servers(node: &Node, draft: &UpstreamDraft, cx: &mut Cx<'_>) {
+    // Servers that are wrong in themselves were told already.
+    let written = node.block.iter().flatten().any(|inner| inner.name.text == "server");
+    let message = if !written {
+        "there are no servers in this upstream"
+    } else if !draft.servers.is_empty() && draft.servers.iter().all(|server| server.backup) {
+        "all servers of this upstream are backups"
+    } else {
+        return;
+    };
+    cx.report(Diagnostic::error("no-servers", &node.name.place, message));
+}
+
+fn servers<'n>(nodes: impl Iterator<Item = &'n Node>, level: &Inherited, cx: &mut Cx<'_>) -> Vec<crate::tree::Server> {
+    let mut built = Vec::new();
+    for node in nodes {
+        built.push(location::server(node, level, cx));
+    }
+    listens::finish(built, cx)
+}

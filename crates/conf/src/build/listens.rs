@@ -1,0 +1,156 @@
+//! What servers at the same address have in common: one socket with one set of options, one default server, names
+//! that tell them apart.
+
+use std::collections::{HashMap, HashSet};
+use std::net::{Ipv4Addr, SocketAddr};
+
+use super::DEFAULT_BACKLOG;
+use super::cx::Cx;
+use super::draft::{ListenDraft, TlsDraft};
+use crate::diagnostic::Diagnostic;
+use crate::span::Place;
+use crate::tree::{Listen, Server, Tls};
+
+/// A server that does not know its neighbours yet.
+pub(super) struct BuiltServer {
+    pub(super) server: Server,
+    pub(super) listens: Vec<ListenDraft>,
+    pub(super) names: Vec<(String, Place)>,
+    pub(super) tls: TlsDraft,
+}
+
+/// What the `listen`s of one address say together.
+#[derive(Default)]
+struct AddressState {
+    ssl: bool,
+    http2: bool,
+    backlog: Option<(u32, Place)>,
+    default_server: Option<Place>,
+    /// The server that answers where no name fits: the one that says so, or the first.
+    default_index: usize,
+}
+
+/// Brings the servers together.
+pub(super) fn finish(mut servers: Vec<BuiltServer>, cx: &mut Cx<'_>) -> Vec<Server> {
+    for built in &mut servers {
+        if built.listens.is_empty() {
+            built.listens.push(default_listen(&built.server.place));
+        }
+        if built.names.is_empty() {
+            built.names.push((String::new(), built.server.place.clone()));
+        }
+    }
+    let states = addresses(&servers, cx);
+    names(&servers, cx);
+    let tls: Vec<Option<Tls>> = servers.iter().map(|built| tls(&built.tls)).collect();
+    servers.into_iter().enumerate().map(|(index, built)| complete(built, index, &states, &tls, cx)).collect()
+}
+
+fn default_listen(place: &Place) -> ListenDraft {
+    let listen = Listen {
+        address: SocketAddr::from((Ipv4Addr::UNSPECIFIED, 80)),
+        ssl: false,
+        http2: false,
+        default_server: false,
+        backlog: DEFAULT_BACKLOG,
+        place: place.clone(),
+    };
+    ListenDraft { listen, backlog: None }
+}
+
+fn addresses(servers: &[BuiltServer], cx: &mut Cx<'_>) -> HashMap<SocketAddr, AddressState> {
+    let mut states: HashMap<SocketAddr, AddressState> = HashMap::new();
+    for (index, built) in servers.iter().enumerate() {
+        for ListenDraft { listen, backlog } in &built.listens {
+            let Listen { address, place, .. } = listen;
+            let state = states
+                .entry(*address)
+                .or_insert_with(|| AddressState { default_index: index, ..AddressState::default() });
+            state.ssl |= listen.ssl;
+            state.http2 |= listen.http2;
+            if let Some(backlog) = backlog {
+                match &state.backlog {
+                    Some((_, first)) => cx.report(told_twice("listen options", *address, place, first)),
+                    None => state.backlog = Some((*backlog, place.clone())),
+                }
+            }
+            if listen.default_server {
+                match &state.default_server {
+                    Some(first) => cx.report(told_twice("default server", *address, place, first)),
+                    None => {
+                        state.default_server = Some(place.clone());
+                        state.default_index = index;
+                    }
+                }
+            }
+        }
+    }
+    states
+}
+
+fn told_twice(what: &str, address: SocketAddr, place: &Place, first: &Place) -> Diagnostic {
+    let code = if what == "default server" { "duplicate-default-server" } else { "duplicate-listen-options" };
+    let message = format!("duplicate {what} for {address}");
+    let help = format!("the other is in {}, line {}", first.file.display(), first.line);
+    Diagnostic::error(code, place, message).help(help)
+}
+
+fn names(servers: &[BuiltServer], cx: &mut Cx<'_>) {
+    let mut seen = HashSet::new();
+    for built in servers {
+        for ListenDraft { listen, .. } in &built.listens {
+            for (name, place) in &built.names {
+                if !seen.insert((listen.address, name.as_str())) {
+                    let message =
+                        format!("conflicting server name \"{name}\" on {}: this one is ignored", listen.address);
+                    cx.report(Diagnostic::warning("conflicting-server-name", place, message));
+                }
+            }
+        }
+    }
+}
+
+fn tls(draft: &TlsDraft) -> Option<Tls> {
+    let (certificate, place) = draft.certificate.clone()?;
+    let (key, _) = draft.key.clone()?;
+    Some(Tls {
+        certificate,
+        key,
+        tls12: draft.tls12,
+        tls13: draft.tls13,
+        session_timeout_ms: draft.session_timeout_ms,
+        session_cache: draft.session_cache,
+        place,
+    })
+}
+
+/// Gives a server what its addresses say, and the certificate that it shows there.
+fn complete(
+    built: BuiltServer,
+    index: usize,
+    states: &HashMap<SocketAddr, AddressState>,
+    tls: &[Option<Tls>],
+    cx: &mut Cx<'_>,
+) -> Server {
+    let mut server = built.server;
+    for ListenDraft { mut listen, .. } in built.listens {
+        if let Some(state) = states.get(&listen.address) {
+            listen.ssl = state.ssl;
+            listen.http2 = state.http2;
+            listen.backlog = state.backlog.as_ref().map_or(DEFAULT_BACKLOG, |(backlog, _)| *backlog);
+            if listen.ssl && server.tls.is_none() {
+                // A server without a certificate of its own shows that of the default server, as in nginx.
+                let shown = tls[index].as_ref().or(tls[state.default_index].as_ref());
+                server.tls = shown.cloned();
+                if shown.is_none() && built.tls.certificate.is_none() {
+                    let message = format!("no \"ssl_certificate\" is there for this server on {}", listen.address);
+                    let help = "add ssl_certificate and ssl_certificate_key, or remove \"ssl\"";
+                    cx.report(Diagnostic::error("no-certificate", &listen.place, message).help(help));
+                }
+            }
+        }
+        server.listens.push(listen);
+    }
+    server.names = built.names.into_iter().map(|(name, _)| name).collect();
+    server
+}

@@ -1,0 +1,158 @@
+//! Directives for the client's side of a request: its connection, its body, its log.
+
+use super::{Apply, Contexts, Directive, Takes};
+use crate::build::{Call, Cx, Inherited, Outcome};
+
+pub(super) const DIRECTIVES: &[Directive] = &[
+    Directive {
+        name: "keepalive_timeout",
+        contexts: Contexts::REQUEST,
+        takes: Takes::between(1, 2),
+        repeats: false,
+        default: "75s",
+        doc: "How long an idle client connection is kept; 0 closes it. The second value is told to the client.",
+        example: "keepalive_timeout 65s 60s;",
+        apply: Apply::Inherited(|level, call, _| {
+            level.settings.keepalive_timeout_ms = call.time_ms(0)?;
+            let told = if call.args().len() > 1 { Some(call.seconds_ms(1)? / 1000) } else { None };
+            level.settings.keepalive_header_s = told;
+            Ok(())
+        }),
+    },
+    Directive {
+        name: "keepalive_requests",
+        contexts: Contexts::REQUEST,
+        takes: Takes::exactly(1),
+        repeats: false,
+        default: "1000",
+        doc: "Requests on one client connection, after which it is closed.",
+        example: "keepalive_requests 100000;",
+        apply: Apply::Inherited(|level, call, _| {
+            level.settings.keepalive_requests = call.number(0, 0)?;
+            Ok(())
+        }),
+    },
+    Directive {
+        name: "client_max_body_size",
+        contexts: Contexts::REQUEST,
+        takes: Takes::exactly(1),
+        repeats: false,
+        default: "1m",
+        doc: "The largest request body, beyond which the answer is 413; 0 is no limit.",
+        example: "client_max_body_size 10m;",
+        apply: Apply::Inherited(|level, call, _| {
+            level.settings.client_max_body_size = call.size(0)?;
+            Ok(())
+        }),
+    },
+    Directive {
+        name: "client_body_timeout",
+        contexts: Contexts::REQUEST,
+        takes: Takes::exactly(1),
+        repeats: false,
+        default: "60s",
+        doc: "The longest pause between two reads of a request body.",
+        example: "client_body_timeout 30s;",
+        apply: Apply::Inherited(|level, call, _| {
+            level.settings.client_body_timeout_ms = call.time_ms(0)?;
+            Ok(())
+        }),
+    },
+    Directive {
+        name: "client_header_timeout",
+        contexts: Contexts::SERVERS,
+        takes: Takes::exactly(1),
+        repeats: false,
+        default: "60s",
+        doc: "The time in which a client must have sent the whole head of a request.",
+        example: "client_header_timeout 10s;",
+        apply: Apply::Inherited(|level, call, _| {
+            level.server.client_header_timeout_ms = call.time_ms(0)?;
+            Ok(())
+        }),
+    },
+    Directive {
+        name: "send_timeout",
+        contexts: Contexts::REQUEST,
+        takes: Takes::exactly(1),
+        repeats: false,
+        default: "60s",
+        doc: "The longest pause between two writes to a client.",
+        example: "send_timeout 30s;",
+        apply: Apply::Inherited(|level, call, _| {
+            level.settings.send_timeout_ms = call.time_ms(0)?;
+            Ok(())
+        }),
+    },
+    Directive {
+        name: "ignore_invalid_headers",
+        contexts: Contexts::SERVERS,
+        takes: Takes::exactly(1),
+        repeats: false,
+        default: "on",
+        doc: "Whether request headers with other than letters, digits and hyphens in their names are dropped.",
+        example: "ignore_invalid_headers on;",
+        apply: Apply::Inherited(|level, call, cx| {
+            level.server.ignore_invalid_headers = call.switch(0)?;
+            if !level.server.ignore_invalid_headers {
+                cx.facts.invalid_headers_pass.push(call.node.name.place.clone());
+            }
+            Ok(())
+        }),
+    },
+    Directive {
+        name: "underscores_in_headers",
+        contexts: Contexts::SERVERS,
+        takes: Takes::exactly(1),
+        repeats: false,
+        default: "off",
+        doc: "Whether an underscore is valid in the name of a request header.",
+        example: "underscores_in_headers on;",
+        apply: Apply::Inherited(|level, call, _| {
+            level.server.underscores_in_headers = call.switch(0)?;
+            Ok(())
+        }),
+    },
+    Directive {
+        name: "access_log",
+        contexts: Contexts::REQUEST,
+        takes: Takes::at_least(1),
+        repeats: true,
+        default: "",
+        doc: "A file with a line for each request, in the combined format, or off.",
+        example: "access_log /var/log/nginx/access.log combined;",
+        apply: Apply::Inherited(access_log),
+    },
+];
+
+fn access_log(level: &mut Inherited, call: &Call<'_>, cx: &mut Cx<'_>) -> Outcome {
+    if call.first {
+        level.settings.access_log.clear();
+    }
+    let path = call.text(0);
+    if path == "off" {
+        level.settings.access_log.clear();
+        return match call.args().get(1) {
+            Some(_) => Err(call.invalid(1, "nothing may follow \"off\"")),
+            None => Ok(()),
+        };
+    }
+    if path.starts_with("syslog:") {
+        return Err(call.not_yet(0, "logging to syslog"));
+    }
+    if path.contains('$') {
+        return Err(call.not_yet(0, "variables in the path of a log"));
+    }
+    for (index, word) in call.args().iter().enumerate().skip(1) {
+        match word.text.as_str() {
+            "combined" if index == 1 => {}
+            text if index == 1 && !text.contains('=') => return Err(call.not_yet(1, "log formats other than combined")),
+            text if text == "gzip" || ["buffer=", "flush=", "if=", "gzip="].iter().any(|p| text.starts_with(p)) => {
+                return Err(call.not_yet(index, "parameters of access_log"));
+            }
+            _ => return Err(call.invalid(index, "access_log takes a path and the format \"combined\"")),
+        }
+    }
+    level.settings.access_log.push(cx.options.prefix.join(path));
+    Ok(())
+}

@@ -1,0 +1,245 @@
+//! Directives of the process: its user, its threads, its files, and the blocks that all else is in.
+
+use super::{Apply, Block, Contexts, Directive, Takes};
+use crate::build::{Call, Cx, MainDraft, Outcome};
+use crate::tree::{ErrorLog, LogLevel, LogTarget};
+use crate::value;
+
+/// Threads are one a core; more than this is a slip of the finger.
+const MAX_WORKERS: u64 = 1024;
+
+const ENGINE: &str = "it tunes nginx's own engine";
+const SOCKETS: &str = "bedloe sets up its sockets itself";
+
+pub(super) const DIRECTIVES: &[Directive] = &[
+    Directive {
+        name: "user",
+        contexts: Contexts::MAIN,
+        takes: Takes::between(1, 2),
+        repeats: false,
+        default: "",
+        doc: "The user and group that the worker process runs as.",
+        example: "user www-data www-data;",
+        apply: Apply::Main(|draft, call, _| {
+            draft.user = Some((call.text(0).to_owned(), call.args().get(1).map(|word| word.text.clone())));
+            Ok(())
+        }),
+    },
+    Directive {
+        name: "worker_processes",
+        contexts: Contexts::MAIN,
+        takes: Takes::exactly(1),
+        repeats: false,
+        default: "1",
+        doc: "The number of worker threads, or auto for one a core.",
+        example: "worker_processes auto;",
+        apply: Apply::Main(|draft, call, _| {
+            let count = if call.text(0) == "auto" { None } else { Some(call.number_to(0, 1, MAX_WORKERS)?) };
+            draft.worker_processes = count.and_then(|count| u32::try_from(count).ok());
+            Ok(())
+        }),
+    },
+    Directive {
+        name: "worker_rlimit_nofile",
+        contexts: Contexts::MAIN,
+        takes: Takes::exactly(1),
+        repeats: false,
+        default: "",
+        doc: "The limit of open files of the worker process.",
+        example: "worker_rlimit_nofile 200000;",
+        apply: Apply::Main(|draft, call, cx| {
+            let limit = call.number(0, 0)?;
+            draft.worker_rlimit_nofile = Some(limit);
+            cx.facts.nofile = Some((limit, call.word(0).place.clone()));
+            Ok(())
+        }),
+    },
+    Directive {
+        name: "pid",
+        contexts: Contexts::MAIN,
+        takes: Takes::exactly(1),
+        repeats: false,
+        default: "",
+        doc: "The file that holds the number of the master process.",
+        example: "pid /run/nginx.pid;",
+        apply: Apply::Main(|draft, call, cx| {
+            draft.pid = cx.options.prefix.join(call.text(0));
+            Ok(())
+        }),
+    },
+    Directive {
+        name: "error_log",
+        contexts: Contexts::MAIN,
+        takes: Takes::between(1, 2),
+        repeats: true,
+        default: "",
+        doc: "The file for errors, or stderr, and the least grave level that is written.",
+        example: "error_log /var/log/nginx/error.log warn;",
+        apply: Apply::Main(|draft: &mut MainDraft, call, cx| {
+            draft.error_log = error_log(call, cx)?;
+            Ok(())
+        }),
+    },
+    Directive {
+        name: "error_log",
+        contexts: Contexts::REQUEST,
+        takes: Takes::between(1, 2),
+        repeats: true,
+        default: "",
+        doc: "The file for errors of these requests, and the least grave level that is written.",
+        example: "error_log /var/log/nginx/error.log warn;",
+        apply: Apply::Inherited(|level, call, cx| {
+            level.settings.error_log = error_log(call, cx)?;
+            Ok(())
+        }),
+    },
+    Directive {
+        name: "daemon",
+        contexts: Contexts::MAIN,
+        takes: Takes::exactly(1),
+        repeats: false,
+        default: "off",
+        doc: "Whether the process goes to the background; only off is served yet.",
+        example: "daemon off;",
+        apply: Apply::Main(daemon),
+    },
+    Directive {
+        name: "events",
+        contexts: Contexts::MAIN,
+        takes: Takes::block(0, 0),
+        repeats: false,
+        default: "",
+        doc: "The block of settings for connections as such.",
+        example: "events { }",
+        apply: Apply::Block(Block::Events),
+    },
+    Directive {
+        name: "worker_connections",
+        contexts: Contexts::EVENTS,
+        takes: Takes::exactly(1),
+        repeats: false,
+        default: "512",
+        doc: "Connections a worker, clients' and upstreams' together.",
+        example: "worker_connections 65535;",
+        apply: Apply::Events(|events, call, _| {
+            events.worker_connections = call.number_u32(0, 1)?;
+            Ok(())
+        }),
+    },
+    Directive {
+        name: "http",
+        contexts: Contexts::MAIN,
+        takes: Takes::block(0, 0),
+        repeats: false,
+        default: "",
+        doc: "The block of all that is HTTP.",
+        example: "http { }",
+        apply: Apply::Block(Block::Http),
+    },
+    no_effect("use", Contexts::EVENTS, Takes::exactly(1), "use epoll;", "bedloe always uses epoll"),
+    no_effect("multi_accept", Contexts::EVENTS, Takes::exactly(1), "multi_accept on;", ENGINE),
+    no_effect("accept_mutex", Contexts::EVENTS, Takes::exactly(1), "accept_mutex off;", ENGINE),
+    no_effect("accept_mutex_delay", Contexts::EVENTS, Takes::exactly(1), "accept_mutex_delay 500ms;", ENGINE),
+    no_effect("pcre_jit", Contexts::MAIN, Takes::exactly(1), "pcre_jit on;", ENGINE),
+    no_effect("timer_resolution", Contexts::MAIN, Takes::exactly(1), "timer_resolution 100ms;", ENGINE),
+    no_effect("lock_file", Contexts::MAIN, Takes::exactly(1), "lock_file /run/nginx.lock;", ENGINE),
+    no_effect("sendfile", Contexts::REQUEST, Takes::exactly(1), "sendfile on;", ENGINE),
+    no_effect("sendfile_max_chunk", Contexts::REQUEST, Takes::exactly(1), "sendfile_max_chunk 2m;", ENGINE),
+    no_effect("tcp_nopush", Contexts::REQUEST, Takes::exactly(1), "tcp_nopush on;", SOCKETS),
+    no_effect("tcp_nodelay", Contexts::REQUEST, Takes::exactly(1), "tcp_nodelay on;", "bedloe always sets it"),
+    no_effect("types_hash_max_size", Contexts::REQUEST, Takes::exactly(1), "types_hash_max_size 2048;", ENGINE),
+    no_effect("types_hash_bucket_size", Contexts::REQUEST, Takes::exactly(1), "types_hash_bucket_size 64;", ENGINE),
+    no_effect(
+        "server_names_hash_max_size",
+        Contexts::HTTP,
+        Takes::exactly(1),
+        "server_names_hash_max_size 512;",
+        ENGINE,
+    ),
+    no_effect(
+        "server_names_hash_bucket_size",
+        Contexts::HTTP,
+        Takes::exactly(1),
+        "server_names_hash_bucket_size 64;",
+        ENGINE,
+    ),
+    no_effect("variables_hash_max_size", Contexts::HTTP, Takes::exactly(1), "variables_hash_max_size 1024;", ENGINE),
+    no_effect(
+        "variables_hash_bucket_size",
+        Contexts::HTTP,
+        Takes::exactly(1),
+        "variables_hash_bucket_size 64;",
+        ENGINE,
+    ),
+    no_effect("map_hash_max_size", Contexts::HTTP, Takes::exactly(1), "map_hash_max_size 2048;", ENGINE),
+    no_effect("map_hash_bucket_size", Contexts::HTTP, Takes::exactly(1), "map_hash_bucket_size 64;", ENGINE),
+    no_effect("connection_pool_size", Contexts::SERVERS, Takes::exactly(1), "connection_pool_size 512;", ENGINE),
+    no_effect("request_pool_size", Contexts::SERVERS, Takes::exactly(1), "request_pool_size 4k;", ENGINE),
+    no_effect("postpone_output", Contexts::REQUEST, Takes::exactly(1), "postpone_output 1460;", ENGINE),
+    no_effect(
+        "proxy_headers_hash_max_size",
+        Contexts::REQUEST,
+        Takes::exactly(1),
+        "proxy_headers_hash_max_size 512;",
+        ENGINE,
+    ),
+    no_effect(
+        "proxy_headers_hash_bucket_size",
+        Contexts::REQUEST,
+        Takes::exactly(1),
+        "proxy_headers_hash_bucket_size 64;",
+        ENGINE,
+    ),
+];
+
+/// A directive that is accepted since files have it, and that changes nothing here.
+const fn no_effect(
+    name: &'static str,
+    contexts: Contexts,
+    takes: Takes,
+    example: &'static str,
+    reason: &'static str,
+) -> Directive {
+    let doc = "Accepted, without effect.";
+    Directive { name, contexts, takes, repeats: false, default: "", doc, example, apply: Apply::NoEffect(reason) }
+}
+
+fn daemon(_: &mut MainDraft, call: &Call<'_>, _: &mut Cx<'_>) -> Outcome {
+    if value::switch(call.text(0)).map_err(|error| call.invalid(0, error))? {
+        return Err(call
+            .not_yet(0, "going to the background")
+            .help("start bedloe by a service manager, or by a shell's &"));
+    }
+    Ok(())
+}
+
+/// `error_log FILE|stderr [LEVEL]`.
+fn error_log(call: &Call<'_>, cx: &Cx<'_>) -> Result<ErrorLog, crate::Diagnostic> {
+    const LEVELS: [(&str, LogLevel); 8] = [
+        ("emerg", LogLevel::Emerg),
+        ("alert", LogLevel::Alert),
+        ("crit", LogLevel::Crit),
+        ("error", LogLevel::Error),
+        ("warn", LogLevel::Warn),
+        ("notice", LogLevel::Notice),
+        ("info", LogLevel::Info),
+        ("debug", LogLevel::Debug),
+    ];
+    if !call.first {
+        return Err(call.not_yet(0, "more than one error_log a block"));
+    }
+    let to = match call.text(0) {
+        "stderr" => LogTarget::Stderr,
+        text if text.starts_with("syslog:") => return Err(call.not_yet(0, "logging to syslog")),
+        text if text.starts_with("memory:") => return Err(call.not_yet(0, "logging to memory")),
+        text => LogTarget::File(cx.options.prefix.join(text)),
+    };
+    let level = match call.args().get(1) {
+        None => LogLevel::Error,
+        Some(word) => match LEVELS.iter().find(|(name, _)| *name == word.text) {
+            Some((_, level)) => *level,
+            None => return Err(call.unknown_word(1, "log level", LEVELS.iter().map(|(name, _)| *name))),
+        },
+    };
+    Ok(ErrorLog { to, level })
+}

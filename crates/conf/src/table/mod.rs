@@ -1,0 +1,253 @@
+//! The directives: one declaration each, which gives the parser its rules, the documentation its text and the tests
+//! their examples.
+
+mod client;
+mod core;
+mod listen;
+mod pending;
+mod proxy;
+mod server;
+mod tls;
+mod upstream;
+
+use std::collections::HashMap;
+use std::fmt;
+use std::ops::BitOr;
+use std::sync::LazyLock;
+
+use crate::build::{Actions, Call, Cx, Inherited, MainDraft, Outcome, ServerDraft, UpstreamDraft};
+use crate::tree::Events;
+
+/// A directive of nginx's that is served, or accepted for it has no effect.
+pub struct Directive {
+    /// Its name.
+    pub name: &'static str,
+    /// Where it may be written.
+    pub contexts: Contexts,
+    /// Its arguments.
+    pub takes: Takes,
+    /// Whether it may be written more than once in a block.
+    pub repeats: bool,
+    /// What holds where it is not written; empty when nothing does.
+    pub default: &'static str,
+    /// What it does, in one line.
+    pub doc: &'static str,
+    /// A line that works in each of its contexts.
+    pub example: &'static str,
+    pub(crate) apply: Apply,
+}
+
+/// A set of contexts.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Contexts(u8);
+
+/// How many arguments a directive takes, and whether a block.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Takes {
+    /// At least so many.
+    pub least: usize,
+    /// At most so many; `usize::MAX` is any number.
+    pub most: usize,
+    /// Whether a block follows in place of the semicolon.
+    pub block: bool,
+}
+
+/// Whether a directive does what it says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Support {
+    /// It does.
+    Served,
+    /// It is accepted and changes nothing; the text says why.
+    NoEffect(&'static str),
+}
+
+/// What a directive does to the configuration being built.
+#[derive(Clone, Copy)]
+pub(crate) enum Apply {
+    Main(fn(&mut MainDraft, &Call<'_>, &mut Cx<'_>) -> Outcome),
+    Events(fn(&mut Events, &Call<'_>, &mut Cx<'_>) -> Outcome),
+    /// Settings that lower levels inherit.
+    Inherited(fn(&mut Inherited, &Call<'_>, &mut Cx<'_>) -> Outcome),
+    Server(fn(&mut ServerDraft, &Call<'_>, &mut Cx<'_>) -> Outcome),
+    /// What a server or a location does with a request, which nothing inherits.
+    Action(fn(&mut Actions, &Call<'_>, &mut Cx<'_>) -> Outcome),
+    Upstream(fn(&mut UpstreamDraft, &Call<'_>, &mut Cx<'_>) -> Outcome),
+    Block(Block),
+    NoEffect(&'static str),
+}
+
+/// The blocks, each with rules of its own in `build`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Block {
+    Events,
+    Http,
+    Map,
+    Upstream,
+    Server,
+    Location,
+}
+
+/// What a name means in a context.
+pub(crate) enum Found {
+    Directive(&'static Directive),
+    /// nginx's, and not served; the text names the area that is to come.
+    NotYet(&'static str),
+    /// Known, and not allowed here but there.
+    Misplaced(Contexts),
+    Unknown,
+}
+
+/// All directives, by subject.
+pub fn directives() -> impl Iterator<Item = &'static Directive> {
+    [
+        core::DIRECTIVES,
+        client::DIRECTIVES,
+        server::DIRECTIVES,
+        listen::DIRECTIVES,
+        tls::DIRECTIVES,
+        upstream::DIRECTIVES,
+        proxy::DIRECTIVES,
+    ]
+    .into_iter()
+    .flatten()
+}
+
+/// Looks a name up.
+pub(crate) fn find(name: &str, context: Contexts) -> Found {
+    static INDEX: LazyLock<HashMap<&'static str, Vec<&'static Directive>>> = LazyLock::new(|| {
+        let mut index: HashMap<_, Vec<_>> = HashMap::new();
+        for directive in directives() {
+            index.entry(directive.name).or_default().push(directive);
+        }
+        index
+    });
+    let declared = INDEX.get(name).map(Vec::as_slice).unwrap_or_default();
+    if let Some(directive) = declared.iter().find(|directive| directive.contexts.contains(context)) {
+        return Found::Directive(directive);
+    }
+    if let Some(area) = pending::area(name, context) {
+        return Found::NotYet(area);
+    }
+    let contexts = declared.iter().map(|directive| directive.contexts).reduce(BitOr::bitor);
+    contexts.map_or(Found::Unknown, Found::Misplaced)
+}
+
+/// All names that mean something in a context, for a suggestion.
+pub(crate) fn names(context: Contexts) -> impl Iterator<Item = &'static str> {
+    let declared = directives().filter(move |directive| directive.contexts.contains(context));
+    declared.map(|directive| directive.name).chain(pending::names(context))
+}
+
+/// Whether a word is a directive's name somewhere.
+pub(crate) fn is_name(word: &str) -> bool {
+    !matches!(find(word, Contexts::ALL), Found::Unknown)
+}
+
+impl Directive {
+    /// Whether it does what it says.
+    pub fn support(&self) -> Support {
+        match self.apply {
+            Apply::NoEffect(reason) => Support::NoEffect(reason),
+            _ => Support::Served,
+        }
+    }
+}
+
+impl Contexts {
+    /// Outside of any block.
+    pub const MAIN: Self = Self(1);
+    /// `events`.
+    pub const EVENTS: Self = Self(2);
+    /// `http`.
+    pub const HTTP: Self = Self(4);
+    /// `server`.
+    pub const SERVER: Self = Self(8);
+    /// `location`.
+    pub const LOCATION: Self = Self(16);
+    /// `upstream`.
+    pub const UPSTREAM: Self = Self(32);
+    /// `http`, `server` and `location`.
+    pub const REQUEST: Self = Self(4 | 8 | 16);
+    /// `http` and `server`.
+    pub const SERVERS: Self = Self(4 | 8);
+    /// Everywhere.
+    pub const ALL: Self = Self(63);
+
+    const NAMES: [(Self, &'static str); 6] = [
+        (Self::MAIN, "main"),
+        (Self::EVENTS, "events"),
+        (Self::HTTP, "http"),
+        (Self::SERVER, "server"),
+        (Self::LOCATION, "location"),
+        (Self::UPSTREAM, "upstream"),
+    ];
+
+    /// Whether one context of the other set is in this one.
+    pub fn contains(self, other: Self) -> bool {
+        self.0 & other.0 != 0
+    }
+
+    /// The names of the contexts, outermost first.
+    pub fn names(self) -> impl Iterator<Item = &'static str> {
+        Self::NAMES.into_iter().filter(move |(context, _)| self.contains(*context)).map(|(_, name)| name)
+    }
+}
+
+impl BitOr for Contexts {
+    type Output = Self;
+
+    fn bitor(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+}
+
+impl fmt::Display for Contexts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.names().collect::<Vec<_>>().join(", "))
+    }
+}
+
+impl fmt::Debug for Contexts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Contexts({self})")
+    }
+}
+
+impl Takes {
+    /// Exactly so many arguments.
+    pub const fn exactly(count: usize) -> Self {
+        Self { least: count, most: count, block: false }
+    }
+
+    /// From so many to so many arguments.
+    pub const fn between(least: usize, most: usize) -> Self {
+        Self { least, most, block: false }
+    }
+
+    /// So many arguments or more.
+    pub const fn at_least(least: usize) -> Self {
+        Self { least, most: usize::MAX, block: false }
+    }
+
+    /// From so many to so many arguments and a block.
+    pub const fn block(least: usize, most: usize) -> Self {
+        Self { least, most, block: true }
+    }
+}
+
+impl fmt::Display for Takes {
+    /// `1 argument`, `2 or 3 arguments`, `at least 1 argument`, `no arguments`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let plural = |count: usize| if count == 1 { "" } else { "s" };
+        match (self.least, self.most) {
+            (0, 0) => f.write_str("no arguments"),
+            (least, most) if least == most => write!(f, "{least} argument{}", plural(least)),
+            (least, usize::MAX) => write!(f, "at least {least} argument{}", plural(least)),
+            (least, most) if most == least + 1 => write!(f, "{least} or {most} argument{}", plural(most)),
+            (least, most) => write!(f, "{least} to {most} arguments"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,183 @@
+//! Names of nginx's that are not served, so that the message says so and names no wrong neighbour.
+
+use super::Contexts;
+
+/// The area to come that a name belongs to.
+pub(super) fn area(name: &str, context: Contexts) -> Option<&'static str> {
+    let listed = |names: &str| names.split_ascii_whitespace().any(|listed| listed == name);
+    AREAS.iter().find(|area| area.contexts.contains(context) && listed(area.names)).map(|area| area.title)
+}
+
+/// The names that may be written in a context.
+pub(super) fn names(context: Contexts) -> impl Iterator<Item = &'static str> {
+    let areas = AREAS.iter().filter(move |area| area.contexts.contains(context));
+    areas.flat_map(|area| area.names.split_ascii_whitespace())
+}
+
+struct Area {
+    title: &'static str,
+    contexts: Contexts,
+    /// Names with blanks between them.
+    names: &'static str,
+}
+
+const AREAS: &[Area] = &[
+    Area { title: "the age of client connections", contexts: Contexts::REQUEST, names: "keepalive_time" },
+    Area {
+        title: "static files",
+        contexts: Contexts::ALL,
+        names: "aio aio_write alias autoindex autoindex_exact_size autoindex_format autoindex_localtime \
+            charset charset_map charset_types create_full_put_path dav_access dav_methods \
+            default_type directio directio_alignment disable_symlinks empty_gif etag expires flv \
+            if_modified_since image_filter index log_not_found max_ranges min_delete_depth mp4 \
+            open_file_cache open_file_cache_errors open_file_cache_min_uses open_file_cache_valid \
+            output_buffers override_charset random_index read_ahead root slice source_charset \
+            try_files types",
+    },
+    Area {
+        title: "response headers and error pages",
+        contexts: Contexts::ALL,
+        names: "absolute_redirect add_header add_header_inherit add_trailer add_trailer_inherit \
+            early_hints error_page msie_padding msie_refresh port_in_redirect proxy_cookie_domain \
+            proxy_cookie_flags proxy_cookie_path proxy_hide_header proxy_ignore_headers \
+            proxy_intercept_errors proxy_pass_header proxy_pass_trailers proxy_redirect \
+            recursive_error_pages server_name_in_redirect server_tokens userid userid_domain \
+            userid_expires userid_name userid_path userid_service",
+    },
+    Area {
+        title: "rewriting and conditions",
+        contexts: Contexts::ALL,
+        names: "add_after_body add_before_body addition_types break geo if internal internal_redirect \
+            limit_except merge_slashes mirror mirror_request_body num_map post_action \
+            referer_hash_bucket_size referer_hash_max_size rewrite rewrite_log set split_clients ssi \
+            ssi_silent_errors ssi_types sub_filter sub_filter_last_modified sub_filter_once \
+            sub_filter_types uninitialized_variable_warn valid_referers",
+    },
+    Area { title: "nested locations", contexts: Contexts::LOCATION, names: "location" },
+    Area {
+        title: "access control and limits",
+        contexts: Contexts::ALL,
+        names: "allow auth_basic auth_basic_user_file auth_delay auth_jwt auth_jwt_key_file \
+            auth_jwt_key_request auth_jwt_type auth_oidc auth_request auth_request_set deny keyval \
+            keyval_zone limit_conn limit_conn_dry_run limit_conn_log_level limit_conn_status \
+            limit_conn_zone limit_rate limit_rate_after limit_req limit_req_dry_run \
+            limit_req_log_level limit_req_status limit_req_zone oidc_provider satisfy secure_link \
+            secure_link_md5 secure_link_secret",
+    },
+    Area {
+        title: "compression",
+        contexts: Contexts::ALL,
+        names: "brotli brotli_comp_level brotli_static brotli_types gunzip gunzip_buffers gzip \
+            gzip_buffers gzip_comp_level gzip_disable gzip_http_version gzip_min_length gzip_proxied \
+            gzip_static gzip_types gzip_vary zstd",
+    },
+    Area {
+        title: "caching",
+        contexts: Contexts::ALL,
+        names: "proxy_cache proxy_cache_background_update proxy_cache_bypass proxy_cache_convert_head \
+            proxy_cache_key proxy_cache_lock proxy_cache_lock_age proxy_cache_lock_timeout \
+            proxy_cache_max_range_offset proxy_cache_methods proxy_cache_min_uses proxy_cache_path \
+            proxy_cache_purge proxy_cache_revalidate proxy_cache_use_stale proxy_cache_valid \
+            proxy_no_cache proxy_store proxy_store_access",
+    },
+    Area {
+        title: "logging",
+        contexts: Contexts::ALL,
+        names: "debug_connection debug_points log_format log_subrequest open_log_file_cache session_log \
+            session_log_format session_log_zone",
+    },
+    Area {
+        title: "buffering",
+        contexts: Contexts::ALL,
+        names: "client_body_buffer_size client_body_in_file_only client_body_in_single_buffer \
+            client_body_temp_path client_header_buffer_size large_client_header_buffers max_headers \
+            proxy_buffer_size proxy_buffering proxy_buffers proxy_busy_buffers_size \
+            proxy_force_ranges proxy_limit_rate proxy_max_temp_file_size proxy_request_buffering \
+            proxy_temp_file_write_size proxy_temp_path",
+    },
+    Area {
+        title: "more of proxying",
+        contexts: Contexts::ALL,
+        names: "chunked_transfer_encoding client_body_min_rate proxy_allow_upstream proxy_bind \
+            proxy_ignore_client_abort proxy_pass_request_body proxy_pass_request_headers \
+            proxy_request_dynamic proxy_send_lowat proxy_set_body proxy_socket_keepalive \
+            proxy_upgrade",
+    },
+    Area {
+        title: "TLS to upstreams",
+        contexts: Contexts::ALL,
+        names: "proxy_ssl_certificate proxy_ssl_certificate_cache proxy_ssl_certificate_key \
+            proxy_ssl_ciphers proxy_ssl_conf_command proxy_ssl_crl proxy_ssl_key_log proxy_ssl_name \
+            proxy_ssl_password_file proxy_ssl_protocols proxy_ssl_server_name \
+            proxy_ssl_session_reuse proxy_ssl_trusted_certificate proxy_ssl_verify \
+            proxy_ssl_verify_depth",
+    },
+    Area {
+        title: "more of TLS",
+        contexts: Contexts::ALL,
+        names: "acme_certificate acme_issuer acme_shared_zone ssl ssl_buffer_size ssl_certificate_cache \
+            ssl_certificate_compression ssl_ciphers ssl_client_certificate ssl_conf_command ssl_crl \
+            ssl_dhparam ssl_early_data ssl_ecdh_curve ssl_ech_file ssl_engine ssl_handshake_timeout \
+            ssl_key_log ssl_object_cache_inheritable ssl_ocsp ssl_ocsp_cache ssl_ocsp_responder \
+            ssl_password_file ssl_reject_handshake ssl_session_ticket_key ssl_session_tickets \
+            ssl_stapling ssl_stapling_file ssl_stapling_responder ssl_stapling_verify \
+            ssl_trusted_certificate ssl_verify_client ssl_verify_depth",
+    },
+    Area {
+        title: "HTTP/2 and HTTP/3",
+        contexts: Contexts::ALL,
+        names: "http2_body_preread_size http2_chunk_size http2_idle_timeout http2_max_concurrent_pushes \
+            http2_max_concurrent_streams http2_max_field_size http2_max_header_size \
+            http2_max_requests http2_pool_size http2_push http2_push_preload http2_recv_buffer_size \
+            http2_recv_timeout http2_streams_index_size http3 http3_hq http3_max_concurrent_streams \
+            http3_stream_buffer_size quic_active_connection_id_limit quic_bpf quic_gso quic_host_key \
+            quic_retry",
+    },
+    Area {
+        title: "more ways to choose a server",
+        contexts: Contexts::ALL,
+        names: "ip_hash least_conn least_time ntlm queue random resolver resolver_timeout state sticky \
+            sticky_cookie_insert upstream_conf zone",
+    },
+    Area {
+        title: "health checks and pages about them",
+        contexts: Contexts::ALL,
+        names: "api dashboard health_check health_check_timeout liberty_headers match outlier_ejection \
+            prometheus retry_budget status status_format status_zone stub_status",
+    },
+    Area {
+        title: "client addresses from a proxy",
+        contexts: Contexts::ALL,
+        names: "proxy_protocol proxy_protocol_timeout real_ip_header real_ip_recursive set_real_ip_from",
+    },
+    Area {
+        title: "more of client connections",
+        contexts: Contexts::ALL,
+        names: "keepalive_disable keepalive_min_timeout lingering_close lingering_time \
+            lingering_timeout request_id_header reset_timedout_connection send_lowat \
+            subrequest_output_buffer_size",
+    },
+    Area {
+        title: "the master process and its tuning",
+        contexts: Contexts::ALL,
+        names: "env load_module master_process thread_pool worker_aio_requests worker_cpu_affinity \
+            worker_priority worker_rlimit_core worker_shutdown_timeout working_directory",
+    },
+    Area {
+        title: "other protocols",
+        contexts: Contexts::ALL,
+        names: "access_by_lua_block content_by_lua_block fastcgi_buffer_size fastcgi_buffers \
+            fastcgi_busy_buffers_size fastcgi_cache fastcgi_cache_bypass fastcgi_cache_key \
+            fastcgi_cache_path fastcgi_cache_valid fastcgi_connect_timeout fastcgi_hide_header \
+            fastcgi_index fastcgi_intercept_errors fastcgi_keep_conn fastcgi_next_upstream \
+            fastcgi_no_cache fastcgi_param fastcgi_pass fastcgi_read_timeout fastcgi_send_timeout \
+            fastcgi_split_path_info fastcgi_temp_file_write_size fastcgi_temp_path geoip_city \
+            geoip_country geoip_org google_perftools_profiles grpc_connect_timeout \
+            grpc_next_upstream grpc_pass grpc_read_timeout grpc_send_timeout grpc_set_header \
+            grpc_ssl_verify js_access js_body_filter js_content js_header_filter js_import \
+            js_include js_path js_set js_var lua_package_path mail memcached_pass mgmt perl \
+            perl_modules perl_require perl_set scgi_param scgi_pass scgi_temp_path stream \
+            tunnel_pass uwsgi_buffer_size uwsgi_buffers uwsgi_connect_timeout uwsgi_param uwsgi_pass \
+            uwsgi_read_timeout uwsgi_send_timeout uwsgi_temp_path xslt_stylesheet",
+    },
+];

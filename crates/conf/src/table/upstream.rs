@@ -1,0 +1,171 @@
+//! `upstream` and what is in it: servers, how one is chosen, the connections kept to them.
+
+use super::{Apply, Block, Contexts, Directive, Takes};
+use crate::Diagnostic;
+use crate::address::{self, Address};
+use crate::build::{Call, Cx, Outcome, UpstreamDraft};
+use crate::tree::{Algorithm, UpstreamServer};
+use crate::value;
+
+pub(super) const DIRECTIVES: &[Directive] = &[
+    Directive {
+        name: "upstream",
+        contexts: Contexts::HTTP,
+        takes: Takes::block(1, 1),
+        repeats: true,
+        default: "",
+        doc: "A group of servers that requests are shared among.",
+        example: "upstream example { server 127.0.0.1:9080; }",
+        apply: Apply::Block(Block::Upstream),
+    },
+    Directive {
+        name: "server",
+        contexts: Contexts::UPSTREAM,
+        takes: Takes::at_least(1),
+        repeats: true,
+        default: "",
+        doc: "A server of the group: weight, max_conns, max_fails, fail_timeout, backup, down.",
+        example: "server 127.0.0.1:9081 weight=2 max_fails=3 fail_timeout=30s;",
+        apply: Apply::Upstream(server),
+    },
+    Directive {
+        name: "hash",
+        contexts: Contexts::UPSTREAM,
+        takes: Takes::between(1, 2),
+        repeats: false,
+        default: "",
+        doc: "Chooses a server by the hash of a key, on a ring with \"consistent\".",
+        example: "hash $request_uri consistent;",
+        apply: Apply::Upstream(|draft, call, cx| {
+            if call.args().len() == 2 && call.text(1) != "consistent" {
+                return Err(call.unknown_word(1, "parameter of \"hash\"", ["consistent"]));
+            }
+            let consistent = call.args().len() == 2;
+            draft.algorithm = Algorithm::Hash { key: cx.template(call.word(0))?, consistent };
+            draft.hash_place = Some(call.node.name.place.clone());
+            Ok(())
+        }),
+    },
+    Directive {
+        name: "keepalive",
+        contexts: Contexts::UPSTREAM,
+        takes: Takes::between(1, 2),
+        repeats: false,
+        default: "32 local",
+        doc: "Idle connections to the servers that each thread keeps; 0 keeps none.",
+        example: "keepalive 64;",
+        apply: Apply::Upstream(|draft, call, cx| {
+            draft.keepalive = call.number_u32(0, 0)?;
+            draft.keepalive_place = Some(call.node.name.place.clone());
+            match call.args().get(1) {
+                None => Ok(()),
+                Some(word) if word.text == "local" => {
+                    cx.no_effect(&word.place, "local", "connections are shared among locations");
+                    Ok(())
+                }
+                Some(_) => Err(call.unknown_word(1, "parameter of \"keepalive\"", ["local"])),
+            }
+        }),
+    },
+    Directive {
+        name: "keepalive_timeout",
+        contexts: Contexts::UPSTREAM,
+        takes: Takes::exactly(1),
+        repeats: false,
+        default: "60s",
+        doc: "How long an idle connection to a server is kept.",
+        example: "keepalive_timeout 20s;",
+        apply: Apply::Upstream(|draft, call, _| {
+            draft.keepalive_timeout_ms = call.time_ms(0)?;
+            draft.keepalive_timeout_place = Some(call.node.name.place.clone());
+            Ok(())
+        }),
+    },
+    Directive {
+        name: "keepalive_requests",
+        contexts: Contexts::UPSTREAM,
+        takes: Takes::exactly(1),
+        repeats: false,
+        default: "1000",
+        doc: "Requests on one connection to a server, after which it is closed.",
+        example: "keepalive_requests 10000;",
+        apply: Apply::Upstream(|draft, call, _| {
+            draft.keepalive_requests = call.number(0, 0)?;
+            Ok(())
+        }),
+    },
+    Directive {
+        name: "keepalive_time",
+        contexts: Contexts::UPSTREAM,
+        takes: Takes::exactly(1),
+        repeats: false,
+        default: "1h",
+        doc: "The age at which a connection to a server is closed after its request.",
+        example: "keepalive_time 30m;",
+        apply: Apply::Upstream(|draft, call, _| {
+            draft.keepalive_time_ms = call.time_ms(0)?;
+            Ok(())
+        }),
+    },
+];
+
+const PARAMETERS: [&str; 6] = ["weight=", "max_conns=", "max_fails=", "fail_timeout=", "backup", "down"];
+
+fn server(draft: &mut UpstreamDraft, call: &Call<'_>, cx: &mut Cx<'_>) -> Outcome {
+    let text = call.text(0);
+    if text.starts_with("unix:") {
+        return Err(call.not_yet(0, "unix sockets in an upstream"));
+    }
+    if text.contains("://") || text.contains('/') {
+        let help = "write the host and port alone, such as 10.0.0.11:9080";
+        return Err(call.invalid(0, "a server has no scheme and no path").help(help));
+    }
+    let addresses = match address::parse_peer(text, 80).map_err(|error| call.invalid(0, error))? {
+        Address::Socket(address) => vec![address],
+        Address::Name { host, port } => cx.resolve(call.word(0), &host, port)?,
+    };
+    let mut server = UpstreamServer {
+        name: text.to_owned(),
+        address: addresses[0],
+        weight: 1,
+        max_conns: 0,
+        max_fails: 1,
+        fail_timeout_ms: 10_000,
+        backup: false,
+        down: false,
+        place: call.node.name.place.clone(),
+    };
+    for index in 1..call.args().len() {
+        if let Err(wrong) = parameter(&mut server, draft, call, index) {
+            cx.report(wrong);
+        }
+    }
+    draft.servers.extend(addresses.into_iter().map(|address| UpstreamServer { address, ..server.clone() }));
+    Ok(())
+}
+
+fn parameter(server: &mut UpstreamServer, draft: &mut UpstreamDraft, call: &Call<'_>, index: usize) -> Outcome {
+    let text = call.text(index);
+    let invalid = |error| call.invalid(index, error);
+    match text.split_once('=') {
+        Some(("weight", value)) => server.weight = value::number_u32(value, 1).map_err(invalid)?,
+        Some(("max_conns", value)) => server.max_conns = value::number_u32(value, 0).map_err(invalid)?,
+        Some(("max_fails", value)) => server.max_fails = value::number_u32(value, 0).map_err(invalid)?,
+        Some(("fail_timeout", value)) => server.fail_timeout_ms = value::seconds_ms(value).map_err(invalid)?,
+        None if text == "backup" => {
+            server.backup = true;
+            draft.backup_place.get_or_insert_with(|| call.word(index).place.clone());
+        }
+        None if text == "down" => server.down = true,
+        Some(("route" | "slow_start" | "service", _)) => return Err(call.not_yet(index, "this parameter of a server")),
+        None if text == "resolve" || text == "drain" => {
+            return Err(call.not_yet(index, "this parameter of a server"));
+        }
+        _ => return Err(unknown_parameter(call, index)),
+    }
+    Ok(())
+}
+
+fn unknown_parameter(call: &Call<'_>, index: usize) -> Diagnostic {
+    call.unknown_word(index, "parameter of a server", PARAMETERS)
+}

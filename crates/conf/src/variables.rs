@@ -1,0 +1,183 @@
+//! The variables that may be written in a configuration. Their values are `route`'s business.
+
+/// A variable that is always there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Variable {
+    /// Its name without `$`; a name that ends in `_` stands for all that begin with it.
+    pub name: &'static str,
+    /// What it holds.
+    pub doc: &'static str,
+}
+
+/// What is known of a name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Known {
+    Served,
+    /// nginx has it, and it is to come.
+    NotYet,
+    Unknown,
+}
+
+/// All variables that are served, but for those that a `map` defines.
+pub fn variables() -> &'static [Variable] {
+    VARIABLES
+}
+
+/// Looks a name up.
+pub(crate) fn known(name: &str) -> Known {
+    let is = |listed: &str| if listed.ends_with('_') { prefixed(name, listed) } else { name == listed };
+    if VARIABLES.iter().any(|variable| is(variable.name)) {
+        Known::Served
+    } else if NOT_YET.iter().any(|listed| is(listed)) {
+        Known::NotYet
+    } else {
+        Known::Unknown
+    }
+}
+
+fn prefixed(name: &str, prefix: &str) -> bool {
+    name.len() > prefix.len() && name.starts_with(prefix)
+}
+
+const fn variable(name: &'static str, doc: &'static str) -> Variable {
+    Variable { name, doc }
+}
+
+const VARIABLES: &[Variable] = &[
+    variable("arg_", "the argument of that name in the request's query"),
+    variable("args", "the query of the request"),
+    variable("binary_remote_addr", "the client's address in binary form: 4 or 16 bytes"),
+    variable("body_bytes_sent", "bytes of body sent to the client"),
+    variable("bytes_sent", "bytes sent to the client"),
+    variable("connection", "the number of the client's connection"),
+    variable("connection_requests", "requests on this connection so far"),
+    variable("content_length", "the request's Content-Length"),
+    variable("content_type", "the request's Content-Type"),
+    variable("cookie_", "the cookie of that name"),
+    variable("document_uri", "the same as $uri"),
+    variable("host", "the host of the request line or of Host, in lower case without the port, or the server's name"),
+    variable("hostname", "the name of this machine"),
+    variable("http2", "h2 over TLS, h2c without, empty for HTTP/1"),
+    variable("http_", "the request header of that name, in lower case and with _ for -"),
+    variable("https", "\"on\" over TLS, else empty"),
+    variable("is_args", "\"?\" if the request has a query, else empty"),
+    variable("msec", "the time in seconds since 1970, with milliseconds"),
+    variable("nginx_version", "the version of nginx whose language this is"),
+    variable("pid", "the number of the worker process"),
+    variable("proxy_add_x_forwarded_for", "the request's X-Forwarded-For with the client's address appended"),
+    variable("proxy_host", "the host and port of proxy_pass as written"),
+    variable("proxy_port", "the port of proxy_pass, or the protocol's own"),
+    variable("query_string", "the same as $args"),
+    variable("remote_addr", "the client's address"),
+    variable("remote_port", "the client's port"),
+    variable("remote_user", "the user name of Basic authentication"),
+    variable("request", "the whole request line"),
+    variable("request_id", "32 hexadecimal digits of 16 random bytes, new with each request"),
+    variable("request_length", "bytes of the request: line, headers and body"),
+    variable("request_method", "the method, such as GET"),
+    variable("request_time", "seconds since the request's first byte, with milliseconds"),
+    variable("request_uri", "the request's target as it came"),
+    variable("scheme", "http or https"),
+    variable("server_addr", "the address that the client connected to"),
+    variable("server_name", "the first name of the server that answers"),
+    variable("server_port", "the port that the client connected to"),
+    variable("server_protocol", "HTTP/1.0, HTTP/1.1 or HTTP/2.0"),
+    variable("ssl_cipher", "the cipher of the TLS connection"),
+    variable("ssl_protocol", "the protocol of the TLS connection"),
+    variable("ssl_server_name", "the server name that the client asked for over TLS"),
+    variable("status", "the status of the answer"),
+    variable("time_iso8601", "the time by ISO 8601"),
+    variable("time_local", "the time as access logs write it"),
+    variable("upstream_addr", "the servers that were asked, by address"),
+    variable("upstream_connect_time", "seconds to connect to each server"),
+    variable("upstream_header_time", "seconds to the head of each server's answer"),
+    variable("upstream_response_time", "seconds to the end of each server's answer"),
+    variable("upstream_status", "the status of each server's answer"),
+    variable("uri", "the path of the request, decoded and normalised"),
+];
+
+/// nginx's other variables.
+const NOT_YET: &[&str] = &[
+    "ancient_browser",
+    "connection_time",
+    "connections_active",
+    "connections_reading",
+    "connections_waiting",
+    "connections_writing",
+    "date_gmt",
+    "date_local",
+    "document_root",
+    "geoip_",
+    "gzip_ratio",
+    "http3",
+    "invalid_referer",
+    "jwt_",
+    "limit_conn_status",
+    "limit_rate",
+    "limit_req_status",
+    "memcached_key",
+    "modern_browser",
+    "modern_browser_value",
+    "msie",
+    "pipe",
+    "proxy_protocol_",
+    "realip_remote_addr",
+    "realip_remote_port",
+    "realpath_root",
+    "request_body",
+    "request_body_file",
+    "request_completion",
+    "request_filename",
+    "request_port",
+    "secure_link",
+    "secure_link_expires",
+    "sent_http_",
+    "sent_trailer_",
+    "slice_range",
+    "ssl_",
+    "tcpinfo_",
+    "trailer_",
+    "uid_got",
+    "uid_reset",
+    "uid_set",
+    "upstream_bytes_received",
+    "upstream_bytes_sent",
+    "upstream_cache_",
+    "upstream_cookie_",
+    "upstream_first_byte_time",
+    "upstream_http_",
+    "upstream_last_server_name",
+    "upstream_queue_time",
+    "upstream_session_time",
+    "upstream_trailer_",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_and_prefixes_are_known() {
+        let table = [
+            ("host", Known::Served),
+            ("cookie_JSESSIONID", Known::Served),
+            ("http_x_forwarded_proto", Known::Served),
+            ("cookie_", Known::Unknown),
+            ("ssl_protocol", Known::Served),
+            ("ssl_client_s_dn", Known::NotYet),
+            ("upstream_http_x", Known::NotYet),
+            ("hots", Known::Unknown),
+            ("", Known::Unknown),
+        ];
+        for (name, expected) in table {
+            assert_eq!(known(name), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn the_list_is_sorted_and_explained() {
+        assert!(VARIABLES.is_sorted_by(|a, b| a.name < b.name));
+        assert!(NOT_YET.is_sorted());
+        assert!(VARIABLES.iter().all(|v| !v.doc.is_empty()));
+    }
+}
