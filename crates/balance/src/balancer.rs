@@ -6,12 +6,13 @@ use crate::attempts::Attempts;
 use crate::group::{Group, Method};
 use crate::peer::{Outcome, Transition};
 use crate::round_robin::Weights;
+use crate::{hash, ring};
 
 /// One thread's choice among the servers of a group.
 #[derive(Debug)]
 pub struct Balancer {
-    pub(crate) group: Arc<Group>,
-    pub(crate) weights: Weights,
+    group: Arc<Group>,
+    weights: Weights,
 }
 
 impl Balancer {
@@ -30,30 +31,25 @@ impl Balancer {
     /// hashing method hashes, and must be the same for all attempts of a request. Each pick is followed by one
     /// [`release`](Balancer::release).
     pub fn pick(&mut self, attempts: &mut Attempts, key: &[u8], now_ms: u64) -> Option<usize> {
-        let hashed = match self.group.method() {
-            _ if key.is_empty() || self.group.primaries.len() < 2 => None,
+        let Self { group, weights } = self;
+        let hashed = match group.method() {
+            _ if key.is_empty() || group.primaries.len() < 2 => None,
             Method::RoundRobin => None,
-            Method::Hash { consistent: false } => self.pick_by_hash(attempts, key, now_ms),
-            Method::Hash { consistent: true } => self.pick_by_ring(attempts, key, now_ms),
+            Method::Hash { consistent: false } => hash::pick(group, attempts, key, now_ms),
+            Method::Hash { consistent: true } => ring::pick(group, weights, attempts, key, now_ms),
         };
-        let peer = hashed.or_else(|| self.pick_in_turn(attempts, now_ms))?;
+        let peer = hashed.or_else(|| weights.pick_in_turn(group, attempts, now_ms))?;
         attempts.mark_tried(peer);
         Some(peer)
     }
 
     /// Takes a server back, with how the attempt ended.
     pub fn release(&mut self, peer: usize, outcome: Outcome, now_ms: u64) -> Option<Transition> {
-        let group = Arc::clone(&self.group);
-        let picked = group.peers().get(peer)?;
-        if outcome == Outcome::Failure && group.peers().len() > 1 {
+        let picked = self.group.peers().get(peer)?;
+        if outcome == Outcome::Failure && self.group.peers().len() > 1 {
             self.weights.penalize(peer, picked.settings());
         }
         picked.release(peer, outcome, now_ms)
-    }
-
-    /// Whether this request may still go to that server.
-    pub(crate) fn may_pick(&self, attempts: &Attempts, peer: usize, now_ms: u64) -> bool {
-        !attempts.has_tried(peer) && self.group.peers()[peer].may_be_tried(now_ms)
     }
 }
 

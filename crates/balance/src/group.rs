@@ -1,5 +1,6 @@
 //! The servers of one upstream, shared between threads.
 
+use crate::attempts::Attempts;
 use crate::peer::{Peer, PeerSettings};
 use crate::ring::Ring;
 
@@ -50,6 +51,11 @@ impl Group {
     /// How a server is chosen.
     pub fn method(&self) -> Method {
         self.method
+    }
+
+    /// Whether a request with these attempts behind it may go to that server.
+    pub(crate) fn may_pick(&self, attempts: &Attempts, peer: usize, now_ms: u64) -> bool {
+        !attempts.has_tried(peer) && self.peers[peer].may_be_tried(now_ms)
     }
 
     /// How many servers one request can at most be sent to: those not `down`, backups included.

@@ -1,7 +1,7 @@
 //! `hash KEY` without `consistent`: the key's CRC-32 modulo the sum of weights, hashed anew past a server that cannot.
 
 use crate::attempts::Attempts;
-use crate::balancer::Balancer;
+use crate::group::Group;
 
 /// Unable servers a key may hit before round robin takes over, as in nginx.
 pub(crate) const MAX_MISSES: u32 = 20;
@@ -9,36 +9,34 @@ pub(crate) const MAX_MISSES: u32 = 20;
 /// Room for the decimal digits of a `u32`.
 const DIGITS: usize = 10;
 
-impl Balancer {
-    /// The server that the key falls on; `None` when round robin has to decide.
-    pub(crate) fn pick_by_hash(&mut self, attempts: &mut Attempts, key: &[u8], now_ms: u64) -> Option<usize> {
-        let mut state = attempts.hash.unwrap_or_default();
-        let mut picked = None;
-        while picked.is_none() && state.misses <= MAX_MISSES {
-            state.position += memcached_hash(state.rehashes, key);
-            state.rehashes += 1;
-            let peer = self.peer_at_weight(state.position % self.group.total_weight);
-            if self.may_pick(attempts, peer, now_ms) && self.group.peers()[peer].claim(now_ms) {
-                picked = Some(peer);
-            } else {
-                state.misses += 1;
-            }
+/// The server that the key falls on; `None` when round robin has to decide.
+pub(crate) fn pick(group: &Group, attempts: &mut Attempts, key: &[u8], now_ms: u64) -> Option<usize> {
+    let mut state = attempts.hash.unwrap_or_default();
+    let mut picked = None;
+    while picked.is_none() && state.misses <= MAX_MISSES {
+        state.position += memcached_hash(state.rehashes, key);
+        state.rehashes += 1;
+        let peer = peer_at_weight(group, state.position % group.total_weight);
+        if group.may_pick(attempts, peer, now_ms) && group.peers()[peer].claim(now_ms) {
+            picked = Some(peer);
+        } else {
+            state.misses += 1;
         }
-        attempts.hash = Some(state);
-        picked
     }
+    attempts.hash = Some(state);
+    picked
+}
 
-    /// The primary server whose stretch of the total weight holds this number.
-    fn peer_at_weight(&self, mut weight: usize) -> usize {
-        for &peer in &self.group.primaries {
-            let share = self.group.peers()[peer].settings().weight as usize;
-            if weight < share {
-                return peer;
-            }
-            weight -= share;
+/// The primary server whose stretch of the total weight holds this number.
+fn peer_at_weight(group: &Group, mut weight: usize) -> usize {
+    for &peer in &group.primaries {
+        let share = group.peers()[peer].settings().weight as usize;
+        if weight < share {
+            return peer;
         }
-        self.group.primaries[0]
+        weight -= share;
     }
+    group.primaries[0]
 }
 
 /// 15 bits of the CRC-32 of the key, with the number of the try before it from the second on (Cache::Memcached's way).

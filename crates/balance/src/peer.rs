@@ -1,6 +1,6 @@
 //! One upstream server: its settings, and what its answers have shown of its health.
 //!
-//! Health is passive: failures counted within `fail_timeout`. Active health checks, slow start and draining are not here.
+//! Health is passive: failures counted within `fail_timeout`. Active checks, slow start and draining are not here.
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 
@@ -179,7 +179,7 @@ impl Peer {
 
     /// True when this failure made it unavailable.
     fn fail(&self, now_ms: u64) -> bool {
-        // fetch_update, not load and store: of several threads that see a failure at once, exactly one reports the change.
+        // Not load and store: of several threads that see a failure at once, exactly one reports the change.
         let more = |n: u32| Some(n.saturating_add(1));
         let before = self.fails.fetch_update(Relaxed, Relaxed, more).unwrap_or(u32::MAX);
         self.accessed_ms.store(now_ms, Relaxed);

@@ -151,8 +151,8 @@ impl RetryRule {
         }
     }
 
-    /// What to [`release`](crate::Balancer::release) the server with after that verdict. A status counts against it only
-    /// when the request goes elsewhere, and 403 and 404 never do, as in nginx; a kept connection's closing never does.
+    /// What to [`release`](crate::Balancer::release) the server with after that verdict. A status counts against it
+    /// only when the request goes elsewhere, and 403 and 404 never do, as in nginx; nor does a kept connection's end.
     pub fn outcome(&self, failure: Failure, exchange: &Exchange, verdict: Verdict) -> Outcome {
         match failure {
             _ if is_keepalive_race(failure, exchange) => Outcome::Neutral,

@@ -1,14 +1,14 @@
-//! `hash KEY consistent`: keys and servers on one ring of CRC-32 values, so that a server's leaving moves its keys only.
+//! `hash KEY consistent`: keys and servers on one ring of CRC-32 values; a server that leaves moves its own keys only.
 //!
 //! Points are placed as nginx places them (the way of Cache::Memcached::Fast), so that moving from nginx moves no key.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
 use crate::attempts::{Attempts, HashState};
-use crate::balancer::Balancer;
+use crate::group::Group;
 use crate::hash::MAX_MISSES;
 use crate::peer::Peer;
+use crate::round_robin::Weights;
 
 /// Points a unit of weight.
 const POINTS_PER_WEIGHT: u32 = 160;
@@ -75,23 +75,26 @@ impl Ring {
     }
 }
 
-impl Balancer {
-    /// The server at the key's place on the ring, or one further on; `None` when round robin has to decide.
-    pub(crate) fn pick_by_ring(&mut self, attempts: &mut Attempts, key: &[u8], now_ms: u64) -> Option<usize> {
-        let group = Arc::clone(&self.group);
-        let start = || HashState { position: group.ring.find(key), ..HashState::default() };
-        let mut state = attempts.hash.unwrap_or_else(start);
-        let mut picked = None;
-        while picked.is_none() && state.misses <= MAX_MISSES {
-            picked = self.pick_among(group.ring.servers(state.position), attempts, now_ms);
-            if picked.is_none() {
-                state.position += 1;
-                state.misses += 1;
-            }
+/// The server at the key's place on the ring, or one further on; `None` when round robin has to decide.
+pub(crate) fn pick(
+    group: &Group,
+    weights: &mut Weights,
+    attempts: &mut Attempts,
+    key: &[u8],
+    now_ms: u64,
+) -> Option<usize> {
+    let start = || HashState { position: group.ring.find(key), ..HashState::default() };
+    let mut state = attempts.hash.unwrap_or_else(start);
+    let mut picked = None;
+    while picked.is_none() && state.misses <= MAX_MISSES {
+        picked = weights.pick_among(group, group.ring.servers(state.position), attempts, now_ms);
+        if picked.is_none() {
+            state.position += 1;
+            state.misses += 1;
         }
-        attempts.hash = Some(state);
-        picked
     }
+    attempts.hash = Some(state);
+    picked
 }
 
 /// A server's name cut into host and port: the port is digits after the last colon; a unix socket has none.

@@ -3,10 +3,8 @@
 //! Each server has a current weight that grows by its effective weight at every pick; the greatest is picked and loses
 //! the sum of all. Failures lower the effective weight; every pick that considers the server raises it by one again.
 
-use std::sync::Arc;
-
 use crate::attempts::Attempts;
-use crate::balancer::Balancer;
+use crate::group::Group;
 use crate::peer::{Peer, PeerSettings};
 
 /// How often a pick is repeated because another thread took the server between the look and the claim.
@@ -35,8 +33,47 @@ impl Weights {
         Self { weights: peers.iter().map(weight).collect() }
     }
 
-    /// Picks the server whose turn it is among `candidates`.
-    pub(crate) fn next(&mut self, candidates: impl Iterator<Item = usize>) -> Option<usize> {
+    /// Round robin among the primary servers, then, for the rest of the request, among the backups.
+    pub(crate) fn pick_in_turn(&mut self, group: &Group, attempts: &mut Attempts, now_ms: u64) -> Option<usize> {
+        if !attempts.on_backups {
+            if let Some(peer) = self.pick_among(group, &group.primaries, attempts, now_ms) {
+                return Some(peer);
+            }
+            attempts.on_backups = true;
+        }
+        // nginx gives up after the last backup; a primary server that has come back meanwhile serves just as well.
+        self.pick_among(group, &group.backups, attempts, now_ms)
+            .or_else(|| self.pick_among(group, &group.primaries, attempts, now_ms))
+    }
+
+    /// Round robin among the given servers, as far as they may be tried.
+    pub(crate) fn pick_among(
+        &mut self,
+        group: &Group,
+        among: &[usize],
+        attempts: &Attempts,
+        now_ms: u64,
+    ) -> Option<usize> {
+        for _ in 0..MAX_LOST_CLAIMS {
+            let open = |peer: &usize| group.may_pick(attempts, *peer, now_ms);
+            let peer = self.next(among.iter().copied().filter(open))?;
+            if group.peers()[peer].claim(now_ms) {
+                return Some(peer);
+            }
+        }
+        None
+    }
+
+    /// A failure: fewer requests for a while.
+    pub(crate) fn penalize(&mut self, peer: usize, settings: &PeerSettings) {
+        let weight = &mut self.weights[peer];
+        if let Some(share) = settings.weight.checked_div(settings.max_fails) {
+            weight.effective = (weight.effective - i64::from(share)).max(0);
+        }
+    }
+
+    /// The server whose turn it is among `candidates`.
+    fn next(&mut self, candidates: impl Iterator<Item = usize>) -> Option<usize> {
         let mut total = 0;
         let mut best: Option<(usize, i64)> = None;
         for peer in candidates {
@@ -53,42 +90,5 @@ impl Weights {
         let (peer, _) = best?;
         self.weights[peer].current -= total;
         Some(peer)
-    }
-
-    /// A failure: fewer requests for a while.
-    pub(crate) fn penalize(&mut self, peer: usize, settings: &PeerSettings) {
-        let weight = &mut self.weights[peer];
-        if let Some(share) = settings.weight.checked_div(settings.max_fails) {
-            weight.effective = (weight.effective - i64::from(share)).max(0);
-        }
-    }
-}
-
-impl Balancer {
-    /// Round robin among the primary servers, then, for the rest of the request, among the backups.
-    pub(crate) fn pick_in_turn(&mut self, attempts: &mut Attempts, now_ms: u64) -> Option<usize> {
-        let group = Arc::clone(&self.group);
-        if !attempts.on_backups {
-            if let Some(peer) = self.pick_among(&group.primaries, attempts, now_ms) {
-                return Some(peer);
-            }
-            attempts.on_backups = true;
-        }
-        // nginx gives up after the last backup; a primary server that has come back meanwhile serves just as well.
-        self.pick_among(&group.backups, attempts, now_ms)
-            .or_else(|| self.pick_among(&group.primaries, attempts, now_ms))
-    }
-
-    /// Round robin among the given servers, as far as they may be tried.
-    pub(crate) fn pick_among(&mut self, among: &[usize], attempts: &Attempts, now_ms: u64) -> Option<usize> {
-        let group = Arc::clone(&self.group);
-        for _ in 0..MAX_LOST_CLAIMS {
-            let open = |peer: &usize| !attempts.has_tried(*peer) && group.peers()[*peer].may_be_tried(now_ms);
-            let peer = self.weights.next(among.iter().copied().filter(open))?;
-            if group.peers()[peer].claim(now_ms) {
-                return Some(peer);
-            }
-        }
-        None
     }
 }

@@ -50,7 +50,7 @@ impl Matcher {
         if matches!(pattern.source.as_str(), "." | ".+") {
             return Self::AnyByte;
         }
-        // PCRE without its UTF flag works on bytes, so that comes first; a class of characters beyond ASCII needs UTF-8.
+        // PCRE without its UTF flag works on bytes, so that comes first; classes beyond ASCII need UTF-8.
         if let Ok(regex) = bytes_regex(pattern, false).or_else(|_| bytes_regex(pattern, true)) {
             return Self::Bytes(regex);
         }

@@ -1,5 +1,5 @@
-//! bedloe reads request targets as nginx reads them: `$uri` and `$args` of a real nginx against `route`'s, over thousands
-//! of targets made of everything that a path can hold of trouble.
+//! bedloe reads request targets as nginx reads them: `$uri` and `$args` of a real nginx against `route`'s, over
+//! thousands of targets made of everything that a path can hold of trouble.
 //!
 //! Without an nginx on the machine the comparison is skipped by name.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]

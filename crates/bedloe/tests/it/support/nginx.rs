@@ -90,6 +90,7 @@ fn whole(http: &str) -> String {
     let temporary: String = temporary.map(|kind| format!("    {kind}_temp_path {kind};\n")).concat();
     format!(
         "daemon off;\nmaster_process off;\npid nginx.pid;\nerror_log stderr notice;\n\
-         events {{ worker_connections 256; }}\nhttp {{\n    access_log off;\n    keepalive_requests 1000000;\n{temporary}{http}}}\n"
+         events {{ worker_connections 256; }}\n\
+         http {{\n    access_log off;\n    keepalive_requests 1000000;\n{temporary}{http}}}\n"
     )
 }
