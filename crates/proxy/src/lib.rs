@@ -1,1 +1,30 @@
-//! bedloe: the balancer's data plane
+//! The balancer's data plane: client connections, requests through `route` and `balance`, upstream pools, logs.
+//!
+//! The way of a request is that of the files: [`worker`] accepts, `connection` reads a head, `request` routes it,
+//! `answer` or `upstream` sees to it. What is not here: reading configuration files, signals and processes, pages (all
+//! in `bedloe`), HTTP/2 and upgrades (to come).
+
+mod answer;
+mod client;
+mod connection;
+mod counters;
+mod dates;
+mod events;
+mod exchange;
+mod facts;
+mod limits;
+mod log;
+mod random;
+mod request;
+mod site;
+mod snapshot;
+mod status;
+mod thread;
+mod upstream;
+pub mod worker;
+
+pub use events::{Event, Events};
+pub use log::{LogWriter, Logs};
+pub use snapshot::{Snapshot, SnapshotError};
+pub use status::{ServerStatus, Status, UpstreamStatus};
+pub use worker::{Listening, Running};

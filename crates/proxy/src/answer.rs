@@ -1,0 +1,199 @@
+//! Answers that the balancer gives by itself: `return`, and small pages for statuses.
+
+use std::io;
+
+use route::{Return, Text};
+use wire::encode;
+
+use crate::connection::{After, Connection};
+use crate::exchange::Exchange;
+use crate::facts::is_http10;
+use crate::request::Routed;
+
+/// The `Server` field of every answer. No version: it would tell an attacker what to try.
+pub(crate) const SERVER: &[u8] = b"bedloe";
+
+/// Appends the status line and the fields that every answer has.
+pub(crate) fn start_head(out: &mut Vec<u8>, status: u16, date: &[u8]) {
+    encode::status_line(out, status);
+    encode::field(out, b"Server", SERVER);
+    encode::field(out, b"Date", date);
+}
+
+/// Appends `Connection`, and `Keep-Alive` where the configuration asks for it, and ends the head.
+pub(crate) fn end_head(out: &mut Vec<u8>, keep_alive: bool, keep_alive_header_s: Option<u64>) {
+    encode::field(out, b"Connection", if keep_alive { b"keep-alive" } else { b"close" });
+    if let Some(seconds) = keep_alive_header_s.filter(|_| keep_alive) {
+        out.extend_from_slice(b"Keep-Alive: timeout=");
+        encode::decimal(out, seconds);
+        out.extend_from_slice(b"\r\n");
+    }
+    out.extend_from_slice(b"\r\n");
+}
+
+/// Answers with a small page that names the status. `close` ends the connection after it.
+pub(crate) async fn page(
+    connection: &mut Connection,
+    exchange: &mut Exchange,
+    routed: &Routed<'_>,
+    status: u16,
+) -> After {
+    let mut body = Vec::new();
+    append_page(&mut body, status);
+    send(connection, exchange, routed, &Answer { status, body: &body, html: true, location: None }).await
+}
+
+/// Answers as a `return` says.
+pub(crate) async fn returned(
+    connection: &mut Connection,
+    exchange: &mut Exchange,
+    routed: &Routed<'_>,
+    returns: &Return,
+) -> After {
+    if returns.status == 444 {
+        return After::Drop;
+    }
+    let mut text = Vec::new();
+    if let Some(template) = &returns.text {
+        render(connection, exchange, routed, template, &mut text);
+    }
+    let is_redirect = matches!(returns.status, 301 | 302 | 303 | 307 | 308) && returns.text.is_some();
+    if !is_redirect && returns.text.is_none() && returns.status >= 300 {
+        return page(connection, exchange, routed, returns.status).await;
+    }
+    if !is_redirect {
+        let answer = Answer { status: returns.status, body: &text, html: false, location: None };
+        return send(connection, exchange, routed, &answer).await;
+    }
+    if has_control(&text) {
+        return page(connection, exchange, routed, 400).await;
+    }
+    let location = absolute(connection, exchange, routed, text);
+    let mut body = Vec::new();
+    append_page(&mut body, returns.status);
+    let answer = Answer { status: returns.status, body: &body, html: true, location: Some(&location) };
+    send(connection, exchange, routed, &answer).await
+}
+
+/// Whether a value would break a head apart: CR, LF or NUL, which `$uri` and captures can hold after decoding.
+pub(crate) fn has_control(value: &[u8]) -> bool {
+    value.iter().any(|byte| matches!(byte, b'\r' | b'\n' | b'\0'))
+}
+
+/// A text's value for this request.
+fn render(connection: &Connection, exchange: &mut Exchange, routed: &Routed<'_>, text: &Text, out: &mut Vec<u8>) {
+    let Exchange { request, path, maps, record, .. } = exchange;
+    let facts = connection.facts(request, routed, path, record, None, &[]);
+    text.render(&facts, &routed.site.maps, maps, out);
+}
+
+/// An address that starts with a slash gets scheme, host and port before it (`absolute_redirect on`).
+fn absolute(connection: &Connection, exchange: &mut Exchange, routed: &Routed<'_>, location: Vec<u8>) -> Vec<u8> {
+    if location.first() != Some(&b'/') {
+        return location;
+    }
+    let mut out = connection.client.scheme().as_bytes().to_vec();
+    out.extend_from_slice(b"://");
+    let Exchange { request, path, record, .. } = exchange;
+    let facts = connection.facts(request, routed, path, record, None, &[]);
+    route::Facts::append(&facts, &route::Fact::Host, &mut out);
+    let port = connection.client.local.port();
+    if port != if connection.client.is_tls { 443 } else { 80 } {
+        out.push(b':');
+        encode::decimal(&mut out, u64::from(port));
+    }
+    out.extend_from_slice(&location);
+    out
+}
+
+fn append_page(body: &mut Vec<u8>, status: u16) {
+    let mut title = Vec::new();
+    encode::decimal(&mut title, u64::from(status));
+    if !encode::reason(status).is_empty() {
+        title.push(b' ');
+        title.extend_from_slice(encode::reason(status).as_bytes());
+    }
+    for part in [b"<!doctype html>\n<title>" as &[u8], &title, b"</title>\n<h1>", &title, b"</h1>\n<hr>bedloe\n"] {
+        body.extend_from_slice(part);
+    }
+}
+
+/// An answer with a body at hand.
+struct Answer<'a> {
+    status: u16,
+    body: &'a [u8],
+    html: bool,
+    location: Option<&'a [u8]>,
+}
+
+async fn send(
+    connection: &mut Connection,
+    exchange: &mut Exchange,
+    routed: &Routed<'_>,
+    answer: &Answer<'_>,
+) -> After {
+    let keep_alive = connection.may_keep_alive(exchange, routed) && !closes(answer.status);
+    build(connection, exchange, routed, answer, keep_alive);
+    match write(connection, exchange, routed).await {
+        Ok(()) if keep_alive => After::KeepAlive,
+        Ok(()) => After::Linger,
+        Err(_) => After::Drop,
+    }
+}
+
+/// Statuses after which nginx closes the connection: the request could not be understood, or was not read whole.
+fn closes(status: u16) -> bool {
+    matches!(status, 400 | 413 | 414 | 500 | 501 | 505)
+}
+
+fn build(
+    connection: &Connection,
+    exchange: &mut Exchange,
+    routed: &Routed<'_>,
+    answer: &Answer<'_>,
+    keep_alive: bool,
+) {
+    let out = &mut exchange.to_client;
+    out.clear();
+    start_head(out, answer.status, connection.thread.dates.borrow_mut().http());
+    let has_body = !matches!(answer.status, 204 | 304);
+    if has_body {
+        encode::field(out, b"Content-Type", if answer.html { b"text/html" } else { b"text/plain" });
+        out.extend_from_slice(b"Content-Length: ");
+        encode::decimal(out, answer.body.len() as u64);
+        out.extend_from_slice(b"\r\n");
+    }
+    if let Some(location) = answer.location {
+        encode::field(out, b"Location", location);
+    }
+    end_head(out, keep_alive, routed.settings.keepalive_header_s);
+    exchange.record.status = answer.status;
+    exchange.record.head_bytes = out.len() as u64;
+    let is_head = exchange.request.method.of(connection.head_bytes()) == b"HEAD";
+    if has_body && !is_head {
+        out.extend_from_slice(answer.body);
+    }
+}
+
+async fn write(connection: &mut Connection, exchange: &mut Exchange, routed: &Routed<'_>) -> io::Result<()> {
+    let Connection { stream, deadline, .. } = connection;
+    let mut written = 0;
+    deadline.set(routed.settings.send_timeout_ms);
+    deadline
+        .limit(|cx| {
+            while written < exchange.to_client.len() {
+                let n = std::task::ready!(stream.poll_write(cx, &exchange.to_client[written..]))?;
+                written += n;
+                deadline.set(routed.settings.send_timeout_ms);
+            }
+            stream.poll_flush(cx)
+        })
+        .await?;
+    exchange.record.sent = written as u64;
+    Ok(())
+}
+
+/// Whether the client can be answered in chunks.
+pub(crate) fn takes_chunks(exchange: &Exchange) -> bool {
+    !is_http10(&exchange.request)
+}

@@ -1,0 +1,79 @@
+//! The time of day as heads and logs write it, made once a second.
+
+use net::clock;
+
+/// Texts of the current second.
+#[derive(Debug, Default)]
+pub(crate) struct Dates {
+    /// On the scale of [`clock::coarse_ms`]: when the second is over.
+    valid_until_ms: u64,
+    unix_ns: u64,
+    read_at_ms: u64,
+    http: Vec<u8>,
+    local: String,
+    iso8601: String,
+    error: String,
+}
+
+impl Dates {
+    /// For `Date`: `Sun, 22 Nov 2026 23:52:06 GMT`.
+    pub(crate) fn http(&mut self) -> &[u8] {
+        self.refresh();
+        &self.http
+    }
+
+    /// `$time_local`: `22/Nov/2026:23:52:06 +0000`.
+    pub(crate) fn local(&mut self) -> &str {
+        self.refresh();
+        &self.local
+    }
+
+    /// `$time_iso8601`: `2026-11-22T23:52:06+00:00`.
+    pub(crate) fn iso8601(&mut self) -> &str {
+        self.refresh();
+        &self.iso8601
+    }
+
+    /// For the error log: `2026/11/22 23:52:06`.
+    pub(crate) fn error(&mut self) -> &str {
+        self.refresh();
+        &self.error
+    }
+
+    /// Milliseconds since 1970.
+    pub(crate) fn unix_ms(&mut self) -> u64 {
+        self.refresh();
+        self.unix_ns / 1_000_000 + clock::coarse_ms().saturating_sub(self.read_at_ms)
+    }
+
+    fn refresh(&mut self) {
+        let now_ms = clock::coarse_ms();
+        if now_ms < self.valid_until_ms {
+            return;
+        }
+        self.unix_ns = clock::unix_ns();
+        self.read_at_ms = now_ms;
+        self.valid_until_ms = now_ms + 1_000 - self.unix_ns / 1_000_000 % 1_000;
+        let seconds = self.unix_ns / 1_000_000_000;
+        self.http.clear();
+        wire::encode::date(&mut self.http, seconds);
+        let stamp = jiff::Timestamp::from_second(seconds.cast_signed()).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
+        let zoned = stamp.to_zoned(jiff::tz::TimeZone::system());
+        self.local = zoned.strftime("%d/%b/%Y:%H:%M:%S %z").to_string();
+        self.iso8601 = zoned.strftime("%Y-%m-%dT%H:%M:%S%:z").to_string();
+        self.error = zoned.strftime("%Y/%m/%d %H:%M:%S").to_string();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_texts_have_their_shapes() {
+        let mut dates = super::Dates::default();
+        assert_eq!(dates.http().len(), 29);
+        assert_eq!(dates.local().len(), 26);
+        assert_eq!(dates.iso8601().len(), 25);
+        assert_eq!(dates.error().len(), 19);
+        assert!(dates.unix_ms() > 1_600_000_000_000);
+    }
+}

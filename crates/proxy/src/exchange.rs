@@ -1,0 +1,48 @@
+//! The scratch space of one request and its answer, kept by the thread between requests.
+
+use balance::Attempts;
+use net::Buffer;
+use wire::{RequestHead, ResponseHead};
+
+use crate::facts::Record;
+
+/// What a request needs while it is in flight. Everything in it keeps its memory from one request to the next.
+#[derive(Debug, Default)]
+pub(crate) struct Exchange {
+    pub(crate) request: RequestHead,
+    pub(crate) response: ResponseHead,
+    /// The normalized path where it differs from the one that came.
+    pub(crate) path: Vec<u8>,
+    /// What `hash` hashes.
+    pub(crate) key: Vec<u8>,
+    /// What goes to the upstream: head, and the body's beginning.
+    pub(crate) to_upstream: Vec<u8>,
+    /// What goes to the client: head, and the body's beginning.
+    pub(crate) to_client: Vec<u8>,
+    /// What came from the upstream.
+    pub(crate) from_upstream: Buffer,
+    /// A request's body on its way, beyond what came with its head.
+    pub(crate) body: Buffer,
+    pub(crate) maps: route::Scratch,
+    pub(crate) attempts: Attempts,
+    /// What the log says of it.
+    pub(crate) record: Record,
+}
+
+/// No vector of an exchange that is kept may hold on to more than this: one large request must not cost for ever.
+const KEPT_BYTES: usize = 64 * 1024;
+
+impl Exchange {
+    /// Makes it ready for the next request.
+    pub(crate) fn reset(&mut self) {
+        for bytes in [&mut self.path, &mut self.key, &mut self.to_upstream, &mut self.to_client] {
+            bytes.clear();
+            bytes.shrink_to(KEPT_BYTES);
+        }
+        self.from_upstream = Buffer::new();
+        self.body = Buffer::new();
+        self.maps.reset();
+        self.attempts.reset();
+        self.record.reset();
+    }
+}

@@ -1,0 +1,308 @@
+//! The values of variables for one request.
+
+use std::cell::{Cell, RefCell};
+use std::io::Write;
+
+use conf::tree::UpstreamServer;
+use net::clock;
+use route::{Fact, Facts, ProxyRule};
+use wire::{Field, Known, RequestHead, Version, find};
+
+use crate::client::Client;
+use crate::dates::Dates;
+use crate::random::Random;
+
+/// What is noted of a request as it goes along.
+#[derive(Debug, Default)]
+pub(crate) struct Record {
+    pub(crate) started_ms: u64,
+    pub(crate) request_bytes: u64,
+    pub(crate) status: u16,
+    /// Bytes of head and body that went to the client.
+    pub(crate) sent: u64,
+    pub(crate) head_bytes: u64,
+    /// Attempts at upstream servers.
+    pub(crate) attempts: Vec<Attempt>,
+    request_id: Cell<Option<[u8; 32]>>,
+}
+
+/// An attempt at an upstream server.
+#[derive(Debug, Clone)]
+pub(crate) struct Attempt {
+    pub(crate) peer: usize,
+    pub(crate) status: u16,
+    pub(crate) started_ms: u64,
+    pub(crate) connected_ms: Option<u64>,
+    pub(crate) head_ms: Option<u64>,
+    pub(crate) ended_ms: u64,
+}
+
+impl Record {
+    pub(crate) fn reset(&mut self) {
+        let mut attempts = std::mem::take(&mut self.attempts);
+        attempts.clear();
+        *self = Self { attempts, ..Self::default() };
+    }
+
+    /// Body bytes sent.
+    pub(crate) fn body_bytes(&self) -> u64 {
+        self.sent.saturating_sub(self.head_bytes)
+    }
+}
+
+/// A request's facts, lent for as long as a text is rendered.
+pub(crate) struct RequestFacts<'a> {
+    pub(crate) client: &'a Client,
+    pub(crate) dates: &'a RefCell<Dates>,
+    pub(crate) random: &'a RefCell<Random>,
+    pub(crate) request: &'a RequestHead,
+    /// The bytes the head's spans lie in.
+    pub(crate) head: &'a [u8],
+    /// The normalized path; empty before it is known.
+    pub(crate) path: &'a [u8],
+    pub(crate) server_name: &'a str,
+    pub(crate) rule: Option<&'a ProxyRule>,
+    pub(crate) record: &'a Record,
+    /// Servers of the upstream that attempts were made at.
+    pub(crate) servers: &'a [UpstreamServer],
+}
+
+impl<'a> RequestFacts<'a> {
+    /// The host asked for, without its port; may be in upper case.
+    pub(crate) fn host(&self) -> &'a [u8] {
+        self.request.host.map_or(b"", |host| without_port(host.of(self.head)))
+    }
+
+    /// The path and what follows `?`.
+    pub(crate) fn target(&self) -> (&'a [u8], &'a [u8]) {
+        split_target(self.request.path.of(self.head))
+    }
+
+    /// The request line.
+    pub(crate) fn request_line(&self) -> &'a [u8] {
+        let head = trim_start(self.head);
+        let end = memchr_line(head);
+        &head[..end]
+    }
+
+    fn field(&self, known: Known) -> Option<&'a [u8]> {
+        find(&self.request.fields, known).map(|field| field.value.of(self.head))
+    }
+
+    /// All fields of a name, joined as nginx joins them.
+    fn joined(&self, is_meant: impl Fn(&Field) -> bool, separator: &[u8], out: &mut Vec<u8>) -> bool {
+        let mut found = false;
+        for field in self.request.fields.iter().filter(|field| is_meant(field)) {
+            if found {
+                out.extend_from_slice(separator);
+            }
+            found = true;
+            out.extend_from_slice(field.value.of(self.head));
+        }
+        found
+    }
+
+    fn cookie(&self, name: &str, out: &mut Vec<u8>) -> bool {
+        let cookies = self.request.fields.iter().filter(|field| field.known == Known::Cookie);
+        let found = cookies.filter_map(|field| route::cookie(field.value.of(self.head), name.as_bytes())).next();
+        append_found(found, out)
+    }
+
+    fn forwarded_for(&self, out: &mut Vec<u8>) -> bool {
+        if self.joined(|field| field.known == Known::XForwardedFor, b", ", out) {
+            out.extend_from_slice(b", ");
+        }
+        append(self.client.remote_text(), out)
+    }
+
+    fn append_host(&self, out: &mut Vec<u8>) -> bool {
+        let from = out.len();
+        match self.host() {
+            b"" => out.extend_from_slice(self.server_name.as_bytes()),
+            host => out.extend_from_slice(host),
+        }
+        out[from..].make_ascii_lowercase();
+        true
+    }
+
+    fn request_id(&self, out: &mut Vec<u8>) -> bool {
+        let id = self.record.request_id.get().unwrap_or_else(|| {
+            let id = self.random.borrow_mut().request_id();
+            self.record.request_id.set(Some(id));
+            id
+        });
+        append(&id, out)
+    }
+
+    /// A value for each attempt, separated as nginx does; false before there was one.
+    fn attempts(&self, out: &mut Vec<u8>, value: impl Fn(&crate::facts::Attempt, &mut Vec<u8>)) -> bool {
+        for (n, attempt) in self.record.attempts.iter().enumerate() {
+            if n > 0 {
+                out.extend_from_slice(b", ");
+            }
+            value(attempt, out);
+        }
+        !self.record.attempts.is_empty()
+    }
+
+    fn of_upstream(&self, fact: &Fact, out: &mut Vec<u8>) -> bool {
+        match fact {
+            Fact::UpstreamAddr => self.attempts(out, |attempt, out| {
+                if let Some(server) = self.servers.get(attempt.peer) {
+                    put(out, format_args!("{}", server.address));
+                }
+            }),
+            Fact::UpstreamStatus => self.attempts(out, |attempt, out| match attempt.status {
+                0 => out.push(b'-'),
+                status => put(out, format_args!("{status}")),
+            }),
+            Fact::UpstreamResponseTime => {
+                self.attempts(out, |attempt, out| seconds(out, Some(attempt.ended_ms), attempt.started_ms))
+            }
+            Fact::UpstreamConnectTime => {
+                self.attempts(out, |attempt, out| seconds(out, attempt.connected_ms, attempt.started_ms))
+            }
+            Fact::UpstreamHeaderTime => {
+                self.attempts(out, |attempt, out| seconds(out, attempt.head_ms, attempt.started_ms))
+            }
+            _ => false,
+        }
+    }
+
+    fn of_connection(&self, fact: &Fact, out: &mut Vec<u8>) -> bool {
+        match fact {
+            Fact::RemoteAddr => return append(self.client.remote_text(), out),
+            Fact::BinaryRemoteAddr => match self.client.remote.ip() {
+                std::net::IpAddr::V4(ip) => out.extend_from_slice(&ip.octets()),
+                std::net::IpAddr::V6(ip) => out.extend_from_slice(&ip.octets()),
+            },
+            Fact::RemotePort => put(out, format_args!("{}", self.client.remote.port())),
+            Fact::ServerAddr => put(out, format_args!("{}", self.client.local.ip())),
+            Fact::ServerPort => put(out, format_args!("{}", self.client.local.port())),
+            Fact::Scheme => return append(self.client.scheme().as_bytes(), out),
+            Fact::Https if self.client.is_tls => out.extend_from_slice(b"on"),
+            Fact::Connection => put(out, format_args!("{}", self.client.number)),
+            Fact::ConnectionRequests => put(out, format_args!("{}", self.client.requests)),
+            Fact::SslProtocol => return append_found(self.client.tls_protocol.map(str::as_bytes), out),
+            _ => return self.of_answer(fact, out),
+        }
+        true
+    }
+
+    fn of_answer(&self, fact: &Fact, out: &mut Vec<u8>) -> bool {
+        match fact {
+            Fact::Status => put(out, format_args!("{:03}", self.record.status)),
+            Fact::BodyBytesSent => put(out, format_args!("{}", self.record.body_bytes())),
+            Fact::BytesSent => put(out, format_args!("{}", self.record.sent)),
+            Fact::RequestLength => put(out, format_args!("{}", self.record.request_bytes)),
+            Fact::RequestTime => seconds(out, Some(clock::coarse_ms()), self.record.started_ms),
+            Fact::TimeLocal => return append(self.dates.borrow_mut().local().as_bytes(), out),
+            Fact::TimeIso8601 => return append(self.dates.borrow_mut().iso8601().as_bytes(), out),
+            Fact::Msec => {
+                let now_ms = self.dates.borrow_mut().unix_ms();
+                put(out, format_args!("{}.{:03}", now_ms / 1_000, now_ms % 1_000));
+            }
+            Fact::Pid => put(out, format_args!("{}", std::process::id())),
+            Fact::Hostname => return append(rustix::system::uname().nodename().to_bytes(), out),
+            Fact::NginxVersion => return append(b"1.29.8", out),
+            _ => return self.of_upstream(fact, out),
+        }
+        true
+    }
+}
+
+impl Facts for RequestFacts<'_> {
+    fn append(&self, fact: &Fact, out: &mut Vec<u8>) -> bool {
+        match fact {
+            Fact::Host => self.append_host(out),
+            Fact::HttpField(name) => self.http_field(name, out),
+            Fact::Cookie(name) => self.cookie(name, out),
+            Fact::Arg(name) => append_found(route::argument(self.target().1, name.as_bytes()), out),
+            Fact::RequestUri => append(self.request.path.of(self.head), out),
+            Fact::Uri => append(self.path, out),
+            Fact::Args => append(self.target().1, out),
+            Fact::IsArgs => append(if self.target().1.is_empty() { b"" } else { b"?" }, out),
+            Fact::ServerName => append(self.server_name.as_bytes(), out),
+            Fact::ServerProtocol => append(self.request.version.as_str().as_bytes(), out),
+            Fact::Request => append(self.request_line(), out),
+            Fact::Method => append(self.request.method.of(self.head), out),
+            Fact::RequestId => self.request_id(out),
+            Fact::ProxyHost => append_found(self.rule.map(|rule| rule.proxy_host.as_bytes()), out),
+            Fact::ProxyPort => append_found(self.rule.map(|rule| rule.proxy_port.as_bytes()), out),
+            Fact::ProxyAddXForwardedFor => self.forwarded_for(out),
+            Fact::ContentLength => append_found(self.field(Known::ContentLength), out),
+            Fact::ContentType => append_found(self.field(Known::ContentType), out),
+            _ => self.of_connection(fact, out),
+        }
+    }
+}
+
+impl RequestFacts<'_> {
+    /// `$http_NAME`; an underscore of the variable stands for a hyphen or an underscore of the field.
+    fn http_field(&self, name: &str, out: &mut Vec<u8>) -> bool {
+        let separator: &[u8] = if name == "cookie" { b"; " } else { b", " };
+        let is_meant = |field: &Field| {
+            field.name.len() == name.len()
+                && field.name.of(self.head).iter().zip(name.as_bytes()).all(|(byte, wanted)| {
+                    byte.to_ascii_lowercase() == *wanted || (*byte == b'_' && *wanted == b'-')
+                })
+        };
+        self.joined(is_meant, separator, out)
+    }
+}
+
+/// The path and what follows `?` of an origin-form target.
+pub(crate) fn split_target(target: &[u8]) -> (&[u8], &[u8]) {
+    match target.iter().position(|byte| *byte == b'?') {
+        Some(at) => (&target[..at], &target[at + 1..]),
+        None => (target, b""),
+    }
+}
+
+/// A host without its port.
+pub(crate) fn without_port(host: &[u8]) -> &[u8] {
+    let search_from = host.iter().position(|byte| *byte == b']').unwrap_or(0);
+    match host[search_from..].iter().position(|byte| *byte == b':') {
+        Some(at) => &host[..search_from + at],
+        None => host,
+    }
+}
+
+/// Whether HTTP/1.0 was spoken.
+pub(crate) fn is_http10(request: &RequestHead) -> bool {
+    request.version == Version::Http10
+}
+
+fn trim_start(head: &[u8]) -> &[u8] {
+    let start = head.iter().position(|byte| !matches!(byte, b'\r' | b'\n')).unwrap_or(head.len());
+    &head[start..]
+}
+
+fn memchr_line(head: &[u8]) -> usize {
+    head.iter().position(|byte| matches!(byte, b'\r' | b'\n')).unwrap_or(head.len())
+}
+
+fn append(value: &[u8], out: &mut Vec<u8>) -> bool {
+    out.extend_from_slice(value);
+    true
+}
+
+fn append_found(value: Option<&[u8]>, out: &mut Vec<u8>) -> bool {
+    value.is_some_and(|value| append(value, out))
+}
+
+/// Writing to a vector does not fail.
+fn put(out: &mut Vec<u8>, value: std::fmt::Arguments<'_>) {
+    let _ = out.write_fmt(value);
+}
+
+/// Seconds with milliseconds between two times, `-` where there is no end.
+fn seconds(out: &mut Vec<u8>, end_ms: Option<u64>, start_ms: u64) {
+    match end_ms {
+        Some(end_ms) => {
+            let ms = end_ms.saturating_sub(start_ms);
+            put(out, format_args!("{}.{:03}", ms / 1_000, ms % 1_000));
+        }
+        None => out.push(b'-'),
+    }
+}

@@ -1,0 +1,32 @@
+//! The named limits of the data plane, each with its reason.
+
+/// Exchanges (scratch space of a request in flight) that a thread keeps for reuse; some KiB each.
+pub(crate) const EXCHANGES_KEPT: usize = 1024;
+
+/// Bytes read and thrown away after an answer that closes the connection, so that the client can read it before a
+/// reset: what a client may have had under way.
+pub(crate) const LINGER_BYTES: u64 = 1 << 20;
+/// How long such a client may take, as nginx's `lingering_timeout`.
+pub(crate) const LINGER_MS: u64 = 5_000;
+
+/// Body bytes gathered behind a head before a write: as much as is cheap to copy.
+pub(crate) const COALESCE: usize = 16 * 1024;
+
+/// Interim answers (1xx) that an upstream may send before the final one.
+pub(crate) const INTERIM_ANSWERS: u32 = 16;
+
+/// A kept upstream connection takes a request that must not be repeated only if it was in use within this time: the
+/// server's persistTimeout cannot have run out meanwhile.
+pub(crate) const FRESH_ENOUGH_MS: u64 = 1_000;
+
+/// How long accepting rests when descriptors have run out.
+pub(crate) const ACCEPT_PAUSE_MS: u64 = 100;
+
+/// Log bytes a thread gathers before it hands them to the writer; it does so at each sweep too.
+pub(crate) const LOG_BATCH: usize = 8 * 1024;
+/// Batches under way to the writer, of all threads. Beyond that lines are dropped and counted: a full disk or a hung
+/// file system must not stop requests.
+pub(crate) const LOG_BATCHES: usize = 1024;
+
+/// Events kept for readers that lag.
+pub(crate) const EVENTS_KEPT: usize = 4096;

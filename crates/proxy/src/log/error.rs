@@ -1,0 +1,92 @@
+//! The error log's line, in nginx's layout.
+
+use std::io::Write;
+
+use conf::tree::LogLevel;
+
+use super::access::escape;
+
+/// A failure in the course of a request, for the error log.
+#[derive(Debug)]
+pub(crate) struct Failed<'a> {
+    pub(crate) level: LogLevel,
+    /// What failed and on which side.
+    pub(crate) what: &'a str,
+    pub(crate) connection: u64,
+    pub(crate) client: &'a [u8],
+    pub(crate) server: &'a str,
+    pub(crate) request: &'a [u8],
+    /// The upstream server's address, where one is concerned.
+    pub(crate) upstream: Option<&'a str>,
+    pub(crate) host: &'a [u8],
+}
+
+/// Appends `2026/11/22 23:52:06 [error] 12#0: *5 what, client: ..., request: "..."`.
+pub(crate) fn error_line(time: &str, failed: &Failed<'_>, out: &mut Vec<u8>) {
+    let (level, process, number) = (level_name(failed.level), std::process::id(), failed.connection);
+    // Writing to a vector does not fail.
+    let _ = write!(out, "{time} [{level}] {process}#0: *{number} {}, client: ", failed.what);
+    out.extend_from_slice(failed.client);
+    if !failed.server.is_empty() {
+        let _ = write!(out, ", server: {}", failed.server);
+    }
+    quoted(out, "request", failed.request);
+    if let Some(upstream) = failed.upstream {
+        quoted(out, "upstream", upstream.as_bytes());
+    }
+    quoted(out, "host", failed.host);
+    out.push(b'\n');
+}
+
+fn quoted(out: &mut Vec<u8>, name: &str, value: &[u8]) {
+    if value.is_empty() {
+        return;
+    }
+    let _ = write!(out, ", {name}: \"");
+    escape(value, out);
+    out.push(b'"');
+}
+
+/// nginx's name of a level.
+fn level_name(level: LogLevel) -> &'static str {
+    match level {
+        LogLevel::Emerg => "emerg",
+        LogLevel::Alert => "alert",
+        LogLevel::Crit => "crit",
+        LogLevel::Error => "error",
+        LogLevel::Warn => "warn",
+        LogLevel::Notice => "notice",
+        LogLevel::Info => "info",
+        LogLevel::Debug => "debug",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_layout_is_nginx_s() {
+        let failed = Failed {
+            level: LogLevel::Error,
+            what: "connect() failed (111: Connection refused) while connecting to upstream",
+            connection: 5,
+            client: b"127.0.0.1",
+            server: "_",
+            request: b"GET /\" HTTP/1.1",
+            upstream: Some("127.0.0.1:9080"),
+            host: b"example.com",
+        };
+        let mut out = Vec::new();
+        error_line("2026/11/22 23:52:06", &failed, &mut out);
+        let process = std::process::id();
+        assert_eq!(
+            String::from_utf8_lossy(&out),
+            format!(
+                "2026/11/22 23:52:06 [error] {process}#0: *5 connect() failed (111: Connection refused) while connecting \
+                 to upstream, client: 127.0.0.1, server: _, request: \"GET /\\x22 HTTP/1.1\", upstream: \
+                 \"127.0.0.1:9080\", host: \"example.com\"\n"
+            )
+        );
+    }
+}

@@ -1,0 +1,134 @@
+//! Logs off the hot path: each thread gathers lines, one writer thread writes them.
+//!
+//! The files are opened by whoever starts the data plane; nothing here opens or names one.
+
+mod access;
+mod error;
+
+use std::io::Write;
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::thread::JoinHandle;
+
+pub(crate) use access::combined;
+pub(crate) use error::{Failed, error_line};
+
+use crate::limits::{LOG_BATCH, LOG_BATCHES};
+
+/// One thread's lines on their way to the writer.
+#[derive(Debug)]
+pub struct Logs {
+    batches: Vec<Vec<u8>>,
+    writer: SyncSender<Batch>,
+    /// Lines that found the writer's queue full.
+    lost: u64,
+}
+
+#[derive(Debug)]
+struct Batch {
+    log: usize,
+    lines: Vec<u8>,
+}
+
+/// The thread that writes.
+#[derive(Debug)]
+pub struct LogWriter {
+    sender: SyncSender<Batch>,
+    thread: JoinHandle<()>,
+}
+
+impl LogWriter {
+    /// Starts it; `files` are indexed as [`crate::Snapshot::log_targets`] is.
+    pub fn start(files: Vec<Box<dyn Write + Send>>) -> std::io::Result<Self> {
+        let (sender, receiver) = sync_channel(LOG_BATCHES);
+        let thread =
+            std::thread::Builder::new().name("log".to_owned()).spawn(move || write_all(&receiver, files))?;
+        Ok(Self { sender, thread })
+    }
+
+    /// A thread's end of it.
+    pub fn logs(&self) -> Logs {
+        Logs { batches: Vec::new(), writer: self.sender.clone(), lost: 0 }
+    }
+
+    /// Writes what has been handed over and ends, once all [`Logs`] are gone.
+    pub fn finish(self) {
+        drop(self.sender);
+        // A writer that panicked has said so; there is nothing left to do for it here.
+        let _ = self.thread.join();
+    }
+}
+
+impl Logs {
+    /// A place to append a line to. Call [`Logs::written`] after it.
+    pub(crate) fn lines(&mut self, log: usize) -> &mut Vec<u8> {
+        if self.batches.len() <= log {
+            self.batches.resize_with(log + 1, Vec::new);
+        }
+        &mut self.batches[log]
+    }
+
+    /// Hands a batch over when it is worth it.
+    pub(crate) fn written(&mut self, log: usize) {
+        if self.batches[log].len() >= LOG_BATCH {
+            self.hand_over(log);
+        }
+    }
+
+    /// Hands over everything.
+    pub(crate) fn flush(&mut self) {
+        for log in 0..self.batches.len() {
+            self.hand_over(log);
+        }
+    }
+
+    /// Lines lost since this was last asked.
+    pub(crate) fn take_lost(&mut self) -> u64 {
+        std::mem::take(&mut self.lost)
+    }
+
+    fn hand_over(&mut self, log: usize) {
+        if self.batches[log].is_empty() {
+            return;
+        }
+        let lines = std::mem::replace(&mut self.batches[log], Vec::with_capacity(LOG_BATCH + 512));
+        if let Err(TrySendError::Full(batch) | TrySendError::Disconnected(batch)) =
+            self.writer.try_send(Batch { log, lines })
+        {
+            self.lost += batch.lines.iter().filter(|byte| **byte == b'\n').count() as u64;
+        }
+    }
+}
+
+fn write_all(batches: &Receiver<Batch>, mut files: Vec<Box<dyn Write + Send>>) {
+    for batch in batches {
+        // A log that cannot be written (a full disk) must not stop the balancer; the next batch tries again.
+        let _ = files.get_mut(batch.log).map(|file| file.write_all(&batch.lines));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a failed step fails the test")]
+
+    use super::*;
+
+    #[test]
+    fn lines_arrive_whole_and_in_order() {
+        let path = std::env::temp_dir().join(format!("bedloe-log-test-{}", std::process::id()));
+        let file = std::fs::File::create(&path).unwrap();
+        let writer = LogWriter::start(vec![Box::new(file)]).unwrap();
+        let mut logs = writer.logs();
+        for n in 0..5_000 {
+            writeln!(logs.lines(0), "line {n}").unwrap();
+            logs.written(0);
+        }
+        logs.flush();
+        let lost = logs.take_lost();
+        drop(logs);
+        writer.finish();
+        let text = std::fs::read_to_string(&path).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        assert_eq!(text.lines().count() as u64 + lost, 5_000);
+        assert!(text.starts_with("line 0\nline 1\n"));
+    }
+}

@@ -1,0 +1,83 @@
+//! One request: from its head to the server and location that serve it, and on to whoever answers.
+
+use std::rc::Rc;
+
+use conf::tree::LocationSettings;
+use route::{Handler, Location, Server};
+
+use crate::connection::{After, Connection};
+use crate::exchange::Exchange;
+use crate::facts::{split_target, without_port};
+use crate::site::Site;
+use crate::{answer, upstream};
+
+/// Where a request belongs.
+pub(crate) struct Routed<'a> {
+    pub(crate) site: &'a Rc<Site>,
+    pub(crate) server: &'a Server,
+    pub(crate) settings: &'a LocationSettings,
+    /// Whether all of the request's body lies behind its head in the connection's buffer (or there is none).
+    pub(crate) body_is_here: bool,
+}
+
+/// Serves the request whose head is at the front of the connection's buffer.
+pub(crate) async fn serve(connection: &mut Connection, exchange: &mut Exchange) -> After {
+    let site = Rc::clone(&connection.thread.site.borrow());
+    let host = exchange.request.host.map_or(&b""[..], |host| host.of(connection.head_bytes()));
+    let server = site.snapshot.router.server(connection.client.listener, without_port(host));
+    let mut routed = Routed { site: &site, server, settings: &server.settings, body_is_here: false };
+    let after = match connection.holds_body(exchange) {
+        Ok(is_here) => {
+            routed.body_is_here = is_here;
+            route(connection, exchange, &mut routed).await
+        }
+        Err(error) => {
+            connection.log_failure(exchange, &routed, &format!("client sent invalid body: {error}"), None);
+            answer::page(connection, exchange, &routed, 400).await
+        }
+    };
+    connection.keep_alive_ms = routed.settings.keepalive_timeout_ms;
+    connection.log_access(exchange, &routed);
+    after
+}
+
+async fn route<'a>(connection: &mut Connection, exchange: &mut Exchange, routed: &mut Routed<'a>) -> After {
+    if matches!(exchange.request.method.of(connection.head_bytes()), b"CONNECT" | b"TRACE") {
+        return answer::page(connection, exchange, routed, 405).await;
+    }
+    let raw = split_target(exchange.request.path.of(connection.head_bytes())).0;
+    let normal = match raw {
+        b"*" => Ok(&b"/"[..]),
+        raw => route::normalize(raw, &mut exchange.path),
+    };
+    let Ok(normal) = normal else {
+        return answer::page(connection, exchange, routed, 400).await;
+    };
+    let server: &'a Server = routed.server;
+    let location: &'a Location = routed.site.snapshot.router.location(server, normal);
+    // An untouched path lies in the request; from here on the exchange has it in either case.
+    if std::ptr::eq(normal.as_ptr(), raw.as_ptr()) {
+        let range = normal.len();
+        exchange.path.clear();
+        let raw = split_target(exchange.request.path.of(connection.head_bytes())).0;
+        exchange.path.extend_from_slice(&raw[..range]);
+    } else if raw == b"*" {
+        exchange.path.clear();
+        exchange.path.push(b'/');
+    }
+    if let Some(returns) = &server.returns {
+        return answer::returned(connection, exchange, routed, returns).await;
+    }
+    routed.settings = &location.settings;
+    let limit = routed.settings.client_max_body_size;
+    if limit > 0 && matches!(exchange.request.framing, wire::Framing::Length(length) if length > limit) {
+        let message = "client intended to send too large body (raise client_max_body_size to allow it)";
+        connection.log_failure(exchange, routed, message, None);
+        return answer::page(connection, exchange, routed, 413).await;
+    }
+    match &location.handler {
+        Handler::NotFound => answer::page(connection, exchange, routed, 404).await,
+        Handler::Return(returns) => answer::returned(connection, exchange, routed, returns).await,
+        Handler::Proxy(rule) => upstream::proxy(connection, exchange, routed, rule).await,
+    }
+}

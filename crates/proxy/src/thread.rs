@@ -1,0 +1,77 @@
+//! What one thread of the data plane owns, and its connections share.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use crate::counters::ThreadCounters;
+use crate::dates::Dates;
+use crate::events::Events;
+use crate::exchange::Exchange;
+use crate::limits::EXCHANGES_KEPT;
+use crate::log::Logs;
+use crate::random::Random;
+use crate::site::Site;
+
+/// One thread's belongings.
+#[derive(Debug)]
+pub(crate) struct Thread {
+    pub(crate) site: RefCell<Rc<Site>>,
+    pub(crate) dates: RefCell<Dates>,
+    pub(crate) random: RefCell<Random>,
+    pub(crate) logs: RefCell<Logs>,
+    pub(crate) counters: Arc<ThreadCounters>,
+    pub(crate) events: Events,
+    /// The process drains: answers say `Connection: close`.
+    pub(crate) is_draining: Cell<bool>,
+    exchanges: RefCell<Vec<Box<Exchange>>>,
+    next_connection: Cell<u64>,
+    connection_step: u64,
+}
+
+impl Thread {
+    pub(crate) fn new(
+        index: usize,
+        threads: usize,
+        site: Site,
+        logs: Logs,
+        counters: Arc<ThreadCounters>,
+        events: Events,
+    ) -> Self {
+        Self {
+            site: RefCell::new(Rc::new(site)),
+            dates: RefCell::default(),
+            random: RefCell::new(Random::new()),
+            logs: RefCell::new(logs),
+            counters,
+            events,
+            is_draining: Cell::new(false),
+            exchanges: RefCell::default(),
+            next_connection: Cell::new(index as u64 + 1),
+            connection_step: threads as u64,
+        }
+    }
+
+    /// A number that no other connection of the process has.
+    pub(crate) fn number_connection(&self) -> u64 {
+        let number = self.next_connection.get();
+        self.next_connection.set(number + self.connection_step);
+        number
+    }
+
+    /// An exchange ready for a request.
+    pub(crate) fn take_exchange(&self) -> Box<Exchange> {
+        self.exchanges.borrow_mut().pop().unwrap_or_default()
+    }
+
+    /// Takes an exchange back.
+    pub(crate) fn give_exchange(&self, mut exchange: Box<Exchange>) {
+        exchange.reset();
+        exchange.request.clear();
+        exchange.response.clear();
+        let mut exchanges = self.exchanges.borrow_mut();
+        if exchanges.len() < EXCHANGES_KEPT {
+            exchanges.push(exchange);
+        }
+    }
+}

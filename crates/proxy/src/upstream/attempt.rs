@@ -1,0 +1,393 @@
+//! One attempt: a connection to the server, the request sent, the answer's head read; then the relaying.
+
+use std::future::poll_fn;
+use std::io;
+use std::task::{Context, Poll, ready};
+
+use balance::{Exchange as Known, Failure};
+use net::{Stream, clock, dial};
+use route::ProxyRule;
+use wire::Limits;
+
+use crate::connection::Connection;
+use crate::exchange::Exchange;
+use crate::facts::Attempt;
+use crate::limits::{FRESH_ENOUGH_MS, INTERIM_ANSWERS};
+use crate::request::Routed;
+use crate::site::Held;
+use crate::upstream::head::is_idempotent;
+use crate::upstream::pool::Link;
+use crate::upstream::relay::{Relay, RelayError};
+use crate::upstream::upload::{Upload, UploadError};
+
+/// A server has answered; the answer's head is at the front of `exchange.from_upstream`.
+pub(crate) struct Answered {
+    pub(crate) link: Link,
+    pub(crate) head_length: usize,
+    pub(crate) known: Known,
+}
+
+/// Why there is no answer.
+pub(crate) enum Stop {
+    /// The client went away.
+    ClientGone,
+    /// The client's request turned out to be at fault: the status.
+    Client(u16),
+    /// The server, or the way to it, failed.
+    Failed(Failed),
+}
+
+/// A failed attempt.
+pub(crate) struct Failed {
+    pub(crate) failure: Failure,
+    pub(crate) known: Known,
+    /// For the log: what failed, and where.
+    pub(crate) what: String,
+}
+
+/// Sends the request to the server and reads the head of its answer.
+pub(crate) async fn attempt(
+    connection: &mut Connection,
+    exchange: &mut Exchange,
+    routed: &Routed<'_>,
+    rule: &ProxyRule,
+    held: &Held<'_>,
+    upload: &mut Upload,
+    fresh: bool,
+) -> Result<Answered, Stop> {
+    let idempotent = is_idempotent(exchange.request.method.of(connection.head_bytes()));
+    note_start(exchange, held.peer);
+    exchange.from_upstream.clear();
+    let pooled = if fresh { None } else { take_pooled(held, idempotent) };
+    let known = Known {
+        reused: pooled.is_some(),
+        anything_written: false,
+        any_answer_byte: false,
+        idempotent,
+        replayable: !upload.has_begun,
+        fresh_retry_done: fresh,
+    };
+    let link = match pooled {
+        Some(link) => link,
+        None => connect(connection, rule, held, known).await?,
+    };
+    note(exchange, |attempt, now_ms| attempt.connected_ms = Some(now_ms));
+    let mut turn = Turn { link, known, written: 0, interims: 0, watches_client: true, send_error: None };
+    let head_length = turn.run(connection, exchange, routed, rule, upload).await?;
+    let status = exchange.response.status;
+    note(exchange, |attempt, now_ms| (attempt.head_ms, attempt.status) = (Some(now_ms), status));
+    Ok(Answered { link: turn.link, head_length, known: turn.known })
+}
+
+/// A kept connection; one that must not fail only if it was in use a moment ago.
+fn take_pooled(held: &Held<'_>, idempotent: bool) -> Option<Link> {
+    let idle_ms = if idempotent { u64::MAX } else { FRESH_ENOUGH_MS };
+    held.upstream.pool.borrow_mut().take(held.peer, idle_ms, clock::coarse_ms())
+}
+
+async fn connect(
+    connection: &Connection,
+    rule: &ProxyRule,
+    held: &Held<'_>,
+    known: Known,
+) -> Result<Link, Stop> {
+    let address = held.upstream.shared.addresses[held.peer];
+    let mut dialling = std::pin::pin!(dial::dial(address));
+    connection.deadline.set(rule.connect_timeout_ms);
+    match connection.deadline.limit(|cx| dialling.as_mut().poll(cx)).await {
+        Ok(tcp) => Ok(Link::new(Stream::plain(tcp), clock::coarse_ms())),
+        Err(error) => {
+            let timed_out = error.kind() == io::ErrorKind::TimedOut;
+            let what = describe(&error, "connecting to upstream");
+            Err(Stop::Failed(Failed { failure: Failure::Connect { timed_out }, known, what }))
+        }
+    }
+}
+
+/// The request on its way to a server, and the head of the answer on its way back.
+struct Turn {
+    link: Link,
+    known: Known,
+    /// How much of `exchange.to_upstream` is written.
+    written: usize,
+    interims: u32,
+    /// Whether the client's socket is read to see it close. Not once bytes of a next request have come.
+    watches_client: bool,
+    /// Writing failed; an answer may have come all the same (a server that refuses a body).
+    send_error: Option<io::Error>,
+}
+
+impl Turn {
+    async fn run(
+        &mut self,
+        connection: &mut Connection,
+        exchange: &mut Exchange,
+        routed: &Routed<'_>,
+        rule: &ProxyRule,
+        upload: &mut Upload,
+    ) -> Result<usize, Stop> {
+        let limits = Limits::default();
+        connection.deadline.set(rule.send_timeout_ms);
+        poll_fn(|cx| {
+            let before = self.progress(exchange);
+            let result = self.poll(cx, connection, exchange, upload, &limits);
+            if result.is_ready() {
+                return result;
+            }
+            if self.progress(exchange) != before {
+                connection.deadline.set(self.patience_ms(exchange, routed, rule, upload));
+            }
+            match connection.deadline.poll_passed(cx) {
+                Poll::Pending => Poll::Pending,
+                Poll::Ready(()) => Poll::Ready(Err(self.timed_out(exchange, upload))),
+            }
+        })
+        .await
+    }
+
+    /// Changes whenever something moved.
+    fn progress(&self, exchange: &Exchange) -> (usize, u64, u64, usize) {
+        let stream = &self.link.stream;
+        (self.written, stream.bytes_in(), stream.bytes_out(), exchange.body.len())
+    }
+
+    fn is_sent(&self, exchange: &Exchange, upload: &Upload) -> bool {
+        self.written == exchange.to_upstream.len() && upload.is_done
+    }
+
+    fn patience_ms(&self, exchange: &Exchange, routed: &Routed<'_>, rule: &ProxyRule, upload: &Upload) -> u64 {
+        match () {
+            () if upload.waits_for_client && !upload.is_done => routed.settings.client_body_timeout_ms,
+            () if self.is_sent(exchange, upload) => rule.read_timeout_ms,
+            () => rule.send_timeout_ms,
+        }
+    }
+
+    fn timed_out(&self, exchange: &Exchange, upload: &Upload) -> Stop {
+        if upload.waits_for_client && !upload.is_done {
+            return Stop::Client(408);
+        }
+        if self.is_sent(exchange, upload) {
+            let what = "upstream timed out (110: Connection timed out) while reading response header from upstream";
+            return self.failed(Failure::Receive { timed_out: true }, upload, what.to_owned());
+        }
+        let what = "upstream timed out (110: Connection timed out) while sending request to upstream";
+        self.failed(Failure::Send { timed_out: true }, upload, what.to_owned())
+    }
+
+    fn failed(&self, failure: Failure, upload: &Upload, what: String) -> Stop {
+        let known = Known {
+            anything_written: self.link.stream.bytes_out() > 0 && self.written > 0,
+            replayable: !upload.has_begun,
+            ..self.known
+        };
+        Stop::Failed(Failed { failure, known, what })
+    }
+
+    fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        connection: &mut Connection,
+        exchange: &mut Exchange,
+        upload: &mut Upload,
+        limits: &Limits,
+    ) -> Poll<Result<usize, Stop>> {
+        if self.send_error.is_none() {
+            self.poll_send(cx, connection, exchange, upload)?;
+        }
+        if let Poll::Ready(head) = self.poll_head(cx, connection, exchange, upload, limits) {
+            return Poll::Ready(head);
+        }
+        if let Some(error) = self.send_error.take() {
+            let what = describe(&error, "sending request to upstream");
+            return Poll::Ready(Err(self.failed(Failure::Send { timed_out: false }, upload, what)));
+        }
+        if upload.is_done && self.is_client_gone(cx, connection) {
+            return Poll::Ready(Err(Stop::ClientGone));
+        }
+        Poll::Pending
+    }
+
+    fn poll_send(
+        &mut self,
+        cx: &mut Context<'_>,
+        connection: &mut Connection,
+        exchange: &mut Exchange,
+        upload: &mut Upload,
+    ) -> Result<(), Stop> {
+        while self.written < exchange.to_upstream.len() {
+            match self.link.stream.poll_write(cx, &exchange.to_upstream[self.written..]) {
+                Poll::Ready(Ok(n)) => self.written += n,
+                Poll::Ready(Err(error)) => {
+                    self.send_error = Some(error);
+                    return Ok(());
+                }
+                Poll::Pending => return Ok(()),
+            }
+        }
+        match upload.poll(cx, &mut connection.stream, &mut exchange.body, &mut self.link.stream) {
+            Poll::Ready(Err(UploadError::ClientGone)) => Err(Stop::ClientGone),
+            Poll::Ready(Err(UploadError::Malformed)) => Err(Stop::Client(400)),
+            Poll::Ready(Err(UploadError::TooLarge)) => Err(Stop::Client(413)),
+            Poll::Ready(Err(UploadError::Upstream(error))) => {
+                self.send_error = Some(error);
+                Ok(())
+            }
+            Poll::Ready(Ok(())) | Poll::Pending => Ok(()),
+        }
+    }
+
+    fn poll_head(
+        &mut self,
+        cx: &mut Context<'_>,
+        connection: &Connection,
+        exchange: &mut Exchange,
+        upload: &Upload,
+        limits: &Limits,
+    ) -> Poll<Result<usize, Stop>> {
+        loop {
+            if exchange.from_upstream.reserve(1).is_none() {
+                let what = "upstream sent too big header while reading response header from upstream".to_owned();
+                return Poll::Ready(Err(self.failed(Failure::InvalidHeader, upload, what)));
+            }
+            match ready!(self.link.stream.poll_read(cx, &mut exchange.from_upstream)) {
+                Ok(n) if n > 0 => self.known.any_answer_byte = true,
+                Ok(_) => {
+                    let what = "upstream prematurely closed connection while reading response header from upstream";
+                    let failure = Failure::Receive { timed_out: false };
+                    return Poll::Ready(Err(self.failed(failure, upload, what.to_owned())));
+                }
+                Err(error) => {
+                    let what = describe(&error, "reading response header from upstream");
+                    return Poll::Ready(Err(self.failed(Failure::Receive { timed_out: false }, upload, what)));
+                }
+            }
+            if let Some(length) = self.parse(connection, exchange, upload, limits)? {
+                return Poll::Ready(Ok(length));
+            }
+        }
+    }
+
+    /// The length of the answer's head, when it is whole. Interim answers are skipped.
+    fn parse(
+        &mut self,
+        connection: &Connection,
+        exchange: &mut Exchange,
+        upload: &Upload,
+        limits: &Limits,
+    ) -> Result<Option<usize>, Stop> {
+        let is_head = exchange.request.method.of(connection.head_bytes()) == b"HEAD"
+            || exchange.to_upstream.starts_with(b"HEAD ");
+        loop {
+            let Exchange { response, from_upstream, .. } = exchange;
+            let invalid = match response.parse(from_upstream.data(), is_head, limits) {
+                Ok(None) => return Ok(None),
+                Ok(Some(length)) if response.is_interim() && self.interims < INTERIM_ANSWERS => {
+                    self.interims += 1;
+                    from_upstream.consume(length);
+                    continue;
+                }
+                Ok(Some(length)) if response.status >= 200 => return Ok(Some(length)),
+                Ok(Some(_)) => "an interim answer that was not asked for",
+                Err(malformed) => malformed.why(),
+            };
+            let what = format!("upstream sent invalid header while reading response header from upstream: {invalid}");
+            return Err(self.failed(Failure::InvalidHeader, upload, what));
+        }
+    }
+
+    /// Whether the client closed while it waits. Bytes of its next request are kept, and end the watch.
+    fn is_client_gone(&mut self, cx: &mut Context<'_>, connection: &mut Connection) -> bool {
+        let Connection { stream, input, .. } = connection;
+        self.watches_client && client_gone(cx, stream, input, &mut self.watches_client)
+    }
+}
+
+/// Passes the answer on, and the rest of the request too if the server answered before it had it all.
+pub(crate) async fn relay(
+    connection: &mut Connection,
+    exchange: &mut Exchange,
+    routed: &Routed<'_>,
+    rule: &ProxyRule,
+    link: &mut Link,
+    relay: &mut Relay,
+    upload: &mut Upload,
+) -> Result<(), RelayError> {
+    let mut watches_client = true;
+    connection.deadline.set(routed.settings.send_timeout_ms);
+    poll_fn(|cx| {
+        let Connection { stream, input, deadline, .. } = &mut *connection;
+        let before = (relay.sent, link.stream.bytes_in(), link.stream.bytes_out());
+        // An upload that fails now is no failure of the answer: the connections are just not used again.
+        if !upload.is_done {
+            let _ = upload.poll(cx, stream, &mut exchange.body, &mut link.stream);
+        }
+        let relayed = relay.poll(cx, stream, &mut link.stream, exchange);
+        if relayed.is_ready() {
+            return relayed;
+        }
+        let is_waiting = upload.is_done && !relay.waits_for_client && watches_client;
+        if is_waiting && client_gone(cx, stream, input, &mut watches_client) {
+            return Poll::Ready(Err(RelayError::Client));
+        }
+        if before != (relay.sent, link.stream.bytes_in(), link.stream.bytes_out()) || deadline.at_ms().is_none() {
+            let patience_ms =
+                if relay.waits_for_client { routed.settings.send_timeout_ms } else { rule.read_timeout_ms };
+            deadline.set(patience_ms);
+        }
+        ready!(deadline.poll_passed(cx));
+        let is_client = relay.waits_for_client;
+        Poll::Ready(Err(if is_client { RelayError::Client } else { RelayError::Upstream(io::ErrorKind::TimedOut.into()) }))
+    })
+    .await
+}
+
+fn client_gone(
+    cx: &mut Context<'_>,
+    client: &mut Stream,
+    input: &mut net::Buffer,
+    watches: &mut bool,
+) -> bool {
+    if input.spare().is_empty() {
+        *watches = false;
+        return false;
+    }
+    match client.poll_read(cx, input) {
+        Poll::Pending => false,
+        Poll::Ready(Ok(n)) if n > 0 => {
+            *watches = false;
+            false
+        }
+        Poll::Ready(_) => true,
+    }
+}
+
+fn describe(error: &io::Error, doing: &str) -> String {
+    match error.raw_os_error() {
+        Some(code) => {
+            let text = error.to_string();
+            let text = text.split(" (os error").next().unwrap_or_default();
+            format!("failed ({code}: {text}) while {doing}")
+        }
+        None => format!("{error} while {doing}"),
+    }
+}
+
+fn note_start(exchange: &mut Exchange, peer: usize) {
+    let started_ms = clock::coarse_ms();
+    exchange.record.attempts.push(Attempt {
+        peer,
+        status: 0,
+        started_ms,
+        connected_ms: None,
+        head_ms: None,
+        ended_ms: started_ms,
+    });
+}
+
+fn note(exchange: &mut Exchange, change: impl FnOnce(&mut Attempt, u64)) {
+    if let Some(attempt) = exchange.record.attempts.last_mut() {
+        change(attempt, clock::coarse_ms());
+        attempt.ended_ms = clock::coarse_ms();
+    }
+}

@@ -1,0 +1,169 @@
+//! The request as it goes to the upstream: head, and as much of the body as is here.
+
+use route::ProxyRule;
+use wire::{Body, Field, Framing, NameKind, encode};
+
+use crate::answer::has_control;
+use crate::connection::Connection;
+use crate::exchange::Exchange;
+use crate::facts::split_target;
+use crate::request::Routed;
+use crate::upstream::upload::append_piece;
+
+/// Why a request cannot be put to the upstream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Unfit {
+    /// A value rendered from the request would break the head apart.
+    Control,
+    /// The upstream is spoken to in HTTP/1.0, which has no chunks, and the body's length is not known.
+    Length,
+}
+
+impl Unfit {
+    pub(crate) fn status(self) -> u16 {
+        match self {
+            Self::Control => 400,
+            Self::Length => 411,
+        }
+    }
+}
+
+/// Writes the request into `exchange.to_upstream`; `body` has then read what was here of the body.
+pub(crate) fn build(
+    connection: &Connection,
+    exchange: &mut Exchange,
+    routed: &Routed<'_>,
+    rule: &ProxyRule,
+    body: &mut Body,
+) -> Result<(), Unfit> {
+    exchange.to_upstream.clear();
+    request_line(connection, exchange, routed, rule)?;
+    set_fields(connection, exchange, routed, rule)?;
+    client_fields(connection, exchange, routed, rule);
+    append_body(connection, exchange, routed, rule, body)
+}
+
+fn request_line(
+    connection: &Connection,
+    exchange: &mut Exchange,
+    routed: &Routed<'_>,
+    rule: &ProxyRule,
+) -> Result<(), Unfit> {
+    let Exchange { request, to_upstream: out, path, key: method, maps, record, .. } = exchange;
+    method.clear();
+    match &rule.method {
+        None => method.extend_from_slice(request.method.of(connection.head_bytes())),
+        Some(text) => {
+            let facts = connection.facts(request, routed, path, record, Some(rule), &[]);
+            text.render(&facts, &routed.site.maps, maps, method);
+        }
+    }
+    out.extend_from_slice(method);
+    out.push(b' ');
+    let raw = request.path.of(connection.head_bytes());
+    let from = out.len();
+    rule.target(raw, path, split_target(raw).1, out);
+    // A decoded path can hold anything; a space or a line end would start another request.
+    let is_safe = !out[from..].iter().any(|byte| *byte <= b' ' || *byte == 0x7f) && out.len() > from;
+    out.extend_from_slice(if rule.http11 { b" HTTP/1.1\r\n" } else { b" HTTP/1.0\r\n" });
+    if is_safe && !method.is_empty() && !method.iter().any(|byte| *byte <= b' ') { Ok(()) } else { Err(Unfit::Control) }
+}
+
+fn set_fields(
+    connection: &Connection,
+    exchange: &mut Exchange,
+    routed: &Routed<'_>,
+    rule: &ProxyRule,
+) -> Result<(), Unfit> {
+    let Exchange { request, to_upstream: out, path, maps, record, .. } = exchange;
+    let facts = connection.facts(request, routed, path, record, Some(rule), &[]);
+    for header in &rule.set_headers {
+        let start = out.len();
+        out.extend_from_slice(header.name.as_bytes());
+        out.extend_from_slice(b": ");
+        let value = out.len();
+        header.value.render(&facts, &routed.site.maps, maps, out);
+        if out.len() == value {
+            out.truncate(start);
+        } else if has_control(&out[value..]) {
+            return Err(Unfit::Control);
+        } else {
+            out.extend_from_slice(b"\r\n");
+        }
+    }
+    Ok(())
+}
+
+fn client_fields(connection: &Connection, exchange: &mut Exchange, routed: &Routed<'_>, rule: &ProxyRule) {
+    let Exchange { request, to_upstream: out, .. } = exchange;
+    let head = connection.head_bytes();
+    for field in &request.fields {
+        if passes(field, head, routed, rule) {
+            encode::copied_field(out, head, field);
+        }
+    }
+}
+
+fn passes(field: &Field, head: &[u8], routed: &Routed<'_>, rule: &ProxyRule) -> bool {
+    let is_valid = match field.kind {
+        NameKind::Plain => true,
+        NameKind::Underscore => routed.server.underscores_in_headers || !routed.server.ignore_invalid_headers,
+        NameKind::Unusual => !routed.server.ignore_invalid_headers,
+    };
+    is_valid && !field.hop && !rule.replaces(field.name.of(head))
+}
+
+fn append_body(
+    connection: &Connection,
+    exchange: &mut Exchange,
+    routed: &Routed<'_>,
+    rule: &ProxyRule,
+    body: &mut Body,
+) -> Result<(), Unfit> {
+    let out = &mut exchange.to_upstream;
+    let here = &connection.input.data()[connection.head_length..][..connection.body_length];
+    let framing = match exchange.request.framing {
+        Framing::Chunked if !rule.http11 && routed.body_is_here => Framing::Length(content_length(here)),
+        Framing::Chunked if !rule.http11 => return Err(Unfit::Length),
+        framing => framing,
+    };
+    match framing {
+        Framing::Length(length) => {
+            out.extend_from_slice(b"Content-Length: ");
+            encode::decimal(out, length);
+            out.extend_from_slice(b"\r\n\r\n");
+        }
+        Framing::Chunked => out.extend_from_slice(b"Transfer-Encoding: chunked\r\n\r\n"),
+        Framing::None | Framing::UntilClose => out.extend_from_slice(b"\r\n"),
+    }
+    let mut at = 0;
+    while at < here.len() {
+        // What is here was read once already, so it is no error now.
+        let Ok(piece) = body.next(&here[at..]) else { return Err(Unfit::Control) };
+        if piece.consumed == 0 {
+            break;
+        }
+        append_piece(out, &here[at..][piece.data], body, framing == Framing::Chunked);
+        at += piece.consumed;
+    }
+    Ok(())
+}
+
+/// Content in a whole chunked body.
+fn content_length(chunked: &[u8]) -> u64 {
+    let mut body = Body::new(Framing::Chunked);
+    let (mut at, mut length) = (0, 0);
+    while let Ok(piece) = body.next(&chunked[at..]) {
+        at += piece.consumed;
+        length += piece.data.len() as u64;
+        if piece.consumed == 0 || body.ended() {
+            break;
+        }
+    }
+    length
+}
+
+/// Whether a request may be sent twice without harm (nginx: any method but POST, LOCK and PATCH).
+pub(crate) fn is_idempotent(method: &[u8]) -> bool {
+    !matches!(method, b"POST" | b"LOCK" | b"PATCH")
+}

@@ -1,0 +1,279 @@
+//! A request's way to an upstream server and back: which server, again elsewhere if it fails, the answer passed on.
+
+mod attempt;
+mod body;
+mod head;
+pub(crate) mod pool;
+mod relay;
+mod upload;
+
+use balance::{Exchange as Known, Failure, Outcome, RetryRule, Transition, Verdict};
+use net::clock;
+use route::ProxyRule;
+
+use crate::answer;
+use crate::connection::{After, Connection};
+use crate::events::Event;
+use crate::exchange::Exchange;
+use crate::request::Routed;
+use crate::site::{Held, Upstream};
+use crate::snapshot::{Reason, retry_rule};
+use attempt::{Answered, Failed, Stop};
+use pool::Link;
+use relay::{Relay, RelayError};
+use upload::Upload;
+
+/// nginx's status for a client that closed before it was answered; only logs show it.
+const CLIENT_CLOSED: u16 = 499;
+
+/// Where a request stands between its attempts.
+struct Course {
+    started_ms: u64,
+    tries_left: u32,
+    fresh_retry_done: bool,
+}
+
+/// What a failed attempt leads to.
+enum Next<'a> {
+    /// The same server, over a fresh connection.
+    Same(Held<'a>),
+    Other,
+    Finish(u16),
+}
+
+/// Sends the request to an upstream server and its answer to the client.
+pub(crate) async fn proxy(
+    connection: &mut Connection,
+    exchange: &mut Exchange,
+    routed: &mut Routed<'_>,
+    rule: &ProxyRule,
+) -> After {
+    let mut upload = match body::prepare(connection, exchange, routed, rule).await {
+        Ok(upload) => upload,
+        Err(body::Unready::Gone) => return closed_by_client(exchange),
+        Err(body::Unready::Status(status)) => return answer::page(connection, exchange, routed, status).await,
+    };
+    let upstream = &routed.site.upstreams[rule.upstream];
+    render_key(connection, exchange, routed, rule);
+    match attempts(connection, exchange, routed, rule, upstream, &mut upload).await {
+        Ok((held, answered)) => pass_on(connection, exchange, routed, rule, held, answered, &mut upload).await,
+        Err(CLIENT_CLOSED) => closed_by_client(exchange),
+        Err(status) => {
+            exchange.request.keep_alive &= upload.is_done;
+            answer::page(connection, exchange, routed, status).await
+        }
+    }
+}
+
+/// Tries servers until one answers; else the status to answer with.
+async fn attempts<'a>(
+    connection: &mut Connection,
+    exchange: &mut Exchange,
+    routed: &Routed<'_>,
+    rule: &ProxyRule,
+    upstream: &'a Upstream,
+    upload: &mut Upload,
+) -> Result<(Held<'a>, Answered), u16> {
+    let now_ms = clock::coarse_ms();
+    let retry = retry_rule(rule);
+    let tries = retry.tries_of(upstream.shared.group.tries());
+    let mut course = Course { started_ms: now_ms, tries_left: tries, fresh_retry_done: false };
+    let mut again = None;
+    loop {
+        let held = match again.take() {
+            Some(held) => held,
+            None => pick(connection, exchange, routed, upstream, &mut course)?,
+        };
+        let fresh = course.fresh_retry_done;
+        let failed = match attempt::attempt(connection, exchange, routed, rule, &held, upload, fresh).await {
+            Ok(answered) => match refused_answer(exchange, &retry, &answered, upload) {
+                None => return Ok((held, answered)),
+                Some(failed) => match judge(connection, exchange, routed, &retry, held, failed, &mut course) {
+                    Err(held) => return Ok((held, answered)),
+                    Ok(next) => next,
+                },
+            },
+            Err(Stop::ClientGone) => return Err(CLIENT_CLOSED),
+            Err(Stop::Client(status)) => return Err(status),
+            Err(Stop::Failed(failed)) => judge(connection, exchange, routed, &retry, held, failed, &mut course)
+                .unwrap_or(Next::Finish(502)),
+        };
+        match failed {
+            Next::Same(held) => again = Some(held),
+            Next::Other => {}
+            Next::Finish(status) => return Err(status),
+        }
+    }
+}
+
+fn pick<'a>(
+    connection: &Connection,
+    exchange: &mut Exchange,
+    routed: &Routed<'_>,
+    upstream: &'a Upstream,
+    course: &mut Course,
+) -> Result<Held<'a>, u16> {
+    let picked = upstream.pick(&mut exchange.attempts, &exchange.key, clock::coarse_ms());
+    course.tries_left = course.tries_left.saturating_sub(1);
+    course.fresh_retry_done = false;
+    picked.ok_or_else(|| {
+        let what = "no live upstreams while connecting to upstream (all servers are down, full or failed lately)";
+        connection.log_failure(exchange, routed, what, Some(&upstream.shared.name));
+        502
+    })
+}
+
+/// An answer whose status `proxy_next_upstream` names is a failure.
+fn refused_answer(exchange: &Exchange, retry: &RetryRule, answered: &Answered, upload: &Upload) -> Option<Failed> {
+    let status = exchange.response.status;
+    if !retry.concerns(status) {
+        return None;
+    }
+    let known = Known { replayable: !upload.has_begun, ..answered.known };
+    Some(Failed { failure: Failure::Status(status), known, what: format!("upstream answered {status}") })
+}
+
+/// Asks the retry rule, and releases the server unless it is to be asked again or its answer is passed on (`Err`).
+fn judge<'a>(
+    connection: &Connection,
+    exchange: &mut Exchange,
+    routed: &Routed<'_>,
+    retry: &RetryRule,
+    held: Held<'a>,
+    failed: Failed,
+    course: &mut Course,
+) -> Result<Next<'a>, Held<'a>> {
+    let now_ms = clock::coarse_ms();
+    let known = Known { fresh_retry_done: course.fresh_retry_done, ..failed.known };
+    let verdict = retry.judge(failed.failure, &known, course.tries_left, course.started_ms, now_ms);
+    let (upstream, peer) = (held.upstream, held.peer);
+    let name = upstream.shared.group.peers()[peer].settings().name.as_str();
+    if verdict == Verdict::PassOn {
+        return Err(held);
+    }
+    connection.log_failure(exchange, routed, &failed.what, Some(name));
+    if verdict == Verdict::SamePeerFresh {
+        course.fresh_retry_done = true;
+        upstream.counters(peer).retries.add(1);
+        return Ok(Next::Same(held));
+    }
+    let outcome = retry.outcome(failed.failure, &known, verdict);
+    let transition = held.release(outcome, now_ms);
+    report(connection, upstream, transition, &failed.what);
+    match verdict {
+        Verdict::NextPeer => {
+            upstream.counters(peer).retries.add(1);
+            Ok(Next::Other)
+        }
+        Verdict::Finish { status } => Ok(Next::Finish(status)),
+        Verdict::PassOn | Verdict::SamePeerFresh => Ok(Next::Finish(502)),
+    }
+}
+
+/// Tells of a server that went down or came back.
+fn report(connection: &Connection, upstream: &Upstream, transition: Option<Transition>, why: &str) {
+    let (peer, event, why) = match transition {
+        None => return,
+        Some(Transition::Down { peer }) => (peer, "down", why),
+        Some(Transition::Up { peer }) => (peer, "up", "answered again"),
+    };
+    let at_ms = connection.thread.dates.borrow_mut().unix_ms();
+    let reason = Reason { why: why.to_owned(), unix_ms: at_ms };
+    if let Ok(mut reasons) = upstream.shared.reasons.lock() {
+        reasons.insert(peer, reason);
+    }
+    connection.thread.events.send(Event {
+        at_ms,
+        event,
+        upstream: upstream.shared.name.clone(),
+        server: upstream.shared.group.peers()[peer].settings().name.clone(),
+        why: why.to_owned(),
+        count: 1,
+    });
+}
+
+/// The client went away: nothing can be sent, the log says 499.
+fn closed_by_client(exchange: &mut Exchange) -> After {
+    exchange.record.status = CLIENT_CLOSED;
+    After::Drop
+}
+
+fn render_key(connection: &Connection, exchange: &mut Exchange, routed: &Routed<'_>, rule: &ProxyRule) {
+    let Exchange { request, path, key, maps, record, .. } = exchange;
+    key.clear();
+    if let Some(text) = &routed.site.snapshot.router.upstreams()[rule.upstream].key {
+        let facts = connection.facts(request, routed, path, record, Some(rule), &[]);
+        text.render(&facts, &routed.site.maps, maps, key);
+    }
+}
+
+/// Passes the answer on.
+async fn pass_on(
+    connection: &mut Connection,
+    exchange: &mut Exchange,
+    routed: &mut Routed<'_>,
+    rule: &ProxyRule,
+    held: Held<'_>,
+    answered: Answered,
+    upload: &mut Upload,
+) -> After {
+    let Answered { mut link, head_length, .. } = answered;
+    routed.body_is_here = upload.is_done;
+    let started = Relay::start(connection, exchange, routed, head_length);
+    let (relayed, mut keep_alive, is_read, sent) = match started {
+        Err(error) => (Err(error), false, false, 0),
+        Ok((mut relay, keep_alive)) => {
+            let relayed =
+                attempt::relay(connection, exchange, routed, rule, &mut link, &mut relay, upload).await;
+            (relayed, keep_alive, relay.is_read(), relay.sent)
+        }
+    };
+    exchange.record.sent = sent;
+    keep_alive &= upload.is_done;
+    let now_ms = clock::coarse_ms();
+    if let Some(attempt) = exchange.record.attempts.last_mut() {
+        attempt.ended_ms = now_ms;
+    }
+    if relayed.is_ok() && is_read && upload.is_done {
+        keep(held.upstream, held.peer, link, exchange, now_ms);
+    }
+    finish(connection, exchange, routed, held, relayed, keep_alive)
+}
+
+/// Keeps the upstream connection, if it can serve another request.
+fn keep(upstream: &Upstream, peer: usize, mut link: Link, exchange: &Exchange, now_ms: u64) {
+    link.requests += 1;
+    // Bytes behind the answer belong to nobody: such a connection is never used again.
+    if exchange.response.keep_alive && exchange.from_upstream.is_empty() {
+        upstream.pool.borrow_mut().give(peer, link, now_ms);
+    }
+}
+
+fn finish(
+    connection: &Connection,
+    exchange: &mut Exchange,
+    routed: &Routed<'_>,
+    held: Held<'_>,
+    relayed: Result<(), RelayError>,
+    keep_alive: bool,
+) -> After {
+    let upstream = held.upstream;
+    let name = upstream.shared.group.peers()[held.peer].settings().name.as_str();
+    let (outcome, after) = match relayed {
+        Ok(()) => (Outcome::Success, if keep_alive { After::KeepAlive } else { After::Linger }),
+        Err(RelayError::Client) => (Outcome::Neutral, After::Drop),
+        Err(RelayError::Upstream(error)) => {
+            let what = format!("{error} while reading upstream: the answer is cut off");
+            connection.log_failure(exchange, routed, &what, Some(name));
+            (Outcome::Success, After::Drop)
+        }
+        Err(RelayError::Malformed(error)) => {
+            let what = format!("upstream sent a broken body: {error}: the answer is cut off");
+            connection.log_failure(exchange, routed, &what, Some(name));
+            (Outcome::Success, After::Drop)
+        }
+    };
+    let transition = held.release(outcome, clock::coarse_ms());
+    report(connection, upstream, transition, "");
+    after
+}

@@ -1,0 +1,96 @@
+//! Kept connections to the servers of one upstream, one thread's.
+
+use std::collections::VecDeque;
+
+use net::Stream;
+use route::UpstreamRule;
+
+/// A connection to an upstream server.
+#[derive(Debug)]
+pub(crate) struct Link {
+    pub(crate) stream: Stream,
+    /// Requests it has carried.
+    pub(crate) requests: u64,
+    pub(crate) created_ms: u64,
+    /// When it was last in use.
+    used_ms: u64,
+}
+
+impl Link {
+    pub(crate) fn new(stream: Stream, now_ms: u64) -> Self {
+        Self { stream, requests: 0, created_ms: now_ms, used_ms: now_ms }
+    }
+}
+
+/// The idle connections, by server; of each the one used last is used next.
+#[derive(Debug)]
+pub(crate) struct Pool {
+    idle: Vec<VecDeque<Link>>,
+    count: usize,
+    limit: usize,
+    timeout_ms: u64,
+    requests: u64,
+    time_ms: u64,
+}
+
+impl Pool {
+    pub(crate) fn new(rule: &UpstreamRule) -> Self {
+        Self {
+            idle: rule.servers.iter().map(|_| VecDeque::new()).collect(),
+            count: 0,
+            limit: rule.keepalive as usize,
+            timeout_ms: rule.keepalive_timeout_ms,
+            requests: rule.keepalive_requests,
+            time_ms: rule.keepalive_time_ms,
+        }
+    }
+
+    /// A connection to that server that was in use within `idle_ms` and on which nothing has come since.
+    pub(crate) fn take(&mut self, peer: usize, idle_ms: u64, now_ms: u64) -> Option<Link> {
+        let idle_ms = idle_ms.min(self.timeout_ms);
+        while let Some(mut link) = self.idle[peer].pop_back() {
+            self.count -= 1;
+            if now_ms.saturating_sub(link.used_ms) >= idle_ms {
+                // All the others are older.
+                self.idle[peer].push_back(link);
+                self.count += 1;
+                return None;
+            }
+            if link.stream.is_quiet() {
+                return Some(link);
+            }
+        }
+        None
+    }
+
+    /// Keeps a connection whose answer was read to its end, unless it has served its time.
+    pub(crate) fn give(&mut self, peer: usize, mut link: Link, now_ms: u64) {
+        let is_spent = link.requests >= self.requests || now_ms.saturating_sub(link.created_ms) >= self.time_ms;
+        if self.limit == 0 || is_spent {
+            return;
+        }
+        if self.count >= self.limit {
+            self.drop_oldest();
+        }
+        link.used_ms = now_ms;
+        self.idle[peer].push_back(link);
+        self.count += 1;
+    }
+
+    /// Closes what has been idle for too long, or was closed by its server.
+    pub(crate) fn sweep(&mut self, now_ms: u64) {
+        for links in &mut self.idle {
+            links.retain_mut(|link| {
+                now_ms.saturating_sub(link.used_ms) < self.timeout_ms && link.stream.is_quiet()
+            });
+        }
+        self.count = self.idle.iter().map(VecDeque::len).sum();
+    }
+
+    fn drop_oldest(&mut self) {
+        let oldest = self.idle.iter_mut().filter(|links| !links.is_empty()).min_by_key(|links| links[0].used_ms);
+        if oldest.and_then(VecDeque::pop_front).is_some() {
+            self.count -= 1;
+        }
+    }
+}

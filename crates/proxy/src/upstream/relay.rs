@@ -1,0 +1,198 @@
+//! The upstream's answer on its way to the client.
+
+use std::io;
+use std::task::{Context, Poll, ready};
+
+use net::{Buffer, Stream};
+use wire::{Body, BodyError, Framing, Known, encode};
+
+use crate::answer::{end_head, start_head, takes_chunks};
+use crate::connection::Connection;
+use crate::exchange::Exchange;
+use crate::limits::COALESCE;
+use crate::request::Routed;
+use crate::upstream::upload::append_piece;
+
+/// An answer on its way. Memory is bounded: no more is read from the upstream than the client has taken.
+#[derive(Debug)]
+pub(crate) struct Relay {
+    body: Body,
+    is_chunked: bool,
+    /// How much of `exchange.to_client` is written.
+    written: usize,
+    /// Content at the front of the upstream's bytes that is on its way, and framing behind it.
+    segment: usize,
+    skip: usize,
+    /// Waits for the client to take bytes, not for the upstream.
+    pub(crate) waits_for_client: bool,
+    /// Bytes that went to the client.
+    pub(crate) sent: u64,
+}
+
+/// Why an answer ended early.
+#[derive(Debug)]
+pub(crate) enum RelayError {
+    /// The client's connection broke, or the client went away.
+    Client,
+    /// The upstream's connection broke or closed.
+    Upstream(io::Error),
+    /// The answer's body is malformed or cut off.
+    Malformed(BodyError),
+}
+
+impl Relay {
+    /// Writes the answer's head, and what is here of its body, to `exchange.to_client`. The answer's own head lies at
+    /// the front of the upstream's bytes and is gone afterwards.
+    pub(crate) fn start(
+        connection: &Connection,
+        exchange: &mut Exchange,
+        routed: &Routed<'_>,
+        head_length: usize,
+    ) -> Result<(Self, bool), RelayError> {
+        let is_head = exchange.request.method.of(connection.head_bytes()) == b"HEAD";
+        let framing = exchange.response.framing;
+        let has_length = matches!(framing, Framing::None | Framing::Length(_));
+        let is_chunked = !has_length && takes_chunks(exchange) && !is_head;
+        let ends_by_close = !has_length && !is_chunked;
+        let keep_alive = !ends_by_close && connection.may_keep_alive(exchange, routed);
+        build_head(connection, exchange, routed, is_chunked, keep_alive);
+        exchange.record.head_bytes = exchange.to_client.len() as u64;
+        exchange.from_upstream.consume(head_length);
+        let body = Body::new(framing);
+        let mut relay = Self {
+            body,
+            is_chunked,
+            written: 0,
+            segment: 0,
+            skip: 0,
+            waits_for_client: false,
+            sent: 0,
+        };
+        while exchange.to_client.len() < COALESCE && relay.copy_piece(exchange)? {}
+        Ok((relay, keep_alive))
+    }
+
+    /// Moves on as far as both sides allow; ready when the whole answer is with the client.
+    pub(crate) fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        client: &mut Stream,
+        upstream: &mut Stream,
+        exchange: &mut Exchange,
+    ) -> Poll<Result<(), RelayError>> {
+        loop {
+            self.waits_for_client = true;
+            ready!(self.poll_send(cx, client, exchange)).map_err(|_| RelayError::Client)?;
+            if self.body.ended() {
+                return client.poll_flush(cx).map_err(|_| RelayError::Client);
+            }
+            if self.next_piece(exchange)? {
+                continue;
+            }
+            self.waits_for_client = false;
+            // What TLS holds back of earlier pieces must not wait for the next one.
+            let _ = client.poll_flush(cx).map_err(|_| RelayError::Client)?;
+            exchange.from_upstream.compact();
+            if ready!(upstream.poll_read(cx, &mut exchange.from_upstream)).map_err(RelayError::Upstream)? == 0 {
+                self.body.end_of_stream().map_err(RelayError::Malformed)?;
+                if self.is_chunked {
+                    append_piece(&mut exchange.to_client, b"", &self.body, true);
+                }
+            }
+        }
+    }
+
+    /// Whether the upstream's answer was read to its end.
+    pub(crate) fn is_read(&self) -> bool {
+        self.body.ended()
+    }
+
+    fn poll_send(
+        &mut self,
+        cx: &mut Context<'_>,
+        client: &mut Stream,
+        exchange: &mut Exchange,
+    ) -> Poll<io::Result<()>> {
+        while self.written < exchange.to_client.len() {
+            let n = ready!(client.poll_write(cx, &exchange.to_client[self.written..]))?;
+            self.written += n;
+            self.sent += n as u64;
+        }
+        exchange.to_client.clear();
+        self.written = 0;
+        while self.segment > 0 {
+            let n = ready!(client.poll_write(cx, &exchange.from_upstream.data()[..self.segment]))?;
+            exchange.from_upstream.consume(n);
+            self.segment -= n;
+            self.sent += n as u64;
+        }
+        exchange.from_upstream.consume(std::mem::take(&mut self.skip));
+        Poll::Ready(Ok(()))
+    }
+
+    /// Finds the next piece of the body among what is here: chunks are copied, plain content is left where it is.
+    fn next_piece(&mut self, exchange: &mut Exchange) -> Result<bool, RelayError> {
+        if self.is_chunked {
+            return self.copy_piece(exchange);
+        }
+        let piece = self.body.next(exchange.from_upstream.data()).map_err(RelayError::Malformed)?;
+        exchange.from_upstream.consume(piece.data.start);
+        self.segment = piece.data.len();
+        self.skip = piece.consumed - piece.data.end;
+        Ok(piece.consumed > 0)
+    }
+
+    fn copy_piece(&mut self, exchange: &mut Exchange) -> Result<bool, RelayError> {
+        let from: &mut Buffer = &mut exchange.from_upstream;
+        if self.body.ended() {
+            return Ok(false);
+        }
+        let piece = self.body.next(from.data()).map_err(RelayError::Malformed)?;
+        if piece.consumed == 0 {
+            return Ok(false);
+        }
+        append_piece(&mut exchange.to_client, &from.data()[piece.data.clone()], &self.body, self.is_chunked);
+        from.consume(piece.consumed);
+        Ok(true)
+    }
+}
+
+fn build_head(
+    connection: &Connection,
+    exchange: &mut Exchange,
+    routed: &Routed<'_>,
+    is_chunked: bool,
+    keep_alive: bool,
+) {
+    let Exchange { response, to_client: out, from_upstream, record, .. } = exchange;
+    record.status = response.status;
+    out.clear();
+    start_head(out, response.status, connection.thread.dates.borrow_mut().http());
+    let head = from_upstream.data();
+    for field in &response.fields {
+        let is_ours = matches!(field.known, Known::Date | Known::Server | Known::ContentLength);
+        if !field.hop && !is_ours {
+            encode::copied_field(out, head, field);
+        }
+    }
+    match response.framing {
+        Framing::Length(length) => length_field(out, length),
+        // The length that a HEAD or a 304 speaks of is not this answer's, but the client wants to know it.
+        Framing::None => {
+            if let Some(field) = wire::find(&response.fields, Known::ContentLength) {
+                encode::copied_field(out, head, field);
+            }
+        }
+        Framing::Chunked | Framing::UntilClose if is_chunked => {
+            out.extend_from_slice(b"Transfer-Encoding: chunked\r\n");
+        }
+        Framing::Chunked | Framing::UntilClose => {}
+    }
+    end_head(out, keep_alive, routed.settings.keepalive_header_s);
+}
+
+fn length_field(out: &mut Vec<u8>, length: u64) {
+    out.extend_from_slice(b"Content-Length: ");
+    encode::decimal(out, length);
+    out.extend_from_slice(b"\r\n");
+}
