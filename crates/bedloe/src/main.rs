@@ -1,3 +1,61 @@
-//! bedloe: a high-availability kit for Liberty servers.
+//! bedloe: a high-availability kit for Liberty servers. The program's table of contents: one subcommand a job.
 
-fn main() {}
+mod check;
+mod diagnostics;
+mod files;
+mod lab;
+mod load;
+mod run;
+mod stand_in;
+mod summary;
+mod table;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// A high-availability kit for WebSphere/Open Liberty servers: balancer, load injector, lab.
+#[derive(Debug, Parser)]
+#[command(name = "bedloe", version, propagate_version = true, arg_required_else_help = true)]
+struct Program {
+    #[command(subcommand)]
+    job: Job,
+}
+
+#[derive(Debug, Subcommand)]
+enum Job {
+    Run(run::RunArgs),
+    Check(check::CheckArgs),
+    Load(load::LoadArgs),
+    Lab(lab::LabArgs),
+    StandIn(stand_in::StandInArgs),
+}
+
+fn main() -> ExitCode {
+    let program = match Program::try_parse() {
+        Ok(program) => program,
+        Err(error) => return usage(&error),
+    };
+    let done = match program.job {
+        Job::Run(args) => run::run(args),
+        Job::Check(args) => check::run(args),
+        Job::Load(args) => load::run(args),
+        Job::Lab(args) => lab::run(args),
+        Job::StandIn(args) => stand_in::run(args),
+    };
+    done.unwrap_or_else(|error| {
+        eprintln!("bedloe: {error:#}");
+        ExitCode::FAILURE
+    })
+}
+
+/// Shows what clap has to say. A bad flag of `load` exits as k6 does, 255; of the others as clap does, 2.
+fn usage(error: &clap::Error) -> ExitCode {
+    let _ = error.print();
+    let is_load = std::env::args_os().nth(1).is_some_and(|job| job == "load");
+    match error.exit_code() {
+        0 => ExitCode::SUCCESS,
+        _ if is_load => ExitCode::from(255),
+        code => ExitCode::from(u8::try_from(code).unwrap_or(2)),
+    }
+}

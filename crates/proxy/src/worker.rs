@@ -117,6 +117,11 @@ impl Running {
         self.order.send_replace(Order::Stop);
     }
 
+    /// Whether it was told to drain or stop, or a thread ended by itself.
+    pub fn is_ending(&self) -> bool {
+        *self.order.borrow() != Order::Serve || self.threads.iter().any(JoinHandle::is_finished)
+    }
+
     /// Whether all threads have ended.
     pub fn has_ended(&self) -> bool {
         self.threads.iter().all(JoinHandle::is_finished)
