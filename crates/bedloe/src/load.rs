@@ -28,7 +28,7 @@ const SIGNAL: u8 = 105;
 ///
 /// Exit codes are k6's: 0, 99 a threshold was crossed, 104 bad options, 105 ended by a signal, 255 bad flags.
 #[derive(Debug, Args)]
-pub struct LoadArgs {
+pub(crate) struct LoadArgs {
     /// What to GET: http://... or https://...
     #[arg(value_name = "URL")]
     target: String,
@@ -90,7 +90,7 @@ pub struct LoadArgs {
 }
 
 /// Runs the load test that the arguments ask for.
-pub fn run(args: LoadArgs) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(args: LoadArgs) -> anyhow::Result<ExitCode> {
     let plan = match plan(&args) {
         Ok(plan) => plan,
         Err(error) => return bad_options(&error),
@@ -108,8 +108,8 @@ pub fn run(args: LoadArgs) -> anyhow::Result<ExitCode> {
     console.clear();
     if args.summary_mode != Mode::Disabled {
         print_summary(&report, args.summary_mode)?;
-        if let Some(path) = &args.summary_export {
-            export(&report, path)?;
+        if let Some(path) = args.summary_export {
+            export(&report, &path)?;
         }
     }
     console.finish(&report)?;
@@ -121,7 +121,7 @@ pub fn run(args: LoadArgs) -> anyhow::Result<ExitCode> {
 }
 
 /// Whether the standard output shows colours.
-pub fn colour() -> bool {
+pub(crate) fn colour() -> bool {
     io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 

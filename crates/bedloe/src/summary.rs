@@ -9,7 +9,7 @@ use load::{Metric, Report, Value, Verdict};
 
 /// How much of it is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum Mode {
+pub(crate) enum Mode {
     /// The metrics that matter most.
     Compact,
     /// All metrics.
@@ -31,7 +31,7 @@ const SECTIONS: [(Section, &str); 3] =
     [(Section::Http, "HTTP"), (Section::Execution, "EXECUTION"), (Section::Network, "NETWORK")];
 
 /// The whole summary, from its first block to its last line.
-pub fn render(report: &Report, mode: Mode, colour: bool) -> String {
+pub(crate) fn render(report: &Report, mode: Mode, colour: bool) -> String {
     if mode == Mode::Disabled {
         return String::new();
     }

@@ -70,7 +70,10 @@ impl Client {
         let failure = match result {
             Ok(status) if EXPECTED.contains(&status) => None,
             Ok(status) => Some(Failure::status(status)),
-            Err(failure) => Some(failure),
+            Err(failure) => {
+                lap.split();
+                Some(failure)
+            }
         };
         self.live.requests.add(1);
         self.live.failed.add(u64::from(failure.is_some()));

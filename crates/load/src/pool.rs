@@ -95,8 +95,7 @@ pub(crate) struct Pool {
 
 impl Pool {
     /// A pool with the right to make `promised` users of its own.
-    pub(crate) fn new(promised: u32, live: &Live) -> Self {
-        live.users.set(u64::from(promised));
+    pub(crate) fn new(promised: u32) -> Self {
         Self { idle: RefCell::default(), unmade: Cell::new(promised), active: Cell::new(0), all_idle: Notify::new() }
     }
 
@@ -172,17 +171,18 @@ mod tests {
     fn promised_users_come_first_then_one_for_each_drop_then_a_warning() {
         let live = Live::default();
         let budget = Budget::new(Users::Promised { pre_allocated: 1, max: 2 });
-        let pool = Pool::new(1, &live);
+        let pool = Pool::new(1);
         let seen: Vec<&str> = (0..5).map(|_| name(&pool.take(&budget, &live))).collect();
         assert_eq!(seen, ["new", "dropped, one made", "idle", "dropped, warned", "dropped"]);
-        assert_eq!((live.users.get(), live.active.get()), (2, 2));
+        // The promised one is counted where the promise is made.
+        assert_eq!((live.users.get(), live.active.get()), (1, 2));
     }
 
     #[test]
     fn on_demand_nothing_is_dropped_below_the_limit() {
         let live = Live::default();
         let budget = Budget::new(Users::OnDemand);
-        let pool = Pool::new(0, &live);
+        let pool = Pool::new(0);
         assert_eq!(name(&pool.take(&budget, &live)), "new");
         assert_eq!(name(&pool.take(&budget, &live)), "new");
         assert_eq!(live.users.get(), 2);
@@ -192,7 +192,7 @@ mod tests {
     fn the_most_recently_used_user_is_next() {
         let live = Live::default();
         let budget = Budget::new(Users::OnDemand);
-        let pool = Pool::new(2, &live);
+        let pool = Pool::new(2);
         let seats: Vec<Rc<Seat>> = (0..2)
             .filter_map(|_| match pool.take(&budget, &live) {
                 Taken::New(seat) => Some(seat),

@@ -194,6 +194,7 @@ impl Test {
         };
         let (spare, spares) = channel();
         let live = Arc::new(Live::default());
+        live.users.set(u64::from(promised));
         let worker = Worker {
             plan: Arc::clone(&self.plan),
             thread,

@@ -25,6 +25,8 @@ pub(crate) struct Samples {
     /// `http_req_duration` is kept as two, and made of both when asked for: one recording less a request.
     expected: Trend,
     unexpected: Trend,
+    /// Requests over a kept connection, whose three times of 0 are recorded all at once by [`Samples::settle`].
+    reused: u64,
     blocked: Trend,
     connecting: Trend,
     tls_handshaking: Trend,
@@ -48,9 +50,13 @@ impl Samples {
                 self.failures.add(failure);
             }
         }
-        self.blocked.record(timings.blocked);
-        self.connecting.record(timings.connecting);
-        self.tls_handshaking.record(timings.tls_handshaking);
+        if timings.blocked == 0 {
+            self.reused += 1;
+        } else {
+            self.blocked.record(timings.blocked);
+            self.connecting.record(timings.connecting);
+            self.tls_handshaking.record(timings.tls_handshaking);
+        }
         self.sending.record(timings.sending);
         self.waiting.record(timings.waiting);
         self.receiving.record(timings.receiving);
@@ -63,8 +69,17 @@ impl Samples {
         self.iteration_duration.record(ended_ns.saturating_sub(began_ns));
     }
 
+    /// Records what was put off; to be called before the samples are handed over.
+    pub(crate) fn settle(&mut self) {
+        let reused = std::mem::take(&mut self.reused);
+        for trend in [&mut self.blocked, &mut self.connecting, &mut self.tls_handshaking] {
+            trend.record_many(0, reused);
+        }
+    }
+
     /// Adds what another thread, or an earlier second, measured.
     pub(crate) fn merge(&mut self, other: &Self) {
+        debug_assert_eq!(other.reused, 0, "settle comes before merge");
         for (mine, theirs) in self.trends_mut().into_iter().zip(other.trends()) {
             mine.merge(theirs);
         }
@@ -73,6 +88,7 @@ impl Samples {
 
     /// Forgets everything, keeping the memory.
     pub(crate) fn clear(&mut self) {
+        self.reused = 0;
         for trend in self.trends_mut() {
             trend.clear();
         }

@@ -80,7 +80,7 @@ impl Worker {
         let Some(start_ns) = wait_for_start(&mut self.phase).await else { return Ok(()) };
         let desk = Rc::new(Desk {
             source: self.plan.source.clone(),
-            pool: Pool::new(self.promised, &self.live),
+            pool: Pool::new(self.promised),
             live: Arc::clone(&self.live),
             samples: std::cell::RefCell::default(),
         });
@@ -90,7 +90,8 @@ impl Worker {
             () = stopped(&mut phase) => Ok(()),
         };
         self.live.interrupted.add(desk.pool.active());
-        self.tell(Message::Samples { second: LAST, samples: Box::new(desk.samples.take()) });
+        self.live.active.set(0);
+        self.hand_over(LAST, &desk);
         result
     }
 
@@ -104,7 +105,7 @@ impl Worker {
         };
         tokio::select! {
             result = test => result,
-            () = self.hand_over(start_ns, desk) => Ok(()),
+            () = self.hand_over_each_second(start_ns, desk) => Ok(()),
         }
     }
 
@@ -144,18 +145,23 @@ impl Worker {
     }
 
     /// Hands over what was measured at the end of each second.
-    async fn hand_over(&self, start_ns: u64, desk: &Rc<Desk>) {
+    async fn hand_over_each_second(&self, start_ns: u64, desk: &Rc<Desk>) {
         for second in 0.. {
             let end_ns = start_ns + (second + 1) * SECOND_NS;
             tokio::time::sleep(Duration::from_nanos(end_ns.saturating_sub(now_ns()))).await;
-            let empty = self.spare.try_recv().unwrap_or_default();
-            let samples = Box::new(desk.samples.replace(*empty));
-            self.tell(Message::Samples { second, samples });
+            self.hand_over(second, desk);
         }
     }
 }
 
 impl Worker {
+    fn hand_over(&self, second: u64, desk: &Rc<Desk>) {
+        let empty = self.spare.try_recv().unwrap_or_default();
+        let mut samples = Box::new(desk.samples.replace(*empty));
+        samples.settle();
+        self.tell(Message::Samples { second, samples });
+    }
+
     /// Nobody listens any more once the test was given up: then there is nothing to tell.
     fn tell(&self, message: Message) {
         let _ = self.messages.send((self.thread, message));

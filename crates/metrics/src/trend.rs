@@ -51,6 +51,24 @@ impl Trend {
         self.keep(ns);
     }
 
+    /// Adds the same value `n` times.
+    pub fn record_many(&mut self, ns: u64, n: u64) {
+        if n == 0 {
+            return;
+        }
+        self.count += n;
+        self.sum_ns += u128::from(ns) * u128::from(n);
+        self.min_ns = self.min_ns.min(ns);
+        self.max_ns = self.max_ns.max(ns);
+        let few = usize::try_from(n).ok().filter(|n| !self.in_histogram && self.first.len() + n <= EXACT);
+        if let Some(n) = few {
+            self.first.resize(self.first.len() + n, ns);
+        } else {
+            self.spill();
+            record_in(self.histogram_mut(), ns, n);
+        }
+    }
+
     /// Adds all values of another trend.
     pub fn merge(&mut self, other: &Self) {
         self.count += other.count;
@@ -128,7 +146,7 @@ impl Trend {
             }
             self.spill();
         }
-        record_in(self.histogram_mut(), ns);
+        record_in(self.histogram_mut(), ns, 1);
     }
 
     /// From here on the histogram holds what the list held.
@@ -140,7 +158,7 @@ impl Trend {
         let mut first = std::mem::take(&mut self.first);
         let histogram = self.histogram_mut();
         for ns in first.drain(..) {
-            record_in(histogram, ns);
+            record_in(histogram, ns, 1);
         }
         self.first = first;
     }
@@ -170,8 +188,8 @@ impl Trend {
 
 /// The histogram grows with the values that it meets, up to [`LONGEST_NS`].
 #[inline]
-fn record_in(histogram: &mut Histogram<u64>, ns: u64) {
-    histogram.record(ns.min(LONGEST_NS)).expect("a histogram that resizes takes any value");
+fn record_in(histogram: &mut Histogram<u64>, ns: u64, n: u64) {
+    histogram.record_n(ns.min(LONGEST_NS), n).expect("a histogram that resizes takes any value");
 }
 
 /// The middle of the buckets that hold two ranks.

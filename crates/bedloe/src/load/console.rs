@@ -13,7 +13,7 @@ const PLAIN_EVERY_NS: u64 = 5_000_000_000;
 
 /// Where progress goes.
 #[derive(Debug)]
-pub struct Console {
+pub(crate) struct Console {
     scenario: Scenario,
     bar: Option<ProgressBar>,
     plain: bool,
@@ -23,7 +23,7 @@ pub struct Console {
 
 impl Console {
     /// Says what is going to be done, unless it is to be quiet.
-    pub fn new(plan: &Plan, target: &str, quiet: bool) -> anyhow::Result<Self> {
+    pub(crate) fn new(plan: &Plan, target: &str, quiet: bool) -> anyhow::Result<Self> {
         let scenario = Scenario::of(plan);
         let is_terminal = io::stdout().is_terminal();
         let bar = if is_terminal && !quiet { Some(bar()?) } else { None };
@@ -35,7 +35,7 @@ impl Console {
     }
 
     /// Shows how the test is getting on.
-    pub fn show(&mut self, progress: &Progress) {
+    pub(crate) fn show(&mut self, progress: &Progress) {
         self.last = progress.clone();
         for warning in &progress.warnings {
             self.warn(progress.elapsed_ns, warning);
@@ -54,14 +54,14 @@ impl Console {
     }
 
     /// Makes room for the summary.
-    pub fn clear(&self) {
+    pub(crate) fn clear(&self) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }
     }
 
     /// The last report, and why the exit code is not 0.
-    pub fn finish(&self, report: &Report) -> anyhow::Result<()> {
+    pub(crate) fn finish(&self, report: &Report) -> anyhow::Result<()> {
         if self.plain || self.bar.is_some() {
             let cut_off = report.outcome == Outcome::Interrupted;
             self.print(&self.last, if cut_off { Mark::CutOff } else { Mark::Done })?;

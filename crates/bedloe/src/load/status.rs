@@ -6,22 +6,22 @@ const SECOND_NS: u64 = 1_000_000_000;
 
 /// What of the plan is shown while it runs.
 #[derive(Debug)]
-pub struct Scenario {
+pub(crate) struct Scenario {
     /// As in `10.00 iterations/s for 3s (maxVUs: 2-12, gracefulStop: 1s)`.
-    pub description: String,
+    pub(crate) description: String,
     /// With the graceful stop.
-    pub longest_ns: u64,
+    pub(crate) longest_ns: u64,
     /// Of the schedule.
-    pub duration_ns: u64,
+    pub(crate) duration_ns: u64,
     /// The most users there can be.
-    pub max_users: u32,
+    pub(crate) max_users: u32,
     /// The highest rate, for the width of rates.
     peak_per_s: f64,
 }
 
 /// How the scenario stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mark {
+pub(crate) enum Mark {
     /// Iterations are started.
     Running,
     /// Iterations are only finished.
@@ -34,7 +34,7 @@ pub enum Mark {
 
 impl Scenario {
     /// Takes from the plan what will be shown.
-    pub fn of(plan: &Plan) -> Self {
+    pub(crate) fn of(plan: &Plan) -> Self {
         let graceful_ns = plan.graceful_stop_ms * 1_000_000;
         let duration_ns = plan.schedule.duration_ns();
         let max_users = plan.users.max();
@@ -57,7 +57,7 @@ impl Scenario {
     }
 
     /// `running (0m05.0s), 0012/0020 VUs, 40000 complete and 0 interrupted iterations`.
-    pub fn running(&self, progress: &Progress) -> String {
+    pub(crate) fn running(&self, progress: &Progress) -> String {
         let time = running_time(progress.elapsed_ns, self.longest_ns);
         let (iterations, interrupted) = (progress.iterations, progress.interrupted);
         let users = self.users(progress);
@@ -65,7 +65,7 @@ impl Scenario {
     }
 
     /// `00/05 VUs  1.0s/5s  50.00 iters/s`, which stands behind the bar.
-    pub fn details(&self, progress: &Progress, mark: Mark) -> String {
+    pub(crate) fn details(&self, progress: &Progress, mark: Mark) -> String {
         let total = whole(self.duration_ns);
         let time = match mark {
             Mark::Running | Mark::CutOff => {
@@ -79,7 +79,7 @@ impl Scenario {
     }
 
     /// How much of the schedule is over, 0 to 100.
-    pub fn percent(&self, progress: &Progress) -> u64 {
+    pub(crate) fn percent(&self, progress: &Progress) -> u64 {
         (progress.elapsed_ns.min(self.duration_ns) * 100 + self.duration_ns / 2) / self.duration_ns.max(1)
     }
 
@@ -91,12 +91,12 @@ impl Scenario {
 
 impl Mark {
     /// The mark of a progress report.
-    pub fn of(progress: &Progress) -> Self {
+    pub(crate) fn of(progress: &Progress) -> Self {
         if progress.elapsed_ns < progress.duration_ns { Self::Running } else { Self::Stopping }
     }
 
     /// As k6 shows it.
-    pub fn sign(self) -> char {
+    pub(crate) fn sign(self) -> char {
         match self {
             Self::Running => ' ',
             Self::Stopping => '↓',
@@ -107,7 +107,7 @@ impl Mark {
 }
 
 /// A duration in Go's manner: `30s`, `5m0s`, `1h0m0s`, `1.5s`, `250ms`.
-pub fn whole(ns: u64) -> String {
+pub(crate) fn whole(ns: u64) -> String {
     if ns > 0 && ns < SECOND_NS {
         return format!("{}ms", trimmed(ns, 1_000_000));
     }

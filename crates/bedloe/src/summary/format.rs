@@ -2,7 +2,7 @@
 //! point because k6's is, and shows: 29 of 100 is 28.99%.
 
 /// A duration in milliseconds: `0s`, `999ns`, `123.45µs`, `12.34ms`, `1.99s`, `1m1s`, `25h1m1s`.
-pub fn duration(ms: f64) -> String {
+pub(crate) fn duration(ms: f64) -> String {
     if ms <= 0.0 {
         return "0s".into();
     }
@@ -24,17 +24,17 @@ pub fn duration(ms: f64) -> String {
 }
 
 /// A part as a percentage: always two decimals.
-pub fn percent(part: f64) -> String {
+pub(crate) fn percent(part: f64) -> String {
     format!("{:.2}%", (part * 100.0 * 100.0).trunc() / 100.0)
 }
 
 /// Any other number: up to six decimals.
-pub fn number(value: f64) -> String {
+pub(crate) fn number(value: f64) -> String {
     trimmed(format!("{value:.6}"))
 }
 
 /// Bytes: decimal units, one decimal below ten.
-pub fn bytes(value: f64) -> String {
+pub(crate) fn bytes(value: f64) -> String {
     const UNITS: [&str; 7] = ["B", "kB", "MB", "GB", "TB", "PB", "EB"];
     if value < 10.0 {
         return format!("{value} B");

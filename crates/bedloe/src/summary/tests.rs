@@ -143,7 +143,8 @@ fn colours_are_k6s() {
     for line in [
         "  █ \u{1b}[1mTOTAL RESULTS\u{1b}[0m \n",
         "    \u{1b}[1mHTTP\u{1b}[0m\n",
-        "    http_reqs\u{1b}[2;37m......................:\u{1b}[0m \u{1b}[36m8\u{1b}[0m      \u{1b}[2;36m1.999269/s\u{1b}[0m\n",
+        "    http_reqs\u{1b}[2;37m......................:\u{1b}[0m ",
+        " \u{1b}[36m8\u{1b}[0m      \u{1b}[2;36m1.999269/s\u{1b}[0m\n",
     ] {
         assert!(text.contains(line), "{line:?}");
     }

@@ -1,6 +1,10 @@
 //! The program's tests against the outside: one binary, one module a subject. Unit tests live beside the code.
 
+mod faults;
+mod lab;
+mod load;
 mod nginx_paths;
 mod nginx_picks;
+mod stand_in;
 mod support;
 mod tidy;

@@ -11,10 +11,12 @@ fn constant(rate: u64, unit_ns: u64, duration_ns: u64) -> Schedule {
     Schedule::Constant(ConstantArrivalRate::new(rate, unit_ns, duration_ns).unwrap())
 }
 
+fn stages_of(stages: &[(u64, u64)]) -> Vec<Stage> {
+    stages.iter().map(|(target, duration_ns)| Stage { target: *target, duration_ns: *duration_ns }).collect()
+}
+
 fn ramping(start: u64, stages: &[(u64, u64)]) -> Schedule {
-    let stages: Vec<Stage> =
-        stages.iter().map(|(target, duration_ns)| Stage { target: *target, duration_ns: *duration_ns }).collect();
-    Schedule::Ramping(RampingArrivalRate::new(start, S, &stages).unwrap())
+    Schedule::Ramping(RampingArrivalRate::new(start, S, &stages_of(stages)).unwrap())
 }
 
 fn all(schedule: &Schedule) -> Vec<u64> {
@@ -88,7 +90,11 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 
     #[test]
-    fn threads_together_make_exactly_the_schedule(rate in 1..3000_u64, unit in 1_000_000..10 * S, threads in 1..9_u64) {
+    fn threads_together_make_exactly_the_schedule(
+        rate in 1..3000_u64,
+        unit in 1_000_000..10 * S,
+        threads in 1..9_u64,
+    ) {
         let unit = unit.max(rate * 1000);
         let schedule = constant(rate, unit, 2 * S);
         let whole = all(&schedule);
@@ -101,7 +107,7 @@ proptest! {
     fn a_ramp_is_its_area(start in 0..500_u64, stages in stages()) {
         let total_ns: u64 = stages.iter().map(|stage| stage.1).sum();
         prop_assume!(total_ns >= S);
-        let made: Vec<Stage> = stages.iter().map(|(target, duration_ns)| Stage { target: *target, duration_ns: *duration_ns }).collect();
+        let made = stages_of(&stages);
         let Ok(ramp) = RampingArrivalRate::new(start, S, &made) else { return Ok(()) };
         let starts = all(&Schedule::Ramping(ramp));
         prop_assert!(starts.is_sorted());

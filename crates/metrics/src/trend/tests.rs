@@ -61,6 +61,22 @@ fn a_cleared_trend_starts_anew() {
     assert!((trend.percentile_ns(50.0) - 9.0).abs() < 1e-9);
 }
 
+#[test]
+fn many_at_once_are_many_one_by_one() {
+    for (before, n) in [(0, 0), (10, 5), (900, 100), (900, 101), (2000, 3)] {
+        let mut at_once = of(&vec![40; before]);
+        at_once.record_many(7, n);
+        let mut values = vec![40; before];
+        values.resize(before + n as usize, 7);
+        let singly = of(&values);
+        assert_eq!(
+            (at_once.count(), at_once.sum_ns(), at_once.min_ns()),
+            (singly.count(), singly.sum_ns(), singly.min_ns())
+        );
+        assert!((at_once.percentile_ns(30.0) - singly.percentile_ns(30.0)).abs() < 1e-9, "{before} and {n}");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 

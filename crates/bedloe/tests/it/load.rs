@@ -1,0 +1,279 @@
+//! `bedloe load` from outside: counts, exit codes, the export, and the summary beside a real k6's.
+#![allow(clippy::unwrap_used, clippy::print_stderr, reason = "a test may panic, and says what it skips")]
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::process::{Command, Output, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+
+use rustix::process::{Pid, Signal, kill_process};
+
+const BODY: &str = "{\"message\":\"Hello from liberty-1, this is 58 bytes of text\"}";
+
+/// A server whose path says how it behaves; it lives as long as the test's process.
+struct Server {
+    address: SocketAddr,
+    requests: Arc<AtomicU64>,
+}
+
+impl Server {
+    fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let requests = Arc::new(AtomicU64::new(0));
+        let counter = Arc::clone(&requests);
+        thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let counter = Arc::clone(&counter);
+                thread::spawn(move || serve(stream, &counter));
+            }
+        });
+        Self { address, requests }
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
+    fn requests(&self) -> u64 {
+        self.requests.load(Ordering::SeqCst)
+    }
+}
+
+/// Answers requests until the path says otherwise, or the client goes.
+fn serve(stream: TcpStream, counter: &AtomicU64) -> Option<()> {
+    stream.set_nodelay(true).ok()?;
+    let mut writer = stream.try_clone().ok()?;
+    let mut reader = BufReader::new(stream);
+    loop {
+        let path = read_request(&mut reader)?;
+        counter.fetch_add(1, Ordering::SeqCst);
+        let (status, length) =
+            if path == "/500" { ("500 Internal Server Error", BODY.len()) } else { ("200 OK", BODY.len()) };
+        let head = format!("HTTP/1.1 {status}\r\nContent-Length: {length}\r\n\r\n");
+        let answer = match path.as_str() {
+            "/half" => {
+                write!(writer, "{head}{}", &BODY[..10]).ok()?;
+                return None;
+            }
+            "/never" => {
+                // Until the client goes.
+                let _ = reader.read(&mut [0]);
+                return None;
+            }
+            "/interim" => format!("HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n{head}{BODY}"),
+            "/chunks" => "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n".to_owned(),
+            _ => format!("{head}{BODY}"),
+        };
+        writer.write_all(answer.as_bytes()).ok()?;
+        if path == "/close" {
+            return None;
+        }
+    }
+}
+
+fn read_request(reader: &mut impl BufRead) -> Option<String> {
+    let mut first = String::new();
+    reader.read_line(&mut first).ok()?;
+    let path = first.split(' ').nth(1)?.to_owned();
+    let mut line = String::new();
+    while line != "\r\n" {
+        line.clear();
+        if reader.read_line(&mut line).ok()? == 0 {
+            return None;
+        }
+    }
+    Some(path)
+}
+
+fn load(line: &str, url: &str) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_bedloe"));
+    command.arg("load").args(line.split_whitespace()).arg(url).stdin(Stdio::null());
+    command
+}
+
+fn run(line: &str, url: &str) -> (Option<i32>, String, String) {
+    let Output { status, stdout, stderr } = load(line, url).output().unwrap();
+    (status.code(), String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap())
+}
+
+/// The first value in a row of the summary.
+fn value(summary: &str, metric: &str) -> String {
+    let row = summary.lines().find(|line| line.trim_start().starts_with(&format!("{metric}.")));
+    let row = row.unwrap_or_else(|| panic!("no row {metric} in {summary}"));
+    row.split_once(": ").unwrap().1.split_whitespace().next().unwrap().to_owned()
+}
+
+#[test]
+fn a_constant_rate_starts_exactly_its_iterations() {
+    let server = Server::start();
+    let export = tempfile::NamedTempFile::new().unwrap();
+    let line = format!("--rate 300 --duration 2s --summary-export {}", export.path().display());
+    let (code, out, err) = run(&line, &server.url("/ok"));
+    assert_eq!(code, Some(0), "{out}{err}");
+    assert_eq!(value(&out, "http_reqs"), "600");
+    assert_eq!(value(&out, "iterations"), "600");
+    assert_eq!(value(&out, "http_req_failed"), "0.00%");
+    assert_eq!(server.requests(), 600);
+    assert!(out.contains("600 complete and 0 interrupted iterations\ndefault ✓ [ 100% ]"), "{out}");
+    let json: serde_json::Value = serde_json::from_reader(export.as_file()).unwrap();
+    assert_eq!(json["metrics"]["http_reqs"]["count"], 600);
+    assert_eq!(json["metrics"]["http_req_failed"]["fails"], 600);
+    assert!(json["metrics"]["http_req_duration"]["p(95)"].as_f64().unwrap() > 0.0);
+}
+
+#[test]
+fn threads_share_a_ramp_out() {
+    let server = Server::start();
+    let line = "--threads 2 --stage 1s:400 --stage 1s:0 --pre-allocated-vus 64 --max-vus 200 --summary-mode full";
+    let (code, out, err) = run(line, &server.url("/chunks"));
+    assert_eq!(code, Some(0), "{out}{err}");
+    assert_eq!(value(&out, "iterations"), "400");
+    assert_eq!(value(&out, "http_req_failed"), "0.00%");
+    assert!(out.contains("    start_delay"), "{out}");
+}
+
+#[test]
+fn answers_that_are_not_whole_or_not_expected_are_failures_and_nothing_is_sent_twice() {
+    for (path, failed, sent) in
+        [("/half", "100.00%", 20), ("/500", "100.00%", 20), ("/close", "0.00%", 20), ("/interim", "0.00%", 20)]
+    {
+        let server = Server::start();
+        let (code, out, err) = run("--rate 20 --duration 1s", &server.url(path));
+        assert_eq!(code, Some(0), "{out}{err}");
+        assert_eq!(value(&out, "http_req_failed"), failed, "{path}");
+        assert_eq!(value(&out, "http_reqs"), "20", "{path}");
+        assert_eq!(server.requests(), sent, "{path}");
+    }
+}
+
+#[test]
+fn nobody_listening_is_a_failure_of_each_request() {
+    let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let (code, out, err) = run("--rate 10 --duration 1s --quiet", &format!("http://{closed}/"));
+    assert_eq!(code, Some(0));
+    assert_eq!(value(&out, "http_req_failed"), "100.00%");
+    assert_eq!(err.matches("Request Failed").count(), 1, "told once: {err}");
+}
+
+#[test]
+fn users_are_added_by_drops_then_iterations_are_cut_off() {
+    let server = Server::start();
+    let line = "--rate 10 --duration 1s --pre-allocated-vus 2 --max-vus 3 --graceful-stop 200ms";
+    let (code, out, err) = run(line, &server.url("/never"));
+    assert_eq!(code, Some(0), "{out}{err}");
+    assert_eq!(value(&out, "dropped_iterations"), "7");
+    assert!(out.contains("0 complete and 3 interrupted"), "{out}");
+    assert!(err.contains("Insufficient VUs, reached 3 active VUs and cannot initialize more"), "{err}");
+}
+
+#[test]
+fn requests_time_out() {
+    let server = Server::start();
+    let (code, out, err) = run("--rate 5 --duration 1s --timeout 300ms", &server.url("/never"));
+    assert_eq!(code, Some(0), "{out}{err}");
+    assert_eq!(value(&out, "http_req_failed"), "100.00%");
+    assert!(err.contains("request timeout"), "{err}");
+}
+
+#[test]
+fn exit_codes_are_k6s() {
+    let server = Server::start();
+    let url = server.url("/ok");
+    let crossed = "--rate 10 --duration 1s --threshold http_req_duration=max<0 --threshold http_reqs=count==10";
+    let (code, out, err) = run(crossed, &url);
+    assert_eq!(code, Some(99), "{out}{err}");
+    assert!(out.contains("✗ 'max<0' max=") && out.contains("✓ 'count==10' count=10"), "{out}");
+    assert!(err.contains("thresholds on metrics 'http_req_duration' have been crossed"), "{err}");
+    assert_eq!(run(&format!("{crossed} --no-thresholds"), &url).0, Some(0));
+    assert_eq!(run("--rate 0", &url).0, Some(104));
+    let (code, _, err) = run("--rate 1", "script.js");
+    assert_eq!(code, Some(104));
+    assert!(err.contains("scripts come later"), "{err}");
+    assert_eq!(run("--rate ten", &url).0, Some(255));
+}
+
+#[test]
+fn a_signal_ends_the_test_at_once_with_a_summary() {
+    let server = Server::start();
+    let line = "--rate 50 --duration 30s --max-vus 64";
+    let child = load(line, &server.url("/ok")).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    while server.requests() < 5 {
+        thread::yield_now();
+    }
+    kill_process(Pid::from_child(&child), Signal::INT).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let out = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(105), "{out}");
+    assert!(out.contains("TOTAL RESULTS") && out.contains("default ✗ ["), "{out}");
+}
+
+/// Rows, titles and columns must be the same; only what was measured differs.
+#[test]
+fn the_summary_is_laid_out_as_k6_lays_it_out() {
+    let Some(version) = Command::new("k6").arg("version").output().ok().filter(|output| output.status.success()) else {
+        eprintln!("skipped: the_summary_is_laid_out_as_k6_lays_it_out: no k6 on PATH");
+        return;
+    };
+    let server = Server::start();
+    let url = server.url("/ok");
+    let script = format!(
+        "import http from 'k6/http';
+         export const options = {{
+           scenarios: {{ default: {{ executor: 'constant-arrival-rate', rate: 50, timeUnit: '1s', duration: '2s',
+             preAllocatedVUs: 5, maxVUs: 20 }} }},
+           thresholds: {{ http_req_failed: ['rate<0.01'], http_req_duration: ['p(95)<1000', 'avg<0'],
+             'http_req_duration{{expected_response:true}}': ['max<5000'], data_sent: ['rate>1'] }} }};
+         export default function () {{ http.get('{url}'); }}"
+    );
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("script.js");
+    std::fs::write(&path, script).unwrap();
+    let line = "--rate 50 --duration 2s --pre-allocated-vus 5 --max-vus 20 --threshold http_req_failed=rate<0.01
+        --threshold http_req_duration=p(95)<1000 --threshold http_req_duration=avg<0 --threshold data_sent=rate>1
+        --threshold http_req_duration{expected_response:true}=max<5000";
+    for mode in ["compact", "full"] {
+        let k6 = Command::new("k6").args(["run", "--summary-mode", mode]).arg(&path).output().unwrap();
+        let (code, ours, err) = run(&format!("{line} --summary-mode {mode}"), &url);
+        assert_eq!((code, k6.status.code()), (Some(99), Some(99)), "{err}");
+        let theirs = String::from_utf8(k6.stdout).unwrap();
+        assert_eq!(layout(&ours), layout(&theirs), "beside {}", String::from_utf8_lossy(&version.stdout));
+    }
+}
+
+/// The summary with every measured value replaced by `N`, and the room that values take by one space. The two trends
+/// that only bedloe has are left out.
+fn layout(out: &str) -> String {
+    let from = out.find("  █ THRESHOLDS").unwrap();
+    let to = from + out[from..].find("\nrunning (").unwrap();
+    let lines =
+        out[from..to].lines().filter(|line| !line.contains("scheduled_duration.") && !line.contains("start_delay."));
+    lines.map(|line| mask(line) + "\n").collect()
+}
+
+fn mask(line: &str) -> String {
+    let (name, values) = match line.split_once("...: ") {
+        Some((name, values)) => (format!("{name}...: "), values),
+        None if line.contains("✓ '") || line.contains("✗ '") => {
+            let (source, measured) = line.rsplit_once('=').unwrap();
+            (format!("{source}="), measured)
+        }
+        None => return line.to_owned(),
+    };
+    let words = values.split_whitespace().map(|word| match word.split_once('=') {
+        Some((column, _)) => format!("{column}=N"),
+        None if word.starts_with(|c: char| c.is_ascii_digit()) => "N".to_owned(),
+        None => {
+            if word.ends_with("/s") {
+                "unit/s".to_owned()
+            } else if word.ends_with('B') {
+                "unit".to_owned()
+            } else {
+                word.to_owned()
+            }
+        }
+    });
+    name + &words.collect::<Vec<_>>().join(" ")
+}
