@@ -26,7 +26,7 @@ const INTERRUPTED: u8 = 105;
 /// at the end. Exit code 0: the thresholds hold and no more than --max-lost requests are lost; 99: not so; 105:
 /// interrupted.
 #[derive(Debug, Args)]
-pub struct LabArgs {
+pub(crate) struct LabArgs {
     /// Requests a second
     #[arg(long, value_name = "N", default_value_t = 8000)]
     rate: u64,
@@ -72,7 +72,8 @@ pub struct LabArgs {
 }
 
 /// Runs the lab and shows it.
-pub fn run(args: LabArgs) -> anyhow::Result<ExitCode> {
+#[allow(clippy::needless_pass_by_value, reason = "each command takes its arguments")]
+pub(crate) fn run(args: LabArgs) -> anyhow::Result<ExitCode> {
     let options = args.options()?;
     let mut screen = Screen::new();
     let mut written = Ok(());

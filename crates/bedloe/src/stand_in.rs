@@ -16,7 +16,7 @@ use clap::Args;
 /// /api/echo (shows the request as it arrived), all under /accounts-external, each with ?delay_ms=N and ?status=N on
 /// request; /health, /health/started, /health/live, /health/ready. SIGTERM stops it as `server stop` does.
 #[derive(Debug, Args)]
-pub struct StandInArgs {
+pub(crate) struct StandInArgs {
     /// The address to listen at; port 0 takes a free one, the first line of output says which
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:9080")]
     listen: SocketAddr,
@@ -65,7 +65,7 @@ pub struct StandInArgs {
 }
 
 /// Serves until it is told to stop.
-pub fn run(args: StandInArgs) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(args: StandInArgs) -> anyhow::Result<ExitCode> {
     if let Some(parent) = args.die_with_parent {
         lab::orphan::die_with(parent)?;
     }

@@ -98,9 +98,7 @@ fn verdict(report: &Report, plan: &Plan, max_lost: u64) -> String {
     let (requests, of) = (report.load.count("http_reqs"), plan.servers.len());
     format!(
         "{word}: {requests} requests, {} lost ({max_lost} allowed), {} retried; {} of {of} servers serve at the end\n",
-        report.lost,
-        report.retried,
-        report.servers_up,
+        report.lost, report.retried, report.servers_up,
     )
 }
 

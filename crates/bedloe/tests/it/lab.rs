@@ -1,0 +1,185 @@
+//! `bedloe lab` as a program, in short: a run with a kill, its end by Ctrl-C and by a crash, and what is refused before
+//! anything starts. Each test has addresses of its own, so that they run side by side.
+
+use std::io::{BufRead, BufReader, Read};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// How long the end of processes may take before a test fails.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A lab of its own: folder and addresses.
+struct Place {
+    home: TempDir,
+    net: [u8; 2],
+}
+
+impl Place {
+    /// `number` tells the tests of one run apart, the process id two runs.
+    fn new(number: u8) -> Self {
+        let [.., low] = std::process::id().to_be_bytes();
+        Self { home: tempfile::tempdir().expect("a folder"), net: [100 + number, low] }
+    }
+
+    fn address(&self, last: u8, port: u16) -> SocketAddr {
+        SocketAddr::from(([127, self.net[0], self.net[1], last], port))
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_bedloe"));
+        let address = self.address(10, 0).ip().to_string();
+        command.args(["lab", "--address", &address, "--warm-up", "0", "--folder"]).arg(self.home.path().join("lab"));
+        command.args(arguments);
+        command
+    }
+
+    fn output(&self, arguments: &[&str]) -> Output {
+        self.command(arguments).output().expect("the program runs")
+    }
+
+    /// Starts a lab and waits for its load.
+    fn start(&self, arguments: &[&str]) -> Running {
+        let mut child =
+            self.command(arguments).stderr(Stdio::piped()).stdout(Stdio::null()).spawn().expect("it starts");
+        let mut said = BufReader::new(child.stderr.take().expect("a pipe"));
+        let mut all = String::new();
+        while !all.ends_with("the load begins\n") {
+            assert!(said.read_line(&mut all).expect("text") > 0, "the lab has ended: {all}");
+        }
+        Running { child, said }
+    }
+
+    /// Waits until nobody listens at any of the lab's addresses.
+    fn assert_gone(&self) {
+        let servers = (11..=13).map(|last| self.address(last, 9080));
+        for address in servers.chain([self.address(10, 8080), self.address(10, 8443)]) {
+            let end = Instant::now() + PATIENCE;
+            while TcpStream::connect(address).is_ok() {
+                assert!(Instant::now() < end, "somebody still listens at {address}");
+                std::thread::yield_now();
+            }
+        }
+    }
+}
+
+/// A lab under load; ended when dropped.
+struct Running {
+    child: Child,
+    said: BufReader<std::process::ChildStderr>,
+}
+
+impl Running {
+    fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).expect("it runs");
+    }
+
+    /// Waits for the end: what it still said, and the exit code.
+    fn end(mut self) -> (String, Option<i32>) {
+        let mut rest = String::new();
+        self.said.read_to_string(&mut rest).expect("text");
+        (rest, self.child.wait().expect("it ends").code())
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+#[test]
+fn a_kill_loses_no_request_and_is_told() {
+    let place = Place::new(0);
+    let json = place.home.path().join("numbers.json");
+    let json = json.to_str().expect("a plain path");
+    let run = place.output(&["--rate", "200", "--duration", "4s", "--json", json]);
+    let (out, err) = (text(&run.stdout), text(&run.stderr));
+    assert_eq!(run.status.code(), Some(0), "{out}{err}");
+    let parts =
+        ["    + return 301 https://$host:8443$request_uri;", "TOTAL RESULTS", "PROCESSES", "TIME LINE", "PASSED: "];
+    for part in parts {
+        assert!(out.contains(part), "{part:?} is missing in {out}");
+    }
+    let numbers: Value = serde_json::from_slice(&std::fs::read(json).expect("a file")).expect("JSON");
+    assert_eq!((numbers["lost"].as_u64(), numbers["passed"].as_bool()), (Some(0), Some(true)), "{numbers}");
+    assert_eq!(numbers["processes"].as_array().map(Vec::len), Some(5));
+    let incident = &numbers["timeline"]["incidents"][0];
+    assert_eq!((incident["server"].as_str(), incident["action"].as_str()), (Some("liberty-2"), Some("kill")));
+    assert!(incident["noticed_ms"].is_u64() && incident["back_ms"].is_u64(), "{incident}");
+    place.assert_gone();
+}
+
+#[test]
+fn an_interrupt_takes_everything_down() {
+    let place = Place::new(1);
+    let lab = place.start(&["--rate", "50"]);
+    lab.signal(Signal::INT);
+    let (said, code) = lab.end();
+    assert_eq!(code, Some(105), "{said}");
+    place.assert_gone();
+}
+
+#[test]
+fn a_crash_of_the_lab_leaves_nothing_behind() {
+    let place = Place::new(2);
+    let lab = place.start(&["--rate", "50"]);
+    lab.signal(Signal::KILL);
+    lab.end();
+    place.assert_gone();
+}
+
+#[test]
+fn keep_stays_until_it_is_told_to_go() {
+    let place = Place::new(3);
+    let mut lab = place.command(&["--rate", "50", "--duration", "1s", "--no-faults", "--keep"]);
+    let mut child = lab.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("it starts");
+    let mut lines = BufReader::new(child.stdout.take().expect("a pipe")).lines().map_while(Result::ok);
+    assert!(lines.any(|line| line == "It all stays up until Ctrl-C."));
+    assert!(TcpStream::connect(place.address(10, 8443)).is_ok() && TcpStream::connect(place.address(11, 9080)).is_ok());
+    kill_process(Pid::from_child(&child), Signal::INT).expect("it runs");
+    assert_eq!(child.wait().expect("it ends").code(), Some(0));
+    place.assert_gone();
+}
+
+#[test]
+fn a_port_in_use_is_named_before_anything_starts() {
+    let place = Place::new(4);
+    let mine = TcpListener::bind(place.address(12, 9080)).expect("a free address");
+    let run = place.output(&[]);
+    let said = text(&run.stderr);
+    assert!(!run.status.success());
+    let (address, pid) = (place.address(12, 9080), std::process::id());
+    assert!(said.contains("nothing was started"), "{said}");
+    assert!(said.contains(&format!("{address} is in use by ")) && said.contains(&format!("(process {pid})")), "{said}");
+    drop(mine);
+    place.assert_gone();
+}
+
+#[test]
+fn faults_are_checked_before_anything_starts() {
+    let place = Place::new(5);
+    let table = [
+        (vec!["--kill", "liberty-9@3s"], "there is no server \"liberty-9\""),
+        (vec!["--kill", "liberty-1@2m"], "the load ends at 60s"),
+        (vec!["--kill", "liberty-1"], "write NAME@TIME"),
+        (vec!["--resume", "liberty-1@1s"], "the server is not paused"),
+        (vec!["--servers", "0"], "a lab has 1 to 64 servers"),
+        (vec!["--no-faults", "--kill", "liberty-1@1s"], "cannot be used with"),
+    ];
+    for (arguments, part) in table {
+        let run = place.output(&arguments);
+        let said = text(&run.stderr);
+        assert!(!run.status.success() && said.contains(part), "{arguments:?}: {said}");
+        assert!(!place.home.path().join("lab").exists());
+    }
+}
