@@ -17,8 +17,7 @@ pub mod tree;
 mod value;
 mod variables;
 
-use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 pub use diagnostic::{Diagnostic, Severity};
 pub use loader::{Loaded, Loader, NeededFile, Options};
@@ -40,19 +39,10 @@ pub fn load(path: &Path, loader: &dyn Loader, options: &Options) -> Loaded {
     if !has_errors {
         diagnostics.extend(lints::run(&built.config, &built.facts, options));
     }
-    sort(&mut diagnostics, &parsed.files);
-    let config = (!has_errors).then_some(built.config);
-    Loaded { config, diagnostics, files: parsed.files, needs: built.needs }
-}
-
-/// By file in the order read, line and column; the same file included twice tells a thing once.
-fn sort(diagnostics: &mut Vec<Diagnostic>, files: &[(PathBuf, String)]) {
-    let order: HashMap<&Path, usize> = files.iter().enumerate().map(|(i, (path, _))| (path.as_path(), i + 1)).collect();
-    diagnostics.sort_by_key(|found| {
-        let place = &found.place;
-        (order.get(place.file.as_path()).copied().unwrap_or(0), place.line, place.column)
-    });
-    diagnostics.dedup();
+    let mut loaded =
+        Loaded { config: Some(built.config), diagnostics: Vec::new(), files: parsed.files, needs: built.needs };
+    loaded.add(diagnostics);
+    loaded
 }
 
 #[cfg(test)]

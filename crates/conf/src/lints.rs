@@ -157,7 +157,8 @@ fn backlog(config: &Config, found: &mut Vec<Diagnostic>) {
     for listen in config.http.servers.iter().flat_map(|server| &server.listens) {
         if listen.backlog == crate::build::DEFAULT_BACKLOG && seen.insert(listen.address) {
             let message = format!(
-                "the backlog of {} is 511, nginx's default, whatever somaxconn says; worker_connections is {connections}",
+                "the backlog of {} is 511, nginx's default, whatever somaxconn says, with {connections} \
+                 worker_connections",
                 listen.address
             );
             let help = "write \"backlog=65535\" behind the address";

@@ -1,6 +1,7 @@
 //! The door to the outside, and what goes through it: where files and addresses come from, which paths hold where the
 //! configuration is silent, and what comes back.
 
+use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -63,6 +64,22 @@ pub struct Loaded {
 }
 
 impl Loaded {
+    /// Adds findings, such as what is wrong with the needed files. All are kept by file in the order read, line and
+    /// column, and what is found again where a file is included twice is told once. An error takes the tree away.
+    pub fn add(&mut self, found: impl IntoIterator<Item = Diagnostic>) {
+        self.diagnostics.extend(found);
+        let order: HashMap<&Path, usize> =
+            self.files.iter().enumerate().map(|(index, (path, _))| (path.as_path(), index + 1)).collect();
+        self.diagnostics.sort_by_key(|found| {
+            let place = &found.place;
+            (order.get(place.file.as_path()).copied().unwrap_or(0), place.line, place.column)
+        });
+        self.diagnostics.dedup();
+        if self.has_errors() {
+            self.config = None;
+        }
+    }
+
     /// Whether anything found is an error.
     pub fn has_errors(&self) -> bool {
         self.diagnostics.iter().any(|d| d.severity == Severity::Error)

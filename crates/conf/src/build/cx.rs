@@ -38,6 +38,7 @@ pub(crate) struct Cx<'a> {
     needed: HashSet<PathBuf>,
     zones: HashMap<String, u64>,
     errors: usize,
+    pub(crate) errors_dropped: usize,
 }
 
 /// What the lints want to know beyond the tree.
@@ -89,6 +90,7 @@ impl<'a> Cx<'a> {
             needed: HashSet::new(),
             zones: HashMap::new(),
             errors: 0,
+            errors_dropped: 0,
         }
     }
 
@@ -99,7 +101,14 @@ impl<'a> Cx<'a> {
         if kept < MAX_DIAGNOSTICS {
             self.errors += usize::from(is_error);
             self.diagnostics.push(diagnostic);
+        } else if is_error {
+            self.errors_dropped += 1;
         }
+    }
+
+    /// Whether another error would be kept, so that it is worth the work of an explanation.
+    pub(crate) fn wants_errors(&self) -> bool {
+        self.errors < MAX_DIAGNOSTICS
     }
 
     /// Drops what was found from an index on.

@@ -146,7 +146,7 @@ fn answers(node: &Node) -> bool {
     let is_setting = matches!(
         crate::table::find(&node.name.text, Contexts::SERVER | Contexts::LOCATION),
         crate::table::Found::Directive(directive)
-            if matches!(directive.apply, Apply::Inherited(_) | Apply::Server(_) | Apply::NoEffect(_))
+            if matches!(directive.apply, Apply::Inherited(_) | Apply::Server(_) | Apply::NoEffect(..))
     );
     !is_setting
 }

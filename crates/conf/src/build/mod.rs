@@ -25,7 +25,7 @@ use crate::loader::{Loader, NeededFile, Options};
 use crate::parser::Node;
 use crate::span::Place;
 use crate::suggest;
-use crate::table::{self, Apply, Block, Contexts, Directive, Found};
+use crate::table::{self, Apply, Block, Contexts, Directive, Found, Ignored};
 use crate::tree::{Config, Events};
 
 /// nginx's own default of `listen ... backlog`.
@@ -68,7 +68,12 @@ pub(crate) fn build(nodes: &[Node], path: &Path, loader: &dyn Loader, options: &
     if !has_events {
         cx.report(no_events(path, nodes));
     }
-    let Cx { diagnostics, needs, facts, .. } = cx;
+    let Cx { mut diagnostics, needs, facts, errors_dropped, .. } = cx;
+    if errors_dropped > 0 {
+        let place = Place { file: std::sync::Arc::new(path.to_path_buf()), ..Place::default() };
+        let message = format!("{errors_dropped} more errors are not shown");
+        diagnostics.push(Diagnostic::error("too-many-errors", &place, message));
+    }
     Built { config, diagnostics, needs, facts }
 }
 
@@ -100,17 +105,33 @@ fn each<'n>(
         let call = Call { name: directive.name, node, first: !seen.contains_key(directive.name) };
         let outcome = shape(directive, node).and_then(|()| match seen.get(directive.name) {
             Some(first) if !directive.repeats => Err(duplicate(node, first)),
-            _ => run(directive, &call, cx),
+            _ => match directive.apply {
+                Apply::NoEffect(reason, ignored) => no_effect(reason, ignored, &call, cx),
+                _ => run(directive, &call, cx),
+            },
         });
         seen.entry(directive.name).or_insert(&node.name.place);
-        if let Apply::NoEffect(reason) = directive.apply {
-            cx.no_effect(&node.name.place, directive.name, reason);
-        }
         if let Err(wrong) = outcome {
             cx.report(wrong);
         }
         explain_missing_semicolon(node, cx, before);
     }
+}
+
+/// A directive without effect must be right all the same: nginx would refuse the file.
+fn no_effect(reason: &str, ignored: Ignored, call: &Call<'_>, cx: &mut Cx<'_>) -> Outcome {
+    match ignored {
+        Ignored::Switch => call.switch(0).map(drop),
+        Ignored::Number => call.number(0, 0).map(drop),
+        Ignored::Size => call.size(0).map(drop),
+        Ignored::Time => call.time_ms(0).map(drop),
+        Ignored::EventMethod if !["epoll", "poll", "select"].contains(&call.text(0)) => {
+            return Err(call.unknown_word(0, "event method of Linux", ["epoll"]));
+        }
+        Ignored::EventMethod | Ignored::Text => Ok(()),
+    }?;
+    cx.no_effect(&call.node.name.place, call.name, reason);
+    Ok(())
 }
 
 /// The declaration of a node's name, or a report.
@@ -126,14 +147,17 @@ fn find(node: &Node, context: Contexts, cx: &mut Cx<'_>) -> Option<&'static Dire
             let message = format!("\"{}\" is not allowed here", name.text);
             Diagnostic::error("misplaced-directive", &name.place, message).help(format!("it belongs in: {contexts}"))
         }
-        Found::Unknown => unknown(name, context),
+        Found::Unknown => unknown(name, context, cx.wants_errors()),
     };
     cx.report(wrong);
     None
 }
 
-fn unknown(name: &Word, context: Contexts) -> Diagnostic {
+fn unknown(name: &Word, context: Contexts, suggest: bool) -> Diagnostic {
     let wrong = Diagnostic::error("unknown-directive", &name.place, format!("unknown directive \"{}\"", name.shown()));
+    if !suggest {
+        return wrong;
+    }
     let here = suggest::nearest(&name.text, table::names(context));
     match here.or_else(|| suggest::nearest(&name.text, table::names(Contexts::ALL))) {
         Some(near) => wrong.help(format!("did you mean \"{near}\"?")),

@@ -1,6 +1,6 @@
 //! Directives of the process: its user, its threads, its files, and the blocks that all else is in.
 
-use super::{Apply, Block, Contexts, Directive, Takes};
+use super::{Apply, Block, Contexts, Directive, Ignored, Takes};
 use crate::build::{Call, Cx, MainDraft, Outcome};
 use crate::tree::{ErrorLog, LogLevel, LogTarget};
 use crate::value;
@@ -136,57 +136,45 @@ pub(super) const DIRECTIVES: &[Directive] = &[
         example: "http { }",
         apply: Apply::Block(Block::Http),
     },
-    no_effect("use", Contexts::EVENTS, Takes::exactly(1), "use epoll;", "bedloe always uses epoll"),
-    no_effect("multi_accept", Contexts::EVENTS, Takes::exactly(1), "multi_accept on;", ENGINE),
-    no_effect("accept_mutex", Contexts::EVENTS, Takes::exactly(1), "accept_mutex off;", ENGINE),
-    no_effect("accept_mutex_delay", Contexts::EVENTS, Takes::exactly(1), "accept_mutex_delay 500ms;", ENGINE),
-    no_effect("pcre_jit", Contexts::MAIN, Takes::exactly(1), "pcre_jit on;", ENGINE),
-    no_effect("timer_resolution", Contexts::MAIN, Takes::exactly(1), "timer_resolution 100ms;", ENGINE),
-    no_effect("lock_file", Contexts::MAIN, Takes::exactly(1), "lock_file /run/nginx.lock;", ENGINE),
-    no_effect("sendfile", Contexts::REQUEST, Takes::exactly(1), "sendfile on;", ENGINE),
-    no_effect("sendfile_max_chunk", Contexts::REQUEST, Takes::exactly(1), "sendfile_max_chunk 2m;", ENGINE),
-    no_effect("tcp_nopush", Contexts::REQUEST, Takes::exactly(1), "tcp_nopush on;", SOCKETS),
-    no_effect("tcp_nodelay", Contexts::REQUEST, Takes::exactly(1), "tcp_nodelay on;", "bedloe always sets it"),
-    no_effect("types_hash_max_size", Contexts::REQUEST, Takes::exactly(1), "types_hash_max_size 2048;", ENGINE),
-    no_effect("types_hash_bucket_size", Contexts::REQUEST, Takes::exactly(1), "types_hash_bucket_size 64;", ENGINE),
-    no_effect(
-        "server_names_hash_max_size",
-        Contexts::HTTP,
-        Takes::exactly(1),
-        "server_names_hash_max_size 512;",
-        ENGINE,
-    ),
+    no_effect("use", Contexts::EVENTS, Ignored::EventMethod, "use epoll;", "bedloe always uses epoll"),
+    no_effect("multi_accept", Contexts::EVENTS, Ignored::Switch, "multi_accept on;", ENGINE),
+    no_effect("accept_mutex", Contexts::EVENTS, Ignored::Switch, "accept_mutex off;", ENGINE),
+    no_effect("accept_mutex_delay", Contexts::EVENTS, Ignored::Time, "accept_mutex_delay 500ms;", ENGINE),
+    no_effect("pcre_jit", Contexts::MAIN, Ignored::Switch, "pcre_jit on;", ENGINE),
+    no_effect("timer_resolution", Contexts::MAIN, Ignored::Time, "timer_resolution 100ms;", ENGINE),
+    no_effect("lock_file", Contexts::MAIN, Ignored::Text, "lock_file /run/nginx.lock;", ENGINE),
+    no_effect("sendfile", Contexts::REQUEST, Ignored::Switch, "sendfile on;", ENGINE),
+    no_effect("sendfile_max_chunk", Contexts::REQUEST, Ignored::Size, "sendfile_max_chunk 2m;", ENGINE),
+    no_effect("tcp_nopush", Contexts::REQUEST, Ignored::Switch, "tcp_nopush on;", SOCKETS),
+    no_effect("tcp_nodelay", Contexts::REQUEST, Ignored::Switch, "tcp_nodelay on;", "bedloe always sets it"),
+    no_effect("types_hash_max_size", Contexts::REQUEST, Ignored::Number, "types_hash_max_size 2048;", ENGINE),
+    no_effect("types_hash_bucket_size", Contexts::REQUEST, Ignored::Number, "types_hash_bucket_size 64;", ENGINE),
+    no_effect("server_names_hash_max_size", Contexts::HTTP, Ignored::Number, "server_names_hash_max_size 512;", ENGINE),
     no_effect(
         "server_names_hash_bucket_size",
         Contexts::HTTP,
-        Takes::exactly(1),
+        Ignored::Number,
         "server_names_hash_bucket_size 64;",
         ENGINE,
     ),
-    no_effect("variables_hash_max_size", Contexts::HTTP, Takes::exactly(1), "variables_hash_max_size 1024;", ENGINE),
-    no_effect(
-        "variables_hash_bucket_size",
-        Contexts::HTTP,
-        Takes::exactly(1),
-        "variables_hash_bucket_size 64;",
-        ENGINE,
-    ),
-    no_effect("map_hash_max_size", Contexts::HTTP, Takes::exactly(1), "map_hash_max_size 2048;", ENGINE),
-    no_effect("map_hash_bucket_size", Contexts::HTTP, Takes::exactly(1), "map_hash_bucket_size 64;", ENGINE),
-    no_effect("connection_pool_size", Contexts::SERVERS, Takes::exactly(1), "connection_pool_size 512;", ENGINE),
-    no_effect("request_pool_size", Contexts::SERVERS, Takes::exactly(1), "request_pool_size 4k;", ENGINE),
-    no_effect("postpone_output", Contexts::REQUEST, Takes::exactly(1), "postpone_output 1460;", ENGINE),
+    no_effect("variables_hash_max_size", Contexts::HTTP, Ignored::Number, "variables_hash_max_size 1024;", ENGINE),
+    no_effect("variables_hash_bucket_size", Contexts::HTTP, Ignored::Number, "variables_hash_bucket_size 64;", ENGINE),
+    no_effect("map_hash_max_size", Contexts::HTTP, Ignored::Number, "map_hash_max_size 2048;", ENGINE),
+    no_effect("map_hash_bucket_size", Contexts::HTTP, Ignored::Number, "map_hash_bucket_size 64;", ENGINE),
+    no_effect("connection_pool_size", Contexts::SERVERS, Ignored::Size, "connection_pool_size 512;", ENGINE),
+    no_effect("request_pool_size", Contexts::SERVERS, Ignored::Size, "request_pool_size 4k;", ENGINE),
+    no_effect("postpone_output", Contexts::REQUEST, Ignored::Size, "postpone_output 1460;", ENGINE),
     no_effect(
         "proxy_headers_hash_max_size",
         Contexts::REQUEST,
-        Takes::exactly(1),
+        Ignored::Number,
         "proxy_headers_hash_max_size 512;",
         ENGINE,
     ),
     no_effect(
         "proxy_headers_hash_bucket_size",
         Contexts::REQUEST,
-        Takes::exactly(1),
+        Ignored::Number,
         "proxy_headers_hash_bucket_size 64;",
         ENGINE,
     ),
@@ -196,12 +184,13 @@ pub(super) const DIRECTIVES: &[Directive] = &[
 const fn no_effect(
     name: &'static str,
     contexts: Contexts,
-    takes: Takes,
+    ignored: Ignored,
     example: &'static str,
     reason: &'static str,
 ) -> Directive {
     let doc = "Accepted, without effect.";
-    Directive { name, contexts, takes, repeats: false, default: "", doc, example, apply: Apply::NoEffect(reason) }
+    let apply = Apply::NoEffect(reason, ignored);
+    Directive { name, contexts, takes: Takes::exactly(1), repeats: false, default: "", doc, example, apply }
 }
 
 fn daemon(_: &mut MainDraft, call: &Call<'_>, _: &mut Cx<'_>) -> Outcome {

@@ -73,7 +73,19 @@ pub(crate) enum Apply {
     Action(fn(&mut Actions, &Call<'_>, &mut Cx<'_>) -> Outcome),
     Upstream(fn(&mut UpstreamDraft, &Call<'_>, &mut Cx<'_>) -> Outcome),
     Block(Block),
-    NoEffect(&'static str),
+    /// Why it changes nothing, and what its value must be all the same.
+    NoEffect(&'static str, Ignored),
+}
+
+/// What the value of a directive without effect must be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ignored {
+    Switch,
+    Number,
+    Size,
+    Time,
+    EventMethod,
+    Text,
 }
 
 /// The blocks, each with rules of its own in `build`.
@@ -147,7 +159,7 @@ impl Directive {
     /// Whether it does what it says.
     pub fn support(&self) -> Support {
         match self.apply {
-            Apply::NoEffect(reason) => Support::NoEffect(reason),
+            Apply::NoEffect(reason, _) => Support::NoEffect(reason),
             _ => Support::Served,
         }
     }

@@ -57,7 +57,7 @@ pub(super) const DIRECTIVES: &[Directive] = &[
         takes: Takes::exactly(2),
         repeats: true,
         default: "Host $proxy_host",
-        doc: "A header of the request to the upstream; an empty value leaves it out. One here puts aside all from above.",
+        doc: "A header of the request to the upstream; an empty value leaves it out. One puts aside all from above.",
         example: "proxy_set_header X-Forwarded-Proto $scheme;",
         apply: Apply::Inherited(set_header),
     },

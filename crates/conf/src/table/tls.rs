@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{Apply, Contexts, Directive, Takes};
+use super::{Apply, Contexts, Directive, Ignored, Takes};
 use crate::Diagnostic;
 use crate::build::{Call, Cx, Inherited, Outcome};
 use crate::span::Place;
@@ -85,7 +85,7 @@ pub(super) const DIRECTIVES: &[Directive] = &[
         default: "off",
         doc: "Accepted, without effect.",
         example: "ssl_prefer_server_ciphers on;",
-        apply: Apply::NoEffect("every cipher that is offered is a strong one"),
+        apply: Apply::NoEffect("every cipher that is offered is a strong one", Ignored::Switch),
     },
 ];
 

@@ -61,7 +61,7 @@ fn loads(main: Vec<u8>, other: Vec<u8>) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn arbitrary_bytes(main in prop::collection::vec(any::<u8>(), 0..400), other: Vec<u8>) {

@@ -1,0 +1,131 @@
+//! `bedloe check`: nginx's `-t` and `-T`, with all errors of a configuration at once and the traps in it.
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::Args;
+use conf::tree::Config;
+use conf::{Diagnostic, Loaded, Loader, Severity};
+use serde_json::json;
+
+use crate::{diagnostics, files};
+
+/// Check a configuration: what is wrong in it, what does other than it seems to, what has no effect.
+///
+/// Exit codes are nginx's: 0 the configuration can be used, 1 it cannot.
+#[derive(Debug, Args)]
+pub struct CheckArgs {
+    /// The configuration file [default: /etc/nginx/nginx.conf, or conf/nginx.conf below the prefix]
+    #[arg(short = 'c', long = "config", value_name = "FILE")]
+    file: Option<PathBuf>,
+    /// Relative paths in the configuration are against this folder; logs and pid file are below it by default
+    #[arg(short, long, value_name = "FOLDER")]
+    prefix: Option<PathBuf>,
+    /// Directives of the main context, as if they were written in the file
+    #[arg(short, long, value_name = "DIRECTIVES")]
+    globals: Option<String>,
+    /// Print all files of the configuration too
+    #[arg(short = 'T', long, conflicts_with = "json")]
+    dump: bool,
+    /// Print what is found as JSON, to the standard output
+    #[arg(long)]
+    json: bool,
+    /// Print errors only
+    #[arg(short, long)]
+    quiet: bool,
+}
+
+/// Runs the command.
+pub fn run(args: CheckArgs) -> anyhow::Result<ExitCode> {
+    let CheckArgs { file, prefix, globals, dump, json, quiet } = args;
+    let path = file.unwrap_or_else(|| files::default_file(prefix.as_deref()));
+    let loaded = load(&path, prefix.as_deref(), globals.as_deref(), None);
+    if json {
+        unless_closed(print_json(&path, &loaded)).context("writing to the standard output")?;
+    } else {
+        report(&path, &loaded, quiet).context("writing to the standard error")?;
+    }
+    if dump && loaded.config.is_some() {
+        unless_closed(print_files(&loaded)).context("writing to the standard output")?;
+    }
+    Ok(if loaded.config.is_some() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Loads a configuration for use. Errors and warnings go to the standard error; with errors there is no configuration.
+pub fn load_or_report(
+    path: &Path,
+    prefix: Option<&Path>,
+    globals: Option<&str>,
+    error_log: Option<&Path>,
+) -> anyhow::Result<Option<Config>> {
+    let loaded = load(path, prefix, globals, error_log);
+    diagnostics::print(&loaded, Severity::Warning).context("writing to the standard error")?;
+    Ok(loaded.config)
+}
+
+fn load(path: &Path, prefix: Option<&Path>, globals: Option<&str>, error_log: Option<&Path>) -> Loaded {
+    let options = files::options(prefix, globals, error_log);
+    let mut loaded = conf::load(path, &files::System, &options);
+    let unreadable: Vec<Diagnostic> = loaded.needs.iter().filter_map(unreadable).collect();
+    loaded.add(unreadable);
+    loaded
+}
+
+/// What is wrong with a certificate or key, as far as it can be told without looking into it.
+fn unreadable(need: &conf::NeededFile) -> Option<Diagnostic> {
+    let error = files::System.read(&need.path).err()?;
+    let message = format!("cannot read the file of \"{}\", {}: {error}", need.directive, need.path.display());
+    Some(Diagnostic::error("file-unreadable", &need.place, message))
+}
+
+fn report(path: &Path, loaded: &Loaded, quiet: bool) -> io::Result<()> {
+    diagnostics::print(loaded, if quiet { Severity::Error } else { Severity::Note })?;
+    let mut stderr = io::stderr().lock();
+    let path = path.display();
+    if loaded.config.is_none() {
+        return writeln!(stderr, "bedloe: configuration file {path} test failed");
+    }
+    if !quiet {
+        writeln!(stderr, "bedloe: the configuration file {path} syntax is ok")?;
+        writeln!(stderr, "bedloe: configuration file {path} test is successful")?;
+    }
+    Ok(())
+}
+
+/// A reader that has seen enough, such as `head`, is no failure.
+fn unless_closed(written: io::Result<()>) -> io::Result<()> {
+    written.or_else(|error| if error.kind() == io::ErrorKind::BrokenPipe { Ok(()) } else { Err(error) })
+}
+
+/// All files in the order read, each below its name, as `nginx -T` prints them.
+fn print_files(loaded: &Loaded) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    for (path, text) in &loaded.files {
+        writeln!(stdout, "# configuration file {}:\n{text}", path.display())?;
+    }
+    stdout.flush()
+}
+
+fn print_json(path: &Path, loaded: &Loaded) -> io::Result<()> {
+    let found: Vec<_> = loaded.diagnostics.iter().map(as_json).collect();
+    let whole = json!({ "ok": loaded.config.is_some(), "file": path.to_string_lossy(), "diagnostics": found });
+    let mut stdout = io::stdout().lock();
+    serde_json::to_writer_pretty(&mut stdout, &whole)?;
+    writeln!(stdout)
+}
+
+fn as_json(found: &Diagnostic) -> serde_json::Value {
+    let place = &found.place;
+    json!({
+        "severity": found.severity.name(),
+        "code": found.code,
+        "message": found.message,
+        "help": found.help,
+        "file": place.file.to_string_lossy(),
+        "line": place.line,
+        "column": place.column,
+        "length": place.length,
+    })
+}

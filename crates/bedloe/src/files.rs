@@ -1,0 +1,73 @@
+//! Configuration files from the disk and addresses from the resolver, for `conf`, which touches neither; and the paths
+//! that hold where nothing else is said.
+
+use std::io;
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::path::{Path, PathBuf};
+
+use conf::{Loader, Options};
+use rustix::process::{Resource, geteuid, getrlimit};
+
+/// What an installed nginx of Debian uses, where no prefix is given.
+const DEBIAN_PREFIX: &str = "/usr/share/nginx";
+const DEBIAN_FILE: &str = "/etc/nginx/nginx.conf";
+const DEBIAN_ACCESS_LOG: &str = "/var/log/nginx/access.log";
+const DEBIAN_ERROR_LOG: &str = "/var/log/nginx/error.log";
+const DEBIAN_PID: &str = "/run/nginx.pid";
+
+/// The largest configuration file that is read; a device or a log named by mistake must not fill the memory.
+const MAX_FILE_BYTES: u64 = 64 << 20;
+
+/// The disk and the resolver of this machine.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct System;
+
+impl Loader for System {
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        let meta = std::fs::metadata(path)?;
+        if !meta.is_file() {
+            return Err(io::Error::other("it is not a regular file"));
+        }
+        if meta.len() > MAX_FILE_BYTES {
+            return Err(io::Error::other(format!("it is larger than {} MiB", MAX_FILE_BYTES >> 20)));
+        }
+        std::fs::read(path)
+    }
+
+    fn glob(&self, pattern: &Path) -> io::Result<Vec<PathBuf>> {
+        // As for nginx's glob: `*` takes no leading dot, and a folder that may not be read has no files.
+        let options = glob::MatchOptions {
+            case_sensitive: true,
+            require_literal_separator: true,
+            require_literal_leading_dot: true,
+        };
+        let paths = glob::glob_with(&pattern.to_string_lossy(), options).map_err(io::Error::other)?;
+        let mut paths: Vec<PathBuf> = paths.filter_map(Result::ok).collect();
+        paths.sort();
+        Ok(paths)
+    }
+
+    fn resolve(&self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+        Ok((host, port).to_socket_addrs()?.collect())
+    }
+}
+
+/// The configuration file where none is named.
+pub fn default_file(prefix: Option<&Path>) -> PathBuf {
+    prefix.map_or_else(|| PathBuf::from(DEBIAN_FILE), |prefix| prefix.join("conf/nginx.conf"))
+}
+
+/// What holds where the configuration is silent: Debian's paths, or those below the prefix.
+pub fn options(prefix: Option<&Path>, globals: Option<&str>, error_log: Option<&Path>) -> Options {
+    let path = |debian: &str, below: &str| prefix.map_or_else(|| PathBuf::from(debian), |prefix| prefix.join(below));
+    Options {
+        prefix: prefix.unwrap_or(Path::new(DEBIAN_PREFIX)).to_path_buf(),
+        globals: globals.map(str::to_owned),
+        error_log: error_log.map(Path::to_path_buf),
+        access_log_default: path(DEBIAN_ACCESS_LOG, "logs/access.log"),
+        error_log_default: path(DEBIAN_ERROR_LOG, "logs/error.log"),
+        pid_default: path(DEBIAN_PID, "logs/nginx.pid"),
+        // Root may raise its hard limit.
+        hard_nofile_limit: if geteuid().is_root() { None } else { getrlimit(Resource::Nofile).maximum },
+    }
+}
