@@ -16,7 +16,7 @@ use crate::{diagnostics, files};
 ///
 /// Exit codes are nginx's: 0 the configuration can be used, 1 it cannot.
 #[derive(Debug, Args)]
-pub struct CheckArgs {
+pub(crate) struct CheckArgs {
     /// The configuration file [default: /etc/nginx/nginx.conf, or conf/nginx.conf below the prefix]
     #[arg(short = 'c', long = "config", value_name = "FILE")]
     file: Option<PathBuf>,
@@ -38,7 +38,7 @@ pub struct CheckArgs {
 }
 
 /// Runs the command.
-pub fn run(args: CheckArgs) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(args: CheckArgs) -> anyhow::Result<ExitCode> {
     let CheckArgs { file, prefix, globals, dump, json, quiet } = args;
     let path = file.unwrap_or_else(|| files::default_file(prefix.as_deref()));
     let loaded = load(&path, prefix.as_deref(), globals.as_deref(), None);
@@ -54,7 +54,7 @@ pub fn run(args: CheckArgs) -> anyhow::Result<ExitCode> {
 }
 
 /// Loads a configuration for use. Errors and warnings go to the standard error; with errors there is no configuration.
-pub fn load_or_report(
+pub(crate) fn load_or_report(
     path: &Path,
     prefix: Option<&Path>,
     globals: Option<&str>,

@@ -10,14 +10,14 @@ use conf::span::Place;
 use conf::{Diagnostic, Loaded, Severity};
 
 /// Writes all findings of at least a severity to the standard error, in colour if that is a terminal.
-pub fn print(loaded: &Loaded, least: Severity) -> io::Result<()> {
+pub(crate) fn print(loaded: &Loaded, least: Severity) -> io::Result<()> {
     let stderr = io::stderr();
     let renderer = if stderr.is_terminal() { Renderer::styled() } else { Renderer::plain() };
     stderr.lock().write_all(text(loaded, least, &renderer).as_bytes())
 }
 
 /// All findings of at least a severity, with an empty line behind each.
-pub fn text(loaded: &Loaded, least: Severity, renderer: &Renderer) -> String {
+pub(crate) fn text(loaded: &Loaded, least: Severity, renderer: &Renderer) -> String {
     let mut lines = Lines { files: &loaded.files, split: HashMap::new() };
     let mut text = String::new();
     for found in loaded.diagnostics.iter().filter(|found| found.severity <= least) {
@@ -74,8 +74,11 @@ fn group<'a>(found: &'a Diagnostic, line: &'a str) -> Group<'a> {
 fn span(place: &Place, line: &str) -> Range<usize> {
     let start = usize::try_from(place.column).unwrap_or(1).saturating_sub(1);
     let length = usize::try_from(place.length).unwrap_or(1);
-    let start = line.floor_char_boundary(start.min(line.len()));
-    let end = line.ceil_char_boundary(start.saturating_add(length).min(line.len()));
+    let start = start.min(line.len());
+    let end = start.saturating_add(length).min(line.len());
+    let is_boundary = |at: &usize| line.is_char_boundary(*at);
+    let start = (0..=start).rev().find(is_boundary).unwrap_or(0);
+    let end = (end..=line.len()).find(is_boundary).unwrap_or(line.len());
     start..end
 }
 
@@ -85,10 +88,10 @@ mod tests {
 
     use super::*;
 
-    fn shown(place: Place, files: &[(&str, &str)]) -> String {
+    fn shown(place: &Place, files: &[(&str, &str)]) -> String {
         let files = files.iter().map(|(path, text)| (PathBuf::from(path), (*text).to_owned())).collect();
-        let found = Diagnostic::warning("a-code", &place, "something").help("do this");
-        let note = Diagnostic::note("other", &place, "less");
+        let found = Diagnostic::warning("a-code", place, "something").help("do this");
+        let note = Diagnostic::note("other", place, "less");
         let loaded = Loaded { config: None, diagnostics: vec![found, note], files, needs: Vec::new() };
         text(&loaded, Severity::Warning, &Renderer::plain())
     }
@@ -109,16 +112,16 @@ warning[a-code]: something
   = help: do this
 
 ";
-        assert_eq!(shown(place(2, 3, 1), &[("a.conf", "a;\nb é d;\n")]), expected);
-        assert_eq!(shown(place(2, 4, 1), &[("a.conf", "a;\nb é d;\n")]), expected, "within a letter");
+        assert_eq!(shown(&place(2, 3, 1), &[("a.conf", "a;\nb é d;\n")]), expected);
+        assert_eq!(shown(&place(2, 4, 1), &[("a.conf", "a;\nb é d;\n")]), expected, "within a letter");
     }
 
     #[test]
     fn places_that_are_nowhere_do_no_harm() {
         for (line, column, length) in [(0, 0, 0), (1, 9_999, 1), (9, 1, 1), (1, 1, u32::MAX), (u32::MAX, u32::MAX, 1)] {
-            let text = shown(place(line, column, length), &[("a.conf", "a;\n")]);
+            let text = shown(&place(line, column, length), &[("a.conf", "a;\n")]);
             assert!(text.contains("something") && text.contains("a.conf"), "{text}");
         }
-        assert!(shown(place(3, 7, 1), &[]).contains("a.conf:3:7"));
+        assert!(shown(&place(3, 7, 1), &[]).contains("a.conf:3:7"));
     }
 }

@@ -20,7 +20,7 @@ const MAX_FILE_BYTES: u64 = 64 << 20;
 
 /// The disk and the resolver of this machine.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct System;
+pub(crate) struct System;
 
 impl Loader for System {
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
@@ -53,12 +53,12 @@ impl Loader for System {
 }
 
 /// The configuration file where none is named.
-pub fn default_file(prefix: Option<&Path>) -> PathBuf {
+pub(crate) fn default_file(prefix: Option<&Path>) -> PathBuf {
     prefix.map_or_else(|| PathBuf::from(DEBIAN_FILE), |prefix| prefix.join("conf/nginx.conf"))
 }
 
 /// What holds where the configuration is silent: Debian's paths, or those below the prefix.
-pub fn options(prefix: Option<&Path>, globals: Option<&str>, error_log: Option<&Path>) -> Options {
+pub(crate) fn options(prefix: Option<&Path>, globals: Option<&str>, error_log: Option<&Path>) -> Options {
     let path = |debian: &str, below: &str| prefix.map_or_else(|| PathBuf::from(debian), |prefix| prefix.join(below));
     Options {
         prefix: prefix.unwrap_or(Path::new(DEBIAN_PREFIX)).to_path_buf(),

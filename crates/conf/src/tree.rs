@@ -317,7 +317,7 @@ pub struct ProxySettings {
     pub http11: bool,
     /// `proxy_method`.
     pub method: Option<Template>,
-    /// `proxy_set_header`s as written; nginx's defaults (`Host $proxy_host`, `Connection close`) are added by `route`.
+    /// `proxy_set_header`s as written; what nginx sends by default (`Host $proxy_host`) is added by `route`.
     pub set_headers: Vec<(String, Template)>,
     /// `proxy_connect_timeout`.
     pub connect_timeout_ms: u64,
