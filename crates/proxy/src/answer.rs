@@ -126,12 +126,7 @@ struct Answer<'a> {
     location: Option<&'a [u8]>,
 }
 
-async fn send(
-    connection: &mut Connection,
-    exchange: &mut Exchange,
-    routed: &Routed<'_>,
-    answer: &Answer<'_>,
-) -> After {
+async fn send(connection: &mut Connection, exchange: &mut Exchange, routed: &Routed<'_>, answer: &Answer<'_>) -> After {
     let keep_alive = connection.may_keep_alive(exchange, routed) && !closes(answer.status);
     build(connection, exchange, routed, answer, keep_alive);
     match write(connection, exchange, routed).await {
@@ -146,13 +141,7 @@ fn closes(status: u16) -> bool {
     matches!(status, 400 | 413 | 414 | 500 | 501 | 505)
 }
 
-fn build(
-    connection: &Connection,
-    exchange: &mut Exchange,
-    routed: &Routed<'_>,
-    answer: &Answer<'_>,
-    keep_alive: bool,
-) {
+fn build(connection: &Connection, exchange: &mut Exchange, routed: &Routed<'_>, answer: &Answer<'_>, keep_alive: bool) {
     let out = &mut exchange.to_client;
     out.clear();
     start_head(out, answer.status, connection.thread.dates.borrow_mut().http());

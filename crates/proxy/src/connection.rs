@@ -61,8 +61,16 @@ enum Head {
 
 impl Connection {
     pub(crate) fn new(thread: Rc<Thread>, stream: Stream, client: Client) -> Self {
-        let deadline = Deadline::new();
-        Self { thread, stream, input: Buffer::new(), deadline, client, head_length: 0, body_length: 0, keep_alive_ms: 0 }
+        Self {
+            thread,
+            stream,
+            input: Buffer::new(),
+            deadline: Deadline::new(),
+            client,
+            head_length: 0,
+            body_length: 0,
+            keep_alive_ms: 0,
+        }
     }
 
     /// Serves the connection until it ends.

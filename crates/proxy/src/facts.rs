@@ -241,12 +241,13 @@ impl RequestFacts<'_> {
     /// `$http_NAME`; an underscore of the variable stands for a hyphen or an underscore of the field.
     fn http_field(&self, name: &str, out: &mut Vec<u8>) -> bool {
         let separator: &[u8] = if name == "cookie" { b"; " } else { b", " };
-        let is_meant = |field: &Field| {
-            field.name.len() == name.len()
-                && field.name.of(self.head).iter().zip(name.as_bytes()).all(|(byte, wanted)| {
-                    byte.to_ascii_lowercase() == *wanted || (*byte == b'_' && *wanted == b'-')
-                })
-        };
+        let is_meant =
+            |field: &Field| {
+                field.name.len() == name.len()
+                    && field.name.of(self.head).iter().zip(name.as_bytes()).all(|(byte, wanted)| {
+                        byte.to_ascii_lowercase() == *wanted || (*byte == b'_' && *wanted == b'-')
+                    })
+            };
         self.joined(is_meant, separator, out)
     }
 }

@@ -1,5 +1,7 @@
 //! Random bytes for `$request_id`: from the kernel, fetched for many requests at once.
 
+use rustix::rand::{GetRandomFlags, getrandom};
+
 const BATCH: usize = 4096;
 
 /// A thread's store of random bytes.
@@ -33,7 +35,7 @@ impl Random {
         let mut filled = 0;
         while filled < self.bytes.len() {
             // Without flags it fails only when interrupted.
-            filled += rustix::rand::getrandom(&mut self.bytes[filled..], rustix::rand::GetRandomFlags::empty()).unwrap_or(0);
+            filled += getrandom(&mut self.bytes[filled..], GetRandomFlags::empty()).unwrap_or(0);
         }
         self.used = 0;
     }

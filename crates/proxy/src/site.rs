@@ -30,13 +30,12 @@ pub(crate) struct Upstream {
 impl Site {
     pub(crate) fn new(snapshot: Arc<Snapshot>, thread: usize) -> Self {
         let maps = snapshot.router.maps().clone();
-        let upstreams =
-            snapshot.upstreams.iter().zip(snapshot.router.upstreams()).map(|(shared, rule)| Upstream {
-                shared: Arc::clone(shared),
-                thread,
-                balancer: RefCell::new(Balancer::new(Arc::clone(&shared.group))),
-                pool: RefCell::new(Pool::new(rule)),
-            });
+        let upstreams = snapshot.upstreams.iter().zip(snapshot.router.upstreams()).map(|(shared, rule)| Upstream {
+            shared: Arc::clone(shared),
+            thread,
+            balancer: RefCell::new(Balancer::new(Arc::clone(&shared.group))),
+            pool: RefCell::new(Pool::new(rule)),
+        });
         let upstreams = upstreams.collect();
         Self { snapshot, maps, upstreams }
     }

@@ -100,8 +100,8 @@ impl Snapshot {
 
     /// The addresses to listen on, with their backlogs; `None` for one that another one's socket serves.
     pub fn addresses(&self) -> Vec<Option<(SocketAddr, u32)>> {
-        let own = |listener: &route::Listener| listener.within.is_none().then_some((listener.address, listener.backlog));
-        self.router.listeners().iter().map(own).collect()
+        let listeners = self.router.listeners().iter();
+        listeners.map(|own| own.within.is_none().then_some((own.address, own.backlog))).collect()
     }
 
     /// The logs to open, the main error log first.
@@ -216,11 +216,7 @@ fn listener_tls(
         .map_err(|error| SnapshotError::Tls { listener: listener.address, error })
 }
 
-fn identity(
-    tls: &tree::Tls,
-    identities: &mut Identities,
-    read: &mut Read<'_>,
-) -> Result<Arc<Identity>, SnapshotError> {
+fn identity(tls: &tree::Tls, identities: &mut Identities, read: &mut Read<'_>) -> Result<Arc<Identity>, SnapshotError> {
     let files = (tls.certificate.clone(), tls.key.clone());
     if let Some(known) = identities.get(&files) {
         return Ok(Arc::clone(known));

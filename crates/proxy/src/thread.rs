@@ -24,6 +24,7 @@ pub(crate) struct Thread {
     pub(crate) events: Events,
     /// The process drains: answers say `Connection: close`.
     pub(crate) is_draining: Cell<bool>,
+    #[allow(clippy::vec_box, reason = "exchanges are handed out as they are kept: moving them would copy half a KiB")]
     exchanges: RefCell<Vec<Box<Exchange>>>,
     next_connection: Cell<u64>,
     connection_step: u64,

@@ -24,7 +24,7 @@ fn log(target: &LogTarget) -> anyhow::Result<Box<dyn Write + Send>> {
 fn append(path: &Path) -> anyhow::Result<File> {
     OpenOptions::new().create(true).append(true).open(path).with_context(|| {
         format!(
-            "cannot open the log {} (another place: `access_log PATH;` or `access_log off;`, `error_log stderr;`, or -p)",
+            "cannot open the log {} (elsewhere: `access_log PATH;`, `access_log off;`, `error_log stderr;`, or -p)",
             path.display()
         )
     })

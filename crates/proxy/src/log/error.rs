@@ -83,8 +83,8 @@ mod tests {
         assert_eq!(
             String::from_utf8_lossy(&out),
             format!(
-                "2026/11/22 23:52:06 [error] {process}#0: *5 connect() failed (111: Connection refused) while connecting \
-                 to upstream, client: 127.0.0.1, server: _, request: \"GET /\\x22 HTTP/1.1\", upstream: \
+                "2026/11/22 23:52:06 [error] {process}#0: *5 connect() failed (111: Connection refused) while \
+                 connecting to upstream, client: 127.0.0.1, server: _, request: \"GET /\\x22 HTTP/1.1\", upstream: \
                  \"127.0.0.1:9080\", host: \"example.com\"\n"
             )
         );

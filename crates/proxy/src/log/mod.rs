@@ -40,8 +40,7 @@ impl LogWriter {
     /// Starts it; `files` are indexed as [`crate::Snapshot::log_targets`] is.
     pub fn start(files: Vec<Box<dyn Write + Send>>) -> std::io::Result<Self> {
         let (sender, receiver) = sync_channel(LOG_BATCHES);
-        let thread =
-            std::thread::Builder::new().name("log".to_owned()).spawn(move || write_all(&receiver, files))?;
+        let thread = std::thread::Builder::new().name("log".to_owned()).spawn(move || write_all(&receiver, files))?;
         Ok(Self { sender, thread })
     }
 

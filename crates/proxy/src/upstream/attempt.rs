@@ -85,12 +85,7 @@ fn take_pooled(held: &Held<'_>, idempotent: bool) -> Option<Link> {
     held.upstream.pool.borrow_mut().take(held.peer, idle_ms, clock::coarse_ms())
 }
 
-async fn connect(
-    connection: &Connection,
-    rule: &ProxyRule,
-    held: &Held<'_>,
-    known: Known,
-) -> Result<Link, Stop> {
+async fn connect(connection: &Connection, rule: &ProxyRule, held: &Held<'_>, known: Known) -> Result<Link, Stop> {
     let address = held.upstream.shared.addresses[held.peer];
     let mut dialling = std::pin::pin!(dial::dial(address));
     connection.deadline.set(rule.connect_timeout_ms);
@@ -336,18 +331,13 @@ pub(crate) async fn relay(
             deadline.set(patience_ms);
         }
         ready!(deadline.poll_passed(cx));
-        let is_client = relay.waits_for_client;
-        Poll::Ready(Err(if is_client { RelayError::Client } else { RelayError::Upstream(io::ErrorKind::TimedOut.into()) }))
+        let late = RelayError::Upstream(io::ErrorKind::TimedOut.into());
+        Poll::Ready(Err(if relay.waits_for_client { RelayError::Client } else { late }))
     })
     .await
 }
 
-fn client_gone(
-    cx: &mut Context<'_>,
-    client: &mut Stream,
-    input: &mut net::Buffer,
-    watches: &mut bool,
-) -> bool {
+fn client_gone(cx: &mut Context<'_>, client: &mut Stream, input: &mut net::Buffer, watches: &mut bool) -> bool {
     if input.spare().is_empty() {
         *watches = false;
         return false;

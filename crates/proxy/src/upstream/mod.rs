@@ -95,8 +95,9 @@ async fn attempts<'a>(
             },
             Err(Stop::ClientGone) => return Err(CLIENT_CLOSED),
             Err(Stop::Client(status)) => return Err(status),
-            Err(Stop::Failed(failed)) => judge(connection, exchange, routed, &retry, held, failed, &mut course)
-                .unwrap_or(Next::Finish(502)),
+            Err(Stop::Failed(failed)) => {
+                judge(connection, exchange, routed, &retry, held, failed, &mut course).unwrap_or(Next::Finish(502))
+            }
         };
         match failed {
             Next::Same(held) => again = Some(held),
@@ -223,8 +224,7 @@ async fn pass_on(
     let (relayed, mut keep_alive, is_read, sent) = match started {
         Err(error) => (Err(error), false, false, 0),
         Ok((mut relay, keep_alive)) => {
-            let relayed =
-                attempt::relay(connection, exchange, routed, rule, &mut link, &mut relay, upload).await;
+            let relayed = attempt::relay(connection, exchange, routed, rule, &mut link, &mut relay, upload).await;
             (relayed, keep_alive, relay.is_read(), relay.sent)
         }
     };

@@ -80,9 +80,7 @@ impl Pool {
     /// Closes what has been idle for too long, or was closed by its server.
     pub(crate) fn sweep(&mut self, now_ms: u64) {
         for links in &mut self.idle {
-            links.retain_mut(|link| {
-                now_ms.saturating_sub(link.used_ms) < self.timeout_ms && link.stream.is_quiet()
-            });
+            links.retain_mut(|link| now_ms.saturating_sub(link.used_ms) < self.timeout_ms && link.stream.is_quiet());
         }
         self.count = self.idle.iter().map(VecDeque::len).sum();
     }

@@ -59,15 +59,7 @@ impl Relay {
         exchange.record.head_bytes = exchange.to_client.len() as u64;
         exchange.from_upstream.consume(head_length);
         let body = Body::new(framing);
-        let mut relay = Self {
-            body,
-            is_chunked,
-            written: 0,
-            segment: 0,
-            skip: 0,
-            waits_for_client: false,
-            sent: 0,
-        };
+        let mut relay = Self { body, is_chunked, written: 0, segment: 0, skip: 0, waits_for_client: false, sent: 0 };
         while exchange.to_client.len() < COALESCE && relay.copy_piece(exchange)? {}
         Ok((relay, keep_alive))
     }
