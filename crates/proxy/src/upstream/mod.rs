@@ -88,7 +88,7 @@ async fn attempts<'a>(
         let failed = match attempt::attempt(connection, exchange, routed, rule, &held, upload, fresh).await {
             Ok(answered) => match refused_answer(exchange, &retry, &answered, upload) {
                 None => return Ok((held, answered)),
-                Some(failed) => match judge(connection, exchange, routed, &retry, held, failed, &mut course) {
+                Some(failed) => match judge(connection, exchange, routed, &retry, held, &failed, &mut course) {
                     Err(held) => return Ok((held, answered)),
                     Ok(next) => next,
                 },
@@ -96,7 +96,7 @@ async fn attempts<'a>(
             Err(Stop::ClientGone) => return Err(CLIENT_CLOSED),
             Err(Stop::Client(status)) => return Err(status),
             Err(Stop::Failed(failed)) => {
-                judge(connection, exchange, routed, &retry, held, failed, &mut course).unwrap_or(Next::Finish(502))
+                judge(connection, exchange, routed, &retry, held, &failed, &mut course).unwrap_or(Next::Finish(502))
             }
         };
         match failed {
@@ -141,7 +141,7 @@ fn judge<'a>(
     routed: &Routed<'_>,
     retry: &RetryRule,
     held: Held<'a>,
-    failed: Failed,
+    failed: &Failed,
     course: &mut Course,
 ) -> Result<Next<'a>, Held<'a>> {
     let now_ms = clock::coarse_ms();
