@@ -10,6 +10,7 @@ mod stand_in;
 mod summary;
 mod table;
 
+use std::io::Write;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -44,9 +45,14 @@ fn main() -> ExitCode {
         Job::StandIn(args) => stand_in::run(args),
     };
     done.unwrap_or_else(|error| {
-        eprintln!("bedloe: {error:#}");
+        say(format_args!("{error:#}"));
         ExitCode::FAILURE
     })
+}
+
+/// One line on the standard error. Nobody need be reading it.
+fn say(what: std::fmt::Arguments<'_>) {
+    let _ = writeln!(std::io::stderr(), "bedloe: {what}");
 }
 
 /// Shows what clap has to say. A bad flag of `load` exits as k6 does, 255; of the others as clap does, 2.

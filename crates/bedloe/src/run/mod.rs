@@ -25,7 +25,7 @@ const LOOK: Duration = Duration::from_millis(20);
 /// It stays in the foreground. QUIT drains: no new connections, answers say `Connection: close`, idle connections close
 /// at keepalive_timeout. TERM and INT end it at once.
 #[derive(Debug, Args)]
-pub struct RunArgs {
+pub(crate) struct RunArgs {
     /// The configuration file, in nginx's language
     #[arg(short = 'c', value_name = "FILE", default_value = "/etc/nginx/nginx.conf")]
     config: PathBuf,
@@ -47,12 +47,13 @@ pub struct RunArgs {
 }
 
 /// Serves until a signal ends it.
-pub fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
     if let Some(parent) = args.die_with_parent {
         lab::orphan::die_with(parent)?;
     }
     let RunArgs { config: path, prefix, error_log, globals, admin, .. } = args;
-    let Some(config) = crate::check::load_or_report(&path, prefix.as_deref(), globals.as_deref(), error_log.as_deref())?
+    let Some(config) =
+        crate::check::load_or_report(&path, prefix.as_deref(), globals.as_deref(), error_log.as_deref())?
     else {
         return Ok(ExitCode::FAILURE);
     };
@@ -67,9 +68,10 @@ pub fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
     let running = Running::start(snapshot, threads, listening, LogWriter::start(logs)?)?;
     let pid = open::PidFile::write(&config.main.pid);
     if let Err(error) = &pid {
-        eprintln!("bedloe: {error:#}");
+        crate::say(format_args!("{error:#}"));
     }
-    eprintln!("bedloe: serving {} with {threads} threads, process {}", path.display(), std::process::id());
+    let process = std::process::id();
+    crate::say(format_args!("serving {} with {threads} threads, process {process}", path.display()));
     serve(running, admin)?;
     Ok(ExitCode::SUCCESS)
 }

@@ -40,7 +40,7 @@ pub(super) fn log_panics(main: Option<&LogTarget>) {
         let line = format!("bedloe: [alert] a connection ended by a panic (please report it): {panic}\n");
         let written = path.as_deref().map(|path| append(path).map(|mut file| file.write_all(line.as_bytes())));
         if !matches!(written, Some(Ok(Ok(())))) {
-            eprint!("{line}");
+            let _ = std::io::stderr().write_all(line.as_bytes());
         }
     }));
 }
@@ -89,7 +89,9 @@ pub(super) fn raise_file_limit(config: &Config) {
         if setrlimit(Resource::Nofile, raised).is_ok() {
             return;
         }
-        eprintln!("bedloe: [warn] worker_rlimit_nofile {wanted} is above the hard limit of {hard} and stays at that");
+        let what =
+            format_args!("[warn] worker_rlimit_nofile {wanted} is above the hard limit of {hard} and stays there");
+        crate::say(what);
     }
     // A soft limit below the hard one helps nobody here: failing to raise it leaves what there was.
     let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
