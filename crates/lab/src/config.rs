@@ -94,7 +94,8 @@ mod tests {
             "nginx.conf:5: error_log /var/log/nginx/error.log warn; => error_log logs/error.log warn;",
             "nginx.conf:17: include /etc/nginx/conf.d/*.conf; => include conf.d/*.conf;",
             "conf.d/liberty-lb.conf:2: listen 80 default_server; => listen 127.0.0.10:8080 default_server;",
-            "conf.d/liberty-lb.conf:4: return 301 https://$host$request_uri; => return 301 https://$host:8443$request_uri;",
+            "conf.d/liberty-lb.conf:4: return 301 https://$host$request_uri; \
+             => return 301 https://$host:8443$request_uri;",
             "conf.d/liberty-lb.conf:7: listen 443 ssl http2; => listen 127.0.0.10:8443 ssl http2;",
             "conf.d/liberty-lb.conf:9: ssl_certificate     /etc/nginx/ssl/liberty.crt; \
              => ssl_certificate     tls/liberty.crt;",

@@ -1,9 +1,9 @@
 //! A server is killed and started again under load, several times: no GET is lost, no POST is done twice, and a POST is
 //! lost only if part of it had been sent to the server that died.
 //!
-//! Half of the requests go over 64 kept TLS connections, half over a new one each; a quarter are POSTs with an id, which
-//! the servers write down before they answer. CI runs the short form; the full one (five kills, 2,000 requests a second,
-//! about a minute) is `cargo test -p bedloe --release --test it -- --ignored faults_full --nocapture`.
+//! Half of the requests go over 64 kept TLS connections, half over a new one each; a quarter are POSTs with an id,
+//! which the servers write down before they answer. CI runs the short form; the full one (five kills, 2,000 requests a
+//! second, half a minute) is `cargo test -p bedloe --release --test it -- --ignored faults_full --nocapture`.
 //!
 //! The configuration is the lab's, but that a server is tried again after two seconds instead of thirty: each kill then
 //! meets a server in use, and each time of death has attempts to reach the dead one.

@@ -16,6 +16,8 @@ use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
 /// How long a server may take to serve again.
 const PATIENCE: Duration = Duration::from_secs(20);
+/// What every answer takes, so that each kill meets requests on their way.
+const DELAY: &str = "20ms";
 /// How often the balancer's state is asked for.
 const LOOK: Duration = Duration::from_millis(20);
 
@@ -133,7 +135,7 @@ fn orders_log(plan: &Plan, index: usize) -> PathBuf {
 fn stand_in(plan: &Plan, index: usize) -> Recipe {
     let server = &plan.servers[index];
     let (address, log) = (server.address.to_string(), orders_log(plan, index).display().to_string());
-    let arguments = ["stand-in", "--listen", &address, "--name", &server.name, "--orders-log", &log];
+    let arguments = ["stand-in", "--listen", &address, "--name", &server.name, "--orders-log", &log, "--delay", DELAY];
     recipe(plan, &server.name, server.address, &arguments)
 }
 
