@@ -11,6 +11,12 @@ use tokio::sync::{mpsc, oneshot};
 const PROGRESS_MAX: usize = 16;
 /// How long requests under way may take after the end of the load.
 const GRACEFUL_STOP_MS: u64 = 30_000;
+/// The part of a second's requests that may be under way at once, each by a user with a connection of its own. After a
+/// stall of everything on a small machine more users would mean more TLS handshakes than it has cores for, so that the
+/// stall feeds itself; with this many it is over within a second.
+const USERS_PART: u64 = 4;
+/// Users in the slowest load: what it takes to wait for a server that is paused.
+const USERS_MIN: u64 = 200;
 /// What a lab asks of every load: metric and expression.
 pub const THRESHOLDS: [(&str, &str); 2] = [("http_req_failed", "rate<0.01"), ("http_req_duration", "p(95)<1000")];
 
@@ -96,6 +102,11 @@ pub fn passed(report: &load::Report) -> bool {
     report.outcome == Outcome::Passed
 }
 
+fn users(rate: u64) -> u32 {
+    let most = load::ON_DEMAND_USERS;
+    u32::try_from((rate / USERS_PART).max(USERS_MIN)).unwrap_or(most).min(most)
+}
+
 fn plan(url: &str, rate: u64, duration: Duration) -> Result<Plan, InjectorError> {
     const SECOND_NS: u64 = 1_000_000_000;
     let duration_ns = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
@@ -104,7 +115,7 @@ fn plan(url: &str, rate: u64, duration: Duration) -> Result<Plan, InjectorError>
     let thresholds = THRESHOLDS.iter().map(|(metric, expression)| Threshold::parse(metric, expression));
     Ok(Plan {
         schedule: Schedule::Constant(ConstantArrivalRate::new(rate, SECOND_NS, duration_ns)?),
-        users: Users::OnDemand,
+        users: Users::Promised { pre_allocated: users(rate), max: users(rate) },
         source: Source::Plain(Request::get(url, &options)?),
         thresholds: thresholds.collect::<Result<_, _>>().map_err(load::Error::from)?,
         graceful_stop_ms: GRACEFUL_STOP_MS,
