@@ -197,7 +197,7 @@ impl Turn {
             let what = describe(&error, "sending request to upstream");
             return Poll::Ready(Err(self.failed(Failure::Send { timed_out: false }, upload, what)));
         }
-        if upload.is_done && self.is_client_gone(cx, connection) {
+        if upload.is_done && may_watch(exchange) && self.is_client_gone(cx, connection) {
             return Poll::Ready(Err(Stop::ClientGone));
         }
         Poll::Pending
@@ -321,7 +321,7 @@ pub(crate) async fn relay(
         if relayed.is_ready() {
             return relayed;
         }
-        let is_waiting = upload.is_done && !relay.waits_for_client && watches_client;
+        let is_waiting = upload.is_done && may_watch(exchange) && !relay.waits_for_client && watches_client;
         if is_waiting && client_gone(cx, stream, input, &mut watches_client) {
             return Poll::Ready(Err(RelayError::Client));
         }
@@ -335,6 +335,12 @@ pub(crate) async fn relay(
         Poll::Ready(Err(if relay.waits_for_client { RelayError::Client } else { late }))
     })
     .await
+}
+
+/// Bytes of the next request that came behind a streamed body lie in the body's buffer: what the watch would read comes
+/// after them, and must stay in the socket until they are used.
+fn may_watch(exchange: &Exchange) -> bool {
+    exchange.body.is_empty()
 }
 
 fn client_gone(cx: &mut Context<'_>, client: &mut Stream, input: &mut net::Buffer, watches: &mut bool) -> bool {
