@@ -55,7 +55,7 @@ impl Relay {
         let is_chunked = !has_length && takes_chunks(exchange) && !is_head;
         let ends_by_close = !has_length && !is_chunked;
         let keep_alive = !ends_by_close && connection.may_keep_alive(exchange, routed);
-        build_head(connection, exchange, routed, is_chunked, keep_alive);
+        build_head(connection, exchange, routed, Shape { is_head, is_chunked, keep_alive });
         exchange.record.head_bytes = exchange.to_client.len() as u64;
         exchange.from_upstream.consume(head_length);
         let body = Body::new(framing);
@@ -149,13 +149,16 @@ impl Relay {
     }
 }
 
-fn build_head(
-    connection: &Connection,
-    exchange: &mut Exchange,
-    routed: &Routed<'_>,
+/// What the client's request makes of the answer.
+#[derive(Clone, Copy)]
+struct Shape {
+    is_head: bool,
     is_chunked: bool,
     keep_alive: bool,
-) {
+}
+
+fn build_head(connection: &Connection, exchange: &mut Exchange, routed: &Routed<'_>, shape: Shape) {
+    let Shape { is_head, is_chunked, keep_alive } = shape;
     let Exchange { response, to_client: out, from_upstream, record, .. } = exchange;
     record.status = response.status;
     out.clear();
@@ -169,12 +172,15 @@ fn build_head(
     }
     match response.framing {
         Framing::Length(length) => length_field(out, length),
+        Framing::None if response.status == 204 => {}
         // The length that a HEAD or a 304 speaks of is not this answer's, but the client wants to know it.
-        Framing::None => {
+        Framing::None if is_head || response.status == 304 => {
             if let Some(field) = wire::find(&response.fields, Known::ContentLength) {
                 encode::copied_field(out, head, field);
             }
         }
+        // `proxy_method HEAD` for a client that asked otherwise: it would wait for as much as the server told of.
+        Framing::None => length_field(out, 0),
         Framing::Chunked | Framing::UntilClose if is_chunked => {
             out.extend_from_slice(b"Transfer-Encoding: chunked\r\n");
         }
