@@ -95,7 +95,7 @@ impl Connection {
     pub(crate) fn facts<'a>(
         &'a self,
         request: &'a RequestHead,
-        routed: &'a Routed<'_>,
+        routed: &'a Routed<'a>,
         path: &'a [u8],
         record: &'a Record,
         rule: Option<&'a ProxyRule>,
@@ -108,7 +108,7 @@ impl Connection {
             request,
             head: self.head_bytes(),
             path,
-            server_name: &routed.server.name,
+            routed,
             rule,
             record,
             servers,

@@ -11,6 +11,7 @@ use wire::{Field, Known, RequestHead, Version, find};
 use crate::client::Client;
 use crate::dates::Dates;
 use crate::random::Random;
+use crate::request::Routed;
 
 /// What is noted of a request as it goes along.
 #[derive(Debug, Default)]
@@ -60,7 +61,7 @@ pub(crate) struct RequestFacts<'a> {
     pub(crate) head: &'a [u8],
     /// The normalized path; empty before it is known.
     pub(crate) path: &'a [u8],
-    pub(crate) server_name: &'a str,
+    pub(crate) routed: &'a Routed<'a>,
     pub(crate) rule: Option<&'a ProxyRule>,
     pub(crate) record: &'a Record,
     /// Servers of the upstream that attempts were made at.
@@ -118,7 +119,7 @@ impl<'a> RequestFacts<'a> {
     fn append_host(&self, out: &mut Vec<u8>) -> bool {
         let from = out.len();
         match self.host() {
-            b"" => out.extend_from_slice(self.server_name.as_bytes()),
+            b"" => out.extend_from_slice(self.routed.server.name.as_bytes()),
             host => out.extend_from_slice(host),
         }
         out[from..].make_ascii_lowercase();
@@ -222,7 +223,7 @@ impl Facts for RequestFacts<'_> {
             Fact::Uri => append(self.path, out),
             Fact::Args => append(self.target().1, out),
             Fact::IsArgs => append(if self.target().1.is_empty() { b"" } else { b"?" }, out),
-            Fact::ServerName => append(self.server_name.as_bytes(), out),
+            Fact::ServerName => append(self.routed.server.name.as_bytes(), out),
             Fact::ServerProtocol => append(self.request.version.as_str().as_bytes(), out),
             Fact::Request => append(self.request_line(), out),
             Fact::Method => append(self.request.method.of(self.head), out),
@@ -244,6 +245,7 @@ impl RequestFacts<'_> {
         let is_meant =
             |field: &Field| {
                 field.name.len() == name.len()
+                    && self.routed.takes(field.kind)
                     && field.name.of(self.head).iter().zip(name.as_bytes()).all(|(byte, wanted)| {
                         byte.to_ascii_lowercase() == *wanted || (*byte == b'_' && *wanted == b'-')
                     })

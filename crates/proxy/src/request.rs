@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use conf::tree::LocationSettings;
 use route::{Handler, Location, Server};
+use wire::NameKind;
 
 use crate::connection::{After, Connection};
 use crate::exchange::Exchange;
@@ -18,6 +19,17 @@ pub(crate) struct Routed<'a> {
     pub(crate) settings: &'a LocationSettings,
     /// Whether all of the request's body lies behind its head in the connection's buffer (or there is none).
     pub(crate) body_is_here: bool,
+}
+
+impl Routed<'_> {
+    /// Whether a field with such a name is looked at; else it is as if it had not come.
+    pub(crate) fn takes(&self, kind: NameKind) -> bool {
+        match kind {
+            NameKind::Plain => true,
+            NameKind::Underscore => self.server.underscores_in_headers || !self.server.ignore_invalid_headers,
+            NameKind::Unusual => !self.server.ignore_invalid_headers,
+        }
+    }
 }
 
 /// Serves the request whose head is at the front of the connection's buffer.
@@ -43,6 +55,8 @@ pub(crate) async fn serve(connection: &mut Connection, exchange: &mut Exchange) 
 
 async fn route<'a>(connection: &mut Connection, exchange: &mut Exchange, routed: &mut Routed<'a>) -> After {
     if matches!(exchange.request.method.of(connection.head_bytes()), b"CONNECT" | b"TRACE") {
+        // What follows a CONNECT may be meant for the tunnel.
+        exchange.request.keep_alive = false;
         return answer::page(connection, exchange, routed, 405).await;
     }
     let raw = split_target(exchange.request.path.of(connection.head_bytes())).0;

@@ -1,7 +1,7 @@
 //! The request as it goes to the upstream: head, and as much of the body as is here.
 
 use route::ProxyRule;
-use wire::{Body, Field, Framing, NameKind, encode};
+use wire::{Body, Field, Framing, encode};
 
 use crate::answer::has_control;
 use crate::connection::Connection;
@@ -105,12 +105,7 @@ fn client_fields(connection: &Connection, exchange: &mut Exchange, routed: &Rout
 }
 
 fn passes(field: &Field, head: &[u8], routed: &Routed<'_>, rule: &ProxyRule) -> bool {
-    let is_valid = match field.kind {
-        NameKind::Plain => true,
-        NameKind::Underscore => routed.server.underscores_in_headers || !routed.server.ignore_invalid_headers,
-        NameKind::Unusual => !routed.server.ignore_invalid_headers,
-    };
-    is_valid && !field.hop && !rule.replaces(field.name.of(head))
+    routed.takes(field.kind) && !field.hop && !rule.replaces(field.name.of(head))
 }
 
 fn append_body(
