@@ -129,7 +129,8 @@ mod tests {
 
     #[test]
     fn a_port_in_use_is_named_with_its_holder() {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        // An address of its own: no test beside this one takes the port once it is free.
+        let listener = TcpListener::bind("127.77.1.2:0").unwrap();
         let address = listener.local_addr().unwrap();
         let said = try_port(address).unwrap().to_string();
         assert!(said.starts_with(&format!("{address} is in use by ")), "{said}");

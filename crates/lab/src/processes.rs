@@ -300,7 +300,8 @@ mod tests {
     #[test]
     fn one_that_ends_by_itself_is_an_error_with_the_end_of_its_log() {
         let folder = tempfile::tempdir().unwrap();
-        let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        // An address of its own: no test beside this one takes the port meanwhile.
+        let free = TcpListener::bind("127.77.1.1:0").unwrap().local_addr().unwrap();
         run(async {
             let mut process = Process::start(recipe(folder.path(), "echo no such thing >&2; exit 3", free)).unwrap();
             let said = process.ready().await.unwrap_err().to_string();
