@@ -136,7 +136,10 @@ mod tests {
         assert!(said.starts_with(&format!("{address} is in use by ")), "{said}");
         assert!(said.ends_with(&format!("(process {})", std::process::id())), "{said}");
         drop(listener);
-        assert!(try_port(address).is_none());
+        // A process that another test is starting may hold a copy of the socket for a moment.
+        while try_port(address).is_some() {
+            std::thread::yield_now();
+        }
     }
 
     #[test]
