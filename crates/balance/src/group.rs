@@ -27,6 +27,7 @@ pub struct Group {
     /// Weights of all primaries, `down` ones included: plain hashing counts those too.
     pub(crate) total_weight: usize,
     pub(crate) ring: Ring,
+    tries: u32,
 }
 
 impl Group {
@@ -40,7 +41,9 @@ impl Group {
             Method::Hash { consistent: true } => Ring::new(&peers, &primaries),
             _ => Ring::default(),
         };
-        Self { peers, method, primaries, backups, total_weight, ring }
+        let usable = peers.iter().filter(|peer| !peer.settings().down).count();
+        let tries = u32::try_from(usable).unwrap_or(u32::MAX);
+        Self { peers, method, primaries, backups, total_weight, ring, tries }
     }
 
     /// The servers, in the order given to [`Group::new`].
@@ -60,7 +63,6 @@ impl Group {
 
     /// How many servers one request can at most be sent to: those not `down`, backups included.
     pub fn tries(&self) -> u32 {
-        let usable = self.peers.iter().filter(|peer| !peer.settings().down).count();
-        u32::try_from(usable).unwrap_or(u32::MAX)
+        self.tries
     }
 }

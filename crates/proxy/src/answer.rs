@@ -6,23 +6,21 @@ use route::{Return, Text};
 use wire::encode;
 
 use crate::connection::{After, Connection};
+use crate::dates::Dates;
 use crate::exchange::Exchange;
 use crate::facts::is_http10;
 use crate::request::Routed;
 
-/// The `Server` field of every answer. No version: it would tell an attacker what to try.
-pub(crate) const SERVER: &[u8] = b"bedloe";
-
 /// Appends the status line and the fields that every answer has.
-pub(crate) fn start_head(out: &mut Vec<u8>, status: u16, date: &[u8]) {
+pub(crate) fn start_head(out: &mut Vec<u8>, status: u16, dates: &mut Dates) {
     encode::status_line(out, status);
-    encode::field(out, b"Server", SERVER);
-    encode::field(out, b"Date", date);
+    out.extend_from_slice(dates.fields());
 }
 
 /// Appends `Connection`, and `Keep-Alive` where the configuration asks for it, and ends the head.
 pub(crate) fn end_head(out: &mut Vec<u8>, keep_alive: bool, keep_alive_header_s: Option<u64>) {
-    encode::field(out, b"Connection", if keep_alive { b"keep-alive" } else { b"close" });
+    let persistence: &[u8] = if keep_alive { b"Connection: keep-alive\r\n" } else { b"Connection: close\r\n" };
+    out.extend_from_slice(persistence);
     if let Some(seconds) = keep_alive_header_s.filter(|_| keep_alive) {
         out.extend_from_slice(b"Keep-Alive: timeout=");
         encode::decimal(out, seconds);
@@ -144,7 +142,7 @@ fn closes(status: u16) -> bool {
 fn build(connection: &Connection, exchange: &mut Exchange, routed: &Routed<'_>, answer: &Answer<'_>, keep_alive: bool) {
     let out = &mut exchange.to_client;
     out.clear();
-    start_head(out, answer.status, connection.thread.dates.borrow_mut().http());
+    start_head(out, answer.status, &mut connection.thread.dates.borrow_mut());
     let has_body = !matches!(answer.status, 204 | 304);
     if has_body {
         encode::field(out, b"Content-Type", if answer.html { b"text/html" } else { b"text/plain" });

@@ -315,3 +315,6 @@ fn first_server_timeout_ms(site: &Site, listener: usize) -> u64 {
     let router = &site.snapshot.router;
     router.servers()[router.listeners()[listener].default].client_header_timeout_ms
 }
+
+#[cfg(test)]
+mod tests;

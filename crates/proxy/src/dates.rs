@@ -9,17 +9,17 @@ pub(crate) struct Dates {
     valid_until_ms: u64,
     unix_ns: u64,
     read_at_ms: u64,
-    http: Vec<u8>,
+    fields: Vec<u8>,
     local: String,
     iso8601: String,
     error: String,
 }
 
 impl Dates {
-    /// For `Date`: `Sun, 22 Nov 2026 23:52:06 GMT`.
-    pub(crate) fn http(&mut self) -> &[u8] {
+    /// The fields that every answer has: `Server` and `Date`. No version: it would tell an attacker what to try.
+    pub(crate) fn fields(&mut self) -> &[u8] {
         self.refresh();
-        &self.http
+        &self.fields
     }
 
     /// `$time_local`: `22/Nov/2026:23:52:06 +0000`.
@@ -55,8 +55,10 @@ impl Dates {
         self.read_at_ms = now_ms;
         self.valid_until_ms = now_ms + 1_000 - self.unix_ns / 1_000_000 % 1_000;
         let seconds = self.unix_ns / 1_000_000_000;
-        self.http.clear();
-        wire::encode::date(&mut self.http, seconds);
+        self.fields.clear();
+        self.fields.extend_from_slice(b"Server: bedloe\r\nDate: ");
+        wire::encode::date(&mut self.fields, seconds);
+        self.fields.extend_from_slice(b"\r\n");
         let stamp = jiff::Timestamp::from_second(seconds.cast_signed()).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
         let zoned = stamp.to_zoned(jiff::tz::TimeZone::system());
         self.local = zoned.strftime("%d/%b/%Y:%H:%M:%S %z").to_string();
@@ -70,7 +72,7 @@ mod tests {
     #[test]
     fn the_texts_have_their_shapes() {
         let mut dates = super::Dates::default();
-        assert_eq!(dates.http().len(), 29);
+        assert_eq!(dates.fields().len(), 53);
         assert_eq!(dates.local().len(), 26);
         assert_eq!(dates.iso8601().len(), 25);
         assert_eq!(dates.error().len(), 19);

@@ -51,6 +51,10 @@ impl Listener {
 
     /// Index of the server for a host as the client wrote it.
     pub(crate) fn find(&self, host: &[u8]) -> usize {
+        // One server is the default one, whatever its names.
+        if self.servers.len() == 1 {
+            return self.default;
+        }
         let host = bare_host(host);
         let mut lower = [0; MAX_NAME];
         let Some(lower) = lower.get_mut(..host.len()) else { return self.default };

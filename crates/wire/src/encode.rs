@@ -30,6 +30,10 @@ pub fn copied_field(out: &mut Vec<u8>, bytes: &[u8], field: &Field) {
 
 /// Writes the status line with the standard reason.
 pub fn status_line(out: &mut Vec<u8>, status: u16) {
+    if status == 200 {
+        out.extend_from_slice(b"HTTP/1.1 200 OK\r\n");
+        return;
+    }
     out.extend_from_slice(b"HTTP/1.1 ");
     decimal(out, u64::from(status));
     out.push(b' ');

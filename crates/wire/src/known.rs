@@ -98,7 +98,7 @@ impl Known {
         let Some(mut slot) = slot(name) else { return Self::Other };
         loop {
             let (text, known) = NAMES[TABLE[slot] as usize];
-            if known == Self::Other || text.as_bytes().eq_ignore_ascii_case(name) {
+            if known == Self::Other || is_name(text.as_bytes(), name) {
                 return known;
             }
             slot = (slot + 1) % SLOTS;
@@ -127,6 +127,18 @@ impl Known {
                 | Self::Http2Settings
         )
     }
+}
+
+/// Whether a field's name is this one, eight letters at a time. Setting the bit that small letters have makes nothing
+/// equal that is not: of the characters that a name may have, it changes capital letters, `^` and `_` only, and no
+/// known name has what those two become.
+#[inline]
+fn is_name(lower: &[u8], name: &[u8]) -> bool {
+    const SMALL: u64 = 0x2020_2020_2020_2020;
+    let (words, rest) = lower.as_chunks::<8>();
+    let (name_words, name_rest) = name.as_chunks::<8>();
+    let same = |(a, b): (&[u8; 8], &[u8; 8])| u64::from_le_bytes(*a) | SMALL == u64::from_le_bytes(*b) | SMALL;
+    lower.len() == name.len() && words.iter().zip(name_words).all(same) && rest.eq_ignore_ascii_case(name_rest)
 }
 
 const TABLE: [u8; SLOTS] = table();

@@ -162,7 +162,7 @@ fn build_head(connection: &Connection, exchange: &mut Exchange, routed: &Routed<
     let Exchange { response, to_client: out, from_upstream, record, .. } = exchange;
     record.status = response.status;
     out.clear();
-    start_head(out, response.status, connection.thread.dates.borrow_mut().http());
+    start_head(out, response.status, &mut connection.thread.dates.borrow_mut());
     let head = from_upstream.data();
     for field in &response.fields {
         let is_ours = matches!(field.known, Known::Date | Known::Server | Known::ContentLength);

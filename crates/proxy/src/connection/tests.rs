@@ -1,0 +1,54 @@
+//! What an idle connection costs: the size of the future that serves it.
+
+#![allow(clippy::unwrap_used, reason = "a failed step fails the test")]
+
+use std::path::Path;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use super::*;
+use crate::counters::ThreadCounters;
+use crate::events::Events;
+use crate::log::LogWriter;
+use crate::snapshot::Snapshot;
+
+/// A task is allocated once a connection and kept while it is idle: what it takes is what an idle connection costs,
+/// beside the socket.
+const FUTURE_BYTES: usize = 2048;
+
+/// The configuration of the test.
+struct Text;
+
+impl conf::Loader for Text {
+    fn read(&self, _: &Path) -> io::Result<Vec<u8>> {
+        Ok(b"events {} http { server { listen 127.0.0.1:8080; return 204; } }".to_vec())
+    }
+
+    fn glob(&self, _: &Path) -> io::Result<Vec<std::path::PathBuf>> {
+        Ok(Vec::new())
+    }
+
+    fn resolve(&self, _: &str, _: u16) -> io::Result<Vec<std::net::SocketAddr>> {
+        Ok(Vec::new())
+    }
+}
+
+#[test]
+fn the_future_of_a_connection_is_small() {
+    net::runtime::block_on(async {
+        let loaded = conf::load(Path::new("nginx.conf"), &Text, &conf::Options::default());
+        let config = loaded.config.unwrap();
+        let snapshot = Snapshot::build(&config, 1, &mut |_: &Path| unreachable!("no file is named")).unwrap();
+        let site = Site::new(Arc::new(snapshot), 0);
+        let logs = LogWriter::start(Vec::new()).unwrap().logs();
+        let counters = Arc::new(ThreadCounters::default());
+        let thread = Rc::new(Thread::new(0, 1, site, logs, counters, Events::new()));
+        let listener = net::listen::open("127.0.0.1:0".parse().unwrap(), 1).unwrap();
+        let at = listener.local_addr().unwrap();
+        let tcp = net::dial::dial(at).await.unwrap();
+        let connection = Connection::new(thread, Stream::plain(tcp), Client::new(1, at, at, 0, false));
+        let size = std::mem::size_of_val(&connection.run());
+        assert!(size <= FUTURE_BYTES, "{size} bytes");
+    })
+    .unwrap();
+}
