@@ -76,7 +76,8 @@ pub(crate) async fn attempt(
     let head_length = turn.run(connection, exchange, routed, rule, upload).await?;
     let status = exchange.response.status;
     note(exchange, |attempt, now_ms| (attempt.head_ms, attempt.status) = (Some(now_ms), status));
-    Ok(Answered { link: turn.link, head_length, known: turn.known })
+    let known = Known { anything_written: turn.written > 0, ..turn.known };
+    Ok(Answered { link: turn.link, head_length, known })
 }
 
 /// A kept connection; one that must not fail only if it was in use a moment ago.
