@@ -75,7 +75,7 @@ pub(crate) async fn returned(
 
 /// Whether a value would break a head apart: CR, LF or NUL, which `$uri` and captures can hold after decoding.
 pub(crate) fn has_control(value: &[u8]) -> bool {
-    value.iter().any(|byte| matches!(byte, b'\r' | b'\n' | b'\0'))
+    memchr::memchr3(b'\r', b'\n', b'\0', value).is_some()
 }
 
 /// A text's value for this request.

@@ -256,7 +256,7 @@ impl RequestFacts<'_> {
 
 /// The path and what follows `?` of an origin-form target.
 pub(crate) fn split_target(target: &[u8]) -> (&[u8], &[u8]) {
-    match target.iter().position(|byte| *byte == b'?') {
+    match memchr::memchr(b'?', target) {
         Some(at) => (&target[..at], &target[at + 1..]),
         None => (target, b""),
     }
@@ -264,8 +264,8 @@ pub(crate) fn split_target(target: &[u8]) -> (&[u8], &[u8]) {
 
 /// A host without its port.
 pub(crate) fn without_port(host: &[u8]) -> &[u8] {
-    let search_from = host.iter().position(|byte| *byte == b']').unwrap_or(0);
-    match host[search_from..].iter().position(|byte| *byte == b':') {
+    let search_from = if host.first() == Some(&b'[') { memchr::memchr(b']', host).unwrap_or(0) } else { 0 };
+    match memchr::memchr(b':', &host[search_from..]) {
         Some(at) => &host[..search_from + at],
         None => host,
     }

@@ -37,7 +37,7 @@ pub(crate) async fn prepare(
     head::build(connection, exchange, routed, rule, &mut body).map_err(|unfit| Unready::Status(unfit.status()))?;
     let is_chunked = exchange.request.framing == Framing::Chunked;
     let limit = routed.settings.client_max_body_size;
-    let length = content_here(connection, exchange);
+    let length = if connection.body_length == 0 { 0 } else { content_here(connection, exchange) };
     if limit > 0 && length > limit {
         return Err(Unready::Status(413));
     }
