@@ -29,19 +29,29 @@ pub struct RetryRule {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct StatusSet(u8);
 
-/// The statuses there can be, each its bit.
-const STATUSES: [u16; 7] = [403, 404, 429, 500, 502, 503, 504];
-
 impl StatusSet {
     /// The set of these statuses; any other than the seven that can be named is left out.
     pub fn new(statuses: &[u16]) -> Self {
-        let known = STATUSES.iter().enumerate().filter(|(_, status)| statuses.contains(status));
-        Self(known.fold(0, |bits, (bit, _)| bits | 1 << bit))
+        Self(statuses.iter().fold(0, |bits, &status| bits | bit(status)))
     }
 
     /// Whether it holds this status.
     pub fn contains(self, status: u16) -> bool {
-        STATUSES.iter().position(|&known| known == status).is_some_and(|bit| self.0 & 1 << bit != 0)
+        self.0 & bit(status) != 0
+    }
+}
+
+/// The bit of each status that there can be.
+fn bit(status: u16) -> u8 {
+    match status {
+        403 => 1,
+        404 => 2,
+        429 => 4,
+        500 => 8,
+        502 => 16,
+        503 => 32,
+        504 => 64,
+        _ => 0,
     }
 }
 
