@@ -120,10 +120,11 @@ where
 {
     let (mut sender, body) = Channel::<Bytes, Infallible>::new(LINES);
     let mut events = events.subscribe();
+    // Counted from before the reader knows that it is heard.
+    let mut counted = HashMap::new();
+    count_retries(&status(), &mut counted);
     tokio::spawn(async move {
         let mut seconds = tokio::time::interval(RETRIES_EVERY);
-        let mut counted = HashMap::new();
-        count_retries(&status(), &mut counted);
         loop {
             let news = tokio::select! {
                 event = events.recv() => match event {
