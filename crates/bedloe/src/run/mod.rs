@@ -13,7 +13,8 @@ use anyhow::Context;
 use clap::Args;
 use conf::tree::Config;
 use proxy::{LogWriter, Running, Snapshot};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::runtime::Runtime;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use admin::Admin;
 
@@ -65,6 +66,9 @@ pub(crate) fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
     open::log_panics(snapshot.log_targets().first());
     let listening = open::listeners(&snapshot.addresses())?;
     let admin = admin.map(|address| Admin::bind(&address)).transpose()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    // Taken before anybody can know that it serves: a signal must not find the process without them.
+    let signals = runtime.block_on(async { Signals::take() })?;
     let running = Running::start(snapshot, threads, listening, LogWriter::start(logs)?)?;
     let pid = open::PidFile::write(&config.main.pid);
     if let Err(error) = &pid {
@@ -72,7 +76,7 @@ pub(crate) fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
     }
     let process = std::process::id();
     crate::say(format_args!("serving {} with {threads} threads, process {process}", path.display()));
-    serve(running, admin)?;
+    serve(&runtime, signals, running, admin)?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -81,27 +85,40 @@ fn threads(config: &Config) -> usize {
     config.main.worker_processes.map_or_else(cores, |threads| threads as usize).max(1)
 }
 
+/// The signals that end it.
+struct Signals {
+    quit: Signal,
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn take() -> std::io::Result<Self> {
+        Ok(Self {
+            quit: signal(SignalKind::quit())?,
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+}
+
 /// Takes signals until one ends the data plane, and answers the admin socket meanwhile.
-fn serve(running: Running, admin: Option<Admin>) -> anyhow::Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+fn serve(runtime: &Runtime, mut signals: Signals, running: Running, admin: Option<Admin>) -> anyhow::Result<()> {
     let running = runtime.block_on(async {
-        let mut quit = signal(SignalKind::quit())?;
-        let mut terminate = signal(SignalKind::terminate())?;
-        let mut interrupt = signal(SignalKind::interrupt())?;
         if let Some(admin) = admin {
             tokio::spawn(admin.serve(running.status_source(), running.events()));
         }
         loop {
             tokio::select! {
-                _ = quit.recv() => running.drain(),
-                _ = terminate.recv() => running.stop(),
-                _ = interrupt.recv() => running.stop(),
+                _ = signals.quit.recv() => running.drain(),
+                _ = signals.terminate.recv() => running.stop(),
+                _ = signals.interrupt.recv() => running.stop(),
                 () = tokio::time::sleep(LOOK), if running.is_ending() => {}
             }
             if running.has_ended() {
-                return anyhow::Ok(running);
+                return running;
             }
         }
-    })?;
+    });
     running.join().context("a thread of the data plane failed")
 }
