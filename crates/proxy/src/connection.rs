@@ -171,6 +171,7 @@ impl Connection {
             server: &routed.server.name,
             request: facts.request_line(),
             upstream,
+            upstream_target: exchange.to_upstream.split(|byte| *byte == b' ').nth(1).unwrap_or_default(),
             host: exchange.request.host.map_or(b"", |host| host.of(self.head_bytes())),
         };
         let log = routed.site.snapshot.error_log(&target.to);

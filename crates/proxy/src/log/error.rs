@@ -18,6 +18,8 @@ pub(crate) struct Failed<'a> {
     pub(crate) request: &'a [u8],
     /// The upstream server's address, where one is concerned.
     pub(crate) upstream: Option<&'a str>,
+    /// What it is asked for: path and arguments.
+    pub(crate) upstream_target: &'a [u8],
     pub(crate) host: &'a [u8],
 }
 
@@ -32,7 +34,9 @@ pub(crate) fn error_line(time: &str, failed: &Failed<'_>, out: &mut Vec<u8>) {
     }
     quoted(out, "request", failed.request);
     if let Some(upstream) = failed.upstream {
-        quoted(out, "upstream", upstream.as_bytes());
+        let _ = write!(out, ", upstream: \"http://{upstream}");
+        escape(failed.upstream_target, out);
+        out.push(b'"');
     }
     quoted(out, "host", failed.host);
     out.push(b'\n');
@@ -75,6 +79,7 @@ mod tests {
             server: "_",
             request: b"GET /\" HTTP/1.1",
             upstream: Some("127.0.0.1:9080"),
+            upstream_target: b"/?a",
             host: b"example.com",
         };
         let mut out = Vec::new();
@@ -85,7 +90,7 @@ mod tests {
             format!(
                 "2026/11/22 23:52:06 [error] {process}#0: *5 connect() failed (111: Connection refused) while \
                  connecting to upstream, client: 127.0.0.1, server: _, request: \"GET /\\x22 HTTP/1.1\", upstream: \
-                 \"127.0.0.1:9080\", host: \"example.com\"\n"
+                 \"http://127.0.0.1:9080/?a\", host: \"example.com\"\n"
             )
         );
     }

@@ -94,7 +94,7 @@ async fn connect(connection: &Connection, rule: &ProxyRule, held: &Held<'_>, kno
         Ok(tcp) => Ok(Link::new(Stream::plain(tcp), clock::coarse_ms())),
         Err(error) => {
             let timed_out = error.kind() == io::ErrorKind::TimedOut;
-            let what = describe(&error, "connecting to upstream");
+            let what = describe("connect", &error, "connecting to upstream");
             Err(Stop::Failed(Failed { failure: Failure::Connect { timed_out }, known, what }))
         }
     }
@@ -195,7 +195,7 @@ impl Turn {
             return Poll::Ready(head);
         }
         if let Some(error) = self.send_error.take() {
-            let what = describe(&error, "sending request to upstream");
+            let what = describe("send", &error, "sending request to upstream");
             return Poll::Ready(Err(self.failed(Failure::Send { timed_out: false }, upload, what)));
         }
         if upload.is_done && may_watch(exchange) && self.is_client_gone(cx, connection) {
@@ -254,7 +254,7 @@ impl Turn {
                     return Poll::Ready(Err(self.failed(failure, upload, what.to_owned())));
                 }
                 Err(error) => {
-                    let what = describe(&error, "reading response header from upstream");
+                    let what = describe("recv", &error, "reading response header from upstream");
                     return Poll::Ready(Err(self.failed(Failure::Receive { timed_out: false }, upload, what)));
                 }
             }
@@ -359,14 +359,18 @@ fn client_gone(cx: &mut Context<'_>, client: &mut Stream, input: &mut net::Buffe
     }
 }
 
-fn describe(error: &io::Error, doing: &str) -> String {
+/// A failed system call in the words that nginx's users look for in their logs.
+fn describe(call: &str, error: &io::Error, doing: &str) -> String {
     match error.raw_os_error() {
         Some(code) => {
             let text = error.to_string();
             let text = text.split(" (os error").next().unwrap_or_default();
-            format!("failed ({code}: {text}) while {doing}")
+            format!("{call}() failed ({code}: {text}) while {doing}")
         }
-        None => format!("{error} while {doing}"),
+        None if error.kind() == io::ErrorKind::TimedOut => {
+            format!("upstream timed out (110: Connection timed out) while {doing}")
+        }
+        None => format!("{call}() failed ({error}) while {doing}"),
     }
 }
 
