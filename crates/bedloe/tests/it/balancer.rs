@@ -1,0 +1,14 @@
+//! `bedloe run` from the outside, by literal bytes on both of its sides.
+
+mod abuse;
+mod answers;
+mod bodies;
+mod ending;
+mod failures;
+mod fields;
+mod keep_alive;
+mod messages;
+mod refusals;
+mod retries;
+mod start;
+mod tls;

@@ -1,0 +1,175 @@
+//! Answers of an upstream that are broken, contradict themselves or say too much: the request fails or is cut off, and
+//! no byte of one reaches another client.
+
+use crate::support::balancer::Balancer;
+use crate::support::scripted::{Scripted, ok};
+
+const GET: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+const GET_CLOSE: &str = "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+
+/// The second connection answers well.
+fn once(answer: impl AsRef<[u8]>) -> Scripted {
+    let answer = answer.as_ref().to_vec();
+    Scripted::start(move |link, index| {
+        loop {
+            link.head()?;
+            link.send(if index == 0 { answer.clone() } else { ok("good").into_bytes() })?;
+        }
+    })
+}
+
+#[test]
+fn heads_that_cannot_be_believed_are_a_502() {
+    let long = format!("HTTP/1.1 200 OK\r\nX: {}\r\n\r\n", "x".repeat(100_000));
+    let many = format!("HTTP/1.1 200 OK\r\n{}\r\n", "X: 1\r\n".repeat(1_001));
+    let interims = "HTTP/1.1 102 Processing\r\n\r\n".repeat(100) + &ok("late");
+    let answers = [
+        "HTTP/1.1 200 OK\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nbad\r\n0\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nContent-Length: 3\r\nContent-Length: 30\r\n\r\nbad",
+        "HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\nbad",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\nbad",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked, gzip\r\n\r\nbad",
+        "HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nbad\r\n0\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nX : 1\r\nContent-Length: 3\r\n\r\nbad",
+        "HTTP/1.1 200 OK\r\nX: 1\r\n 2\r\nContent-Length: 3\r\n\r\nbad",
+        "HTTP/1.1 200 OK\r\nX: \0\r\nContent-Length: 3\r\n\r\nbad",
+        "HTTP/1.1 200 OK\r\nX: a\rY: b\r\nContent-Length: 3\r\n\r\nbad",
+        "HTTP/1.1 20 OK\r\nContent-Length: 3\r\n\r\nbad",
+        "HTTP/2 200 OK\r\nContent-Length: 3\r\n\r\nbad",
+        "bad",
+        "\0\0\x12\x04\0\0\0\0\0",
+        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\nbad",
+        &long,
+        &many,
+        &interims,
+    ];
+    for answer in answers {
+        let upstream = Scripted::start({
+            let answer = answer.to_owned();
+            move |link, _| {
+                link.head()?;
+                link.send(&answer)
+            }
+        });
+        let balancer = Balancer::before(&[upstream.address()]);
+        let got = balancer.ask(GET_CLOSE);
+        assert!(got.starts_with("HTTP/1.1 502 "), "{answer:?} got {got:?}");
+        assert!(!got.contains("bad"), "{answer:?} got {got:?}");
+        assert_eq!(upstream.received().len(), 1, "{answer:?}");
+    }
+}
+
+#[test]
+fn bodies_that_break_off_are_cut_off() {
+    let answers = [
+        "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nabc",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nX: 1\r\n",
+    ];
+    for answer in answers {
+        let upstream = Scripted::start(move |link, _| {
+            link.head()?;
+            link.send(answer)
+        });
+        let balancer = Balancer::before(&[upstream.address()]);
+        let mut client = balancer.connect();
+        client.send(GET.repeat(2));
+        let got = client.rest();
+        assert!(!got.ends_with("0\r\n\r\n"), "{answer:?} looks finished: {got:?}");
+        assert_eq!(got.matches("HTTP/1.1 ").count(), 1, "{answer:?} got {got:?}");
+        balancer.logged("error.log", "the answer is cut off");
+    }
+}
+
+#[test]
+fn broken_chunks_are_cut_off_or_a_502() {
+    for chunks in ["3\nabc\r\n", "zz\r\n", "3\r\nabcd\r\n0\r\n\r\n", "3;\x01\r\nabc\r\n", "ffffffffffffffffff\r\n"] {
+        let upstream = once(format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{chunks}"));
+        let balancer = Balancer::before(&[upstream.address()]);
+        let mut client = balancer.connect();
+        client.send(GET.repeat(2));
+        let got = client.rest();
+        assert!(!got.contains("\r\n0\r\n\r\n") && !got.contains("good"), "{chunks:?} got {got:?}");
+        let next = balancer.ask(GET_CLOSE);
+        assert!(next.ends_with("good"), "{chunks:?} then {next:?}");
+    }
+}
+
+#[test]
+fn bytes_behind_an_answer_never_reach_another_request() {
+    let evil = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil";
+    let answers = [
+        ok("fine") + evil,
+        ok("fine") + "x",
+        format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nfine\r\n0\r\n\r\n{evil}"),
+        format!("HTTP/1.1 204 No Content\r\n\r\n{evil}"),
+        format!("HTTP/1.1 304 Not Modified\r\nContent-Length: 43\r\n\r\n{evil}"),
+        format!("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n{evil}"),
+    ];
+    for answer in answers {
+        let upstream = once(&answer);
+        let balancer = Balancer::before(&[upstream.address()]);
+        let mut client = balancer.connect();
+        client.send(GET.repeat(2));
+        client.reply();
+        assert_eq!(client.reply().body, "good", "{answer:?}");
+        assert!(balancer.ask(GET_CLOSE).ends_with("good"), "{answer:?}");
+        assert_eq!(upstream.received()[0].matches("GET").count(), 1, "{answer:?}");
+    }
+}
+
+#[test]
+fn a_body_behind_a_head_answer_never_reaches_another_request() {
+    let upstream = once(ok("evil"));
+    let balancer = Balancer::before(&[upstream.address()]);
+    let mut client = balancer.connect();
+    client.send(format!("HEAD / HTTP/1.1\r\nHost: a\r\n\r\n{GET}"));
+    assert!(client.head().contains("Content-Length: 4\r\n"));
+    assert_eq!(client.reply().body, "good");
+}
+
+#[test]
+fn bytes_that_come_while_a_connection_is_idle_never_reach_another_request() {
+    let upstream = Scripted::start(|link, index| {
+        link.head()?;
+        link.send(ok("good"))?;
+        if index == 0 {
+            // What the next request waits for: it comes over a connection of its own.
+            link.send(ok("evil"))?;
+        }
+        link.closed()
+    });
+    let balancer = Balancer::before(&[upstream.address()]);
+    for _ in 0..2 {
+        assert!(balancer.ask(GET_CLOSE).ends_with("good"));
+        balancer.logged("access.log", "200");
+    }
+}
+
+#[test]
+fn a_connection_that_says_close_is_not_used_again() {
+    let upstream = Scripted::start(|link, _| {
+        link.head()?;
+        link.send("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 4\r\n\r\ngood")?;
+        link.closed()
+    });
+    let balancer = Balancer::before(&[upstream.address()]);
+    let mut client = balancer.connect();
+    client.send(GET.repeat(2));
+    for _ in 0..2 {
+        let reply = client.reply();
+        assert_eq!((reply.body.as_str(), reply.field("connection")), ("good", Some("keep-alive")));
+    }
+    assert_eq!(upstream.received().len(), 2);
+}
+
+#[test]
+fn an_answer_with_odd_but_valid_parts_passes() {
+    let upstream = Scripted::answering("HTTP/1.1 299\r\nX:\r\nY: \t a \t\r\ncontent-length:2\r\nZ: \u{e9}\r\n\r\nhi");
+    let balancer = Balancer::before(&[upstream.address()]);
+    let answer = balancer.ask(GET_CLOSE);
+    assert!(answer.starts_with("HTTP/1.1 299"), "{answer:?}");
+    assert!(answer.ends_with("\r\nZ: \u{e9}\r\nContent-Length: 2\r\nConnection: close\r\n\r\nhi"), "{answer:?}");
+}

@@ -1,0 +1,216 @@
+//! The balancer as a process of its own, with a generated configuration on free ports of 127.0.0.1.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::{Duration, Instant};
+
+use rustix::net::{AddressFamily, SocketFlags, SocketType, sockopt};
+use rustix::process::{Pid, Signal};
+use tempfile::TempDir;
+
+use super::raw::Raw;
+
+/// How long anything may take before a test fails.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+/// How often a file or a process is looked at that cannot be waited for.
+const LOOK: Duration = Duration::from_millis(5);
+
+/// Lines that a process wrote, and a way to wait for one.
+type Lines = Arc<(Mutex<String>, Condvar)>;
+
+/// A running balancer, killed when dropped. A panic in it fails the test.
+pub(crate) struct Balancer {
+    child: Child,
+    port: Reserved,
+    stderr: Lines,
+    folder: TempDir,
+}
+
+impl Balancer {
+    /// Starts it with one thread and this content of the `http` block. `LISTEN` stands for its address,
+    /// `FOLDER` for its folder.
+    pub(crate) fn start(http: &str) -> Self {
+        Self::start_in(tempfile::tempdir().expect("a folder"), "worker_processes 1;", http)
+    }
+
+    /// The same with directives of the main context, and a folder that has files in it.
+    pub(crate) fn start_in(folder: TempDir, main: &str, http: &str) -> Self {
+        let port = Reserved::new();
+        let mut child = command(folder.path(), port.address, main, http).spawn().expect("the program starts");
+        let stderr = Lines::default();
+        collect(child.stderr.take().expect("a pipe"), Arc::clone(&stderr));
+        let balancer = Self { child, port, stderr, folder };
+        balancer.wait_for_line("bedloe: serving ");
+        balancer
+    }
+
+    /// A `server` that proxies to these servers with `proxy_http_version 1.1` and kept connections.
+    pub(crate) fn before(servers: &[SocketAddr]) -> Self {
+        Self::before_with(servers, "", "")
+    }
+
+    /// The same with more directives in the upstream and in the location.
+    pub(crate) fn before_with(servers: &[SocketAddr], upstream: &str, location: &str) -> Self {
+        Self::start(&proxying(servers, upstream, location))
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.port.address
+    }
+
+    pub(crate) fn connect(&self) -> Raw {
+        Raw::to(self.address())
+    }
+
+    /// Sends these bytes over a connection of their own and reads until the balancer closes it.
+    pub(crate) fn ask(&self, bytes: impl AsRef<[u8]>) -> String {
+        let mut client = self.connect();
+        client.send(bytes);
+        client.rest()
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        let pid = Pid::from_raw(self.child.id().cast_signed()).expect("a process");
+        rustix::process::kill_process(pid, signal).expect("it runs");
+    }
+
+    /// Waits for its end.
+    pub(crate) fn wait(&mut self) -> ExitStatus {
+        let end = Instant::now() + PATIENCE;
+        loop {
+            if let Some(status) = self.child.try_wait().expect("a child of ours") {
+                return status;
+            }
+            assert!(Instant::now() < end, "the balancer does not end");
+            pause();
+        }
+    }
+
+    pub(crate) fn is_running(&mut self) -> bool {
+        self.child.try_wait().expect("a child of ours").is_none()
+    }
+
+    /// Waits until its standard error holds this, and gives all of it.
+    pub(crate) fn wait_for_line(&self, text: &str) -> String {
+        let (lines, changed) = &*self.stderr;
+        let lines = lines.lock().expect("no panic");
+        let waited = changed.wait_timeout_while(lines, PATIENCE, |lines| !lines.contains(text)).expect("no panic");
+        assert!(waited.0.contains(text), "no {text:?} in {}", waited.0);
+        waited.0.clone()
+    }
+
+    /// Waits until a log holds this, and gives the line.
+    pub(crate) fn logged(&self, log: &str, text: &str) -> String {
+        let end = Instant::now() + PATIENCE;
+        loop {
+            let lines = self.log(log);
+            if let Some(line) = lines.lines().find(|line| line.contains(text)) {
+                return line.to_owned();
+            }
+            assert!(Instant::now() < end, "no {text:?} in {log}:\n{lines}");
+            pause();
+        }
+    }
+
+    pub(crate) fn log(&self, log: &str) -> String {
+        fs::read_to_string(self.folder.path().join(log)).unwrap_or_default()
+    }
+
+    pub(crate) fn admin(&self) -> PathBuf {
+        self.folder.path().join("admin")
+    }
+
+    /// The most memory it ever had, in KiB.
+    pub(crate) fn peak_memory_kib(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("it runs");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("a peak");
+        line.trim().trim_end_matches(" kB").parse().expect("a number")
+    }
+}
+
+impl Drop for Balancer {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        let said = self.stderr.0.lock().map(|lines| lines.clone()).unwrap_or_default() + &self.log("error.log");
+        assert!(std::thread::panicking() || !said.contains("panic"), "the balancer panicked:\n{said}");
+    }
+}
+
+/// The content of an `http` block that proxies to these servers.
+pub(crate) fn proxying(servers: &[SocketAddr], upstream: &str, location: &str) -> String {
+    let servers: String = servers.iter().map(|server| format!("server {server}; ")).collect();
+    format!(
+        "upstream app {{ {servers} keepalive 8; {upstream} }}
+         server {{
+             listen LISTEN;
+             location / {{
+                 proxy_pass http://app;
+                 proxy_http_version 1.1;
+                 proxy_set_header Connection \"\";
+                 {location}
+             }}
+         }}"
+    )
+}
+
+/// Runs the program with a configuration it cannot serve: what it says, and its exit code.
+pub(crate) fn fails(folder: &Path, main: &str, http: &str) -> (String, Option<i32>) {
+    let output = command(folder, Reserved::new().address, main, http).output().expect("it starts");
+    (String::from_utf8_lossy(&output.stderr).into_owned(), output.status.code())
+}
+
+fn command(folder: &Path, address: SocketAddr, main: &str, http: &str) -> Command {
+    let text = format!(
+        "{main}\npid FOLDER/pid;\nerror_log FOLDER/error.log;\nevents {{}}\n\
+         http {{\naccess_log FOLDER/access.log;\n{http}\n}}\n"
+    );
+    let text = text.replace("LISTEN", &address.to_string()).replace("FOLDER", &folder.display().to_string());
+    let file = folder.join("nginx.conf");
+    fs::write(&file, text).expect("a file");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_bedloe"));
+    command.arg("run").arg("-c").arg(&file).arg("-p").arg(folder);
+    command.arg("--admin").arg(format!("unix:{}", folder.join("admin").display()));
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+    command
+}
+
+fn collect(stderr: ChildStderr, lines: Lines) {
+    std::thread::spawn(move || {
+        for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+            let (text, changed) = &*lines;
+            if let Ok(mut text) = text.lock() {
+                text.push_str(&line);
+                text.push('\n');
+                changed.notify_all();
+            }
+        }
+    });
+}
+
+/// A short rest between two looks at what cannot be waited for.
+pub(crate) fn pause() {
+    std::thread::park_timeout(LOOK);
+}
+
+/// A port that nobody else is given: bound here, but not listened on, so that a program that reuses addresses can.
+pub(crate) struct Reserved {
+    pub(crate) address: SocketAddr,
+    _bound: OwnedFd,
+}
+
+impl Reserved {
+    pub(crate) fn new() -> Self {
+        let bound = rustix::net::socket_with(AddressFamily::INET, SocketType::STREAM, SocketFlags::CLOEXEC, None)
+            .expect("a socket");
+        sockopt::set_socket_reuseaddr(&bound, true).expect("an option");
+        rustix::net::bind(&bound, &SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).expect("a free port");
+        let address = rustix::net::getsockname(&bound).expect("an address").try_into().expect("an IPv4 address");
+        Self { address, _bound: bound }
+    }
+}
