@@ -19,6 +19,10 @@ pub(crate) const INTERIM_ANSWERS: u32 = 16;
 /// server's persistTimeout cannot have run out meanwhile.
 pub(crate) const FRESH_ENOUGH_MS: u64 = 1_000;
 
+/// How long a client waits for an answer before its socket is watched for its going away. Sooner would cost every
+/// request, later would leave work for nobody with the server.
+pub(crate) const WATCH_AFTER_MS: u64 = 100;
+
 /// How long accepting rests when descriptors have run out.
 pub(crate) const ACCEPT_PAUSE_MS: u64 = 100;
 

@@ -5,14 +5,14 @@ use std::io;
 use std::task::{Context, Poll, ready};
 
 use balance::{Exchange as Known, Failure};
-use net::{Stream, clock, dial};
+use net::{Deadline, Stream, clock, dial};
 use route::ProxyRule;
 use wire::Limits;
 
 use crate::connection::Connection;
 use crate::exchange::Exchange;
 use crate::facts::Attempt;
-use crate::limits::{FRESH_ENOUGH_MS, INTERIM_ANSWERS};
+use crate::limits::{FRESH_ENOUGH_MS, INTERIM_ANSWERS, WATCH_AFTER_MS};
 use crate::request::Routed;
 use crate::site::Held;
 use crate::upstream::head::is_idempotent;
@@ -72,7 +72,7 @@ pub(crate) async fn attempt(
         None => connect(connection, rule, held, known).await?,
     };
     note(exchange, |attempt, now_ms| attempt.connected_ms = Some(now_ms));
-    let mut turn = Turn { link, known, written: 0, interims: 0, watches_client: true, send_error: None };
+    let mut turn = Turn::new(link, known);
     let head_length = turn.run(connection, exchange, routed, rule, upload).await?;
     let status = exchange.response.status;
     note(exchange, |attempt, now_ms| (attempt.head_ms, attempt.status) = (Some(now_ms), status));
@@ -109,11 +109,27 @@ struct Turn {
     interims: u32,
     /// Whether the client's socket is read to see it close. Not once bytes of a next request have come.
     watches_client: bool,
+    /// It has lasted long enough for the client to be watched: most answers come before that.
+    is_long: bool,
+    give_up_ms: u64,
     /// Writing failed; an answer may have come all the same (a server that refuses a body).
     send_error: Option<io::Error>,
 }
 
 impl Turn {
+    fn new(link: Link, known: Known) -> Self {
+        Self {
+            link,
+            known,
+            written: 0,
+            interims: 0,
+            watches_client: true,
+            is_long: false,
+            give_up_ms: 0,
+            send_error: None,
+        }
+    }
+
     async fn run(
         &mut self,
         connection: &mut Connection,
@@ -123,7 +139,7 @@ impl Turn {
         upload: &mut Upload,
     ) -> Result<usize, Stop> {
         let limits = Limits::default();
-        connection.deadline.set(rule.send_timeout_ms);
+        self.wait(&connection.deadline, rule.send_timeout_ms);
         poll_fn(|cx| {
             let before = self.progress(exchange);
             let result = self.poll(cx, connection, exchange, upload, &limits);
@@ -131,14 +147,27 @@ impl Turn {
                 return result;
             }
             if self.progress(exchange) != before {
-                connection.deadline.set(self.patience_ms(exchange, routed, rule, upload));
+                self.wait(&connection.deadline, self.patience_ms(exchange, routed, rule, upload));
             }
-            match connection.deadline.poll_passed(cx) {
-                Poll::Pending => Poll::Pending,
-                Poll::Ready(()) => Poll::Ready(Err(self.timed_out(exchange, upload))),
+            ready!(connection.deadline.poll_passed(cx));
+            if self.is_long || clock::coarse_ms() >= self.give_up_ms {
+                return Poll::Ready(Err(self.timed_out(exchange, upload)));
             }
+            self.is_long = true;
+            connection.deadline.set_at(self.give_up_ms);
+            // The watch begins, and the deadline wakes at its new time, with one more turn.
+            cx.waker().wake_by_ref();
+            Poll::Pending
         })
         .await
+    }
+
+    /// Sets the time by which something has to move, and before that the time from which the client is watched.
+    fn wait(&mut self, deadline: &Deadline, patience_ms: u64) {
+        let now_ms = clock::coarse_ms();
+        self.give_up_ms = now_ms.saturating_add(patience_ms);
+        let long_ms = if self.is_long { u64::MAX } else { now_ms + WATCH_AFTER_MS };
+        deadline.set_at(self.give_up_ms.min(long_ms));
     }
 
     /// Changes whenever something moved.
@@ -198,7 +227,7 @@ impl Turn {
             let what = describe("send", &error, "sending request to upstream");
             return Poll::Ready(Err(self.failed(Failure::Send { timed_out: false }, upload, what)));
         }
-        if upload.is_done && may_watch(exchange) && self.is_client_gone(cx, connection) {
+        if self.is_long && upload.is_done && may_watch(exchange) && self.is_client_gone(cx, connection) {
             return Poll::Ready(Err(Stop::ClientGone));
         }
         Poll::Pending
