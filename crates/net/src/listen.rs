@@ -31,6 +31,15 @@ pub async fn accept(listener: &TcpListener) -> io::Result<(TcpStream, SocketAddr
     Ok((stream, from))
 }
 
+/// A connection that waits in the listener's queue; `WouldBlock` when there is none. For who stops accepting: closing
+/// the listener would reset those that wait.
+pub fn accept_waiting(listener: &std::net::TcpListener) -> io::Result<(TcpStream, SocketAddr)> {
+    let (stream, from) = listener.accept()?;
+    stream.set_nonblocking(true)?;
+    stream.set_nodelay(true)?;
+    Ok((TcpStream::from_std(stream)?, from))
+}
+
 /// Whether the process, or the machine, has no descriptor (or memory) left for one more connection: time to pause.
 pub fn is_exhaustion(error: &io::Error) -> bool {
     use rustix::io::Errno;

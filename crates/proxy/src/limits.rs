@@ -4,8 +4,8 @@
 pub(crate) const EXCHANGES_KEPT: usize = 1024;
 
 /// Bytes read and thrown away after an answer that closes the connection, so that the client can read it before a
-/// reset: what a client may have had under way.
-pub(crate) const LINGER_BYTES: u64 = 1 << 20;
+/// reset. Many send all of a body before they read; nginx sets no limit but that of time.
+pub(crate) const LINGER_BYTES: u64 = 1 << 30;
 /// How long such a client may take, as nginx's `lingering_timeout`.
 pub(crate) const LINGER_MS: u64 = 5_000;
 
@@ -25,6 +25,10 @@ pub(crate) const WATCH_AFTER_MS: u64 = 100;
 
 /// How long accepting rests when descriptors have run out.
 pub(crate) const ACCEPT_PAUSE_MS: u64 = 100;
+
+/// Connections taken from a listener's queue before it is closed: the longest queue there can be. Clients that go on
+/// connecting must not keep a process from draining.
+pub(crate) const LAST_ACCEPTS: usize = 65_535;
 
 /// Log bytes a thread gathers before it hands them to the writer; it does so at each sweep too.
 pub(crate) const LOG_BATCH: usize = 8 * 1024;

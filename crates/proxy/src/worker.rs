@@ -15,7 +15,7 @@ use crate::client::Client;
 use crate::connection::Connection;
 use crate::counters::ThreadCounters;
 use crate::events::Events;
-use crate::limits::ACCEPT_PAUSE_MS;
+use crate::limits::{ACCEPT_PAUSE_MS, LAST_ACCEPTS};
 use crate::log::{LogWriter, Logs};
 use crate::site::Site;
 use crate::snapshot::Snapshot;
@@ -166,13 +166,18 @@ fn run(plan: Plan) -> io::Result<()> {
                 acceptors.push(tokio::task::spawn_local(accepting));
             }
         }
-        drop(listening);
         let keeping = tokio::task::spawn_local(keep_house(Rc::clone(&thread)));
         // An order whose sender is gone is an order to stop.
         let first = orders.wait_for(|order| *order != Order::Serve).await.map_or(Order::Stop, |order| *order);
-        acceptors.iter().for_each(tokio::task::JoinHandle::abort);
+        thread.is_draining.set(first == Order::Drain);
+        for acceptor in acceptors {
+            acceptor.abort();
+            // It was cancelled: that it says so is no news.
+            let _ = acceptor.await;
+        }
         if first == Order::Drain {
-            thread.is_draining.set(true);
+            accept_waiting(&thread, &listening);
+            drop(listening);
             let is_stop = orders.wait_for(|order| *order == Order::Stop);
             tokio::select! {
                 () = all_gone(&thread) => {}
@@ -222,6 +227,20 @@ async fn accept_all(thread: Rc<Thread>, socket: tokio::net::TcpListener, listene
             }
             // The client gave up before it was accepted.
             Err(_) => {}
+        }
+    }
+}
+
+/// Takes what waits in the listeners' queues before they are closed: such a client believes that it is connected.
+fn accept_waiting(thread: &Rc<Thread>, listening: &Listening) {
+    for (listener, socket) in listening.iter().enumerate() {
+        let Some(socket) = socket else { continue };
+        for _ in 0..LAST_ACCEPTS {
+            match listen::accept_waiting(socket) {
+                Ok((tcp, remote)) => open(thread, tcp, remote, listener),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock || listen::is_exhaustion(&error) => break,
+                Err(_) => {}
+            }
         }
     }
 }

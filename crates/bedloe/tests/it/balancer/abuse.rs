@@ -78,7 +78,7 @@ fn requests_with_bytes_changed() {
 fn connections_that_say_nothing_or_half_of_something() {
     let upstream = Scripted::named("hi");
     let balancer = Balancer::before(&[upstream.address()]);
-    let mut held: Vec<Raw> = (0..400).map(|_| balancer.connect()).collect();
+    let mut held: Vec<Raw> = (0..200).map(|_| balancer.connect()).collect();
     for (n, client) in held.iter_mut().enumerate() {
         client.send(&GET.as_bytes()[..n % GET.len()]);
     }

@@ -89,6 +89,20 @@ fn bodies_over_the_limit_by_length_and_by_chunks() {
 }
 
 #[test]
+fn a_client_that_sends_all_before_it_reads_learns_that_it_was_too_much() {
+    let upstream = Scripted::named("hi");
+    let balancer = Balancer::before(&[upstream.address()]);
+    let mut client = balancer.connect();
+    client.send(format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n", 20 * MIB));
+    let piece = vec![b'x'; MIB];
+    for _ in 0..20 {
+        client.send(&piece);
+    }
+    assert_eq!(client.reply().status(), 413);
+    assert_eq!(upstream.all(), "");
+}
+
+#[test]
 fn small_chunked_bodies_over_the_limit_never_reach_the_upstream() {
     let upstream = Scripted::named("hi");
     let balancer = Balancer::before_with(&[upstream.address()], "", "client_max_body_size 4;");
