@@ -23,6 +23,10 @@ pub(crate) const FRESH_ENOUGH_MS: u64 = 1_000;
 /// request, later would leave work for nobody with the server.
 pub(crate) const WATCH_AFTER_MS: u64 = 100;
 
+/// How many times `keepalive` connections may be idle between the requests of a burst, and for how long unused.
+pub(crate) const POOL_BURST: usize = 2;
+pub(crate) const POOL_BURST_MS: u64 = 1_000;
+
 /// How long accepting rests when descriptors have run out.
 pub(crate) const ACCEPT_PAUSE_MS: u64 = 100;
 
