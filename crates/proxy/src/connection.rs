@@ -120,10 +120,9 @@ impl Connection {
         &self.input.data()[..self.head_length]
     }
 
-    /// Whether all of the request's body lies behind its head; finds out how long the part that does is.
-    pub(crate) fn holds_body(&mut self, exchange: &Exchange) -> Result<bool, BodyError> {
-        let mut body = Body::new(exchange.request.framing);
-        self.body_length = 0;
+    /// Reads on in the body behind the head, as far as it is here; whether that is to its end. `body` is where the last
+    /// call left it.
+    pub(crate) fn scan_body(&mut self, body: &mut Body) -> Result<bool, BodyError> {
         while !body.ended() {
             let piece = body.next(&self.input.data()[self.head_length + self.body_length..])?;
             if piece.consumed == 0 {

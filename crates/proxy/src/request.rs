@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use conf::tree::LocationSettings;
 use route::{Handler, Location, Server};
+use wire::Body;
 use wire::NameKind;
 
 use crate::connection::{After, Connection};
@@ -38,7 +39,8 @@ pub(crate) async fn serve(connection: &mut Connection, exchange: &mut Exchange) 
     let host = exchange.request.host.map_or(&b""[..], |host| host.of(connection.head_bytes()));
     let server = site.snapshot.router.server(connection.client.listener, without_port(host));
     let mut routed = Routed { site: &site, server, settings: &server.settings, body_is_here: false };
-    let after = match connection.holds_body(exchange) {
+    connection.body_length = 0;
+    let after = match connection.scan_body(&mut Body::new(exchange.request.framing)) {
         Ok(is_here) => {
             routed.body_is_here = is_here;
             route(connection, exchange, &mut routed).await

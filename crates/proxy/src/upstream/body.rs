@@ -80,6 +80,8 @@ async fn gather(connection: &mut Connection, exchange: &Exchange, routed: &mut R
     if has_no_body(&exchange.request) || !fits(connection, exchange) {
         return Ok(());
     }
+    let mut body = Body::new(exchange.request.framing);
+    connection.body_length = 0;
     while connection.input.len() < BLOCK {
         let Connection { stream, deadline, input, .. } = connection;
         if input.reserve(BLOCK - input.len()).is_none() {
@@ -92,7 +94,7 @@ async fn gather(connection: &mut Connection, exchange: &Exchange, routed: &mut R
             Err(error) if error.kind() == std::io::ErrorKind::TimedOut => return Err(Unready::Status(408)),
             Err(_) => return Err(Unready::Gone),
         }
-        routed.body_is_here = connection.holds_body(exchange).map_err(|_| Unready::Status(400))?;
+        routed.body_is_here = connection.scan_body(&mut body).map_err(|_| Unready::Status(400))?;
         if routed.body_is_here {
             return Ok(());
         }
