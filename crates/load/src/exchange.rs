@@ -53,6 +53,17 @@ struct Connection {
 struct Lap {
     timings: Timings,
     last_ns: u64,
+    part: Part,
+}
+
+/// What a request is at; where it fails, the time since the last reading of the clock belongs to this.
+#[derive(Debug, Clone, Copy)]
+enum Part {
+    /// Getting a connection, which is not part of `http_req_duration`.
+    Connecting,
+    Sending,
+    Waiting,
+    Receiving,
 }
 
 impl Client {
@@ -63,7 +74,7 @@ impl Client {
 
     /// Sends a request and reads its answer to the end.
     pub(crate) async fn exchange(&mut self, request: &Request, began_ns: u64) -> Exchange {
-        let mut lap = Lap { timings: Timings::default(), last_ns: began_ns };
+        let mut lap = Lap { timings: Timings::default(), last_ns: began_ns, part: Part::Connecting };
         self.deadline.set(request.timeout_ms);
         let result = self.attempt(request, &mut lap).await;
         self.deadline.clear();
@@ -71,7 +82,7 @@ impl Client {
             Ok(status) if EXPECTED.contains(&status) => None,
             Ok(status) => Some(Failure::status(status)),
             Err(failure) => {
-                lap.split();
+                lap.cut_off();
                 Some(failure)
             }
         };
@@ -130,6 +141,7 @@ impl Client {
         self.head.clear();
         connection.read(&self.deadline).await?;
         lap.timings.waiting = lap.split();
+        lap.part = Part::Receiving;
         loop {
             match self.head.parse(connection.buffer.data(), false, &self.limits) {
                 Ok(Some(length)) => connection.buffer.consume(length),
@@ -157,6 +169,7 @@ impl Connection {
     }
 
     async fn send(&mut self, mut bytes: &[u8], deadline: &Deadline, lap: &mut Lap) -> Result<(), Failure> {
+        lap.part = Part::Sending;
         let stream = &mut self.stream;
         let sent = deadline.limit(|cx| {
             while !bytes.is_empty() {
@@ -171,6 +184,7 @@ impl Connection {
         sent.await.map_err(|error| Failure::io(&error))?;
         self.count();
         lap.timings.sending = lap.split();
+        lap.part = Part::Waiting;
         Ok(())
     }
 
@@ -229,6 +243,18 @@ impl Lap {
         let taken = now.saturating_sub(self.last_ns);
         self.last_ns = now;
         taken
+    }
+
+    /// The request failed: the time that it spent waiting or receiving until then counts as such, as in k6. A
+    /// connection that never came about took no time of the request.
+    fn cut_off(&mut self) {
+        let taken = self.split();
+        match self.part {
+            Part::Connecting => {}
+            Part::Sending => self.timings.sending = taken,
+            Part::Waiting => self.timings.waiting = taken,
+            Part::Receiving => self.timings.receiving = taken,
+        }
     }
 }
 

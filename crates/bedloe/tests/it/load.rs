@@ -58,7 +58,10 @@ fn serve(stream: TcpStream, counter: &AtomicU64) -> Option<()> {
                 write!(writer, "{head}{}", &BODY[..10]).ok()?;
                 return None;
             }
-            "/never" => {
+            "/never" | "/stuck" => {
+                if path == "/stuck" {
+                    write!(writer, "{head}{}", &BODY[..10]).ok()?;
+                }
                 // Until the client goes.
                 let _ = reader.read(&mut [0]);
                 return None;
@@ -176,6 +179,22 @@ fn requests_time_out() {
     assert_eq!(code, Some(0), "{out}{err}");
     assert_eq!(value(&out, "http_req_failed"), "100.00%");
     assert!(err.contains("request timeout"), "{err}");
+}
+
+#[test]
+fn requests_that_are_never_answered_in_full_took_as_long_as_they_were_waited_for() {
+    let server = Server::start();
+    for (path, part) in [("/never", "http_req_waiting"), ("/stuck", "http_req_receiving")] {
+        let export = tempfile::NamedTempFile::new().unwrap();
+        let line = "-q --rate 5 --duration 1s --timeout 300ms --threshold http_req_duration=p(95)<100";
+        let (code, out, err) = run(&format!("{line} --summary-export {}", export.path().display()), &server.url(path));
+        assert_eq!(code, Some(99), "{out}{err}");
+        let json: serde_json::Value = serde_json::from_reader(export.as_file()).unwrap();
+        for metric in [part, "http_req_duration"] {
+            let least_ms = json["metrics"][metric]["min"].as_f64().unwrap();
+            assert!((250.0..3000.0).contains(&least_ms), "{path}: {metric} {least_ms} ms");
+        }
+    }
 }
 
 #[test]
