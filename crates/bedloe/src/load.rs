@@ -102,7 +102,6 @@ pub(crate) fn run(args: LoadArgs) -> anyhow::Result<ExitCode> {
     let users = plan.users;
     let report = match load::run(plan, stop, |progress| console.show(progress)) {
         Ok(report) => report,
-        Err(error @ load::Error::Users(_)) => return bad_options(&error.into()),
         Err(error) => return Err(error).context(format!("the load test with {} users at most failed", users.max())),
     };
     console.clear();
@@ -134,14 +133,16 @@ fn plan(args: &LoadArgs) -> anyhow::Result<Plan> {
         reuse: !args.no_connection_reuse,
     };
     let thresholds = args.threshold.iter().map(|text| Threshold::parse_assignment(text)).collect::<Result<_, _>>()?;
-    Ok(Plan {
+    let plan = Plan {
         schedule: schedule(args)?,
         users: users(args)?,
         source: Source::Plain(Request::get(&args.target, &options)?),
         thresholds: if args.no_thresholds { Vec::new() } else { thresholds },
         graceful_stop_ms: args.graceful_stop / 1_000_000,
         threads: args.threads,
-    })
+    };
+    plan.check()?;
+    Ok(plan)
 }
 
 fn schedule(args: &LoadArgs) -> anyhow::Result<Schedule> {

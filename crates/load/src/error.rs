@@ -1,4 +1,4 @@
-//! Why a load test cannot begin or go on.
+//! Why a load test cannot begin or go on. No text holds that of its source: whoever prints it adds the chain.
 
 use std::io;
 
@@ -14,27 +14,41 @@ pub enum Error {
         reason: &'static str,
     },
     /// The host has no address.
-    #[error("cannot find the address of {host}: {error}")]
+    #[error("cannot find the address of {host}")]
     Resolve {
         /// The name looked up.
         host: String,
         /// What the resolver says.
-        error: io::Error,
+        source: io::Error,
     },
-    /// A header line that HTTP does not allow.
-    #[error("header `{0}`: want `Name: value`, the name of letters, digits and hyphens, no control characters")]
-    Header(String),
+    /// A header line that HTTP does not allow, or that does not suit the request.
+    #[error("header `{line}`: {reason}")]
+    Header {
+        /// As given.
+        line: String,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
     /// Numbers of users that contradict each other.
     #[error("{0}")]
     Users(String),
+    /// No threads, or more than any machine makes use of.
+    #[error("threads must be between 1 and {most}, not {threads}", most = crate::plan::MOST_THREADS)]
+    Threads {
+        /// As given.
+        threads: usize,
+    },
+    /// A request that would be over before it began.
+    #[error("the timeout of a request must be at least 1ms")]
+    Timeout,
     /// A threshold on something that is not measured, or by the wrong aggregation.
     #[error(transparent)]
     Threshold(#[from] crate::threshold::ThresholdError),
     /// TLS could not be set up.
-    #[error("TLS: {0}")]
+    #[error("TLS cannot be set up")]
     Tls(#[from] rustls::Error),
     /// A thread could not be started, or its event loop failed.
-    #[error("load thread: {0}")]
+    #[error("a load thread failed")]
     Thread(#[from] io::Error),
     /// A thread panicked; the message went to the standard error.
     #[error("a load thread panicked")]

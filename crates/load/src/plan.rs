@@ -16,6 +16,8 @@ use crate::url::Url;
 pub const MOST_USERS: u32 = 60_000;
 /// The most users made where no number is given. At 8,000 iterations a second they are used up at 1.2 s each.
 pub const ON_DEMAND_USERS: u32 = 10_000;
+/// The most threads that may be asked for: more than the cores of the largest machines.
+pub const MOST_THREADS: usize = 256;
 /// Starts a second that one thread is trusted with; a thread more costs wake-ups.
 const STARTS_PER_THREAD: f64 = 16_000.0;
 /// A thread with fewer users than this of its own would drop starts while another thread's users idle.
@@ -115,7 +117,15 @@ impl Plan {
     }
 
     /// Whether its parts fit together.
-    pub(crate) fn check(&self) -> Result<(), Error> {
+    pub fn check(&self) -> Result<(), Error> {
+        let Source::Plain(request) = &self.source;
+        if request.timeout_ms == 0 {
+            return Err(Error::Timeout);
+        }
+        match self.threads {
+            Some(threads) if threads == 0 || threads > MOST_THREADS => return Err(Error::Threads { threads }),
+            _ => {}
+        }
         match self.users {
             Users::Promised { pre_allocated, max } if max < pre_allocated => {
                 let text = format!("maxVUs ({max}) must not be less than preAllocatedVUs ({pre_allocated})");
@@ -142,7 +152,7 @@ impl Users {
 
 #[allow(clippy::disallowed_methods, reason = "once, before any thread of the test is started")]
 fn resolve(url: &Url) -> Result<SocketAddr, Error> {
-    let failed = |error| Error::Resolve { host: url.host.clone(), error };
+    let failed = |source| Error::Resolve { host: url.host.clone(), source };
     let mut addresses = (url.host.as_str(), url.port).to_socket_addrs().map_err(failed)?;
     addresses.next().ok_or_else(|| failed(std::io::ErrorKind::NotFound.into()))
 }
@@ -157,7 +167,7 @@ fn tls(url: &str, parts: &Url, skip_verify: bool) -> Result<(Arc<rustls::ClientC
 fn head(url: &Url, options: &RequestOptions) -> Result<Vec<u8>, Error> {
     let mut fields: Vec<(&str, &str)> = Vec::new();
     for line in &options.headers {
-        fields.push(parse_field(line).ok_or_else(|| Error::Header(line.clone()))?);
+        fields.push(parse_field(line).map_err(|reason| Error::Header { line: line.clone(), reason })?);
     }
     let has = |name: &str| fields.iter().any(|(field, _)| field.eq_ignore_ascii_case(name));
     let mut bytes = Vec::with_capacity(256);
@@ -179,13 +189,19 @@ fn head(url: &Url, options: &RequestOptions) -> Result<Vec<u8>, Error> {
 }
 
 /// Fields that frame a message are not for a request without a body.
-fn parse_field(line: &str) -> Option<(&str, &str)> {
-    let (name, value) = line.split_once(':')?;
-    let is_name = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte));
+fn parse_field(line: &str) -> Result<(&str, &str), &'static str> {
+    let (name, value) = line.split_once(':').ok_or("want `Name: value`")?;
+    if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte)) {
+        return Err("the name must be of letters, digits and hyphens");
+    }
     let value = value.trim();
-    let is_value = value.bytes().all(|byte| byte == b'\t' || (byte >= b' ' && byte != 0x7f));
-    let frames = ["content-length", "transfer-encoding"].iter().any(|framing| name.eq_ignore_ascii_case(framing));
-    (is_name && is_value && !frames).then_some((name, value))
+    if value.bytes().any(|byte| byte != b'\t' && (byte < b' ' || byte == 0x7f)) {
+        return Err("the value must not hold control characters");
+    }
+    if ["content-length", "transfer-encoding"].iter().any(|framing| name.eq_ignore_ascii_case(framing)) {
+        return Err("it announces a body, and these requests have none");
+    }
+    Ok((name, value))
 }
 
 #[cfg(test)]
@@ -211,11 +227,19 @@ mod tests {
 
     #[test]
     fn bad_fields_are_refused() {
-        for line in
-            ["", "x", ": x", "a b: c", "a: b\r\nc: d", "a: \0", "Content-Length: 5", "transfer-encoding: chunked"]
-        {
+        for (line, words) in [
+            ("", "want `Name: value`"),
+            ("x", "want `Name: value`"),
+            (": x", "the name must"),
+            ("a b: c", "the name must"),
+            ("a: b\r\nc: d", "control characters"),
+            ("a: \0", "control characters"),
+            ("Content-Length: 5", "announces a body"),
+            ("transfer-encoding: chunked", "announces a body"),
+        ] {
             let options = RequestOptions { headers: vec![line.into()], ..RequestOptions::default() };
-            assert!(matches!(Request::get("http://127.0.0.1/", &options), Err(Error::Header(_))), "{line:?}");
+            let error = Request::get("http://127.0.0.1/", &options).unwrap_err();
+            assert!(matches!(error, Error::Header { .. }) && error.to_string().contains(words), "{line:?}: {error}");
         }
     }
 
@@ -235,6 +259,10 @@ mod tests {
         let few = Users::Promised { pre_allocated: 5, max: 20 };
         assert_eq!(plan(40_000, few, Some(4)).threads(8), 1);
         assert!(plan(1, few, None).check().is_ok());
+        assert!(plan(1, few, Some(MOST_THREADS)).check().is_ok());
+        for threads in [0, MOST_THREADS + 1] {
+            assert!(matches!(plan(1, few, Some(threads)).check(), Err(Error::Threads { .. })), "{threads}");
+        }
         assert!(plan(1, Users::Promised { pre_allocated: 21, max: 20 }, None).check().is_err());
         assert!(plan(1, Users::Promised { pre_allocated: 0, max: MOST_USERS + 1 }, None).check().is_err());
     }

@@ -46,6 +46,9 @@ fn contradictions_are_bad_options() {
         ("--rate 1 --pre-allocated-vus 5 --max-vus 4 http://127.0.0.1", "less than"),
         ("--rate 1 --threshold p(95)<5 http://127.0.0.1", "METRIC=EXPRESSION"),
         ("--rate 1 --threshold nothing=p(95)<5 http://127.0.0.1", "no such metric"),
+        ("--rate 1 --timeout 0 http://127.0.0.1", "at least 1ms"),
+        ("--rate 1 --threads 0 http://127.0.0.1", "between 1 and 256, not 0"),
+        ("--rate 1 --threads 5000 http://127.0.0.1", "between 1 and 256, not 5000"),
         ("--rate 1 script.js", "scripts come later"),
         ("--rate 1 ftp://x", "http://"),
     ] {
