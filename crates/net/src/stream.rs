@@ -71,6 +71,13 @@ impl Stream {
         &self.tcp
     }
 
+    /// Gives TLS up, after a handshake that failed with [`crate::tls::PlainHttp`]: what came is put into `into`.
+    pub fn give_up_tls(&mut self, into: &mut Buffer) {
+        if let Some(session) = self.tls.take() {
+            *into = session.into_incoming();
+        }
+    }
+
     /// Makes the TLS handshake; returns at once on a plain connection. The error of a refused handshake holds a
     /// [`rustls::Error`].
     pub fn poll_handshake(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -41,6 +41,15 @@ pub(crate) async fn page(
     send(connection, exchange, routed, &Answer { status, body: &body, html: true, location: None }).await
 }
 
+/// Answers a request that came without TLS on a port for TLS.
+pub(crate) async fn plain_http(connection: &mut Connection, exchange: &mut Exchange, routed: &Routed<'_>) -> After {
+    connection.log_failure(exchange, routed, "client sent plain HTTP request to HTTPS port", None);
+    let body = b"This port speaks HTTPS: use https:// in the address.\n";
+    let after = send(connection, exchange, routed, &Answer { status: 400, body, html: false, location: None }).await;
+    connection.log_access(exchange, routed);
+    after
+}
+
 /// Answers as a `return` says.
 pub(crate) async fn returned(
     connection: &mut Connection,

@@ -75,8 +75,10 @@ impl Connection {
 
     /// Serves the connection until it ends.
     pub(crate) async fn run(mut self) {
-        if self.handshake().await.is_err() {
-            return;
+        match self.handshake().await {
+            Ok(()) => {}
+            Err(error) if is_plain_http(&error) => self.stream.give_up_tls(&mut self.input),
+            Err(_) => return,
         }
         let mut after = After::KeepAlive;
         let mut wait_ms = self.first_wait_ms();
@@ -308,6 +310,10 @@ impl Connection {
 /// Whether a request has no body at all.
 pub(crate) fn has_no_body(request: &RequestHead) -> bool {
     matches!(request.framing, Framing::None | Framing::Length(0))
+}
+
+fn is_plain_http(error: &io::Error) -> bool {
+    error.get_ref().is_some_and(|inner| inner.is::<net::tls::PlainHttp>())
 }
 
 /// `client_header_timeout` of a listener's default server: no name is known yet.

@@ -23,6 +23,9 @@ pub(crate) const FRESH_ENOUGH_MS: u64 = 1_000;
 /// request, later would leave work for nobody with the server.
 pub(crate) const WATCH_AFTER_MS: u64 = 100;
 
+/// How often the log says that descriptors have run out, while they have.
+pub(crate) const EXHAUSTION_TOLD_MS: u64 = 10_000;
+
 /// How many times `keepalive` connections may be idle between the requests of a burst, and for how long unused.
 pub(crate) const POOL_BURST: usize = 2;
 pub(crate) const POOL_BURST_MS: u64 = 1_000;

@@ -40,6 +40,9 @@ pub(crate) async fn serve(connection: &mut Connection, exchange: &mut Exchange) 
     let server = site.snapshot.router.server(connection.client.listener, without_port(host));
     let mut routed = Routed { site: &site, server, settings: &server.settings, body_is_here: false };
     connection.body_length = 0;
+    if connection.client.is_tls && !connection.stream.is_tls() {
+        return answer::plain_http(connection, exchange, &routed).await;
+    }
     let after = match connection.scan_body(&mut Body::new(exchange.request.framing)) {
         Ok(is_here) => {
             routed.body_is_here = is_here;

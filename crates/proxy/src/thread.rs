@@ -4,12 +4,14 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 
+use conf::tree::LogLevel;
+
 use crate::counters::ThreadCounters;
 use crate::dates::Dates;
 use crate::events::Events;
 use crate::exchange::Exchange;
 use crate::limits::EXCHANGES_KEPT;
-use crate::log::Logs;
+use crate::log::{Logs, process_line};
 use crate::random::Random;
 use crate::site::Site;
 
@@ -51,6 +53,13 @@ impl Thread {
             next_connection: Cell::new(index as u64 + 1),
             connection_step: threads as u64,
         }
+    }
+
+    /// Writes a line about the process to the main error log.
+    pub(crate) fn log_process(&self, level: LogLevel, what: &str) {
+        let mut logs = self.logs.borrow_mut();
+        process_line(self.dates.borrow_mut().error(), level, what, logs.lines(0));
+        logs.written(0);
     }
 
     /// A number that no other connection of the process has.

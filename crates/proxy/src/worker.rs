@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use conf::tree::LogLevel;
 use net::{Stream, clock, listen, runtime};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
@@ -15,7 +16,7 @@ use crate::client::Client;
 use crate::connection::Connection;
 use crate::counters::ThreadCounters;
 use crate::events::Events;
-use crate::limits::{ACCEPT_PAUSE_MS, LAST_ACCEPTS};
+use crate::limits::{ACCEPT_PAUSE_MS, EXHAUSTION_TOLD_MS, LAST_ACCEPTS};
 use crate::log::{LogWriter, Logs};
 use crate::site::Site;
 use crate::snapshot::Snapshot;
@@ -218,11 +219,18 @@ fn flush_logs(thread: &Thread) {
 }
 
 async fn accept_all(thread: Rc<Thread>, socket: tokio::net::TcpListener, listener: usize) {
+    let mut told_ms = None;
     loop {
         match listen::accept(&socket).await {
             Ok((tcp, remote)) => open(&thread, tcp, remote, listener),
             // Only a pause helps: the next attempt would fail at once, and again.
             Err(error) if listen::is_exhaustion(&error) => {
+                if told_ms.is_none_or(|ms| clock::coarse_ms().saturating_sub(ms) > EXHAUSTION_TOLD_MS) {
+                    told_ms = Some(clock::coarse_ms());
+                    let what =
+                        format!("accept4() failed ({error}): new connections wait (raise the limit of open files)");
+                    thread.log_process(LogLevel::Alert, &what);
+                }
                 tokio::time::sleep(Duration::from_millis(ACCEPT_PAUSE_MS)).await;
             }
             // The client gave up before it was accepted.

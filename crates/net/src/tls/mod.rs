@@ -8,4 +8,4 @@ mod tests;
 pub use config::{
     CertificateError, Identity, ServerOptions, Verify, client_config, read_identity, server_config, with_session_cache,
 };
-pub use session::Session;
+pub use session::{PlainHttp, Session};

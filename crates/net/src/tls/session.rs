@@ -45,6 +45,11 @@ impl fmt::Debug for Session {
     }
 }
 
+/// The error of a handshake whose client speaks HTTP without TLS.
+#[derive(Debug, thiserror::Error)]
+#[error("plain HTTP on a port for TLS")]
+pub struct PlainHttp;
+
 /// What a turn of the state machine came to.
 enum Turn {
     /// It wants more ciphertext, or has nothing to do.
@@ -120,6 +125,9 @@ impl Session {
                     ready!(self.poll_flush(cx, socket))?;
                     if ready!(self.poll_fill(cx, socket))? == 0 {
                         return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
+                    }
+                    if self.is_plain_http() {
+                        return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, PlainHttp)));
                     }
                 }
             }
@@ -207,6 +215,17 @@ impl Session {
             },
         };
         outgoing.filled(queued.unwrap_or(0));
+    }
+
+    /// Whether a client has sent a method where a TLS record should start (its first byte is 22, RFC 8446 5.1).
+    fn is_plain_http(&self) -> bool {
+        matches!(self.connection, Connection::Server(_))
+            && self.incoming.data().first().is_some_and(u8::is_ascii_uppercase)
+    }
+
+    /// What came and was not understood.
+    pub(crate) fn into_incoming(self) -> Buffer {
+        self.incoming
     }
 
     fn poll_fill(&mut self, cx: &mut Context<'_>, socket: &mut Counted<'_>) -> Poll<io::Result<usize>> {

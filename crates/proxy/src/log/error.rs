@@ -42,6 +42,12 @@ pub(crate) fn error_line(time: &str, failed: &Failed<'_>, out: &mut Vec<u8>) {
     out.push(b'\n');
 }
 
+/// Appends a line about the process rather than a request.
+pub(crate) fn process_line(time: &str, level: LogLevel, what: &str, out: &mut Vec<u8>) {
+    // Writing to a vector does not fail.
+    let _ = writeln!(out, "{time} [{}] {}#0: {what}", level_name(level), std::process::id());
+}
+
 fn quoted(out: &mut Vec<u8>, name: &str, value: &[u8]) {
     if value.is_empty() {
         return;

@@ -10,7 +10,7 @@ use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 
 pub(crate) use access::combined;
-pub(crate) use error::{Failed, error_line};
+pub(crate) use error::{Failed, error_line, process_line};
 
 use crate::limits::{LOG_BATCH, LOG_BATCHES};
 

@@ -41,6 +41,8 @@ pub(crate) enum Stop {
 pub(crate) struct Failed {
     pub(crate) failure: Failure,
     pub(crate) known: Known,
+    /// It failed for want of something on this machine: no fault of the server's.
+    pub(crate) is_local: bool,
     /// For the log: what failed, and where.
     pub(crate) what: String,
 }
@@ -94,8 +96,10 @@ async fn connect(connection: &Connection, rule: &ProxyRule, held: &Held<'_>, kno
         Ok(tcp) => Ok(Link::new(Stream::plain(tcp), clock::coarse_ms())),
         Err(error) => {
             let timed_out = error.kind() == io::ErrorKind::TimedOut;
-            let what = describe("connect", &error, "connecting to upstream");
-            Err(Stop::Failed(Failed { failure: Failure::Connect { timed_out }, known, what }))
+            let is_local = dial::is_local_fault(&error);
+            let doing = if is_local { "making a socket: this host is out of it" } else { "connecting to upstream" };
+            let what = describe("connect", &error, doing);
+            Err(Stop::Failed(Failed { failure: Failure::Connect { timed_out }, known, is_local, what }))
         }
     }
 }
@@ -206,7 +210,7 @@ impl Turn {
             replayable: !upload.has_begun,
             ..self.known
         };
-        Stop::Failed(Failed { failure, known, what })
+        Stop::Failed(Failed { failure, known, is_local: false, what })
     }
 
     fn poll(

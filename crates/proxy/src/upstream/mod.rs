@@ -131,7 +131,8 @@ fn refused_answer(exchange: &Exchange, retry: &RetryRule, answered: &Answered, u
         return None;
     }
     let known = Known { replayable: !upload.has_begun, ..answered.known };
-    Some(Failed { failure: Failure::Status(status), known, what: format!("upstream answered {status}") })
+    let what = format!("upstream answered {status}");
+    Some(Failed { failure: Failure::Status(status), known, is_local: false, what })
 }
 
 /// Asks the retry rule, and releases the server unless it is to be asked again or its answer is passed on (`Err`).
@@ -158,7 +159,7 @@ fn judge<'a>(
         upstream.counters(peer).retries.add(1);
         return Ok(Next::Same(held));
     }
-    let outcome = retry.outcome(failed.failure, &known, verdict);
+    let outcome = if failed.is_local { Outcome::Neutral } else { retry.outcome(failed.failure, &known, verdict) };
     let transition = held.release(outcome, now_ms);
     report(connection, upstream, transition, &failed.what);
     match verdict {
@@ -166,6 +167,7 @@ fn judge<'a>(
             upstream.counters(peer).retries.add(1);
             Ok(Next::Other)
         }
+        Verdict::Finish { .. } if failed.is_local => Ok(Next::Finish(500)),
         Verdict::Finish { status } => Ok(Next::Finish(status)),
         Verdict::PassOn | Verdict::SamePeerFresh => Ok(Next::Finish(502)),
     }

@@ -187,3 +187,32 @@ fn the_error_log_has_nginx_s_layout() {
     );
     assert_eq!(rest.replace(", server: ,", ","), expected);
 }
+
+/// Sets how many descriptors the balancer may have: those that it has are not taken away.
+fn limit_descriptors(pid: i32, current: u64) {
+    use rustix::process::{Pid, Resource, Rlimit, prlimit};
+    let limit = Rlimit { current: Some(current), maximum: Some(10_000) };
+    prlimit(Pid::from_raw(pid), Resource::Nofile, limit).expect("a limit");
+}
+
+#[test]
+fn a_want_of_descriptors_is_no_fault_of_the_servers() {
+    // It closes each connection: none is kept, so each request needs a descriptor.
+    let server = Scripted::answering("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 4\r\n\r\nwell");
+    let address = server.address();
+    let upstream = format!("server {address} max_fails=1 fail_timeout=30s; server {address} backup;");
+    let balancer = Balancer::before_with(&[], &upstream, "");
+    assert_eq!(body(&balancer), "well");
+    let status = admin::status(&balancer.admin());
+    let pid = i32::try_from(status["pid"].as_i64().expect("a pid")).expect("a pid");
+    let mut client = balancer.connect();
+    while admin::status(&balancer.admin())["accepted"] != 2 {
+        pause();
+    }
+    limit_descriptors(pid, 0);
+    client.send("POST / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    assert!(client.rest().starts_with("HTTP/1.1 500 "));
+    balancer.logged("error.log", "Too many open files");
+    limit_descriptors(pid, 10_000);
+    assert_eq!(body(&balancer), "well", "the server is still taken for well");
+}

@@ -170,6 +170,7 @@ fn what_is_no_tls_harms_nobody() {
         &hello_of_64_kib,
         &[0; 100_000],
     ];
+    assert!(site.balancer.ask("GET / HTTP/1.1\r\nHost: a\r\n\r\n").starts_with("HTTP/1.1 400 "));
     for input in inputs {
         let mut client = Raw::to(site.balancer.address());
         client.try_send(input);
