@@ -55,7 +55,9 @@ fn parse_time(text: &str, milliseconds: bool) -> Option<u64> {
         let unit = after.find(|c: char| c.is_ascii_digit() || c == ' ').unwrap_or(after.len());
         let name = if after[..unit].is_empty() { "s" } else { &after[..unit] };
         let rank = UNITS.iter().position(|(unit, _)| *unit == name)?;
-        if smallest.is_some_and(|smallest| rank <= smallest) || (name == "ms" && !milliseconds) {
+        // nginx reads months and years only where it counts in seconds.
+        let refused = if milliseconds { matches!(name, "y" | "M") } else { name == "ms" };
+        if refused || smallest.is_some_and(|smallest| rank <= smallest) {
             return None;
         }
         smallest = Some(rank);
@@ -128,8 +130,9 @@ mod tests {
             ("1h 30m", Ok(5_400_000)),
             ("1d", Ok(DAY_MS)),
             ("1w2d", Ok(9 * DAY_MS)),
-            ("1M", Ok(30 * DAY_MS)),
-            ("1y", Ok(365 * DAY_MS)),
+            ("1M", Err(ValueError::Time)),
+            ("1y", Err(ValueError::Time)),
+            ("1M1d", Err(ValueError::Time)),
             ("1m 5", Ok(65_000)),
             ("0", Ok(0)),
             ("", Err(ValueError::Time)),
@@ -143,13 +146,15 @@ mod tests {
             ("5 5", Err(ValueError::Time)),
             ("5sé", Err(ValueError::Time)),
             ("99999999999999999999", Err(ValueError::Time)),
-            ("9999999999999999y", Err(ValueError::Time)),
-            ("200000y", Err(ValueError::Time)),
+            ("9999999999999999w", Err(ValueError::Time)),
+            ("10000000w", Err(ValueError::Time)),
         ];
         for (text, expected) in table {
             assert_eq!(time_ms(text), expected, "{text:?}");
         }
         assert_eq!(seconds_ms("30s"), Ok(30_000));
+        assert_eq!(seconds_ms("1M"), Ok(30 * DAY_MS));
+        assert_eq!(seconds_ms("1y"), Ok(365 * DAY_MS));
         assert_eq!(seconds_ms("30ms"), Err(ValueError::Seconds));
     }
 
