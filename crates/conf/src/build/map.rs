@@ -64,6 +64,8 @@ impl Entries {
             return Err(Diagnostic::error("block-unexpected", &key.place, "an entry of a map takes no block"));
         }
         let [value] = entry.args.as_slice() else { return self.without_value(entry, cx) };
+        // The pattern first: a capture that is not served makes its variable unknown too, and is the cause.
+        let pattern = key.text.strip_prefix('~').map(|pattern| compiled(key, pattern)).transpose()?;
         let value = match key.text.as_str() {
             "map_hash_max_size" | "map_hash_bucket_size" => {
                 cx.no_effect(&key.place, &key.text, "it tunes nginx's own engine");
@@ -71,8 +73,8 @@ impl Entries {
             }
             _ => cx.template(value)?,
         };
-        if let Some(pattern) = key.text.strip_prefix('~') {
-            self.patterns.push((compiled(key, pattern)?, value));
+        if let Some(pattern) = pattern {
+            self.patterns.push((pattern, value));
         } else if key.text == "default" {
             if self.default.replace(value).is_some() {
                 return Err(Diagnostic::error("duplicate-key", &key.place, "\"default\" is there twice in this map"));
