@@ -20,6 +20,8 @@ const MAX_INCLUDE_DEPTH: usize = 32;
 const MAX_FILES: usize = 20_000;
 /// Bytes read in all, each time a file is included.
 const MAX_BYTES: usize = 64 << 20;
+/// Debian's folder of nginx's own modules, included by every file there and empty on most hosts.
+const OFTEN_EMPTY: &str = "modules-enabled";
 /// Diagnostics kept from parsing; a binary file would give one a byte.
 pub(crate) const MAX_DIAGNOSTICS: usize = 1_000;
 
@@ -242,6 +244,7 @@ impl Parser<'_> {
             return self.file(&path, Some(pattern), depth, nodes);
         }
         match self.loader.glob(&path) {
+            Ok(paths) if paths.is_empty() => self.matches_nothing(&path, pattern),
             Ok(paths) => {
                 for path in paths {
                     self.file(&path, Some(pattern), depth, nodes);
@@ -251,6 +254,14 @@ impl Parser<'_> {
                 let message = format!("cannot look for {}: {error}", path.display());
                 self.report(Diagnostic::error("file-unreadable", &pattern.place, message));
             }
+        }
+    }
+
+    /// A pattern without files is no error in nginx, and seldom meant.
+    fn matches_nothing(&mut self, path: &Path, pattern: &Word) {
+        if !path.parent().is_some_and(|folder| folder.ends_with(OFTEN_EMPTY)) {
+            let message = format!("no file matches {}: nothing is included", path.display());
+            self.report(Diagnostic::note("include-matches-nothing", &pattern.place, message));
         }
     }
 

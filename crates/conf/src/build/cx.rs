@@ -143,21 +143,26 @@ impl<'a> Cx<'a> {
         Err(Diagnostic::error("conflicting-zone", &word.place, message))
     }
 
-    /// A word as a template whose variables all exist.
+    /// A word as a template whose variables all exist. Of several that do not, all but the last are reported here.
     pub(crate) fn template(&mut self, word: &Word) -> Result<Template, Diagnostic> {
         let spanned = template::spanned(&word.text).map_err(|error| {
             let place = word.part(error.offset(), 1);
             Diagnostic::error("invalid-variable", &place, format!("in \"{}\" {error}", word.shown()))
         })?;
         let mut parts = Vec::with_capacity(spanned.len());
+        let mut last: Option<Diagnostic> = None;
         for (part, range) in spanned {
-            if let Part::Variable(name) = &part {
-                self.check_variable(name)
-                    .map_err(|wrong| Diagnostic { place: word.part(range.start, range.len()), ..wrong })?;
+            if let Part::Variable(name) = &part
+                && let Err(wrong) = self.check_variable(name)
+            {
+                let wrong = Diagnostic { place: word.part(range.start, range.len()), ..wrong };
+                if let Some(earlier) = last.replace(wrong) {
+                    self.report(earlier);
+                }
             }
             parts.push(part);
         }
-        Ok(Template { parts })
+        last.map_or(Ok(Template { parts }), Err)
     }
 
     fn check_variable(&self, name: &str) -> Result<(), Diagnostic> {
@@ -176,6 +181,7 @@ impl<'a> Cx<'a> {
                 let names = variables::variables().iter().map(|variable| variable.name);
                 let maps = self.map_variables.iter().map(String::as_str);
                 Err(match suggest::nearest(name, names.chain(maps)) {
+                    Some(near) if near.ends_with('_') => wrong.help(format!("did you mean \"${near}NAME\"?")),
                     Some(near) => wrong.help(format!("did you mean \"${near}\"?")),
                     None => wrong,
                 })
