@@ -8,11 +8,11 @@ use tokio::sync::mpsc;
 
 use crate::faults::{Action, Fault};
 use crate::plan::{Plan, Server};
-use crate::processes::{Process, ProcessError, Recipe, Usage};
+use crate::processes::{Process, ProcessError, Recipe, STOP_LIMIT, Usage};
 use crate::report::{ProcessRow, Report, lost};
 use crate::run::Error;
 use crate::timeline::{Seen, Timeline};
-use crate::watch::{self, Event, ServerStatus, Status};
+use crate::watch::{self, Event, ServerStatus, Status, WatchError};
 
 /// How often a server that was started again is tried.
 const TRY: Duration = Duration::from_millis(5);
@@ -121,14 +121,13 @@ impl Crew {
         }
     }
 
-    /// Looks at all processes and counters; returns what the user should be told.
-    pub(crate) async fn look(&mut self, at_ms: u64) -> Result<Option<String>, Error> {
-        self.check()?;
-        match watch::status(&self.admin).await {
+    /// Takes in what the balancer says of itself; returns what the user should be told.
+    pub(crate) fn saw(&mut self, at_ms: u64, status: Result<Status, WatchError>) -> Option<String> {
+        match status {
             Ok(status) => self.status = status,
             Err(error) => {
                 self.warnings += 1;
-                return Ok((self.warnings <= WARNINGS_MAX).then(|| error.to_string()));
+                return (self.warnings <= WARNINGS_MAX).then(|| error.to_string());
             }
         }
         for server in &mut self.servers {
@@ -137,7 +136,7 @@ impl Crew {
                 self.timeline.observe(at_ms, Seen { server: server.name(), status, lost: self.failed });
             }
         }
-        Ok(None)
+        None
     }
 
     /// An error if a process has ended by itself.
@@ -193,8 +192,11 @@ impl Crew {
     /// Stops the balancer, then the servers.
     pub(crate) async fn stop(mut self) -> Result<(), Error> {
         self.balancer.stop().await?;
+        self.servers.iter_mut().try_for_each(Process::order_to_stop)?;
+        // One limit for all of them: the first that takes long leaves the others the same end.
+        let end = Instant::now() + STOP_LIMIT;
         for server in &mut self.servers {
-            server.stop().await?;
+            server.stopped(end).await?;
         }
         Ok(())
     }

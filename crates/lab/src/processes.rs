@@ -13,7 +13,7 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use serde::Serialize;
 
 /// How long a process may take to stop when it is told to, before it is killed.
-const STOP_LIMIT: Duration = Duration::from_secs(3);
+pub(crate) const STOP_LIMIT: Duration = Duration::from_secs(3);
 /// How long a process may take until it listens.
 const READY_LIMIT: Duration = Duration::from_secs(20);
 /// How often a process is looked at while it starts or stops.
@@ -162,11 +162,20 @@ impl Process {
 
     /// Tells it to stop and waits; kills it when it takes too long.
     pub async fn stop(&mut self) -> Result<(), ProcessError> {
+        self.order_to_stop()?;
+        self.stopped(Instant::now() + STOP_LIMIT).await
+    }
+
+    /// Tells it to stop.
+    pub(crate) fn order_to_stop(&mut self) -> Result<(), ProcessError> {
         self.measure();
         self.signal(Signal::TERM, "SIGTERM")?;
         // A stopped process gets no other signal than this one.
-        self.signal(Signal::CONT, "SIGCONT")?;
-        let end = Instant::now() + STOP_LIMIT;
+        self.signal(Signal::CONT, "SIGCONT")
+    }
+
+    /// Waits until it has stopped; kills it at `end`.
+    pub(crate) async fn stopped(&mut self, end: Instant) -> Result<(), ProcessError> {
         while let Some(child) = &mut self.child {
             if !matches!(child.try_wait(), Ok(None)) {
                 self.bury();

@@ -21,7 +21,7 @@ use crate::processes::ProcessError;
 use crate::report::{Report, lost, millis};
 use crate::signals::Signals;
 use crate::timeline::Moment;
-use crate::watch::{self, WatchError};
+use crate::watch::{self, Status, WatchError};
 
 /// How often processes and counters are looked at.
 const LOOK: Duration = Duration::from_millis(200);
@@ -80,6 +80,8 @@ pub enum Event<'a> {
     },
     /// Something happened to a server.
     Moment(&'a Moment),
+    /// A signal ends the load; another one would end the lab at once, without a result.
+    Stopping,
     /// Something is odd and does not end the lab.
     Warning(String),
     /// The load is over.
@@ -103,11 +105,26 @@ pub fn run(options: Options, keep: bool, tell: &mut dyn FnMut(Event<'_>)) -> Res
     LocalSet::new().block_on(&runtime, Box::pin(conduct(&plan, keep, tell)))
 }
 
+/// The lab in good order, given up at a second signal: what is dropped then kills its processes.
 async fn conduct(plan: &Plan, keep: bool, tell: &mut dyn FnMut(Event<'_>)) -> Result<Report, Error> {
     let mut signals = Signals::new()?;
+    let mut second = signals.clone();
+    tokio::select! {
+        biased;
+        () = second.second() => Err(Error::Interrupted),
+        report = Box::pin(in_order(plan, keep, &mut signals, tell)) => report,
+    }
+}
+
+async fn in_order(
+    plan: &Plan,
+    keep: bool,
+    signals: &mut Signals,
+    tell: &mut dyn FnMut(Event<'_>),
+) -> Result<Report, Error> {
     let mut crew = tokio::select! {
         crew = Crew::start(plan) => crew?,
-        () = signals.next() => return Err(Error::Interrupted),
+        () = signals.first() => return Err(Error::Interrupted),
     };
     tell(Event::Ready);
     if !plan.options.warm_up.is_zero() {
@@ -115,16 +132,15 @@ async fn conduct(plan: &Plan, keep: bool, tell: &mut dyn FnMut(Event<'_>)) -> Re
         let warm_up = warm_up(plan, &mut crew);
         tokio::select! {
             done = warm_up => done?,
-            () = signals.next() => return Err(Error::Interrupted),
+            () = signals.first() => return Err(Error::Interrupted),
         }
     }
-    tell(Event::Load);
-    let report = measured(plan, &mut crew, &mut signals, tell).await?;
+    let report = measured(plan, &mut crew, signals, tell).await?;
     tell(Event::Done { plan, report: &report });
     if keep && report.load.outcome != load::Outcome::Interrupted {
         tell(Event::Kept);
         let mut look = every(LOOK);
-        while tokio::select! { _ = look.tick() => true, () = signals.next() => false } {
+        while tokio::select! { () = signals.first() => false, _ = look.tick() => true } {
             crew.check()?;
         }
     }
@@ -152,13 +168,20 @@ async fn measured(
     let admin = plan.admin();
     let listener = tokio::task::spawn_local(async move { watch::events(&admin, to).await });
     crew.begin().await?;
+    let mut statuses = statuses(plan.admin());
     let (start, start_unix_ms) = (Instant::now(), unix_ms());
     let mut injector = Injector::start(&plan.url(), plan.options.rate, plan.options.duration)?;
+    tell(Event::Load);
     let mut faults = plan.faults.iter().peekable();
     let (mut look, mut told) = (every(LOOK), 0);
     let load = loop {
         let next = faults.peek().map(|fault| start + fault.at);
         tokio::select! {
+            biased;
+            () = signals.first(), if !injector.is_stopped() => {
+                tell(Event::Stopping);
+                injector.stop();
+            }
             () = tokio::time::sleep_until(next.unwrap_or(start)), if next.is_some() => {
                 if let Some(fault) = faults.next() {
                     crew.fault(since(start), fault).await?;
@@ -166,7 +189,10 @@ async fn measured(
             }
             Some(event) = events.recv() => crew.event(event.at_ms.saturating_sub(start_unix_ms), &event),
             Some(index) = crew.listening() => crew.listens(since(start), index),
-            _ = look.tick() => crew.look(since(start)).await?.into_iter().for_each(|odd| tell(Event::Warning(odd))),
+            _ = look.tick() => crew.check()?,
+            Some(status) = statuses.recv() => {
+                crew.saw(since(start), status).into_iter().for_each(|odd| tell(Event::Warning(odd)));
+            }
             news = injector.next() => match news? {
                 News::Done(report) => break *report,
                 News::Progress(progress) => {
@@ -175,20 +201,31 @@ async fn measured(
                     tell(Event::Progress { progress: &progress, up: crew.up(), of: plan.servers.len() });
                 }
             },
-            () = signals.next() => {
-                if injector.is_stopped() {
-                    return Err(Error::Interrupted);
-                }
-                injector.stop();
-            }
         }
         crew.timeline.moments.iter().skip(told).for_each(|moment| tell(Event::Moment(moment)));
         told = told.max(crew.timeline.moments.len());
     };
     crew.failed = lost(&load);
-    crew.look(since(start)).await?;
+    crew.check()?;
+    let last = watch::status(&plan.admin()).await;
+    crew.saw(since(start), last).into_iter().for_each(|odd| tell(Event::Warning(odd)));
     listener.abort();
     Ok(crew.report(load, since(start)))
+}
+
+/// The balancer's state, asked for beside everything else: a balancer that hangs must not stop the lab.
+fn statuses(admin: PathBuf) -> mpsc::Receiver<Result<Status, WatchError>> {
+    let (to, from) = mpsc::channel(1);
+    tokio::task::spawn_local(async move {
+        let mut look = every(LOOK);
+        loop {
+            look.tick().await;
+            if to.send(watch::status(&admin).await).await.is_err() {
+                return;
+            }
+        }
+    });
+    from
 }
 
 /// Writes configuration, certificate and key.

@@ -1,22 +1,46 @@
-//! The signals that end a lab in good order.
+//! The signals that end a lab: the first in good order, the second at once.
+
+use std::io;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::watch;
 
-/// Ctrl-C, the order to end, and the terminal that goes away.
-pub(crate) struct Signals([Signal; 3]);
+/// How many of Ctrl-C, the order to end and the terminal's going away have come. Counted by a task of its own, so that
+/// none waits for whatever the lab does at that moment.
+#[derive(Clone)]
+pub(crate) struct Signals(watch::Receiver<u32>);
 
 impl Signals {
-    pub(crate) fn new() -> std::io::Result<Self> {
-        Ok(Self([signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?, signal(SignalKind::hangup())?]))
+    /// Catches the signals from now on. Must run inside a `LocalSet`.
+    pub(crate) fn new() -> io::Result<Self> {
+        let kinds = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()];
+        let (count, counted) = watch::channel(0);
+        for kind in kinds {
+            tokio::task::spawn_local(counting(signal(kind)?, count.clone()));
+        }
+        Ok(Self(counted))
     }
 
-    /// Waits for the next one.
-    pub(crate) async fn next(&mut self) {
-        let [interrupt, terminate, hangup] = &mut self.0;
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-            _ = hangup.recv() => {}
+    /// Waits until a signal has come: the load ends, the rest is taken down in order.
+    pub(crate) async fn first(&mut self) {
+        self.at_least(1).await;
+    }
+
+    /// Waits until a second one has come: nothing is waited for any more.
+    pub(crate) async fn second(&mut self) {
+        self.at_least(2).await;
+    }
+
+    async fn at_least(&mut self, count: u32) {
+        if self.0.wait_for(|come| *come >= count).await.is_err() {
+            // Nobody counts any more: no signal will come.
+            std::future::pending::<()>().await;
         }
+    }
+}
+
+async fn counting(mut signal: Signal, count: watch::Sender<u32>) {
+    while signal.recv().await.is_some() {
+        count.send_modify(|count| *count = count.saturating_add(1));
     }
 }

@@ -62,6 +62,7 @@ impl Screen {
             Event::Moment(moment) => {
                 self.note(&format!("{}  {} {}", clock(moment.at_ms), moment.server, what(&moment.what)));
             }
+            Event::Stopping => self.note("stopping the load; once more to end at once, without a result"),
             Event::Warning(text) => self.note(&format!("warning: {text}")),
             Event::Done { .. } => {
                 if let Some(bar) = &self.bar {

@@ -129,6 +129,44 @@ fn an_interrupt_takes_everything_down() {
     place.assert_gone();
 }
 
+/// The balancer of a lab, by its id.
+fn balancer(place: &Place) -> Pid {
+    let id = std::fs::read_to_string(place.home.path().join("lab/nginx.pid")).expect("the balancer's pid file");
+    Pid::from_raw(id.trim().parse().expect("an id")).expect("an id")
+}
+
+#[test]
+fn an_interrupt_takes_everything_down_though_the_balancer_hangs() {
+    let place = Place::new(6);
+    let lab = place.start(&["--rate", "50"]);
+    kill_process(balancer(&place), Signal::STOP).expect("it runs");
+    let since = Instant::now();
+    lab.signal(Signal::INT);
+    let (said, code) = lab.end();
+    assert_eq!(code, Some(105), "{said}");
+    assert!(said.contains("once more to end at once") && since.elapsed() < PATIENCE, "{:?} {said}", since.elapsed());
+    place.assert_gone();
+}
+
+#[test]
+fn a_second_signal_waits_for_nothing() {
+    let place = Place::new(7);
+    let mut lab = place.start(&["--rate", "50"]);
+    kill_process(balancer(&place), Signal::STOP).expect("it runs");
+    lab.signal(Signal::INT);
+    let mut said = String::new();
+    while !said.contains("once more to end at once") {
+        assert!(lab.said.read_line(&mut said).expect("text") > 0, "the lab has ended: {said}");
+    }
+    let since = Instant::now();
+    lab.signal(Signal::TERM);
+    let (said, code) = lab.end();
+    assert_eq!(code, Some(105), "{said}");
+    // Less than the balancer's state, which does not come, is waited for.
+    assert!(since.elapsed() < Duration::from_millis(1_500), "{:?}", since.elapsed());
+    place.assert_gone();
+}
+
 #[test]
 fn a_crash_of_the_lab_leaves_nothing_behind() {
     let place = Place::new(2);
