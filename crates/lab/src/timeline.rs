@@ -46,7 +46,7 @@ pub struct Incident {
     pub action: Action,
     /// When.
     pub at_ms: u64,
-    /// When the balancer stopped sending it requests.
+    /// When the balancer stopped sending it requests; `at_ms` if it sent none already.
     pub noticed_ms: Option<u64>,
     /// When its process listened or ran again.
     pub back_ms: Option<u64>,
@@ -93,11 +93,11 @@ impl Timeline {
     /// A fault was done.
     pub fn fault(&mut self, at_ms: u64, action: Action, seen: Seen<'_>) {
         self.push(at_ms, seen.server, What::Fault(action));
-        let open = self.open(seen.server);
+        let is_away = self.open(seen.server).is_some_and(|index| self.incidents[index].back_ms.is_none());
         match action {
             Action::Resume => self.back(at_ms, seen),
-            // A server that is down already: this makes it worse, or is the restart that ends it.
-            _ if open.is_some() => {}
+            // The restart that ends a failure is none of its own.
+            Action::Restart if is_away => {}
             _ => self.begin(at_ms, action, seen),
         }
     }
@@ -145,7 +145,7 @@ impl Timeline {
             server: seen.server.to_owned(),
             action,
             at_ms,
-            noticed_ms: None,
+            noticed_ms: (!seen.status.is_up()).then_some(at_ms),
             back_ms: None,
             serving_ms: None,
             retried: 0,
@@ -161,9 +161,10 @@ impl Timeline {
         }
     }
 
-    /// The incident of a server that is not over.
+    /// The incident of a server that is not over: its last, for a new one takes the place of those before.
     fn open(&self, server: &str) -> Option<usize> {
-        self.incidents.iter().rposition(|incident| incident.server == server && incident.serving_ms.is_none())
+        let last = self.incidents.iter().rposition(|incident| incident.server == server)?;
+        self.incidents[last].serving_ms.is_none().then_some(last)
     }
 
     fn change(&mut self, server: &str, change: impl FnOnce(&mut Incident)) {
@@ -250,7 +251,27 @@ mod tests {
         line.observe(3_100, seen(&status("up", 20, 0, 0), 0));
         line.fault(4_000, Action::Restart, seen(&status("up", 20, 0, 0), 0));
         let shown: Vec<(u64, Action)> = line.incidents.iter().map(|each| (each.at_ms, each.action)).collect();
-        assert_eq!(shown, [(1_000, Action::Pause), (4_000, Action::Restart)]);
+        assert_eq!(shown, [(1_000, Action::Pause), (2_000, Action::Kill), (4_000, Action::Restart)]);
+    }
+
+    #[test]
+    fn a_failure_of_a_server_that_counts_as_down_has_a_row() {
+        let mut line = Timeline::default();
+        line.fault(1_000, Action::Restart, seen(&status("up", 10, 0, 0), 0));
+        line.event(1_002, "liberty-2", &event("down"));
+        let down = status("down", 12, 2, 2);
+        line.listens(1_020, seen(&down, 0));
+        line.fault(2_000, Action::Kill, seen(&down, 0));
+        line.fault(3_000, Action::Restart, seen(&down, 0));
+        line.listens(3_020, seen(&down, 0));
+        line.event(31_002, "liberty-2", &event("up"));
+        let times = |each: &Incident| (each.action, each.noticed_ms, each.back_ms, each.serving_ms);
+        let shown: Vec<_> = line.incidents.iter().map(times).collect();
+        let expected = [
+            (Action::Restart, Some(1_002), Some(1_020), None),
+            (Action::Kill, Some(2_000), Some(3_020), Some(31_002)),
+        ];
+        assert_eq!(shown, expected);
     }
 
     #[test]
