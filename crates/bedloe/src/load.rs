@@ -1,6 +1,7 @@
 //! `bedloe load`: the injector's command line, with k6's flags and exit codes; the injector itself is in `load`.
 
 mod console;
+mod output;
 mod status;
 
 use std::io::{self, IsTerminal, Write};
@@ -14,8 +15,9 @@ use load::{Outcome, Plan, Report, Request, RequestOptions, Schedule, Source, Sto
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::summary::{self, Mode};
+use crate::summary::Mode;
 use console::Console;
+use output::Export;
 
 /// A threshold was crossed.
 const CROSSED: u8 = 99;
@@ -26,7 +28,8 @@ const SIGNAL: u8 = 105;
 
 /// Send requests at a fixed or ramping rate, whatever becomes of the earlier ones, and measure the answers.
 ///
-/// Exit codes are k6's: 0, 99 a threshold was crossed, 104 bad options, 105 ended by a signal, 255 bad flags.
+/// Exit codes are k6's: 0, 99 a threshold was crossed, 104 bad options, 105 ended by a signal, 255 bad flags; and 1
+/// where the summary could not be written.
 #[derive(Debug, Args)]
 pub(crate) struct LoadArgs {
     /// What to GET: http://... or https://...
@@ -91,28 +94,23 @@ pub(crate) struct LoadArgs {
 
 /// Runs the load test that the arguments ask for.
 pub(crate) fn run(args: LoadArgs) -> anyhow::Result<ExitCode> {
-    let plan = match plan(&args) {
-        Ok(plan) => plan,
-        Err(error) => return bad_options(&error),
+    let (plan, export) = match prepare(&args) {
+        Ok(prepared) => prepared,
+        Err(error) => {
+            say(&error);
+            return Ok(ExitCode::from(BAD_OPTIONS));
+        }
     };
-    raise_file_limit();
     let stop = StopHandle::new();
     watch_signals(stop.clone())?;
     let mut console = Console::new(&plan, &args.target, args.quiet)?;
     let users = plan.users;
-    let report = match load::run(plan, stop, |progress| console.show(progress)) {
-        Ok(report) => report,
-        Err(error) => return Err(error).context(format!("the load test with {} users at most failed", users.max())),
-    };
+    let report = load::run(plan, stop, |progress| console.show(progress))
+        .with_context(|| format!("the load test with {} users at most failed", users.max()))?;
     console.clear();
-    if args.summary_mode != Mode::Disabled {
-        print_summary(&report, args.summary_mode)?;
-        if let Some(path) = args.summary_export {
-            export(&report, &path)?;
-        }
-    }
-    console.finish(&report)?;
+    let is_written = write_results(&report, args.summary_mode, export, &console);
     Ok(match report.outcome {
+        Outcome::Passed if !is_written => ExitCode::FAILURE,
         Outcome::Passed => ExitCode::SUCCESS,
         Outcome::Crossed => ExitCode::from(CROSSED),
         Outcome::Interrupted => ExitCode::from(SIGNAL),
@@ -122,6 +120,14 @@ pub(crate) fn run(args: LoadArgs) -> anyhow::Result<ExitCode> {
 /// Whether the standard output shows colours.
 pub(crate) fn colour() -> bool {
     io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}
+
+/// All that can be refused before the test begins.
+fn prepare(args: &LoadArgs) -> anyhow::Result<(Plan, Option<Export>)> {
+    let plan = plan(args)?;
+    raise_file_limit();
+    let path = args.summary_export.as_deref().filter(|_| args.summary_mode != Mode::Disabled);
+    Ok((plan, path.map(Export::open).transpose()?))
 }
 
 fn plan(args: &LoadArgs) -> anyhow::Result<Plan> {
@@ -150,12 +156,14 @@ fn schedule(args: &LoadArgs) -> anyhow::Result<Schedule> {
     match (args.rate, args.stage.is_empty()) {
         (Some(rate), true) => {
             let duration_ns = args.duration.unwrap_or(DEFAULT_NS);
-            Ok(Schedule::Constant(ConstantArrivalRate::new(rate, args.time_unit, duration_ns)?))
+            let constant = ConstantArrivalRate::new(rate, args.time_unit, duration_ns);
+            Ok(Schedule::Constant(constant?))
         }
         (None, false) => {
             anyhow::ensure!(args.duration.is_none(), "--duration goes with --rate; stages have durations of their own");
             let start_rate = args.start_rate.unwrap_or(0);
-            Ok(Schedule::Ramping(RampingArrivalRate::new(start_rate, args.time_unit, &args.stage)?))
+            let ramping = RampingArrivalRate::new(start_rate, args.time_unit, &args.stage);
+            Ok(Schedule::Ramping(ramping?))
         }
         (Some(_), false) => anyhow::bail!("want either --rate or --stage, not both"),
         (None, true) => anyhow::bail!("want a rate: --rate 100, or --stage 30s:100"),
@@ -193,20 +201,20 @@ fn parse_stage(text: &str) -> Result<Stage, String> {
     Ok(Stage { target, duration_ns })
 }
 
-fn bad_options(error: &anyhow::Error) -> anyhow::Result<ExitCode> {
-    writeln!(io::stderr(), "bedloe load: {error:#}")?;
-    Ok(ExitCode::from(BAD_OPTIONS))
+/// One line on the standard error. Nobody need be reading it.
+fn say(what: &anyhow::Error) {
+    let _ = writeln!(io::stderr(), "bedloe load: {what:#}");
 }
 
-fn print_summary(report: &Report, mode: Mode) -> anyhow::Result<()> {
-    let mut out = io::stdout().lock();
-    write!(out, "\n\n{}\n\n\n", summary::render(report, mode, colour()))?;
-    Ok(out.flush()?)
-}
-
-fn export(report: &Report, path: &Path) -> anyhow::Result<()> {
-    let text = serde_json::to_string_pretty(&load::export::summary(report))?;
-    std::fs::write(path, text).with_context(|| format!("cannot write the summary to {}", path.display()))
+/// Writes whatever can be written; `false` if something could not.
+fn write_results(report: &Report, mode: Mode, export: Option<Export>, console: &Console) -> bool {
+    let printed = if mode == Mode::Disabled { Ok(()) } else { output::print_summary(report, mode) };
+    let exported = export.map_or(Ok(()), |export| export.write(report));
+    let finished = console.finish(report);
+    console.explain(report);
+    // On a full disk both have the same to say.
+    let first = printed.and(finished);
+    [first, exported].into_iter().filter_map(Result::err).inspect(say).count() == 0
 }
 
 /// Each user has a connection: as many files as the system lets this process have. If it does not, the requests say so.

@@ -6,6 +6,7 @@ use std::io::{self, IsTerminal, Write};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use load::{Outcome, Plan, Progress, Report};
 
+use super::output::unless_closed;
 use super::status::{Mark, Scenario, whole};
 
 /// Time between two reports where the output is no terminal.
@@ -28,7 +29,7 @@ impl Console {
         let is_terminal = io::stdout().is_terminal();
         let bar = if is_terminal && !quiet { Some(bar()?) } else { None };
         if !quiet {
-            announce(&scenario, target)?;
+            unless_closed(announce(&scenario, target))?;
         }
         let plain = !is_terminal && !quiet;
         Ok(Self { scenario, bar, plain, next_plain_ns: PLAIN_EVERY_NS, last: Progress::default() })
@@ -60,26 +61,23 @@ impl Console {
         }
     }
 
-    /// The last report, and why the exit code is not 0.
+    /// The last report.
     pub(crate) fn finish(&self, report: &Report) -> anyhow::Result<()> {
         if self.plain || self.bar.is_some() {
             let cut_off = report.outcome == Outcome::Interrupted;
-            self.print(&self.last, if cut_off { Mark::CutOff } else { Mark::Done })?;
-        }
-        match report.outcome {
-            Outcome::Passed => {}
-            Outcome::Crossed => {
-                let names = report.crossed().join(", ");
-                log(
-                    "ERRO",
-                    "error",
-                    self.last.elapsed_ns,
-                    &format!("thresholds on metrics '{names}' have been crossed"),
-                )?;
-            }
-            Outcome::Interrupted => log("ERRO", "error", self.last.elapsed_ns, "test run was aborted by a signal")?,
+            unless_closed(self.print(&self.last, if cut_off { Mark::CutOff } else { Mark::Done }))?;
         }
         Ok(())
+    }
+
+    /// Why the exit code is not 0, for whoever reads the standard error.
+    pub(crate) fn explain(&self, report: &Report) {
+        let why = match report.outcome {
+            Outcome::Passed => return,
+            Outcome::Crossed => format!("thresholds on metrics '{}' have been crossed", report.crossed().join(", ")),
+            Outcome::Interrupted => "test run was aborted by a signal".to_owned(),
+        };
+        let _ = log("ERRO", "error", self.last.elapsed_ns, &why);
     }
 
     fn print(&self, progress: &Progress, mark: Mark) -> io::Result<()> {

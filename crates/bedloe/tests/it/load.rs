@@ -229,6 +229,39 @@ fn a_signal_ends_the_test_at_once_with_a_summary() {
     assert!(out.contains("TOTAL RESULTS") && out.contains("default ✗ ["), "{out}");
 }
 
+#[test]
+fn a_summary_that_cannot_be_exported_is_said_first_and_hides_no_crossed_threshold() {
+    let server = Server::start();
+    let (code, _, err) = run("--rate 10 --duration 1s --summary-export /nonexistent/x.json", &server.url("/ok"));
+    assert_eq!((code, server.requests()), (Some(104), 0), "{err}");
+    assert!(err.contains("cannot write the summary to /nonexistent/x.json: No such file"), "{err}");
+    let line = "--rate 10 --duration 1s --summary-export /dev/full";
+    for (threshold, expected) in [("http_reqs=count==10", 1), ("http_reqs=count==9", 99)] {
+        let (code, out, err) = run(&format!("{line} --threshold {threshold}"), &server.url("/ok"));
+        assert_eq!(code, Some(expected), "{err}");
+        assert!(err.contains("could not be written to /dev/full: No space") && out.contains("http_reqs"), "{out}{err}");
+    }
+}
+
+#[test]
+fn a_closed_standard_output_is_no_failure_and_a_full_one_is() {
+    let server = Server::start();
+    for (threshold, expected) in [("http_reqs=count==10", 0), ("http_reqs=count==9", 99)] {
+        let mut command = load(&format!("--rate 10 --duration 1s --threshold {threshold}"), &server.url("/ok"));
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        drop(child.stdout.take());
+        let output = child.wait_with_output().unwrap();
+        let err = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(expected), "{err}");
+        assert!(!err.contains("pipe"), "{err}");
+    }
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let output = load("-q --rate 10 --duration 1s", &server.url("/ok")).stdout(full).output().unwrap();
+    let err = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{err}");
+    assert_eq!(err.matches("the summary could not be written to the standard output: No space").count(), 1, "{err}");
+}
+
 /// Rows, titles and columns must be the same; only what was measured differs.
 #[test]
 fn the_summary_is_laid_out_as_k6_lays_it_out() {

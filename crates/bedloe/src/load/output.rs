@@ -1,0 +1,60 @@
+//! Where the end of a load test goes: the summary on the standard output, and the file of `--summary-export`.
+//!
+//! A reader who has gone (`| head`) is no failure. A full disk is one, but it hides no verdict.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use load::Report;
+
+use crate::summary::{self, Mode};
+
+/// The file of `--summary-export`.
+#[derive(Debug)]
+pub(super) struct Export {
+    path: PathBuf,
+    file: File,
+}
+
+impl Export {
+    /// Opens the file before the test begins, so that no test runs in vain. What an earlier test wrote there stays
+    /// until there is something to replace it.
+    pub(super) fn open(path: &Path) -> anyhow::Result<Self> {
+        let file = OpenOptions::new().write(true).create(true).truncate(false).open(path);
+        let file = file.with_context(|| format!("cannot write the summary to {}", path.display()))?;
+        Ok(Self { path: path.to_owned(), file })
+    }
+
+    /// Writes the summary as k6's JSON.
+    pub(super) fn write(mut self, report: &Report) -> anyhow::Result<()> {
+        let text = serde_json::to_string_pretty(&load::export::summary(report))?;
+        let written = self.replace(text.as_bytes());
+        written.with_context(|| format!("the summary could not be written to {}", self.path.display()))
+    }
+
+    fn replace(&mut self, bytes: &[u8]) -> io::Result<()> {
+        // A pipe or a device has no length.
+        if self.file.metadata()?.is_file() {
+            self.file.set_len(0)?;
+        }
+        self.file.write_all(bytes)
+    }
+}
+
+/// Prints the summary.
+pub(super) fn print_summary(report: &Report, mode: Mode) -> anyhow::Result<()> {
+    let mut out = io::stdout().lock();
+    let written =
+        write!(out, "\n\n{}\n\n\n", summary::render(report, mode, super::colour())).and_then(|()| out.flush());
+    unless_closed(written)
+}
+
+/// What became of a write to the standard output; that nobody reads it any more is no failure.
+pub(super) fn unless_closed(written: io::Result<()>) -> anyhow::Result<()> {
+    match written {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        written => written.context("the summary could not be written to the standard output"),
+    }
+}
