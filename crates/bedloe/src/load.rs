@@ -1,6 +1,7 @@
 //! `bedloe load`: the injector's command line, with k6's flags and exit codes; the injector itself is in `load`.
 
 mod console;
+mod limits;
 mod output;
 mod status;
 
@@ -12,7 +13,6 @@ use anyhow::Context;
 use clap::Args;
 use load::schedule::{ConstantArrivalRate, RampingArrivalRate, Stage};
 use load::{Outcome, Plan, Report, Request, RequestOptions, Schedule, Source, StopHandle, Threshold, Users, duration};
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::summary::Mode;
@@ -124,8 +124,13 @@ pub(crate) fn colour() -> bool {
 
 /// All that can be refused before the test begins.
 fn prepare(args: &LoadArgs) -> anyhow::Result<(Plan, Option<Export>)> {
-    let plan = plan(args)?;
-    raise_file_limit();
+    let mut plan = plan(args)?;
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let (users, warning) = limits::fit(plan.users, plan.threads(cores), limits::raise())?;
+    plan.users = users;
+    if let Some(warning) = warning {
+        say(&anyhow::Error::msg(warning));
+    }
     let path = args.summary_export.as_deref().filter(|_| args.summary_mode != Mode::Disabled);
     Ok((plan, path.map(Export::open).transpose()?))
 }
@@ -215,12 +220,6 @@ fn write_results(report: &Report, mode: Mode, export: Option<Export>, console: &
     // On a full disk both have the same to say.
     let first = printed.and(finished);
     [first, exported].into_iter().filter_map(Result::err).inspect(say).count() == 0
-}
-
-/// Each user has a connection: as many files as the system lets this process have. If it does not, the requests say so.
-fn raise_file_limit() {
-    let limit = getrlimit(Resource::Nofile);
-    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
 }
 
 /// The first signal stops the test, which is still reported; the second ends the program.

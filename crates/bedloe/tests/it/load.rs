@@ -262,6 +262,28 @@ fn a_closed_standard_output_is_no_failure_and_a_full_one_is() {
     assert_eq!(err.matches("the summary could not be written to the standard output: No space").count(), 1, "{err}");
 }
 
+#[test]
+fn users_that_may_not_open_a_file_are_refused_before_the_test() {
+    let server = Server::start();
+    let limited = |files: u32, line: &str| {
+        let command = format!("ulimit -n {files}; exec \"$0\" load --rate 10 --duration 1s {line} \"$1\"");
+        let bedloe = env!("CARGO_BIN_EXE_bedloe");
+        let output = Command::new("sh").args(["-c", &command, bedloe, &server.url("/ok")]).output().unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    for (files, line, words) in
+        [(8, "", "`ulimit -n 10040`"), (64, "", "--max-vus 24"), (64, "--max-vus 100", "100 users need 140 open files")]
+    {
+        let (code, err) = limited(files, line);
+        assert_eq!((code, server.requests()), (Some(104), 0), "{err}");
+        assert!(err.contains(words), "{err}");
+    }
+    let (code, err) = limited(64, "--pre-allocated-vus 20 --max-vus 100 --threshold http_req_failed=rate==0");
+    assert_eq!(code, Some(0), "{err}");
+    assert!(err.contains("has room for 24 users, not 100; `ulimit -n 140`"), "{err}");
+    assert_eq!(server.requests(), 10);
+}
+
 /// Rows, titles and columns must be the same; only what was measured differs.
 #[test]
 fn the_summary_is_laid_out_as_k6_lays_it_out() {
