@@ -12,7 +12,10 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::Args;
 use load::schedule::{ConstantArrivalRate, RampingArrivalRate, Stage};
-use load::{Outcome, Plan, Report, Request, RequestOptions, Schedule, Source, StopHandle, Threshold, Users, duration};
+use load::{
+    MOST_USERS, Outcome, Plan, Report, Request, RequestOptions, Schedule, Source, StopHandle, Threshold, Users,
+    duration,
+};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::summary::Mode;
@@ -103,7 +106,7 @@ pub(crate) fn run(args: LoadArgs) -> anyhow::Result<ExitCode> {
     };
     let stop = StopHandle::new();
     watch_signals(stop.clone())?;
-    let mut console = Console::new(&plan, &args.target, args.quiet)?;
+    let mut console = Console::new(&plan, args.target, args.quiet)?;
     let users = plan.users;
     let report = load::run(plan, stop, |progress| console.show(progress))
         .with_context(|| format!("the load test with {} users at most failed", users.max()))?;
@@ -162,17 +165,28 @@ fn schedule(args: &LoadArgs) -> anyhow::Result<Schedule> {
         (Some(rate), true) => {
             let duration_ns = args.duration.unwrap_or(DEFAULT_NS);
             let constant = ConstantArrivalRate::new(rate, args.time_unit, duration_ns);
-            Ok(Schedule::Constant(constant?))
+            Ok(Schedule::Constant(constant.map_err(|error| hint_at_unit(error.into(), duration_ns))?))
         }
         (None, false) => {
             anyhow::ensure!(args.duration.is_none(), "--duration goes with --rate; stages have durations of their own");
             let start_rate = args.start_rate.unwrap_or(0);
+            let duration_ns = args.stage.iter().fold(0, |sum: u64, stage| sum.saturating_add(stage.duration_ns));
             let ramping = RampingArrivalRate::new(start_rate, args.time_unit, &args.stage);
-            Ok(Schedule::Ramping(ramping?))
+            Ok(Schedule::Ramping(ramping.map_err(|error| hint_at_unit(error.into(), duration_ns))?))
         }
         (Some(_), false) => anyhow::bail!("want either --rate or --stage, not both"),
         (None, true) => anyhow::bail!("want a rate: --rate 100, or --stage 30s:100"),
     }
+}
+
+/// `-d 30` is 30 ms, as in k6, where 30 s were meant.
+fn hint_at_unit(error: anyhow::Error, duration_ns: u64) -> anyhow::Error {
+    const SECOND_NS: u64 = 1_000_000_000;
+    let ms = duration_ns / 1_000_000;
+    if ms == 0 || duration_ns >= SECOND_NS {
+        return error;
+    }
+    anyhow::anyhow!("{error:#}; {ms}ms were given: a number without a unit is milliseconds, seconds are {ms}s")
 }
 
 fn users(args: &LoadArgs) -> anyhow::Result<Users> {
@@ -180,8 +194,15 @@ fn users(args: &LoadArgs) -> anyhow::Result<Users> {
         (None, None) => Ok(Users::OnDemand),
         // Users cost nothing until they are needed, so a limit alone promises all of them.
         (None, Some(max)) => Ok(Users::Promised { pre_allocated: max, max }),
-        (Some(pre_allocated), max) => {
-            let max = max.unwrap_or(pre_allocated);
+        (Some(0), None) => anyhow::bail!("--pre-allocated-vus 0 leaves nobody: want at least 1, or --max-vus too"),
+        (Some(pre_allocated), None) => {
+            anyhow::ensure!(
+                pre_allocated <= MOST_USERS,
+                "--pre-allocated-vus must be at most {MOST_USERS}, not {pre_allocated}"
+            );
+            Ok(Users::Promised { pre_allocated, max: pre_allocated })
+        }
+        (Some(pre_allocated), Some(max)) => {
             anyhow::ensure!(
                 max >= pre_allocated,
                 "--max-vus {max} must not be less than --pre-allocated-vus {pre_allocated}"

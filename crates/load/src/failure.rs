@@ -3,10 +3,13 @@
 use std::collections::BTreeMap;
 use std::io;
 
-use rustls::{CertificateError, Error as TlsError};
+use rustls::{AlertDescription, CertificateError, Error as TlsError, InvalidMessage};
 
 /// Kinds of failure that are told apart; beyond them all count as the last. Codes and statuses are fewer than this.
 const MOST_KINDS: usize = 1024;
+
+/// What the system says when a process, or the machine, has no files left to open: EMFILE and ENFILE.
+const NO_FILES: [i32; 2] = [24, 23];
 
 /// Why a request failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,22 +48,34 @@ impl Failure {
 
     /// No connection could be made.
     pub(crate) fn dial(error: &io::Error) -> Self {
-        match error.kind() {
-            io::ErrorKind::ConnectionRefused => Self { code: 1212, text: "dial: connection refused".into() },
-            io::ErrorKind::TimedOut => Self { code: 1211, text: "dial: i/o timeout".into() },
-            _ => Self { code: 1210, text: format!("dial: {error}") },
-        }
+        let (code, what) = match error.kind() {
+            io::ErrorKind::ConnectionRefused => (1212, "connection refused".to_owned()),
+            io::ErrorKind::TimedOut => (1211, "i/o timeout".to_owned()),
+            io::ErrorKind::AddrNotAvailable => (1210, format!("no local port is free, on this side ({error})")),
+            _ if error.raw_os_error().is_some_and(|number| NO_FILES.contains(&number)) => {
+                (1210, format!("too many open files on this side: `ulimit -n` limits them ({error})"))
+            }
+            _ => (1210, error.to_string()),
+        };
+        Self { code, text: format!("dial: {what}") }
     }
 
     /// The TLS handshake failed.
     pub(crate) fn tls(error: &io::Error) -> Self {
-        let code = match error.get_ref().and_then(|inner| inner.downcast_ref::<TlsError>()) {
-            Some(TlsError::InvalidCertificate(CertificateError::UnknownIssuer)) => 1310,
-            Some(TlsError::InvalidCertificate(CertificateError::NotValidForName)) => 1311,
-            Some(TlsError::InvalidMessage(_)) => 1301,
-            _ => return Self::io(error),
+        let (code, what) = match error.get_ref().and_then(|inner| inner.downcast_ref::<TlsError>()) {
+            Some(TlsError::InvalidCertificate(why)) => certificate(why),
+            Some(TlsError::InvalidMessage(InvalidMessage::InvalidContentType)) => {
+                (1301, "the port does not speak TLS: is it http:// ?".to_owned())
+            }
+            Some(why @ TlsError::InvalidMessage(_)) => (1301, why.to_string()),
+            Some(TlsError::AlertReceived(alert)) => (1300, refused(*alert)),
+            Some(why) => (1300, why.to_string()),
+            None if error.kind() == io::ErrorKind::UnexpectedEof => {
+                (1000, "the connection was closed in the handshake: does the port speak TLS?".to_owned())
+            }
+            None => return Self::io(error),
         };
-        Self { code, text: format!("TLS: {error}") }
+        Self { code, text: format!("TLS: {what}") }
     }
 
     /// The connection failed while in use.
@@ -78,6 +93,30 @@ impl Failure {
     pub(crate) fn other(text: &str) -> Self {
         Self { code: 1000, text: text.to_owned() }
     }
+}
+
+/// Why a certificate is not taken, and the way round it.
+fn certificate(why: &CertificateError) -> (u16, String) {
+    let (code, what) = match why {
+        CertificateError::UnknownIssuer => (1310, "nobody known here has signed the certificate".to_owned()),
+        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+            (1311, format!("the certificate is not that of this host ({why})"))
+        }
+        // Without the seconds since then: they would make a kind of their own each time.
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
+            (1300, "the certificate has expired".to_owned())
+        }
+        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+            (1300, "the certificate is not valid yet".to_owned())
+        }
+        _ => (1300, format!("the certificate is not valid, or signed by itself ({why})")),
+    };
+    (code, format!("{what}; -k takes any certificate"))
+}
+
+/// An alert of the server's.
+fn refused(alert: AlertDescription) -> String {
+    format!("the server refused the handshake ({alert:?})")
 }
 
 /// Failures by code and, for the code of all else, by words.
@@ -135,6 +174,25 @@ mod tests {
         assert_eq!(Failure::tls(&io::Error::other(unknown)).code, 1310);
         let not_tls = TlsError::InvalidMessage(rustls::InvalidMessage::InvalidContentType);
         assert_eq!(Failure::tls(&io::Error::new(io::ErrorKind::InvalidData, not_tls)).code, 1301);
+    }
+
+    #[test]
+    fn they_say_what_to_do() {
+        let tls = |error: TlsError| Failure::tls(&io::Error::new(io::ErrorKind::InvalidData, error)).text;
+        let certificate = |why| tls(TlsError::InvalidCertificate(why));
+        for (text, words) in [
+            (certificate(CertificateError::UnknownIssuer), "nobody known here has signed the certificate; -k takes"),
+            (certificate(CertificateError::NotValidForName), "not that of this host"),
+            (certificate(CertificateError::Expired), "has expired"),
+            (certificate(CertificateError::BadEncoding), "not valid, or signed by itself"),
+            (tls(TlsError::InvalidMessage(InvalidMessage::InvalidContentType)), "the port does not speak TLS"),
+            (tls(TlsError::AlertReceived(AlertDescription::HandshakeFailure)), "the server refused the handshake"),
+            (Failure::tls(&io::ErrorKind::UnexpectedEof.into()).text, "does the port speak TLS?"),
+            (Failure::dial(&io::Error::from_raw_os_error(24)).text, "on this side: `ulimit -n`"),
+            (Failure::dial(&io::ErrorKind::AddrNotAvailable.into()).text, "no local port is free"),
+        ] {
+            assert!(text.contains(words), "{text}");
+        }
     }
 
     #[test]

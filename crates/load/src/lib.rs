@@ -28,7 +28,7 @@ mod user;
 mod worker;
 
 pub use error::Error;
-pub use failure::Failure;
+pub use failure::{Failure, FailureCount};
 pub use plan::{MOST_THREADS, MOST_USERS, ON_DEMAND_USERS, Plan, Request, RequestOptions, Source, Users};
 pub use report::{Metric, Outcome, Report, Value, Verdict};
 pub use run::{LastSecond, Progress, StopHandle, run};

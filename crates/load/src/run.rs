@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use crate::error::Error;
 use crate::failure::Failure;
 use crate::live::{Live, Totals};
-use crate::plan::{Plan, Users};
+use crate::plan::{Plan, Source, Users};
 use crate::pool::Budget;
 use crate::report::{self, Metric, Outcome, Report};
 use crate::samples::Samples;
@@ -316,10 +316,11 @@ impl Test {
 
     /// One line for each kind of failure; a status is an answer, which the summary counts.
     fn warn_of_failures(&mut self, samples: &Samples) {
+        let Source::Plain(request) = &self.plan.source;
         for count in samples.failures() {
             let failure = count.failure;
             if !failure.is_status() && !self.told.contains(&failure) && self.told.len() < MOST_TOLD {
-                self.latest.warnings.push(format!("Request Failed: {}", failure.text));
+                self.latest.warnings.push(format!("Request Failed: GET {}: {}", request.url, failure.text));
                 self.told.push(failure);
             }
         }

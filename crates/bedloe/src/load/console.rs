@@ -4,7 +4,7 @@
 use std::io::{self, IsTerminal, Write};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use load::{Outcome, Plan, Progress, Report};
+use load::{FailureCount, Outcome, Plan, Progress, Report};
 
 use super::output::unless_closed;
 use super::status::{Mark, Scenario, whole};
@@ -12,10 +12,14 @@ use super::status::{Mark, Scenario, whole};
 /// Time between two reports where the output is no terminal.
 const PLAIN_EVERY_NS: u64 = 5_000_000_000;
 
+/// Kinds of failure that are told apart at the end.
+const MOST_KINDS: usize = 10;
+
 /// Where progress goes.
 #[derive(Debug)]
 pub(crate) struct Console {
     scenario: Scenario,
+    target: String,
     bar: Option<ProgressBar>,
     plain: bool,
     next_plain_ns: u64,
@@ -24,15 +28,15 @@ pub(crate) struct Console {
 
 impl Console {
     /// Says what is going to be done, unless it is to be quiet.
-    pub(crate) fn new(plan: &Plan, target: &str, quiet: bool) -> anyhow::Result<Self> {
+    pub(crate) fn new(plan: &Plan, target: String, quiet: bool) -> anyhow::Result<Self> {
         let scenario = Scenario::of(plan);
         let is_terminal = io::stdout().is_terminal();
         let bar = if is_terminal && !quiet { Some(bar()?) } else { None };
         if !quiet {
-            unless_closed(announce(&scenario, target))?;
+            unless_closed(announce(&scenario, &target))?;
         }
         let plain = !is_terminal && !quiet;
-        Ok(Self { scenario, bar, plain, next_plain_ns: PLAIN_EVERY_NS, last: Progress::default() })
+        Ok(Self { scenario, target, bar, plain, next_plain_ns: PLAIN_EVERY_NS, last: Progress::default() })
     }
 
     /// Shows how the test is getting on.
@@ -70,8 +74,11 @@ impl Console {
         Ok(())
     }
 
-    /// Why the exit code is not 0, for whoever reads the standard error.
+    /// What went wrong with requests and why the exit code is not 0, for whoever reads the standard error.
     pub(crate) fn explain(&self, report: &Report) {
+        for line in failures(report, &self.target) {
+            let _ = log("WARN", "warning", self.last.elapsed_ns, &line);
+        }
         let why = match report.outcome {
             Outcome::Passed => return,
             Outcome::Crossed => format!("thresholds on metrics '{}' have been crossed", report.crossed().join(", ")),
@@ -103,6 +110,18 @@ fn bar() -> anyhow::Result<ProgressBar> {
     let bar = ProgressBar::with_draw_target(Some(100), ProgressDrawTarget::stdout());
     bar.set_style(style);
     Ok(bar)
+}
+
+/// How many requests failed and how, the most frequent first.
+fn failures(report: &Report, target: &str) -> Vec<String> {
+    let requests = |count: u64| if count == 1 { "1 request".to_owned() } else { format!("{count} requests") };
+    let (shown, rest) = report.failures.split_at(report.failures.len().min(MOST_KINDS));
+    let line = |each: &FailureCount| format!("{} failed: GET {target}: {}", requests(each.count), each.failure.text);
+    let mut lines: Vec<String> = shown.iter().map(line).collect();
+    if !rest.is_empty() {
+        lines.push(format!("{} failed in other ways", requests(rest.iter().map(|each| each.count).sum())));
+    }
+    lines
 }
 
 fn announce(scenario: &Scenario, target: &str) -> io::Result<()> {

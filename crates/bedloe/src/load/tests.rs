@@ -49,6 +49,12 @@ fn contradictions_are_bad_options() {
         ("--rate 1 --timeout 0 http://127.0.0.1", "at least 1ms"),
         ("--rate 1 --threads 0 http://127.0.0.1", "between 1 and 256, not 0"),
         ("--rate 1 --threads 5000 http://127.0.0.1", "between 1 and 256, not 5000"),
+        ("--rate 1 --duration 30 http://127.0.0.1", "30ms were given: a number without a unit is milliseconds"),
+        ("--stage 30:5 http://127.0.0.1", "seconds are 30s"),
+        ("--rate 1 --pre-allocated-vus 0 http://127.0.0.1", "--pre-allocated-vus 0 leaves nobody"),
+        ("--rate 1 --pre-allocated-vus 70000 http://127.0.0.1", "--pre-allocated-vus must be at most 60000"),
+        ("--rate 1 --max-vus 0 http://127.0.0.1", "between 1 and 60000"),
+        ("--rate 1 -H Content-Length:5 http://127.0.0.1", "it announces a body"),
         ("--rate 1 script.js", "scripts come later"),
         ("--rate 1 ftp://x", "http://"),
     ] {

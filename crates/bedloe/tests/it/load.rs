@@ -158,7 +158,9 @@ fn nobody_listening_is_a_failure_of_each_request() {
     let (code, out, err) = run("--rate 10 --duration 1s --quiet", &format!("http://{closed}/"));
     assert_eq!(code, Some(0));
     assert_eq!(value(&out, "http_req_failed"), "100.00%");
-    assert_eq!(err.matches("Request Failed").count(), 1, "told once: {err}");
+    let what = format!("GET http://{closed}/: dial: connection refused");
+    assert_eq!(err.matches(&format!("Request Failed: {what}")).count(), 1, "told once: {err}");
+    assert_eq!(err.matches(&format!("10 requests failed: {what}")).count(), 1, "counted at the end: {err}");
 }
 
 #[test]
