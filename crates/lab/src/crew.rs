@@ -93,6 +93,7 @@ impl Crew {
             Action::Kill => server.kill()?,
             Action::Pause => server.pause()?,
             Action::Resume => server.resume()?,
+            Action::Exit => {}
             Action::Restart => {
                 server.restart().await?;
                 tokio::task::spawn_local(try_until_listening(server.address(), index, self.listening.0.clone()));
@@ -139,9 +140,23 @@ impl Crew {
         None
     }
 
-    /// An error if a process has ended by itself.
-    pub(crate) fn check(&mut self) -> Result<(), ProcessError> {
-        self.servers.iter_mut().chain([&mut self.balancer]).try_for_each(Process::check)
+    /// Notes servers that have ended by themselves, as failures like those that the lab makes. An error if the
+    /// balancer has: without it there is nothing to see.
+    pub(crate) fn check(&mut self, at_ms: u64) -> Result<(), ProcessError> {
+        self.balancer.check()?;
+        let nothing = ServerStatus::default();
+        for server in &mut self.servers {
+            let Err(ProcessError::Ended { status: end, .. }) = server.check() else { continue };
+            let status = self.status.server(&server.address().to_string()).unwrap_or(&nothing);
+            self.timeline.ended(at_ms, end.to_string(), Seen { server: server.name(), status, lost: self.failed });
+        }
+        Ok(())
+    }
+
+    /// Tells of the moments after the first `told`; returns how many there are.
+    pub(crate) fn tell_since(&self, told: usize, tell: &mut dyn FnMut(crate::Event<'_>)) -> usize {
+        self.timeline.moments.iter().skip(told).for_each(|moment| tell(crate::Event::Moment(moment)));
+        self.timeline.moments.len()
     }
 
     /// Servers that the balancer sends requests to.
@@ -182,7 +197,7 @@ impl Crew {
             lost: lost(&load),
             retried: self.status.retries.saturating_sub(self.before.status.retries),
             servers_up: self.up(),
-            timeline: std::mem::take(&mut self.timeline).sorted(),
+            timeline: self.timeline.clone().sorted(),
             load,
             elapsed_ms,
             processes,

@@ -22,6 +22,8 @@ pub enum Action {
     Pause,
     /// SIGCONT.
     Resume,
+    /// Nothing by the lab: the process ended by itself, or somebody else ended it. Never planned.
+    Exit,
 }
 
 /// One fault.
@@ -118,6 +120,7 @@ impl fmt::Display for Action {
             Self::Restart => "restart",
             Self::Pause => "pause",
             Self::Resume => "resume",
+            Self::Exit => "exit",
         })
     }
 }

@@ -92,7 +92,10 @@ pub enum Event<'a> {
         report: &'a Report,
     },
     /// Everything is left running until Ctrl-C.
-    Kept,
+    Kept {
+        /// Where it all is.
+        plan: &'a Plan,
+    },
 }
 
 /// Runs a lab to its end and takes it all down again. `keep` leaves it running after the load, until Ctrl-C.
@@ -138,10 +141,12 @@ async fn in_order(
     let report = measured(plan, &mut crew, signals, tell).await?;
     tell(Event::Done { plan, report: &report });
     if keep && report.load.outcome != load::Outcome::Interrupted {
-        tell(Event::Kept);
-        let mut look = every(LOOK);
+        tell(Event::Kept { plan });
+        let (mut look, end) = (every(LOOK), Instant::now());
+        let mut told = crew.timeline.moments.len();
         while tokio::select! { () = signals.first() => false, _ = look.tick() => true } {
-            crew.check()?;
+            crew.check(report.elapsed_ms + since(end))?;
+            told = crew.tell_since(told, tell);
         }
     }
     crew.stop().await?;
@@ -153,7 +158,7 @@ async fn warm_up(plan: &Plan, crew: &mut Crew) -> Result<(), Error> {
     let rate = (plan.options.rate / WARM_UP_PART).max(1);
     let mut injector = Injector::start(&plan.url(), rate, plan.options.warm_up)?;
     while !matches!(injector.next().await?, News::Done(_)) {
-        crew.check()?;
+        crew.check(0)?;
     }
     Ok(())
 }
@@ -189,7 +194,7 @@ async fn measured(
             }
             Some(event) = events.recv() => crew.event(event.at_ms.saturating_sub(start_unix_ms), &event),
             Some(index) = crew.listening() => crew.listens(since(start), index),
-            _ = look.tick() => crew.check()?,
+            _ = look.tick() => crew.check(since(start))?,
             Some(status) = statuses.recv() => {
                 crew.saw(since(start), status).into_iter().for_each(|odd| tell(Event::Warning(odd)));
             }
@@ -202,11 +207,10 @@ async fn measured(
                 }
             },
         }
-        crew.timeline.moments.iter().skip(told).for_each(|moment| tell(Event::Moment(moment)));
-        told = told.max(crew.timeline.moments.len());
+        told = crew.tell_since(told, tell);
     };
     crew.failed = lost(&load);
-    crew.check()?;
+    crew.check(since(start))?;
     let last = watch::status(&plan.admin()).await;
     crew.saw(since(start), last).into_iter().for_each(|odd| tell(Event::Warning(odd)));
     listener.abort();

@@ -26,6 +26,11 @@ pub struct Moment {
 pub enum What {
     /// A fault was done to it.
     Fault(Action),
+    /// Its process has ended and nobody in the lab told it to.
+    Ended {
+        /// How.
+        status: String,
+    },
     /// Its process listens again.
     Listens,
     /// The balancer sends it no more requests.
@@ -59,7 +64,7 @@ pub struct Incident {
 }
 
 /// The time line of one run.
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Clone, Default, Serialize)]
 pub struct Timeline {
     /// All that happened, in the order in which it became known.
     pub moments: Vec<Moment>,
@@ -100,6 +105,12 @@ impl Timeline {
             Action::Restart if is_away => {}
             _ => self.begin(at_ms, action, seen),
         }
+    }
+
+    /// A server's process has ended by itself, or somebody else has ended it.
+    pub fn ended(&mut self, at_ms: u64, status: String, seen: Seen<'_>) {
+        self.push(at_ms, seen.server, What::Ended { status });
+        self.begin(at_ms, Action::Exit, seen);
     }
 
     /// A server's process listens again.
@@ -267,11 +278,21 @@ mod tests {
         line.event(31_002, "liberty-2", &event("up"));
         let times = |each: &Incident| (each.action, each.noticed_ms, each.back_ms, each.serving_ms);
         let shown: Vec<_> = line.incidents.iter().map(times).collect();
-        let expected = [
-            (Action::Restart, Some(1_002), Some(1_020), None),
-            (Action::Kill, Some(2_000), Some(3_020), Some(31_002)),
-        ];
+        let expected =
+            [(Action::Restart, Some(1_002), Some(1_020), None), (Action::Kill, Some(2_000), Some(3_020), Some(31_002))];
         assert_eq!(shown, expected);
+    }
+
+    #[test]
+    fn an_end_that_nobody_planned_is_a_failure_too() {
+        let mut line = Timeline::default();
+        let up = status("up", 10, 0, 0);
+        line.ended(1_000, "signal: 9 (SIGKILL)".into(), seen(&up, 0));
+        line.fault(2_000, Action::Restart, seen(&up, 0));
+        line.listens(2_010, seen(&up, 0));
+        let shown: Vec<_> = line.incidents.iter().map(|each| (each.at_ms, each.action, each.back_ms)).collect();
+        assert_eq!(shown, [(1_000, Action::Exit, Some(2_010))]);
+        assert_eq!(line.moments[0].what, What::Ended { status: "signal: 9 (SIGKILL)".into() });
     }
 
     #[test]

@@ -68,6 +68,7 @@ fn incidents(incidents: &[Incident]) -> String {
             match incident.action {
                 Action::Kill => "killed".into(),
                 Action::Restart => "stopped".into(),
+                Action::Exit => "ended by itself".into(),
                 Action::Pause | Action::Resume => "paused".into(),
             },
             clock(incident.at_ms),

@@ -69,7 +69,7 @@ impl Screen {
                     bar.finish_and_clear();
                 }
             }
-            Event::Kept => self.show("\nIt all stays up until Ctrl-C.\n"),
+            Event::Kept { plan } => self.show(&kept(plan)),
         }
     }
 
@@ -112,10 +112,27 @@ pub(super) fn what(what: &What) -> String {
         What::Fault(Action::Restart) => "is started again".into(),
         What::Fault(Action::Pause) => "is paused (SIGSTOP)".into(),
         What::Fault(Action::Resume) => "goes on (SIGCONT)".into(),
+        What::Fault(Action::Exit) => "has ended by itself".into(),
+        What::Ended { status } => format!("has ended by itself ({status})"),
         What::Listens => "listens".into(),
         What::Down { why } => format!("gets no more requests from the balancer: {why}"),
         What::Up => "gets requests again".into(),
     }
+}
+
+/// How to reach what stays up.
+fn kept(plan: &Plan) -> String {
+    let mut text = format!("\nbalancer  {}\nbalancer  http://{} (redirects)\n", plan.url(), plan.http);
+    for server in &plan.servers {
+        text += &format!("{:<9} http://{}{}\n", server.name, server.address, lab::plan::PAGE);
+    }
+    let (admin, logs) = (plan.admin(), plan.options.folder.join("logs"));
+    text += &format!(
+        "state     curl --unix-socket {} http://admin/status\nlogs      {}\n\nIt all stays up until Ctrl-C.\n",
+        admin.display(),
+        logs.display(),
+    );
+    text
 }
 
 fn prepared(plan: &Plan, differences: &[Difference]) -> String {

@@ -135,6 +135,46 @@ fn balancer(place: &Place) -> Pid {
     Pid::from_raw(id.trim().parse().expect("an id")).expect("an id")
 }
 
+/// The server of a lab that listens at `address`, by its id.
+fn server(lab: &Child, address: SocketAddr) -> Pid {
+    let children = format!("/proc/{0}/task/{0}/children", lab.id());
+    let ids = std::fs::read_to_string(children).expect("the lab's children");
+    let mut ids = ids.split_whitespace();
+    let listens = |id: &&str| {
+        let arguments = std::fs::read(format!("/proc/{id}/cmdline")).unwrap_or_default();
+        arguments.split(|byte| *byte == 0).any(|each| each == address.to_string().as_bytes())
+    };
+    let id = ids.find(listens).expect("a server").parse().expect("an id");
+    Pid::from_raw(id).expect("an id")
+}
+
+#[test]
+fn a_server_that_somebody_else_kills_is_one_more_failure() {
+    let place = Place::new(8);
+    let json = place.home.path().join("numbers.json");
+    let path = json.to_str().expect("a plain path");
+    let lab = place.start(&["--rate", "50", "--duration", "3s", "--no-faults", "--json", path]);
+    kill_process(server(&lab.child, place.address(13, 9080)), Signal::KILL).expect("it runs");
+    let (said, code) = lab.end();
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("liberty-3 has ended by itself (signal: 9 (SIGKILL))"), "{said}");
+    let numbers: Value = serde_json::from_slice(&std::fs::read(json).expect("a file")).expect("JSON");
+    let incident = &numbers["timeline"]["incidents"][0];
+    assert_eq!((incident["server"].as_str(), incident["action"].as_str()), (Some("liberty-3"), Some("exit")));
+    place.assert_gone();
+}
+
+#[test]
+fn the_balancers_end_ends_the_lab() {
+    let place = Place::new(9);
+    let lab = place.start(&["--rate", "50", "--no-faults"]);
+    kill_process(balancer(&place), Signal::KILL).expect("it runs");
+    let (said, code) = lab.end();
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("balancer has ended by itself"), "{said}");
+    place.assert_gone();
+}
+
 #[test]
 fn an_interrupt_takes_everything_down_though_the_balancer_hangs() {
     let place = Place::new(6);
@@ -181,8 +221,15 @@ fn keep_stays_until_it_is_told_to_go() {
     let place = Place::new(3);
     let mut lab = place.command(&["--rate", "50", "--duration", "1s", "--no-faults", "--keep"]);
     let mut child = lab.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("it starts");
-    let mut lines = BufReader::new(child.stdout.take().expect("a pipe")).lines().map_while(Result::ok);
-    assert!(lines.any(|line| line == "It all stays up until Ctrl-C."));
+    let lines = BufReader::new(child.stdout.take().expect("a pipe")).lines().map_while(Result::ok);
+    let said: Vec<String> = lines.take_while(|line| line != "It all stays up until Ctrl-C.").collect();
+    let said = said.join("\n");
+    let socket = place.home.path().join("lab/admin.sock");
+    let balancer = format!("https://{}/", place.address(10, 8443));
+    let (server, admin) = (format!("http://{}/", place.address(13, 9080)), socket.display().to_string());
+    for part in [&balancer, &server, &format!("--unix-socket {admin} http://admin/status"), "lab/logs\n"] {
+        assert!(said.contains(&part), "{part:?} is missing in {said}");
+    }
     assert!(TcpStream::connect(place.address(10, 8443)).is_ok() && TcpStream::connect(place.address(11, 9080)).is_ok());
     kill_process(Pid::from_child(&child), Signal::INT).expect("it runs");
     assert_eq!(child.wait().expect("it ends").code(), Some(0));
