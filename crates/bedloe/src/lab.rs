@@ -1,5 +1,6 @@
 //! `bedloe lab`: arguments, and the run of the whole architecture on this machine as somebody sees it.
 
+mod export;
 mod outcome;
 mod screen;
 
@@ -12,10 +13,13 @@ use anyhow::Context;
 use clap::Args;
 use lab::{Action, Error, Event, Fault, Options, Plan, Report};
 
+use export::Export;
 use screen::Screen;
 
 /// The exit code of a load whose thresholds do not hold, or that lost too many requests; as k6's.
 const CROSSED: u8 = 99;
+/// The exit code of a load that passed and whose result could not be written.
+const UNWRITTEN: u8 = 1;
 /// The exit code of a run that was interrupted; as k6's.
 const INTERRUPTED: u8 = 105;
 
@@ -23,8 +27,10 @@ const INTERRUPTED: u8 = 105;
 ///
 /// Stand-ins for Liberty servers and the balancer run as processes of their own at addresses in 127.0.0.0/8; the
 /// injector fetches a page over TLS at a fixed rate; one server is killed and started again. Everything is taken down
-/// at the end. Exit code 0: the thresholds hold and no more than --max-lost requests are lost; 99: not so; 105:
-/// interrupted.
+/// at the end; a second Ctrl-C waits for nothing. Configuration and logs stay in the lab's folder.
+///
+/// Exit codes: 0 the thresholds hold and no more than --max-lost requests are lost, 99 not so, 105 ended by a signal,
+/// 1 the lab could not be run to its end or its result not be written, 2 bad flags.
 #[derive(Debug, Args)]
 pub(crate) struct LabArgs {
     /// Requests a second
@@ -75,6 +81,9 @@ pub(crate) struct LabArgs {
 #[allow(clippy::needless_pass_by_value, reason = "each command takes its arguments")]
 pub(crate) fn run(args: LabArgs) -> anyhow::Result<ExitCode> {
     let options = args.options()?;
+    // The lab's own folder may not be there yet; the lab tries that itself.
+    let is_outside = |path: &&PathBuf| !std::path::absolute(path).is_ok_and(|path| path.starts_with(&options.folder));
+    let export = args.json.as_ref().filter(is_outside).map(Export::prepare).transpose()?;
     let mut screen = Screen::new();
     let mut written = Ok(());
     let report = lab::run(options, args.keep, &mut |event| {
@@ -84,10 +93,17 @@ pub(crate) fn run(args: LabArgs) -> anyhow::Result<ExitCode> {
         }
         screen.tell(event);
     });
+    if report.is_err() {
+        export.iter().for_each(Export::give_up);
+    }
     match report {
         Ok(report) => {
-            written?;
-            Ok(ExitCode::from(exit_code(&report, args.max_lost)))
+            let code = exit_code(&report, args.max_lost);
+            let unwritten = [written.err(), screen.lost().map(|error| error.context("cannot write the result"))];
+            let unwritten: Vec<_> = unwritten.into_iter().flatten().collect();
+            unwritten.iter().for_each(|error| crate::say(format_args!("{error:#}")));
+            // What cannot be written hides no failure of the load.
+            Ok(ExitCode::from(if code == 0 && !unwritten.is_empty() { UNWRITTEN } else { code }))
         }
         Err(Error::Interrupted) => {
             screen.show("interrupted; everything is taken down\n");
@@ -113,9 +129,12 @@ fn exit_code(report: &Report, max_lost: u64) -> u8 {
 impl LabArgs {
     fn options(&self) -> anyhow::Result<Options> {
         let name = format!("bedloe-lab-{}", self.address);
+        let folder = self.folder.clone().unwrap_or_else(|| std::env::temp_dir().join(name));
+        // The balancer gets it as its prefix, from which relative paths would count once more.
+        let folder = std::path::absolute(&folder).with_context(|| format!("the folder {}", folder.display()))?;
         Ok(Options {
             program: std::env::current_exe().context("cannot find the program itself")?,
-            folder: self.folder.clone().unwrap_or_else(|| std::env::temp_dir().join(name)),
+            folder,
             address: self.address,
             servers: self.servers,
             rate: self.rate,

@@ -3,7 +3,7 @@
 //! The result goes to the standard output, progress to the standard error: on a terminal one line that changes, else a
 //! line every few seconds.
 
-use std::io::{IsTerminal, Write};
+use std::io::{self, IsTerminal, Write};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use lab::config::Difference;
@@ -21,6 +21,8 @@ pub(super) struct Screen {
     colour: bool,
     /// The second in which the next line of progress is due.
     due_s: u64,
+    /// Why the first part of the standard output that was not written was not.
+    lost: Option<io::Error>,
 }
 
 impl Screen {
@@ -30,7 +32,7 @@ impl Screen {
             bar.with_style(ProgressStyle::with_template("{msg}").unwrap_or_else(|_| ProgressStyle::default_spinner()))
         });
         let colour = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-        Self { bar, colour, due_s: 0 }
+        Self { bar, colour, due_s: 0, lost: None }
     }
 
     /// Whether the result may have colours.
@@ -41,14 +43,22 @@ impl Screen {
     /// Writes to the standard output.
     pub(super) fn show(&mut self, text: &str) {
         let write = || {
-            let mut out = std::io::stdout();
-            // A reader that went away stops nothing: the lab still has to be taken down.
-            let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+            let mut out = io::stdout();
+            out.write_all(text.as_bytes()).and_then(|()| out.flush())
         };
-        match &self.bar {
+        let written = match &self.bar {
             Some(bar) => bar.suspend(write),
             None => write(),
+        };
+        // It stops nothing: the lab still has to be taken down.
+        if let Err(error) = written {
+            self.lost.get_or_insert(error);
         }
+    }
+
+    /// Why not all of the result could be written. A reader that went away has seen enough.
+    pub(super) fn lost(&mut self) -> Option<anyhow::Error> {
+        self.lost.take().filter(|error| error.kind() != io::ErrorKind::BrokenPipe).map(Into::into)
     }
 
     /// Shows an event.

@@ -176,6 +176,41 @@ fn the_balancers_end_ends_the_lab() {
 }
 
 #[test]
+fn what_cannot_be_written_is_said_and_hides_no_failure() {
+    let place = Place::new(10);
+    let short = ["--rate", "50", "--duration", "1s", "--no-faults"];
+    let full = || std::fs::File::options().write(true).open("/dev/full").expect("a device");
+    let run = |extra: &[&str], out: Stdio| place.command(&[&short, extra].concat()).stdout(out).output().expect("runs");
+    let done = run(&[], full().into());
+    assert_eq!(done.status.code(), Some(1));
+    assert!(text(&done.stderr).contains("cannot write the result: No space left"), "{}", text(&done.stderr));
+    let (reader, closed) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    let done = run(&[], closed.into());
+    assert_eq!(done.status.code(), Some(0), "{}", text(&done.stderr));
+    assert!(!text(&done.stderr).contains("cannot write"), "{}", text(&done.stderr));
+    let none = place.home.path().join("none/x.json");
+    let done = run(&["--json", none.to_str().expect("a plain path")], Stdio::null());
+    let said = text(&done.stderr);
+    assert!(done.status.code() == Some(1) && said.contains("nothing was started: cannot write "), "{said}");
+    let done = run(&["--json", "/dev/full"], Stdio::null());
+    let said = text(&done.stderr);
+    assert!(done.status.code() == Some(1) && said.contains("cannot write /dev/full: No space left"), "{said}");
+}
+
+#[test]
+fn a_relative_folder_is_taken_from_where_the_lab_is_started() {
+    let place = Place::new(11);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_bedloe"));
+    let address = place.address(10, 0).ip().to_string();
+    command.args(["lab", "--address", &address, "--warm-up", "0", "--folder", "here", "--no-faults"]);
+    command.args(["--rate", "50", "--duration", "1s"]).current_dir(place.home.path());
+    let run = command.output().expect("the program runs");
+    assert_eq!(run.status.code(), Some(0), "{}", text(&run.stderr));
+    assert!(place.home.path().join("here/logs/balancer.log").exists());
+}
+
+#[test]
 fn an_interrupt_takes_everything_down_though_the_balancer_hangs() {
     let place = Place::new(6);
     let lab = place.start(&["--rate", "50"]);
