@@ -98,7 +98,9 @@ impl Failure {
 /// Why a certificate is not taken, and the way round it.
 fn certificate(why: &CertificateError) -> (u16, String) {
     let (code, what) = match why {
-        CertificateError::UnknownIssuer => (1310, "nobody known here has signed the certificate".to_owned()),
+        CertificateError::UnknownIssuer => {
+            (1310, "the certificate is self-signed, or signed by nobody known here".to_owned())
+        }
         CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
             (1311, format!("the certificate is not that of this host ({why})"))
         }
@@ -109,7 +111,11 @@ fn certificate(why: &CertificateError) -> (u16, String) {
         CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
             (1300, "the certificate is not valid yet".to_owned())
         }
-        _ => (1300, format!("the certificate is not valid, or signed by itself ({why})")),
+        // What `openssl req -x509` makes is the certificate of an authority, its own.
+        CertificateError::Other(inner) if inner.to_string().contains("CaUsedAsEndEntity") => {
+            (1310, "the certificate is self-signed".to_owned())
+        }
+        _ => (1300, format!("the certificate is not valid ({why})")),
     };
     (code, format!("{what}; -k takes any certificate"))
 }
@@ -179,12 +185,14 @@ mod tests {
     #[test]
     fn they_say_what_to_do() {
         let tls = |error: TlsError| Failure::tls(&io::Error::new(io::ErrorKind::InvalidData, error)).text;
+        let authority = rustls::OtherError(std::sync::Arc::new(io::Error::other("CaUsedAsEndEntity")));
         let certificate = |why| tls(TlsError::InvalidCertificate(why));
         for (text, words) in [
-            (certificate(CertificateError::UnknownIssuer), "nobody known here has signed the certificate; -k takes"),
+            (certificate(CertificateError::UnknownIssuer), "is self-signed, or signed by nobody known here; -k takes"),
             (certificate(CertificateError::NotValidForName), "not that of this host"),
+            (certificate(CertificateError::Other(authority)), "the certificate is self-signed; -k takes"),
             (certificate(CertificateError::Expired), "has expired"),
-            (certificate(CertificateError::BadEncoding), "not valid, or signed by itself"),
+            (certificate(CertificateError::BadEncoding), "the certificate is not valid ("),
             (tls(TlsError::InvalidMessage(InvalidMessage::InvalidContentType)), "the port does not speak TLS"),
             (tls(TlsError::AlertReceived(AlertDescription::HandshakeFailure)), "the server refused the handshake"),
             (Failure::tls(&io::ErrorKind::UnexpectedEof.into()).text, "does the port speak TLS?"),
