@@ -15,10 +15,12 @@ use clap::Args;
 /// /api/orders (POST carries an id out, GET lists how often each was), /api/bytes?n=N, /api/sink (swallows a body),
 /// /api/echo (shows the request as it arrived), all under /accounts-external, each with ?delay_ms=N and ?status=N on
 /// request; /health, /health/started, /health/live, /health/ready. SIGTERM stops it as `server stop` does.
+///
+/// Exit codes: 0 stopped when told to, 1 it could not serve, 2 bad flags.
 #[derive(Debug, Args)]
 pub(crate) struct StandInArgs {
     /// The address to listen at; port 0 takes a free one, the first line of output says which
-    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:9080")]
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:9080", value_parser = address)]
     listen: SocketAddr,
     /// The server's name, as its pages say it
     #[arg(long, default_value = "liberty-1")]
@@ -30,7 +32,7 @@ pub(crate) struct StandInArgs {
     #[arg(long, value_name = "CHARACTER", default_value_t = ':')]
     clone_separator: char,
     /// No clone id in the cookie (noAdditionalInfo="true")
-    #[arg(long)]
+    #[arg(long, conflicts_with = "clone")]
     no_additional_info: bool,
     /// How long an idle connection is kept before it is closed without a word
     #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = lab::duration::parse)]
@@ -93,6 +95,11 @@ impl StandInArgs {
             orders_log: self.orders_log,
         }
     }
+}
+
+/// Numbers only: a name may stand for several addresses.
+fn address(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| "write an IP address and a port, for example 127.0.0.1:9080 or [::1]:9080".to_owned())
 }
 
 /// One line, at once, for whoever waits for it; nobody need read it.

@@ -92,7 +92,7 @@ impl Options {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The address is not to be had.
-    #[error("cannot listen at {address}: {source}")]
+    #[error("cannot listen at {address}")]
     Listen {
         /// The address asked for.
         address: SocketAddr,
@@ -103,7 +103,7 @@ pub enum Error {
     #[error("{0}")]
     Option(String),
     /// The orders' log cannot be read or written.
-    #[error("cannot use the orders' log {path}: {source}")]
+    #[error("cannot use the orders' log {path}")]
     OrdersLog {
         /// The file.
         path: PathBuf,
@@ -111,7 +111,7 @@ pub enum Error {
         source: std::io::Error,
     },
     /// No runtime, no signals.
-    #[error("cannot start: {0}")]
+    #[error("cannot start")]
     Start(#[from] std::io::Error),
 }
 
@@ -204,7 +204,14 @@ fn check(options: &Options) -> Result<(), Error> {
     if !plain(&options.name) {
         return bad(format!("a name has letters, digits, '-', '_' and '.' only: {:?}", options.name));
     }
+    // A cookie's value holds no other characters, and these would be taken for a part of an id.
+    let is_taken = |separator| matches!(separator, '"' | ',' | ';' | '\\' | '-' | '_' | '.');
+    if !options.separator.is_ascii_punctuation() || is_taken(options.separator) {
+        let separator = options.separator;
+        return bad(format!("a clone separator is a character such as ':', '+' or '!', not {separator:?}"));
+    }
     match &options.clone {
+        Some(_) if options.no_additional_info => bad("without additional info there is no clone id to set".to_owned()),
         Some(clone) if !plain(clone) => {
             bad(format!("a clone id has letters, digits, '-', '_' and '.' only: {clone:?}"))
         }

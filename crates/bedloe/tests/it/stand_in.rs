@@ -84,7 +84,33 @@ fn a_port_in_use_is_an_error_that_names_it() {
     let second = bedloe().args(["stand-in", "--listen", &server.address]).output().expect("the program runs");
     assert!(!second.status.success());
     let said = String::from_utf8_lossy(&second.stderr);
-    assert!(said.contains(&format!("cannot listen at {}", server.address)), "{said}");
+    let expected =
+        format!("bedloe: stand-in: cannot listen at {}: Address already in use (os error 98)\n", server.address);
+    assert_eq!(said, expected);
+}
+
+#[test]
+fn options_that_make_no_sense_are_refused_in_words() {
+    let table = [
+        (vec!["--listen", "localhost:9333"], "write an IP address and a port, for example 127.0.0.1:9080"),
+        (vec!["--clone-separator", ";"], "a clone separator is a character such as ':', '+' or '!', not ';'"),
+        (vec!["--clone-separator", "\u{e9}"], "a clone separator is a character such as"),
+        (vec!["--clone-separator", "a"], "a clone separator is a character such as"),
+        (vec!["--clone", "a", "--no-additional-info"], "cannot be used with"),
+        (vec!["--clone", "a b"], "a clone id has letters"),
+        (vec!["--error-rate", "2"], "an error rate is between 0 and 1, not 2"),
+    ];
+    for (arguments, part) in table {
+        // What is not refused ends here too, at an address that this machine does not have.
+        let mut command = bedloe();
+        command.arg("stand-in").args(&arguments);
+        if arguments[0] != "--listen" {
+            command.args(["--listen", "192.0.2.1:9"]);
+        }
+        let run = command.output().expect("the program runs");
+        let said = String::from_utf8_lossy(&run.stderr);
+        assert!(!run.status.success() && said.contains(part), "{arguments:?}: {said}");
+    }
 }
 
 #[test]
