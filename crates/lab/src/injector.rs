@@ -102,7 +102,8 @@ pub fn passed(report: &load::Report) -> bool {
     report.outcome == Outcome::Passed
 }
 
-fn users(rate: u64) -> u32 {
+/// Users of a load at `rate`, each with a connection.
+pub(crate) fn users(rate: u64) -> u32 {
     let most = load::ON_DEMAND_USERS;
     u32::try_from((rate / USERS_PART).max(USERS_MIN)).unwrap_or(most).min(most)
 }

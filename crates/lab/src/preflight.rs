@@ -8,13 +8,20 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use host::Holder;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
+use crate::injector;
 use crate::plan::Plan;
 
 /// The file that marks a folder as a lab's: in no other is anything removed.
 const MARK: &str = ".bedloe-lab";
 /// The longest path of a socket, by the kernel's `sun_path`.
 const SOCKET_PATH_MAX: usize = 107;
+
+/// The balancer's files for one user of the load: its connection, and one to a server.
+const FILES_PER_USER: u64 = 2;
+/// Its files beside: listeners, logs, wake-ups, its threads' own.
+const FILES_ELSE: u64 = 128;
 
 /// Something that is in the way of a lab.
 #[derive(Debug)]
@@ -27,6 +34,13 @@ pub enum Obstacle {
         error: io::Error,
         /// The process that listens there, where it can be seen.
         holder: Option<Holder>,
+    },
+    /// Too few open files.
+    Files {
+        /// What one process of the lab may open.
+        limit: u64,
+        /// What the balancer needs for the load.
+        needed: u64,
     },
     /// A folder that cannot be used.
     Folder {
@@ -41,14 +55,33 @@ pub enum Obstacle {
 #[derive(Debug, thiserror::Error)]
 pub struct Obstacles(pub Vec<Obstacle>);
 
-/// Tries every port that the lab needs and prepares its folder.
+/// Tries every port that the lab needs, raises the limit of open files to what the system lets this process and its
+/// children have, and prepares the folder.
 pub fn check(plan: &Plan) -> Result<(), Obstacles> {
+    // Without files to open, nothing else can be tried.
+    if let Some(obstacle) = few_files(raise_file_limit(), plan.options.rate) {
+        return Err(Obstacles(vec![obstacle]));
+    }
     let servers = plan.servers.iter().map(|server| server.address);
     let mut found: Vec<Obstacle> = [plan.http, plan.https].into_iter().chain(servers).filter_map(try_port).collect();
     if found.is_empty() {
         found.extend(prepare(&plan.options.folder, &plan.admin()).err());
     }
     if found.is_empty() { Ok(()) } else { Err(Obstacles(found)) }
+}
+
+/// What is missing where `limit` is the most files that a process may open.
+fn few_files(limit: Option<u64>, rate: u64) -> Option<Obstacle> {
+    let limit = limit?;
+    let needed = FILES_PER_USER * u64::from(injector::users(rate)) + FILES_ELSE;
+    (limit < needed).then_some(Obstacle::Files { limit, needed })
+}
+
+/// The limit of open files, as high as it gets; `None` where there is none.
+fn raise_file_limit() -> Option<u64> {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
+    if raised.is_ok() { limit.maximum } else { limit.current }
 }
 
 fn try_port(address: SocketAddr) -> Option<Obstacle> {
@@ -111,6 +144,11 @@ impl fmt::Display for Obstacle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Folder { folder, why } => write!(f, "cannot use the folder {}: {why}", folder.display()),
+            Self::Files { limit, needed } => write!(
+                f,
+                "at this rate the balancer may need {needed} open files, and the limit is {limit}: \
+                 run `ulimit -n {needed}` before, or lower --rate"
+            ),
             Self::Port { address, holder: Some(holder), .. } => write!(f, "{address} is in use by {holder}"),
             Self::Port { address, error, .. } => match error.kind() {
                 io::ErrorKind::AddrInUse => write!(f, "{address} is in use"),
@@ -146,6 +184,15 @@ mod tests {
     fn an_address_of_another_machine_is_said_to_be_missing() {
         let said = try_port("192.0.2.1:9080".parse().unwrap()).unwrap().to_string();
         assert_eq!(said, "this machine does not have the address 192.0.2.1:9080");
+    }
+
+    #[test]
+    fn too_few_files_are_told_with_the_remedy() {
+        assert!(few_files(None, 8_000).is_none() && few_files(Some(4_128), 8_000).is_none());
+        let said = few_files(Some(1_024), 8_000).unwrap().to_string();
+        let expected = "at this rate the balancer may need 4128 open files, and the limit is 1024: \
+                        run `ulimit -n 4128` before, or lower --rate";
+        assert_eq!(said, expected);
     }
 
     #[test]

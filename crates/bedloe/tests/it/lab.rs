@@ -286,6 +286,15 @@ fn a_port_in_use_is_named_before_anything_starts() {
 }
 
 #[test]
+fn too_few_open_files_are_named_before_anything_starts() {
+    let script = format!("ulimit -n 20; exec '{}' lab --folder '{}'", env!("CARGO_BIN_EXE_bedloe"), "/nonexistent");
+    let run = Command::new("sh").args(["-c", &script]).output().expect("a shell");
+    let said = text(&run.stderr);
+    assert!(!run.status.success() && said.contains("nothing was started"), "{said}");
+    assert!(said.contains("the limit is 20: run `ulimit -n 4128` before"), "{said}");
+}
+
+#[test]
 fn faults_are_checked_before_anything_starts() {
     let place = Place::new(5);
     let table = [
