@@ -1,5 +1,9 @@
 //! `bedloe check`: nginx's `-t` and `-T`, with all errors of a configuration at once and the traps in it.
 
+mod certificates;
+mod host;
+mod users;
+
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -7,14 +11,14 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::Args;
 use conf::tree::Config;
-use conf::{Diagnostic, Loaded, Loader, Severity};
+use conf::{Diagnostic, Loaded, Severity};
 use serde_json::json;
 
 use crate::{diagnostics, files};
 
 /// Check a configuration: what is wrong in it, what does other than it seems to, what has no effect.
 ///
-/// Exit codes are nginx's: 0 the configuration can be used, 1 it cannot.
+/// Exit codes: 0 the configuration can be used by this user on this machine, 1 it cannot, 2 the command line is wrong.
 #[derive(Debug, Args)]
 pub(crate) struct CheckArgs {
     /// The configuration file [default: /etc/nginx/nginx.conf, or conf/nginx.conf below the prefix]
@@ -68,21 +72,18 @@ pub(crate) fn load_or_report(
 fn load(path: &Path, prefix: Option<&Path>, globals: Option<&str>, error_log: Option<&Path>) -> Loaded {
     let options = files::options(prefix, globals, error_log);
     let mut loaded = conf::load(path, &files::System, &options);
-    let unreadable: Vec<Diagnostic> = loaded.needs.iter().filter_map(unreadable).collect();
-    loaded.add(unreadable);
+    let found = host::findings(path, &loaded);
+    loaded.add(found);
     loaded
 }
 
-/// What is wrong with a certificate or key, as far as it can be told without looking into it.
-fn unreadable(need: &conf::NeededFile) -> Option<Diagnostic> {
-    let error = files::System.read(&need.path).err()?;
-    let message = format!("cannot read the file of \"{}\", {}: {error}", need.directive, need.path.display());
-    Some(Diagnostic::error("file-unreadable", &need.place, message))
-}
-
 fn report(path: &Path, loaded: &Loaded, quiet: bool) -> io::Result<()> {
-    diagnostics::print(loaded, if quiet { Severity::Error } else { Severity::Note })?;
+    let least = if quiet { Severity::Error } else { Severity::Note };
+    diagnostics::print(loaded, least)?;
     let mut stderr = io::stderr().lock();
+    if let Some(counts) = diagnostics::counts(loaded, least) {
+        writeln!(stderr, "bedloe: {counts}")?;
+    }
     let path = path.display();
     if loaded.config.is_none() {
         return writeln!(stderr, "bedloe: configuration file {path} test failed");

@@ -16,11 +16,25 @@ pub(crate) fn print(loaded: &Loaded, least: Severity) -> io::Result<()> {
     stderr.lock().write_all(text(loaded, least, &renderer).as_bytes())
 }
 
-/// All findings of at least a severity, with an empty line behind each.
+/// How many there are of each severity, such as `1 error, 2 warnings`; none where nothing was found.
+pub(crate) fn counts(loaded: &Loaded, least: Severity) -> Option<String> {
+    let count = |severity: Severity| loaded.diagnostics.iter().filter(|found| found.severity == severity).count();
+    let severities = [Severity::Error, Severity::Warning, Severity::Note].into_iter();
+    let told = severities.filter(|severity| *severity <= least).map(|severity| (count(severity), severity.name()));
+    let told: Vec<String> = told
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, name)| format!("{count} {name}{}", if count == 1 { "" } else { "s" }))
+        .collect();
+    (!told.is_empty()).then(|| told.join(", "))
+}
+
+/// All findings of at least a severity, with an empty line behind each: the gravest first, then as the files go.
 pub(crate) fn text(loaded: &Loaded, least: Severity, renderer: &Renderer) -> String {
     let mut lines = Lines { files: &loaded.files, split: HashMap::new() };
     let mut text = String::new();
-    for found in loaded.diagnostics.iter().filter(|found| found.severity <= least) {
+    let mut told: Vec<&Diagnostic> = loaded.diagnostics.iter().filter(|found| found.severity <= least).collect();
+    told.sort_by_key(|found| found.severity);
+    for found in told {
         let line = lines.line(&found.place).unwrap_or_default().to_owned();
         text.push_str(&renderer.render(&[group(found, &line)]));
         text.push_str("\n\n");
@@ -92,7 +106,7 @@ mod tests {
         let files = files.iter().map(|(path, text)| (PathBuf::from(path), (*text).to_owned())).collect();
         let found = Diagnostic::warning("a-code", place, "something").help("do this");
         let note = Diagnostic::note("other", place, "less");
-        let loaded = Loaded { config: None, diagnostics: vec![found, note], files, needs: Vec::new() };
+        let loaded = Loaded { config: None, diagnostics: vec![found, note], files, needs: vec![], writes: vec![] };
         text(&loaded, Severity::Warning, &Renderer::plain())
     }
 

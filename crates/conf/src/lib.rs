@@ -39,8 +39,13 @@ pub fn load(path: &Path, loader: &dyn Loader, options: &Options) -> Loaded {
     if !has_errors {
         diagnostics.extend(lints::run(&built.config, &built.facts, options));
     }
-    let mut loaded =
-        Loaded { config: Some(built.config), diagnostics: Vec::new(), files: parsed.files, needs: built.needs };
+    let mut loaded = Loaded {
+        config: Some(built.config),
+        diagnostics: Vec::new(),
+        files: parsed.files,
+        needs: built.needs,
+        writes: built.writes,
+    };
     loaded.add(diagnostics);
     loaded
 }

@@ -61,6 +61,8 @@ pub struct Loaded {
     pub files: Vec<(PathBuf, String)>,
     /// Files that the configuration names and this crate does not read: certificates and keys.
     pub needs: Vec<NeededFile>,
+    /// Files that it names and that are written to: logs and the pid file. Defaults are not among them.
+    pub writes: Vec<NeededFile>,
 }
 
 impl Loaded {
@@ -86,7 +88,7 @@ impl Loaded {
     }
 }
 
-/// A file that must exist for the configuration to work.
+/// A file outside of the configuration that it does not work without.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NeededFile {
     /// Its path, absolute.

@@ -25,7 +25,7 @@ pub struct Config {
 #[derive(Debug, Clone)]
 pub struct Main {
     /// `user NAME [GROUP]`.
-    pub user: Option<(String, Option<String>)>,
+    pub user: Option<(Account, Option<Account>)>,
     /// `worker_processes`; `None` is `auto`.
     pub worker_processes: Option<u32>,
     /// `worker_rlimit_nofile`.
@@ -34,6 +34,15 @@ pub struct Main {
     pub pid: PathBuf,
     /// `error_log` of the main context.
     pub error_log: ErrorLog,
+}
+
+/// The name of a user or of a group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Account {
+    /// The name.
+    pub name: String,
+    /// Where it was written.
+    pub place: Place,
 }
 
 /// Where errors go, and from which level up.

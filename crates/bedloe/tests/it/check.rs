@@ -1,6 +1,9 @@
 //! `bedloe check` as a user runs it: what it prints, where, and how it exits.
 
+mod host;
+
 use std::fs;
+use std::net::Ipv4Addr;
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -28,7 +31,12 @@ fn folder_with(text: &str) -> TempDir {
     folder
 }
 
-/// The seed configuration in a folder of its own, with files for its certificate and key.
+/// Directives of the main context that need nothing of this machine, and an `http` block.
+fn folder_serving(http: &str) -> TempDir {
+    folder_with(&format!("pid nginx.pid;\nerror_log stderr;\nevents {{}}\nhttp {{\naccess_log off;\n{http}\n}}\n"))
+}
+
+/// The seed configuration in a folder of its own, logs and pid file too, with a certificate and key.
 fn seed() -> TempDir {
     let folder = tempfile::tempdir().expect("a folder");
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/seed");
@@ -37,11 +45,15 @@ fn seed() -> TempDir {
     }
     for name in SEED {
         let text = fs::read_to_string(source.join(name)).expect("the seed");
-        let text = text.replace("/etc/nginx", folder.path().to_str().expect("a plain path"));
+        let own = folder.path().to_str().expect("a plain path");
+        let text = ["/etc/nginx", "/var/log/nginx", "/run"].iter().fold(text, |text, path| text.replace(path, own));
+        // Not every machine has www-data.
+        let text = text.replace("user www-data;", "");
         fs::write(folder.path().join(name), text).expect("a file");
     }
-    for name in ["ssl/liberty.crt", "ssl/liberty.key"] {
-        fs::write(folder.path().join(name), "").expect("a file");
+    let pair = lab::certificate::make(Ipv4Addr::LOCALHOST.into()).expect("a certificate");
+    for (name, text) in [("ssl/liberty.crt", &pair.certificate), ("ssl/liberty.key", &pair.key)] {
+        fs::write(folder.path().join(name), text).expect("a file");
     }
     folder
 }
@@ -53,7 +65,8 @@ fn the_seed_passes_with_its_traps_told() {
     let text = stderr(&output);
     assert_eq!(output.status.code(), Some(0), "{text}");
     assert!(text.ends_with(
-        "bedloe: the configuration file nginx.conf syntax is ok\n\
+        " notes\n\
+         bedloe: the configuration file nginx.conf syntax is ok\n\
          bedloe: configuration file nginx.conf test is successful\n"
     ));
     for code in [
@@ -81,14 +94,16 @@ fn dump_prints_all_files() {
     let folder = seed();
     let output = check(folder.path(), &["-T", "-c", "nginx.conf"]);
     let text = stdout(&output);
-    assert!(text.starts_with("# configuration file nginx.conf:\nuser www-data;\n"), "{text}");
+    assert!(text.starts_with("# configuration file nginx.conf:\n\nworker_processes auto;\n"), "{text}");
     let heads = text.lines().filter(|line| line.starts_with("# configuration file ")).count();
     assert_eq!(heads, SEED.len());
 }
 
 #[test]
 fn all_errors_are_shown_with_place_line_and_advice() {
-    let folder = folder_with("worker_procesess 1;\nevents {}\nhttp {\n\tserver { listen 80; retrun 204; }\n}\n");
+    let folder = folder_with(
+        "worker_procesess 1;\nevents {}\nhttp {\n\tserver { listen 80; retrun 204; }\n}\npid p; error_log stderr;\n",
+    );
     let output = check(folder.path(), &["-c", "nginx.conf"]);
     assert_eq!(output.status.code(), Some(1));
     let expected = "\
@@ -108,6 +123,7 @@ error[unknown-directive]: unknown directive \"retrun\"
   |
   = help: did you mean \"return\"?
 
+bedloe: 2 errors
 bedloe: configuration file nginx.conf test failed
 ";
     assert_eq!(stderr(&output), expected);
@@ -115,7 +131,7 @@ bedloe: configuration file nginx.conf test failed
 
 #[test]
 fn json_is_for_scripts() {
-    let folder = folder_with("events {}\npid a;\npid b;\n");
+    let folder = folder_with("events {}\npid a;\npid b;\nerror_log stderr;\n");
     let output = check(folder.path(), &["--json", "-c", "nginx.conf"]);
     assert_eq!((output.status.code(), stderr(&output)), (Some(1), String::new()));
     let whole: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
@@ -139,7 +155,7 @@ fn missing_files_are_errors() {
 
 #[test]
 fn the_command_line_adds_directives_and_a_prefix() {
-    let folder = folder_with("events {}\n");
+    let folder = folder_serving("server { return 204; }");
     fs::create_dir(folder.path().join("conf")).expect("a folder");
     fs::rename(folder.path().join("nginx.conf"), folder.path().join("conf/nginx.conf")).expect("a file");
     assert_eq!(check(folder.path(), &["-p", ".", "-g", "worker_processes 2"]).status.code(), Some(0));

@@ -27,6 +27,7 @@ pub(crate) struct Cx<'a> {
     pub(crate) folder: PathBuf,
     pub(crate) diagnostics: Vec<Diagnostic>,
     pub(crate) needs: Vec<NeededFile>,
+    pub(crate) writes: Vec<NeededFile>,
     pub(crate) facts: Facts,
     pub(crate) upstreams: Vec<Upstream>,
     /// Names of upstreams in lower case, with their index.
@@ -36,6 +37,7 @@ pub(crate) struct Cx<'a> {
     loader: &'a dyn Loader,
     resolved: HashMap<(String, u16), Result<Vec<SocketAddr>, String>>,
     needed: HashSet<PathBuf>,
+    written: HashSet<PathBuf>,
     zones: HashMap<String, u64>,
     errors: usize,
     pub(crate) errors_dropped: usize,
@@ -81,6 +83,7 @@ impl<'a> Cx<'a> {
             folder: path.parent().map(Path::to_path_buf).unwrap_or_default(),
             diagnostics: Vec::new(),
             needs: Vec::new(),
+            writes: Vec::new(),
             facts: Facts::default(),
             upstreams: Vec::new(),
             upstream_index: HashMap::new(),
@@ -88,6 +91,7 @@ impl<'a> Cx<'a> {
             loader,
             resolved: HashMap::new(),
             needed: HashSet::new(),
+            written: HashSet::new(),
             zones: HashMap::new(),
             errors: 0,
             errors_dropped: 0,
@@ -130,6 +134,13 @@ impl<'a> Cx<'a> {
     pub(crate) fn need(&mut self, path: &Path, directive: &'static str, place: &Place) {
         if self.needed.insert(path.to_path_buf()) {
             self.needs.push(NeededFile { path: path.to_path_buf(), directive, place: place.clone() });
+        }
+    }
+
+    /// A file that is written to while the program runs; told once a file.
+    pub(crate) fn writes(&mut self, path: &Path, directive: &'static str, place: &Place) {
+        if self.written.insert(path.to_path_buf()) {
+            self.writes.push(NeededFile { path: path.to_path_buf(), directive, place: place.clone() });
         }
     }
 

@@ -36,6 +36,7 @@ pub(crate) struct Built {
     pub(crate) config: Config,
     pub(crate) diagnostics: Vec<Diagnostic>,
     pub(crate) needs: Vec<NeededFile>,
+    pub(crate) writes: Vec<NeededFile>,
     pub(crate) facts: Facts,
 }
 
@@ -68,13 +69,13 @@ pub(crate) fn build(nodes: &[Node], path: &Path, loader: &dyn Loader, options: &
     if !has_events {
         cx.report(no_events(path, nodes));
     }
-    let Cx { mut diagnostics, needs, facts, errors_dropped, .. } = cx;
+    let Cx { mut diagnostics, needs, writes, facts, errors_dropped, .. } = cx;
     if errors_dropped > 0 {
         let place = Place { file: std::sync::Arc::new(path.to_path_buf()), ..Place::default() };
         let message = format!("{errors_dropped} more errors are not shown");
         diagnostics.push(Diagnostic::error("too-many-errors", &place, message));
     }
-    Built { config, diagnostics, needs, facts }
+    Built { config, diagnostics, needs, writes, facts }
 }
 
 fn events(nodes: &[Node], events: &mut Events, cx: &mut Cx<'_>) {

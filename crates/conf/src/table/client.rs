@@ -153,6 +153,8 @@ fn access_log(level: &mut Inherited, call: &Call<'_>, cx: &mut Cx<'_>) -> Outcom
             _ => return Err(call.invalid(index, "access_log takes a path and the format \"combined\"")),
         }
     }
-    level.settings.access_log.push(cx.options.prefix.join(path));
+    let path = cx.options.prefix.join(path);
+    cx.writes(&path, "access_log", &call.word(0).place);
+    level.settings.access_log.push(path);
     Ok(())
 }

@@ -2,7 +2,8 @@
 
 use super::{Apply, Block, Contexts, Directive, Ignored, Takes};
 use crate::build::{Call, Cx, MainDraft, Outcome};
-use crate::tree::{ErrorLog, LogLevel, LogTarget};
+use crate::lexer::Word;
+use crate::tree::{Account, ErrorLog, LogLevel, LogTarget};
 use crate::value;
 
 /// Threads are one a core; more than this is a slip of the finger.
@@ -21,7 +22,8 @@ pub(super) const DIRECTIVES: &[Directive] = &[
         doc: "The user and group that the worker process runs as.",
         example: "user www-data www-data;",
         apply: Apply::Main(|draft, call, _| {
-            draft.user = Some((call.text(0).to_owned(), call.args().get(1).map(|word| word.text.clone())));
+            let account = |word: &Word| Account { name: word.text.clone(), place: word.place.clone() };
+            draft.user = Some((account(call.word(0)), call.args().get(1).map(account)));
             Ok(())
         }),
     },
@@ -64,6 +66,7 @@ pub(super) const DIRECTIVES: &[Directive] = &[
         example: "pid /run/nginx.pid;",
         apply: Apply::Main(|draft, call, cx| {
             draft.pid = cx.options.prefix.join(call.text(0));
+            cx.writes(&draft.pid, "pid", &call.word(0).place);
             Ok(())
         }),
     },
@@ -203,7 +206,7 @@ fn daemon(_: &mut MainDraft, call: &Call<'_>, _: &mut Cx<'_>) -> Outcome {
 }
 
 /// `error_log FILE|stderr [LEVEL]`.
-fn error_log(call: &Call<'_>, cx: &Cx<'_>) -> Result<ErrorLog, crate::Diagnostic> {
+fn error_log(call: &Call<'_>, cx: &mut Cx<'_>) -> Result<ErrorLog, crate::Diagnostic> {
     const LEVELS: [(&str, LogLevel); 8] = [
         ("emerg", LogLevel::Emerg),
         ("alert", LogLevel::Alert),
@@ -221,7 +224,11 @@ fn error_log(call: &Call<'_>, cx: &Cx<'_>) -> Result<ErrorLog, crate::Diagnostic
         "stderr" => LogTarget::Stderr,
         text if text.starts_with("syslog:") => return Err(call.not_yet(0, "logging to syslog")),
         text if text.starts_with("memory:") => return Err(call.not_yet(0, "logging to memory")),
-        text => LogTarget::File(cx.options.prefix.join(text)),
+        text => {
+            let path = cx.options.prefix.join(text);
+            cx.writes(&path, "error_log", &call.word(0).place);
+            LogTarget::File(path)
+        }
     };
     let level = match call.args().get(1) {
         None => LogLevel::Error,

@@ -27,10 +27,13 @@ fn the_seed_loads() {
     assert_eq!(loaded.files.len(), 3);
     let needs: Vec<_> = loaded.needs.iter().map(|need| need.path.to_str().unwrap()).collect();
     assert_eq!(needs, ["/etc/nginx/ssl/liberty.crt", "/etc/nginx/ssl/liberty.key"]);
+    let writes: Vec<_> = loaded.writes.iter().map(|file| (file.directive, file.place.line)).collect();
+    assert_eq!(writes, [("pid", 4), ("error_log", 5)]);
     let config = config(loaded);
     assert_eq!(config.main.worker_processes, None);
     assert_eq!(config.main.worker_rlimit_nofile, Some(200_000));
-    assert_eq!(config.main.user, Some(("www-data".into(), None)));
+    let (user, group) = config.main.user.as_ref().unwrap();
+    assert_eq!((user.name.as_str(), user.place.column, group), ("www-data", 6, &None));
     assert_eq!(config.main.error_log.level, LogLevel::Warn);
     assert_eq!(config.events.worker_connections, 65_535);
     let map = &config.http.maps[0];

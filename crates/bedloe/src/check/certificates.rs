@@ -1,0 +1,95 @@
+//! Certificates with their keys, tried as `run` will use them, and what is wrong with them in words. Dates, names and
+//! chains are not looked at: clients do.
+
+use std::collections::HashSet;
+use std::path::Path;
+
+use conf::span::Place;
+use conf::tree::{Config, Tls};
+use conf::{Diagnostic, Loaded, Loader};
+use net::tls::{CertificateError, read_identity};
+
+use crate::files;
+
+/// A finding for each pair that is of no use.
+pub(super) fn findings(config: &Config, loaded: &Loaded) -> Vec<Diagnostic> {
+    let mut seen = HashSet::new();
+    let pairs = config.http.servers.iter().filter_map(|server| server.tls.as_ref());
+    let pairs = pairs.filter(|tls| seen.insert((&tls.certificate, &tls.key)));
+    pairs.flat_map(|tls| of_pair(tls, loaded)).collect()
+}
+
+fn of_pair(tls: &Tls, loaded: &Loaded) -> Vec<Diagnostic> {
+    // Files that cannot be read are told already.
+    let (Ok(certificate), Ok(key)) = (files::System.read(&tls.certificate), files::System.read(&tls.key)) else {
+        return Vec::new();
+    };
+    let Err(error) = read_identity(&certificate, &key) else { return Vec::new() };
+    let key_place = loaded.needs.iter().find(|need| need.path == tls.key).map_or(&tls.place, |need| &need.place);
+    let files = [
+        File { name: "certificate", block: "CERTIFICATE", path: &tls.certificate, place: &tls.place }
+            .wrong(&certificate),
+        File { name: "key", block: "PRIVATE KEY", path: &tls.key, place: key_place }.wrong(&key),
+    ];
+    let found: Vec<Diagnostic> = files.into_iter().flatten().collect();
+    if found.is_empty() { vec![pair(&error, tls, key_place)] } else { found }
+}
+
+/// One file of a pair.
+struct File<'a> {
+    name: &'static str,
+    /// How the label of its PEM block ends.
+    block: &'static str,
+    path: &'a Path,
+    place: &'a Place,
+}
+
+impl File<'_> {
+    /// What can be seen by looking at this file alone.
+    fn wrong(&self, bytes: &[u8]) -> Option<Diagnostic> {
+        let text = String::from_utf8_lossy(bytes);
+        let has = |label: &str| text.contains(&format!("{label}-----"));
+        let path = self.path.display();
+        let openssl = if self.block == "CERTIFICATE" { "x509" } else { "pkey" };
+        let (what, help) = if bytes.is_empty() {
+            ("the file is empty".to_owned(), None)
+        } else if bytes.starts_with(&[0x30, 0x82]) || bytes.starts_with(&[0x30, 0x81]) {
+            let help = format!("write it as PEM: openssl {openssl} -inform der -in {path} -out {path}.pem");
+            ("it is in DER form, and PEM is wanted".to_owned(), Some(help))
+        } else if text.contains("ENCRYPTED") && self.block != "CERTIFICATE" {
+            let help = format!("write it without its passphrase: openssl pkey -in {path} -out {path}.plain");
+            ("the key is encrypted with a passphrase, and nobody is there to enter it".to_owned(), Some(help))
+        } else if !has(self.block) && (has("CERTIFICATE") || has("PRIVATE KEY")) {
+            let holds = if has("CERTIFICATE") { "a certificate" } else { "a private key" };
+            let help = "are ssl_certificate and ssl_certificate_key swapped?".to_owned();
+            (format!("it holds {holds}, not a {}", self.name), Some(help))
+        } else if !has(self.block) {
+            (format!("no PEM block of a {} is in it", self.name), None)
+        } else if text.matches("-----BEGIN ").count() != text.matches("-----END ").count() {
+            ("it is cut off: a PEM block lacks its last line, \"-----END ...\"".to_owned(), None)
+        } else {
+            return None;
+        };
+        let found = Diagnostic::error("certificate-unusable", self.place, format!("{} {path}: {what}", self.name));
+        Some(help.into_iter().fold(found, Diagnostic::help))
+    }
+}
+
+/// What only both files together show.
+fn pair(error: &CertificateError, tls: &Tls, key_place: &Place) -> Diagnostic {
+    let (certificate, key) = (tls.certificate.display(), tls.key.display());
+    let wrong = |place, message: String| Diagnostic::error("certificate-unusable", place, message);
+    let text = error.to_string();
+    match error {
+        CertificateError::Unusable(_) if text.contains("KeyMismatch") => {
+            wrong(key_place, format!("key {key}: it is not the key of the certificate {certificate}"))
+                .help("the public keys must be the same: openssl x509 -noout -pubkey -in CERTIFICATE, openssl pkey -pubout -in KEY")
+        }
+        CertificateError::Unusable(_) if text.contains("private key") => {
+            wrong(key_place, format!("key {key}: a key of this kind or size cannot be used"))
+                .help("RSA with 2048 to 8192 bits, ECDSA (P-256, P-384, P-521) and Ed25519 are taken")
+        }
+        _ => wrong(&tls.place, format!("certificate {certificate} with key {key}: {text}"))
+            .help("is a file cut off, or a line of it changed? \"openssl x509 -in FILE\" shows whether it is whole"),
+    }
+}
