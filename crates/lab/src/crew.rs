@@ -128,7 +128,7 @@ impl Crew {
             Ok(status) => self.status = status,
             Err(error) => {
                 self.warnings += 1;
-                return (self.warnings <= WARNINGS_MAX).then(|| error.to_string());
+                return (self.warnings <= WARNINGS_MAX).then(|| crate::with_causes(&error));
             }
         }
         for server in &mut self.servers {

@@ -44,7 +44,7 @@ pub struct Fault {
 pub enum FaultError {
     #[error("{0:?} is no fault; write NAME@TIME, for example liberty-2@15s")]
     NoAt(String),
-    #[error("{text:?}: {source}")]
+    #[error("{text:?}")]
     Time { text: String, source: BadDuration },
     #[error("{fault}: there is no server {:?}; there are {known}", fault.server)]
     Unknown { fault: Fault, known: String },
@@ -174,7 +174,7 @@ mod tests {
             ("pause liberty-1@1s, pause liberty-1@2s", "pause liberty-1@2s: the server is paused already at that time"),
         ];
         for (written, said) in table {
-            assert_eq!(faults(written).unwrap_err().to_string(), said);
+            assert_eq!(crate::with_causes(&faults(written).unwrap_err()), said);
         }
     }
 

@@ -24,11 +24,11 @@ pub const THRESHOLDS: [(&str, &str); 2] = [("http_req_failed", "rate<0.01"), ("h
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs, reason = "each message says what its variant is")]
 pub enum InjectorError {
-    #[error("the injector: {0}")]
+    #[error("the injector")]
     Load(#[from] load::Error),
-    #[error("the injector: {0}")]
+    #[error("the injector")]
     Schedule(#[from] load::schedule::Impossible),
-    #[error("the injector's thread: {0}")]
+    #[error("the injector's thread")]
     Thread(#[from] std::io::Error),
     #[error("the injector's thread has panicked")]
     Panicked,

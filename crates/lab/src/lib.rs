@@ -26,3 +26,9 @@ pub use faults::{Action, Fault};
 pub use plan::{Options, Plan};
 pub use report::{ProcessRow, Report};
 pub use run::{Error, Event, run};
+
+/// An error and what caused it, on one line. No error's own text repeats its cause.
+pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |error| error.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+}

@@ -12,7 +12,7 @@ pub enum OrphanError {
     #[error("the process {0} that started this one is gone")]
     ParentGone(i32),
     /// The kernel refused.
-    #[error("cannot ask the kernel to end this process with its parent: {0}")]
+    #[error("cannot ask the kernel to end this process with its parent")]
     Refused(#[from] std::io::Error),
 }
 

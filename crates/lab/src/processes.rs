@@ -25,7 +25,7 @@ const TAIL_BYTES: u64 = 2_000;
 #[derive(Debug, thiserror::Error)]
 pub enum ProcessError {
     /// It could not be started.
-    #[error("cannot start {name}: {source}")]
+    #[error("cannot start {name}")]
     Start {
         /// The process.
         name: String,
@@ -55,7 +55,7 @@ pub enum ProcessError {
         log: PathBuf,
     },
     /// A signal could not be sent.
-    #[error("cannot send {signal} to {name}: {source}")]
+    #[error("cannot send {signal} to {name}")]
     Signal {
         /// The process.
         name: String,

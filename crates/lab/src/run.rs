@@ -38,9 +38,9 @@ pub enum Error {
     Plan(#[from] PlanError),
     #[error(transparent)]
     Obstacles(#[from] Obstacles),
-    #[error("the certificate: {0}")]
+    #[error("the certificate")]
     Certificate(#[from] rcgen::Error),
-    #[error("cannot write {}: {source}", path.display())]
+    #[error("cannot write {}", path.display())]
     Write { path: PathBuf, source: std::io::Error },
     #[error(transparent)]
     Process(#[from] ProcessError),
@@ -48,7 +48,7 @@ pub enum Error {
     Watch(#[from] WatchError),
     #[error(transparent)]
     Injector(#[from] InjectorError),
-    #[error("cannot start: {0}")]
+    #[error("cannot start")]
     Start(#[from] std::io::Error),
     #[error("interrupted")]
     Interrupted,

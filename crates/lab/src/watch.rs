@@ -25,13 +25,13 @@ const EVENT_BYTES_MAX: usize = 64 * 1024;
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs, reason = "each message says what its variant is")]
 pub enum WatchError {
-    #[error("the balancer's admin socket: {0}")]
+    #[error("the balancer's admin socket")]
     Socket(#[from] io::Error),
-    #[error("the balancer's admin socket: {0}")]
+    #[error("the balancer's admin socket")]
     Http(#[from] hyper::Error),
     #[error("the balancer's admin socket answered {0}")]
     Status(hyper::StatusCode),
-    #[error("the balancer's admin socket said what is not understood: {0}")]
+    #[error("the balancer's admin socket said what is not understood")]
     Json(#[from] serde_json::Error),
     #[error("the balancer's admin socket said more than is understood")]
     Long,
