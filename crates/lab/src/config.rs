@@ -2,6 +2,8 @@
 //!
 //! The seed's files are part of the program, so the lab needs no file at hand. Every line that differs is told.
 
+use std::time::Duration;
+
 use serde::Serialize;
 
 use crate::plan::Plan;
@@ -14,6 +16,9 @@ const SEED: [(&str, &str); 3] = [
 ];
 /// The servers of the seed; where a lab has more, they are written like the last.
 const SERVERS: [&str; 3] = ["10.0.0.11:9080", "10.0.0.12:9080", "10.0.0.13:9080"];
+
+/// For how long the balancer leaves a server alone that failed, by the seed's `fail_timeout`.
+pub const FAIL_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// One file of the configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -107,6 +112,13 @@ mod tests {
             "conf.d/liberty-upstream.conf:10: server 10.0.0.13:9080 max_fails=3 fail_timeout=30s; => ",
         ];
         assert_eq!(shown(1), expected);
+    }
+
+    #[test]
+    fn the_fail_timeout_is_the_seeds() {
+        let servers = SEED[2].1.lines().filter(|line| line.trim().starts_with("server "));
+        let written = format!("fail_timeout={FAIL_TIMEOUT:?};");
+        assert!(servers.clone().count() == 3 && servers.into_iter().all(|line| line.ends_with(&written)));
     }
 
     #[test]

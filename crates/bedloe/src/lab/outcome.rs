@@ -1,7 +1,11 @@
 //! The result of a lab as text: k6's summary, what each process used, the time line of the faults, the verdict.
 
+use std::collections::BTreeSet;
+
+use lab::config::FAIL_TIMEOUT;
 use lab::timeline::Incident;
 use lab::{Action, Plan, ProcessRow, Report};
+use load::Metric;
 
 use super::screen::what;
 use crate::summary;
@@ -19,6 +23,7 @@ pub(super) fn render(report: &Report, plan: &Plan, max_lost: u64, colour: bool) 
     }
     if !report.timeline.incidents.is_empty() {
         text += &format!("\n\n  FAILURES OF SERVERS\n\n{}", incidents(&report.timeline.incidents));
+        text += &outlasting(&report.timeline.incidents, report.elapsed_ms);
     }
     if !report.load.failures.is_empty() {
         text += &format!("\n\n  FAILED REQUESTS\n\n{}", failures(report));
@@ -82,6 +87,24 @@ fn incidents(incidents: &[Incident]) -> String {
     table.render(4)
 }
 
+/// Why a server that is back does not serve yet, where the load was too short to see it.
+fn outlasting(incidents: &[Incident], elapsed_ms: u64) -> String {
+    let left_alone_ms = u64::try_from(FAIL_TIMEOUT.as_millis()).unwrap_or(u64::MAX);
+    let is_waiting = |each: &&Incident| {
+        let until = each.noticed_ms.map(|noticed| noticed.saturating_add(left_alone_ms));
+        each.back_ms.is_some() && each.serving_ms.is_none() && until.is_some_and(|until| until > elapsed_ms)
+    };
+    let names: BTreeSet<&str> = incidents.iter().filter(is_waiting).map(|each| each.server.as_str()).collect();
+    if names.is_empty() {
+        return String::new();
+    }
+    let names = names.into_iter().collect::<Vec<_>>().join(", ");
+    format!(
+        "    {names}: the balancer leaves a server that failed alone for {FAIL_TIMEOUT:?} (fail_timeout), and the\n    \
+         load ended before; a longer --duration shows the return\n"
+    )
+}
+
 fn failures(report: &Report) -> String {
     let mut table = Table::new(&[("requests", Align::Right), ("code", Align::Right), ("what", Align::Left)]);
     for each in report.load.failures.iter().take(FAILURES_SHOWN) {
@@ -97,10 +120,37 @@ fn verdict(report: &Report, plan: &Plan, max_lost: u64) -> String {
         _ => "FAILED",
     };
     let (requests, of) = (report.load.count("http_reqs"), plan.servers.len());
-    format!(
+    let mut text = format!(
         "{word}: {requests} requests, {} lost ({max_lost} allowed), {} retried; {} of {of} servers serve at the end\n",
         report.lost, report.retried, report.servers_up,
-    )
+    );
+    reasons(report, max_lost).iter().for_each(|reason| text += &format!("  {reason}\n"));
+    text + &format!("configuration and logs stay in {}\n", plan.options.folder.display())
+}
+
+/// What is not as it should be. Starts that found no user free fail nothing by themselves, but explain much.
+fn reasons(report: &Report, max_lost: u64) -> Vec<String> {
+    let mut reasons = crossed(&report.load.metrics);
+    if report.lost > max_lost {
+        reasons.push(format!("{} requests are lost, {max_lost} allowed", report.lost));
+    }
+    let dropped = report.load.count("dropped_iterations");
+    if dropped > 0 {
+        reasons.push(format!("{dropped} requests were not sent: all users of the injector waited for answers"));
+    }
+    reasons
+}
+
+/// Thresholds that do not hold, each with what was measured.
+fn crossed(metrics: &[Metric]) -> Vec<String> {
+    let verdicts = metrics.iter().flat_map(|metric| metric.verdicts.iter().map(move |each| (metric, each)));
+    let crossed = verdicts.filter(|(_, verdict)| !verdict.holds);
+    crossed
+        .map(|(metric, verdict)| {
+            let measured = (verdict.measured * 10_000.0).round() / 10_000.0;
+            format!("the threshold {} {} does not hold: it is {measured}", metric.name, verdict.source)
+        })
+        .collect()
 }
 
 fn span(ms: u64) -> String {
@@ -110,6 +160,47 @@ fn span(ms: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use load::metric::{Section, Unit};
+    use load::{Value, Verdict};
+
+    #[test]
+    fn a_threshold_that_does_not_hold_is_named_with_what_was_measured() {
+        let verdict = |source: &str, holds| Verdict {
+            source: source.into(),
+            aggregation: "rate".into(),
+            measured: 0.051_23,
+            holds,
+        };
+        let metric = Metric {
+            name: "http_req_failed".into(),
+            unit: Unit::Number,
+            section: Section::Http,
+            compact: true,
+            per_scenario: false,
+            value: Value::Rate { hits: 5, total: 100 },
+            verdicts: vec![verdict("rate<0.1", true), verdict("rate<0.01", false)],
+        };
+        assert_eq!(crossed(&[metric]), ["the threshold http_req_failed rate<0.01 does not hold: it is 0.0512"]);
+    }
+
+    #[test]
+    fn a_load_that_ends_before_the_fail_timeout_says_so() {
+        let incident = |noticed_ms, back_ms, serving_ms| Incident {
+            server: "liberty-2".into(),
+            action: Action::Kill,
+            at_ms: 2_500,
+            noticed_ms,
+            back_ms,
+            serving_ms,
+            retried: 0,
+            lost: 0,
+        };
+        let said = |incident| outlasting(&[incident], 10_000);
+        let text = said(incident(Some(2_503), Some(5_012), None));
+        assert!(text.contains("liberty-2: the balancer leaves") && text.contains("30s (fail_timeout)"), "{text}");
+        assert_eq!(said(incident(Some(2_503), Some(5_012), Some(9_000))), "");
+        assert_eq!(said(incident(Some(2_503), None, None)), "");
+    }
 
     #[test]
     fn times_and_spans() {

@@ -105,8 +105,15 @@ fn a_kill_loses_no_request_and_is_told() {
     let run = place.output(&["--rate", "200", "--duration", "4s", "--json", json]);
     let (out, err) = (text(&run.stdout), text(&run.stderr));
     assert_eq!(run.status.code(), Some(0), "{out}{err}");
-    let parts =
-        ["    + return 301 https://$host:8443$request_uri;", "TOTAL RESULTS", "PROCESSES", "TIME LINE", "PASSED: "];
+    let parts = [
+        "    + return 301 https://$host:8443$request_uri;",
+        "30s (fail_timeout)",
+        "logs stay in /",
+        "TOTAL RESULTS",
+        "PROCESSES",
+        "TIME LINE",
+        "PASSED: ",
+    ];
     for part in parts {
         assert!(out.contains(part), "{part:?} is missing in {out}");
     }
@@ -196,6 +203,21 @@ fn what_cannot_be_written_is_said_and_hides_no_failure() {
     let done = run(&["--json", "/dev/full"], Stdio::null());
     let said = text(&done.stderr);
     assert!(done.status.code() == Some(1) && said.contains("cannot write /dev/full: No space left"), "{said}");
+}
+
+#[test]
+fn a_failure_is_named_and_keeps_its_exit_code() {
+    let place = Place::new(13);
+    let load = ["--servers", "1", "--kill", "liberty-1@500ms", "--rate", "50", "--duration", "2s"];
+    let run = place.output(&[&load[..], &["--json", "/dev/full"]].concat());
+    let (out, err) = (text(&run.stdout), text(&run.stderr));
+    assert_eq!(run.status.code(), Some(99), "{out}{err}");
+    for part in
+        ["FAILED: ", "the threshold http_req_failed rate<0.01 does not hold: it is 0.", "requests are lost, 0 al"]
+    {
+        assert!(out.contains(part), "{part:?} is missing in {out}");
+    }
+    assert!(err.contains("cannot write /dev/full"), "{err}");
 }
 
 #[test]
@@ -301,6 +323,10 @@ fn faults_are_checked_before_anything_starts() {
         (vec!["--kill", "liberty-9@3s"], "there is no server \"liberty-9\""),
         (vec!["--kill", "liberty-1@2m"], "the load ends at 60s"),
         (vec!["--kill", "liberty-1"], "write NAME@TIME"),
+        (
+            vec!["--kill", "liberty-1@x"],
+            "bedloe: \"liberty-1@x\": \"x\" is no duration; write for example 30s, 1m30s or 250ms\n",
+        ),
         (vec!["--resume", "liberty-1@1s"], "the server is not paused"),
         (vec!["--servers", "0"], "a lab has 1 to 64 servers"),
         (vec!["--no-faults", "--kill", "liberty-1@1s"], "cannot be used with"),
