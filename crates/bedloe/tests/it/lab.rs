@@ -285,7 +285,7 @@ fn keep_stays_until_it_is_told_to_go() {
     let balancer = format!("https://{}/", place.address(10, 8443));
     let (server, admin) = (format!("http://{}/", place.address(13, 9080)), socket.display().to_string());
     for part in [&balancer, &server, &format!("--unix-socket {admin} http://admin/status"), "lab/logs\n"] {
-        assert!(said.contains(&part), "{part:?} is missing in {said}");
+        assert!(said.contains(part), "{part:?} is missing in {said}");
     }
     assert!(TcpStream::connect(place.address(10, 8443)).is_ok() && TcpStream::connect(place.address(11, 9080)).is_ok());
     kill_process(Pid::from_child(&child), Signal::INT).expect("it runs");
