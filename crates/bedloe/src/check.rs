@@ -21,7 +21,7 @@ use crate::{diagnostics, files};
 /// Exit codes: 0 the configuration can be used by this user on this machine, 1 it cannot, 2 the command line is wrong.
 #[derive(Debug, Args)]
 pub(crate) struct CheckArgs {
-    /// The configuration file [default: /etc/nginx/nginx.conf, or conf/nginx.conf below the prefix]
+    /// The configuration file; with -p a relative path is against the prefix [default: /etc/nginx/nginx.conf, or conf/nginx.conf below the prefix]
     #[arg(short = 'c', long = "config", value_name = "FILE")]
     file: Option<PathBuf>,
     /// Relative paths in the configuration are against this folder; logs and pid file are below it by default
@@ -44,7 +44,7 @@ pub(crate) struct CheckArgs {
 /// Runs the command.
 pub(crate) fn run(args: CheckArgs) -> anyhow::Result<ExitCode> {
     let CheckArgs { file, prefix, globals, dump, json, quiet } = args;
-    let path = file.unwrap_or_else(|| files::default_file(prefix.as_deref()));
+    let path = files::main_file(file, prefix.as_deref());
     let loaded = load(&path, prefix.as_deref(), globals.as_deref(), None);
     if json {
         unless_closed(print_json(&path, &loaded)).context("writing to the standard output")?;

@@ -52,9 +52,13 @@ impl Loader for System {
     }
 }
 
-/// The configuration file where none is named.
-pub(crate) fn default_file(prefix: Option<&Path>) -> PathBuf {
-    prefix.map_or_else(|| PathBuf::from(DEBIAN_FILE), |prefix| prefix.join("conf/nginx.conf"))
+/// The main file. As in nginx, one that is named by a relative path is below the prefix, where a prefix is given.
+pub(crate) fn main_file(named: Option<PathBuf>, prefix: Option<&Path>) -> PathBuf {
+    match (named, prefix) {
+        (Some(named), None) => named,
+        (None, None) => PathBuf::from(DEBIAN_FILE),
+        (named, Some(prefix)) => prefix.join(named.unwrap_or_else(|| PathBuf::from("conf/nginx.conf"))),
+    }
 }
 
 /// What holds where the configuration is silent: Debian's paths, or those below the prefix.
@@ -69,5 +73,24 @@ pub(crate) fn options(prefix: Option<&Path>, globals: Option<&str>, error_log: O
         pid_default: path(DEBIAN_PID, "logs/nginx.pid"),
         // Root may raise its hard limit.
         hard_nofile_limit: if geteuid().is_root() { None } else { getrlimit(Resource::Nofile).maximum },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_relative_main_file_is_below_the_prefix() {
+        let table = [
+            (None, None, "/etc/nginx/nginx.conf"),
+            (Some("a.conf"), None, "a.conf"),
+            (None, Some("p"), "p/conf/nginx.conf"),
+            (Some("a.conf"), Some("p"), "p/a.conf"),
+            (Some("/etc/a.conf"), Some("p"), "/etc/a.conf"),
+        ];
+        for (named, prefix, expected) in table {
+            assert_eq!(main_file(named.map(PathBuf::from), prefix.map(Path::new)), Path::new(expected));
+        }
     }
 }

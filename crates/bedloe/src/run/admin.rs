@@ -69,9 +69,12 @@ impl Drop for Admin {
 
 fn bind(path: &Path) -> anyhow::Result<std::os::unix::net::UnixListener> {
     use std::os::unix::net::{UnixListener, UnixStream};
-    let is_socket =
-        std::fs::symlink_metadata(path).is_ok_and(|meta| std::os::unix::fs::FileTypeExt::is_socket(&meta.file_type()));
-    if is_socket {
+    let meta = std::fs::symlink_metadata(path).ok();
+    let is_socket = |meta: &std::fs::Metadata| std::os::unix::fs::FileTypeExt::is_socket(&meta.file_type());
+    if meta.as_ref().is_some_and(|meta| !is_socket(meta)) {
+        bail!("a file that is no socket is there already: remove it, or name another path");
+    }
+    if meta.is_some() {
         if UnixStream::connect(path).is_ok() {
             bail!("another process answers there");
         }

@@ -1,49 +1,16 @@
-//! What the balancer opens before it serves: logs, listening sockets, the pid file; and the limit of open files.
+//! What the balancer opens before it serves: listening sockets, the pid file; and the limit of open files.
 
-use std::fs::{File, OpenOptions};
-use std::io::Write;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
-use conf::tree::{Config, LogTarget};
+use conf::tree::Config;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// Opens the logs.
-pub(super) fn logs(targets: &[LogTarget]) -> anyhow::Result<Vec<Box<dyn Write + Send>>> {
-    targets.iter().map(log).collect()
-}
-
-fn log(target: &LogTarget) -> anyhow::Result<Box<dyn Write + Send>> {
-    match target {
-        LogTarget::Stderr => Ok(Box::new(std::io::stderr())),
-        LogTarget::File(path) => Ok(Box::new(append(path)?)),
-    }
-}
-
-fn append(path: &Path) -> anyhow::Result<File> {
-    OpenOptions::new().create(true).append(true).open(path).with_context(|| {
-        format!(
-            "cannot open the log {} (elsewhere: `access_log PATH;`, `access_log off;`, `error_log stderr;`, or -p)",
-            path.display()
-        )
-    })
-}
-
-/// Has a panic written to the error log, as a line of its own.
-pub(super) fn log_panics(main: Option<&LogTarget>) {
-    let path = match main {
-        Some(LogTarget::File(path)) => Some(path.clone()),
-        _ => None,
-    };
-    std::panic::set_hook(Box::new(move |panic| {
-        let line = format!("bedloe: [alert] a connection ended by a panic (please report it): {panic}\n");
-        let written = path.as_deref().map(|path| append(path).map(|mut file| file.write_all(line.as_bytes())));
-        if !matches!(written, Some(Ok(Ok(())))) {
-            let _ = std::io::stderr().write_all(line.as_bytes());
-        }
-    }));
-}
+/// Standard streams, the runtime with its signals, the admin socket and a few of its readers.
+const FILES_OF_THE_PROCESS: usize = 32;
+/// A thread's own runtime, and some connections.
+const FILES_OF_A_THREAD: usize = 8;
 
 /// Opens the listening sockets; tells of all that cannot be.
 pub(super) fn listeners(addresses: &[Option<(SocketAddr, u32)>]) -> anyhow::Result<proxy::Listening> {
@@ -97,6 +64,19 @@ pub(super) fn raise_file_limit(config: &Config) {
     let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
 }
 
+/// Refuses a limit of open files under which not even the start succeeds.
+pub(super) fn check_file_limit(threads: usize, files: usize) -> anyhow::Result<()> {
+    let Some(limit) = getrlimit(Resource::Nofile).current else { return Ok(()) };
+    let needed = FILES_OF_THE_PROCESS + files + threads * FILES_OF_A_THREAD;
+    if limit < needed as u64 {
+        let enough = needed.next_power_of_two().max(1024);
+        bail!(
+            "the limit of open files is {limit}, and {needed} are needed before any client comes: `ulimit -n {enough}`"
+        );
+    }
+    Ok(())
+}
+
 /// The pid file, removed when the process ends.
 pub(super) struct PidFile(PathBuf);
 
@@ -110,6 +90,9 @@ impl PidFile {
 
 impl Drop for PidFile {
     fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.0);
+        // As root, `pid /dev/null;` must not take the device away.
+        if std::fs::metadata(&self.0).is_ok_and(|meta| meta.is_file()) {
+            let _ = std::fs::remove_file(&self.0);
+        }
     }
 }

@@ -1,9 +1,14 @@
-//! A balancer that cannot start says why, in words that help, and exits with 1.
+//! A balancer that cannot start says why, in words that help, and exits with 1; one that runs takes nginx's signals.
 
 use std::fs;
 use std::net::TcpListener;
+use std::path::Path;
+use std::process::Command;
+use std::time::Instant;
 
-use crate::support::balancer::{Balancer, fails};
+use rustix::process::Signal;
+
+use crate::support::balancer::{Balancer, PATIENCE, Reserved, fails, pause};
 
 const SERVER: &str = "server { listen LISTEN; return 204; }";
 
@@ -73,4 +78,79 @@ fn an_admin_socket_that_another_process_answers() {
     assert!(said.contains("cannot open the admin socket") && said.contains("another process answers"), "{said}");
     assert!(balancer.ask("GET / HTTP/1.0\r\n\r\n").starts_with("HTTP/1.1 204 "), "the first one serves on");
     assert!(balancer.admin().exists());
+}
+
+#[test]
+fn an_admin_socket_where_a_file_is() {
+    let folder = tempfile::tempdir().expect("a folder");
+    fs::write(folder.path().join("admin"), "mine").expect("a file");
+    let (said, code) = fails(folder.path(), "", SERVER);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("a file that is no socket is there already"), "{said}");
+    assert_eq!(fs::read_to_string(folder.path().join("admin")).expect("a file"), "mine");
+}
+
+#[test]
+fn a_pid_file_that_cannot_be_written() {
+    let folder = tempfile::tempdir().expect("a folder");
+    fs::create_dir(folder.path().join("pid")).expect("a folder");
+    let (said, code) = fails(folder.path(), "", SERVER);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("cannot write the pid file") && !said.contains("serving"), "{said}");
+}
+
+/// Runs a shell's line with the balancer behind it, in a folder with a configuration of one server.
+fn shell(folder: &Path, before: &str, arguments: &str) -> (String, Option<i32>) {
+    let server = SERVER.replace("LISTEN", &Reserved::new().address.to_string());
+    let text = format!("pid pid; error_log stderr; events {{}} http {{ access_log off; {server} }}");
+    fs::write(folder.join("nginx.conf"), text).expect("a file");
+    let line = format!("{before} exec {} run {arguments}", env!("CARGO_BIN_EXE_bedloe"));
+    let output = Command::new("sh").arg("-c").arg(line).current_dir(folder).output().expect("a shell");
+    (String::from_utf8_lossy(&output.stderr).into_owned(), output.status.code())
+}
+
+#[test]
+fn too_few_open_files() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (said, code) = shell(folder.path(), "ulimit -n 8;", "-c nginx.conf -p .");
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("the limit of open files is 8") && said.contains("`ulimit -n 1024`"), "{said}");
+    assert!(!said.contains("panic"), "{said}");
+}
+
+#[test]
+fn a_relative_file_is_below_the_prefix() {
+    let folder = tempfile::tempdir().expect("a folder");
+    fs::create_dir(folder.path().join("below")).expect("a folder");
+    let (said, code) = shell(folder.path(), "", "-c nginx.conf -p below");
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("cannot read below/nginx.conf"), "{said}");
+}
+
+#[test]
+fn signals_to_come_change_nothing() {
+    let balancer = Balancer::start(SERVER);
+    for (signal, name) in [(Signal::HUP, "HUP"), (Signal::USR2, "USR2"), (Signal::WINCH, "WINCH")] {
+        balancer.signal(signal);
+        balancer.wait_for_line(&format!("{name} is not served yet"));
+    }
+    assert!(balancer.ask("GET / HTTP/1.0\r\n\r\n").starts_with("HTTP/1.1 204 "));
+}
+
+#[test]
+fn logs_are_opened_anew() {
+    let balancer = Balancer::start(SERVER);
+    let folder = balancer.admin().parent().expect("a folder").to_owned();
+    balancer.ask("GET /before HTTP/1.0\r\n\r\n");
+    balancer.logged("access.log", "/before");
+    fs::rename(folder.join("access.log"), folder.join("access.log.1")).expect("a file");
+    balancer.signal(Signal::USR1);
+    let end = Instant::now() + PATIENCE;
+    while !folder.join("access.log").exists() {
+        assert!(Instant::now() < end, "no new log");
+        pause();
+    }
+    balancer.ask("GET /after HTTP/1.0\r\n\r\n");
+    balancer.logged("access.log", "/after");
+    assert!(!balancer.log("access.log.1").contains("/after"));
 }
