@@ -21,7 +21,8 @@ use crate::{diagnostics, files};
 /// Exit codes: 0 the configuration can be used by this user on this machine, 1 it cannot, 2 the command line is wrong.
 #[derive(Debug, Args)]
 pub(crate) struct CheckArgs {
-    /// The configuration file; with -p a relative path is against the prefix [default: /etc/nginx/nginx.conf, or conf/nginx.conf below the prefix]
+    /// The configuration file; with -p a relative path is against the prefix
+    /// [default: /etc/nginx/nginx.conf, or conf/nginx.conf below the prefix]
     #[arg(short = 'c', long = "config", value_name = "FILE")]
     file: Option<PathBuf>,
     /// Relative paths in the configuration are against this folder; logs and pid file are below it by default

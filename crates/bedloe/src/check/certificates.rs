@@ -82,8 +82,9 @@ fn pair(error: &CertificateError, tls: &Tls, key_place: &Place) -> Diagnostic {
     let text = error.to_string();
     match error {
         CertificateError::Unusable(_) if text.contains("KeyMismatch") => {
-            wrong(key_place, format!("key {key}: it is not the key of the certificate {certificate}"))
-                .help("the public keys must be the same: openssl x509 -noout -pubkey -in CERTIFICATE, openssl pkey -pubout -in KEY")
+            wrong(key_place, format!("key {key}: it is not the key of the certificate {certificate}")).help(
+                "these must print the same: openssl x509 -noout -pubkey -in CERTIFICATE, openssl pkey -pubout -in KEY",
+            )
         }
         CertificateError::Unusable(_) if text.contains("private key") => {
             wrong(key_place, format!("key {key}: a key of this kind or size cannot be used"))

@@ -20,7 +20,7 @@ pub(super) fn findings(config: &Config) -> Vec<Diagnostic> {
     if found.is_empty() {
         let message = format!("\"user {}\" has no effect yet: \"run\" keeps the user that starts it, root", user.name);
         let help = format!(
-            "start it as that user, by systemd with User={} and AmbientCapabilities=CAP_NET_BIND_SERVICE, or by runuser",
+            "start it as that user: in systemd User={} and AmbientCapabilities=CAP_NET_BIND_SERVICE, or by runuser",
             user.name
         );
         found.push(Diagnostic::warning("user-not-served", &user.place, message).help(help));

@@ -134,8 +134,8 @@ fn serve(
                 _ = signals.terminate.recv() => running.stop(),
                 _ = signals.interrupt.recv() => running.stop(),
                 _ = signals.reopen.recv() => files.reopen(),
-                _ = signals.reload.recv() => not_yet("HUP", "a new configuration is read", "QUIT, and start it again"),
-                _ = signals.upgrade.recv() => not_yet("USR2", "a new program takes over", "QUIT, and start the new one"),
+                _ = signals.reload.recv() => not_yet("HUP", "a new configuration is read", "QUIT, and start anew"),
+                _ = signals.upgrade.recv() => not_yet("USR2", "a new program takes over", "QUIT, and start anew"),
                 _ = signals.end_workers.recv() => not_yet("WINCH", "workers end and the master stays", "QUIT"),
                 () = tokio::time::sleep(LOOK), if running.is_ending() => {}
             }
