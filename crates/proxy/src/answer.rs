@@ -8,7 +8,6 @@ use wire::encode;
 use crate::connection::{After, Connection};
 use crate::dates::Dates;
 use crate::exchange::Exchange;
-use crate::facts::is_http10;
 use crate::request::Routed;
 
 /// Appends the status line and the fields that every answer has.
@@ -90,7 +89,7 @@ pub(crate) fn has_control(value: &[u8]) -> bool {
 /// A text's value for this request.
 fn render(connection: &Connection, exchange: &mut Exchange, routed: &Routed<'_>, text: &Text, out: &mut Vec<u8>) {
     let Exchange { request, path, maps, record, .. } = exchange;
-    let facts = connection.facts(request, routed, path, record, None, &[]);
+    let facts = connection.facts(request, routed, path, record, None);
     text.render(&facts, &routed.site.maps, maps, out);
 }
 
@@ -102,7 +101,7 @@ fn absolute(connection: &Connection, exchange: &mut Exchange, routed: &Routed<'_
     let mut out = connection.client.scheme().as_bytes().to_vec();
     out.extend_from_slice(b"://");
     let Exchange { request, path, record, .. } = exchange;
-    let facts = connection.facts(request, routed, path, record, None, &[]);
+    let facts = connection.facts(request, routed, path, record, None);
     route::Facts::append(&facts, &route::Fact::Host, &mut out);
     let port = connection.client.local.port();
     if port != if connection.client.is_tls { 443 } else { 80 } {
@@ -187,9 +186,4 @@ async fn write(connection: &mut Connection, exchange: &mut Exchange, routed: &Ro
         .await?;
     exchange.record.sent = written as u64;
     Ok(())
-}
-
-/// Whether the client can be answered in chunks.
-pub(crate) fn takes_chunks(exchange: &Exchange) -> bool {
-    !is_http10(&exchange.request)
 }

@@ -9,7 +9,7 @@ use std::io;
 use std::rc::Rc;
 use std::task::Poll;
 
-use conf::tree::{LogLevel, UpstreamServer};
+use conf::tree::LogLevel;
 use net::{Buffer, Deadline, Stream, clock};
 use route::ProxyRule;
 use wire::{Body, BodyError, Framing, Limits, Refusal, RequestHead};
@@ -101,7 +101,6 @@ impl Connection {
         path: &'a [u8],
         record: &'a Record,
         rule: Option<&'a ProxyRule>,
-        servers: &'a [UpstreamServer],
     ) -> RequestFacts<'a> {
         RequestFacts {
             client: &self.client,
@@ -113,7 +112,6 @@ impl Connection {
             routed,
             rule,
             record,
-            servers,
         }
     }
 
@@ -149,7 +147,7 @@ impl Connection {
         for path in &routed.settings.access_log {
             let Some(log) = routed.site.snapshot.access_log(path) else { continue };
             let Exchange { request, path, record, key, .. } = exchange;
-            let facts = self.facts(request, routed, path, record, None, &[]);
+            let facts = self.facts(request, routed, path, record, None);
             let mut logs = self.thread.logs.borrow_mut();
             combined(&facts, logs.lines(log), key);
             logs.written(log);
@@ -163,7 +161,7 @@ impl Connection {
         if level > target.level {
             return;
         }
-        let facts = self.facts(&exchange.request, routed, &exchange.path, &exchange.record, None, &[]);
+        let facts = self.facts(&exchange.request, routed, &exchange.path, &exchange.record, None);
         let failed = Failed {
             level,
             what,

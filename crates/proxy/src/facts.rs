@@ -2,11 +2,11 @@
 
 use std::cell::{Cell, RefCell};
 use std::io::Write;
+use std::net::SocketAddr;
 
-use conf::tree::UpstreamServer;
 use net::clock;
-use route::{Fact, Facts, ProxyRule};
-use wire::{Field, Known, RequestHead, Version, find};
+use route::{Fact, Facts, ProxyRule, split_target};
+use wire::{Field, Known, RequestHead, find};
 
 use crate::client::Client;
 use crate::dates::Dates;
@@ -30,7 +30,7 @@ pub(crate) struct Record {
 /// An attempt at an upstream server.
 #[derive(Debug, Clone)]
 pub(crate) struct Attempt {
-    pub(crate) peer: usize,
+    pub(crate) address: SocketAddr,
     pub(crate) status: u16,
     pub(crate) started_ms: u64,
     pub(crate) connected_ms: Option<u64>,
@@ -64,8 +64,6 @@ pub(crate) struct RequestFacts<'a> {
     pub(crate) routed: &'a Routed<'a>,
     pub(crate) rule: Option<&'a ProxyRule>,
     pub(crate) record: &'a Record,
-    /// Servers of the upstream that attempts were made at.
-    pub(crate) servers: &'a [UpstreamServer],
 }
 
 impl<'a> RequestFacts<'a> {
@@ -148,11 +146,7 @@ impl<'a> RequestFacts<'a> {
 
     fn of_upstream(&self, fact: &Fact, out: &mut Vec<u8>) -> bool {
         match fact {
-            Fact::UpstreamAddr => self.attempts(out, |attempt, out| {
-                if let Some(server) = self.servers.get(attempt.peer) {
-                    put(out, format_args!("{}", server.address));
-                }
-            }),
+            Fact::UpstreamAddr => self.attempts(out, |attempt, out| put(out, format_args!("{}", attempt.address))),
             Fact::UpstreamStatus => self.attempts(out, |attempt, out| match attempt.status {
                 0 => out.push(b'-'),
                 status => put(out, format_args!("{status}")),
@@ -254,14 +248,6 @@ impl RequestFacts<'_> {
     }
 }
 
-/// The path and what follows `?` of an origin-form target.
-pub(crate) fn split_target(target: &[u8]) -> (&[u8], &[u8]) {
-    match memchr::memchr(b'?', target) {
-        Some(at) => (&target[..at], &target[at + 1..]),
-        None => (target, b""),
-    }
-}
-
 /// A host without its port.
 pub(crate) fn without_port(host: &[u8]) -> &[u8] {
     let search_from = if host.first() == Some(&b'[') { memchr::memchr(b']', host).unwrap_or(0) } else { 0 };
@@ -269,11 +255,6 @@ pub(crate) fn without_port(host: &[u8]) -> &[u8] {
         Some(at) => &host[..search_from + at],
         None => host,
     }
-}
-
-/// Whether HTTP/1.0 was spoken.
-pub(crate) fn is_http10(request: &RequestHead) -> bool {
-    request.version == Version::Http10
 }
 
 fn trim_start(head: &[u8]) -> &[u8] {

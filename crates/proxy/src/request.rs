@@ -3,13 +3,12 @@
 use std::rc::Rc;
 
 use conf::tree::LocationSettings;
-use route::{Handler, Location, Server};
+use route::{BadPath, Handler, Location, Server, split_target};
 use wire::Body;
 use wire::NameKind;
 
 use crate::connection::{After, Connection};
 use crate::exchange::Exchange;
-use crate::facts::{split_target, without_port};
 use crate::site::Site;
 use crate::{answer, upstream};
 
@@ -37,7 +36,7 @@ impl Routed<'_> {
 pub(crate) async fn serve(connection: &mut Connection, exchange: &mut Exchange) -> After {
     let site = Rc::clone(&connection.thread.site.borrow());
     let host = exchange.request.host.map_or(&b""[..], |host| host.of(connection.head_bytes()));
-    let server = site.snapshot.router.server(connection.client.listener, without_port(host));
+    let server = site.snapshot.router.server(connection.client.listener, host);
     let mut routed = Routed { site: &site, server, settings: &server.settings, body_is_here: false };
     connection.body_length = 0;
     if connection.client.is_tls && !connection.stream.is_tls() {
@@ -64,26 +63,11 @@ async fn route<'a>(connection: &mut Connection, exchange: &mut Exchange, routed:
         exchange.request.keep_alive = false;
         return answer::page(connection, exchange, routed, 405).await;
     }
-    let raw = split_target(exchange.request.path.of(connection.head_bytes())).0;
-    let normal = match raw {
-        b"*" => Ok(&b"/"[..]),
-        raw => route::normalize(raw, &mut exchange.path),
-    };
-    let Ok(normal) = normal else {
+    if set_path(connection, exchange).is_err() {
         return answer::page(connection, exchange, routed, 400).await;
-    };
-    let server: &'a Server = routed.server;
-    let location: &'a Location = routed.site.snapshot.router.location(server, normal);
-    // An untouched path lies in the request; from here on the exchange has it in either case.
-    if std::ptr::eq(normal.as_ptr(), raw.as_ptr()) {
-        let range = normal.len();
-        exchange.path.clear();
-        let raw = split_target(exchange.request.path.of(connection.head_bytes())).0;
-        exchange.path.extend_from_slice(&raw[..range]);
-    } else if raw == b"*" {
-        exchange.path.clear();
-        exchange.path.push(b'/');
     }
+    let server: &'a Server = routed.server;
+    let location: &'a Location = routed.site.snapshot.router.location(server, &exchange.path);
     if let Some(returns) = &server.returns {
         return answer::returned(connection, exchange, routed, returns).await;
     }
@@ -99,4 +83,18 @@ async fn route<'a>(connection: &mut Connection, exchange: &mut Exchange, routed:
         Handler::Return(returns) => answer::returned(connection, exchange, routed, returns).await,
         Handler::Proxy(rule) => upstream::proxy(connection, exchange, routed, rule).await,
     }
+}
+
+/// Puts the normalized path into `exchange.path`, also where it is the one that came.
+fn set_path(connection: &Connection, exchange: &mut Exchange) -> Result<(), BadPath> {
+    let raw = match split_target(exchange.request.path.of(connection.head_bytes())).0 {
+        b"*" => b"/",
+        raw => raw,
+    };
+    let is_normal = std::ptr::eq(route::normalize(raw, &mut exchange.path)?.as_ptr(), raw.as_ptr());
+    if is_normal {
+        exchange.path.clear();
+        exchange.path.extend_from_slice(raw);
+    }
+    Ok(())
 }

@@ -7,9 +7,8 @@ pub struct BadPath;
 /// Cuts a request target in origin form into its path and its arguments, without the `?`. A `#` and what follows it is
 /// no part of either: browsers send none, and nginx drops it.
 pub fn split_target(target: &[u8]) -> (&[u8], &[u8]) {
-    let end = target.iter().position(|&byte| byte == b'#').unwrap_or(target.len());
-    let target = &target[..end];
-    match target.iter().position(|&byte| byte == b'?') {
+    let target = &target[..memchr::memchr(b'#', target).unwrap_or(target.len())];
+    match memchr::memchr(b'?', target) {
         Some(mark) => (&target[..mark], &target[mark + 1..]),
         None => (target, b""),
     }

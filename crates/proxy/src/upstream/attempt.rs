@@ -2,6 +2,7 @@
 
 use std::future::poll_fn;
 use std::io;
+use std::net::SocketAddr;
 use std::task::{Context, Poll, ready};
 
 use balance::{Exchange as Known, Failure};
@@ -58,7 +59,7 @@ pub(crate) async fn attempt(
     fresh: bool,
 ) -> Result<Answered, Stop> {
     let idempotent = is_idempotent(exchange.request.method.of(connection.head_bytes()));
-    note_start(exchange, held.peer);
+    note_start(exchange, held.upstream.shared.addresses[held.peer]);
     exchange.from_upstream.clear();
     let pooled = if fresh { None } else { take_pooled(held, idempotent) };
     let known = Known {
@@ -407,10 +408,10 @@ fn describe(call: &str, error: &io::Error, doing: &str) -> String {
     }
 }
 
-fn note_start(exchange: &mut Exchange, peer: usize) {
+fn note_start(exchange: &mut Exchange, address: SocketAddr) {
     let started_ms = clock::coarse_ms();
     exchange.record.attempts.push(Attempt {
-        peer,
+        address,
         status: 0,
         started_ms,
         connected_ms: None,

@@ -1,12 +1,11 @@
 //! The request as it goes to the upstream: head, and as much of the body as is here.
 
-use route::ProxyRule;
+use route::{ProxyRule, split_target};
 use wire::{Body, Field, Framing, encode};
 
 use crate::answer::has_control;
 use crate::connection::Connection;
 use crate::exchange::Exchange;
-use crate::facts::split_target;
 use crate::request::Routed;
 use crate::upstream::upload::append_piece;
 
@@ -54,7 +53,7 @@ fn request_line(
     match &rule.method {
         None => method.extend_from_slice(request.method.of(connection.head_bytes())),
         Some(text) => {
-            let facts = connection.facts(request, routed, path, record, Some(rule), &[]);
+            let facts = connection.facts(request, routed, path, record, Some(rule));
             text.render(&facts, &routed.site.maps, maps, method);
         }
     }
@@ -76,7 +75,7 @@ fn set_fields(
     rule: &ProxyRule,
 ) -> Result<(), Unfit> {
     let Exchange { request, to_upstream: out, path, maps, record, .. } = exchange;
-    let facts = connection.facts(request, routed, path, record, Some(rule), &[]);
+    let facts = connection.facts(request, routed, path, record, Some(rule));
     for header in &rule.set_headers {
         let start = out.len();
         out.extend_from_slice(header.name.as_bytes());

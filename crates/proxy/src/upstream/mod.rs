@@ -205,7 +205,7 @@ fn render_key(connection: &Connection, exchange: &mut Exchange, routed: &Routed<
     let Exchange { request, path, key, maps, record, .. } = exchange;
     key.clear();
     if let Some(text) = &routed.site.snapshot.router.upstreams()[rule.upstream].key {
-        let facts = connection.facts(request, routed, path, record, Some(rule), &[]);
+        let facts = connection.facts(request, routed, path, record, Some(rule));
         text.render(&facts, &routed.site.maps, maps, key);
     }
 }

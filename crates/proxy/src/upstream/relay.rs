@@ -4,9 +4,9 @@ use std::io;
 use std::task::{Context, Poll, ready};
 
 use net::{Buffer, Stream};
-use wire::{Body, BodyError, Framing, Known, encode};
+use wire::{Body, BodyError, Framing, Known, Version, encode};
 
-use crate::answer::{end_head, start_head, takes_chunks};
+use crate::answer::{end_head, start_head};
 use crate::connection::Connection;
 use crate::exchange::Exchange;
 use crate::limits::COALESCE;
@@ -52,7 +52,7 @@ impl Relay {
         let is_head = exchange.request.method.of(connection.head_bytes()) == b"HEAD";
         let framing = exchange.response.framing;
         let has_length = matches!(framing, Framing::None | Framing::Length(_));
-        let is_chunked = !has_length && takes_chunks(exchange) && !is_head;
+        let is_chunked = !has_length && exchange.request.version == Version::Http11 && !is_head;
         let ends_by_close = !has_length && !is_chunked;
         let keep_alive = !ends_by_close && connection.may_keep_alive(exchange, routed);
         build_head(connection, exchange, routed, Shape { is_head, is_chunked, keep_alive });
