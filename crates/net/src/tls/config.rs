@@ -81,7 +81,7 @@ pub fn server_config(
 }
 
 /// Gives the configuration a cache of `sessions`, or none.
-pub fn with_session_cache(mut config: rustls::ServerConfig, sessions: usize) -> rustls::ServerConfig {
+fn with_session_cache(mut config: rustls::ServerConfig, sessions: usize) -> rustls::ServerConfig {
     config.session_storage =
         if sessions == 0 { Arc::new(NoServerSessionStorage {}) } else { ServerSessionMemoryCache::new(sessions) };
     config

@@ -5,7 +5,5 @@ mod session;
 #[cfg(test)]
 mod tests;
 
-pub use config::{
-    CertificateError, Identity, ServerOptions, Verify, client_config, read_identity, server_config, with_session_cache,
-};
+pub use config::{CertificateError, Identity, ServerOptions, Verify, client_config, read_identity, server_config};
 pub use session::{PlainHttp, Session};
