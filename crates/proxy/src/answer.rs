@@ -5,8 +5,8 @@ use std::io;
 use route::{Return, Text};
 use wire::encode;
 
-use crate::connection::{After, Connection};
 use crate::dates::Dates;
+use crate::downstream::{After, Downstream};
 use crate::exchange::Exchange;
 use crate::request::Routed;
 
@@ -30,7 +30,7 @@ pub(crate) fn end_head(out: &mut Vec<u8>, keep_alive: bool, keep_alive_header_s:
 
 /// Answers with a small page that names the status. `close` ends the connection after it.
 pub(crate) async fn page(
-    connection: &mut Connection,
+    connection: &mut Downstream,
     exchange: &mut Exchange,
     routed: &Routed<'_>,
     status: u16,
@@ -41,7 +41,7 @@ pub(crate) async fn page(
 }
 
 /// Answers a request that came without TLS on a port for TLS.
-pub(crate) async fn plain_http(connection: &mut Connection, exchange: &mut Exchange, routed: &Routed<'_>) -> After {
+pub(crate) async fn plain_http(connection: &mut Downstream, exchange: &mut Exchange, routed: &Routed<'_>) -> After {
     connection.log_failure(exchange, routed, "client sent plain HTTP request to HTTPS port", None);
     let body = b"This port speaks HTTPS: use https:// in the address.\n";
     let after = send(connection, exchange, routed, &Answer { status: 400, body, html: false, location: None }).await;
@@ -51,7 +51,7 @@ pub(crate) async fn plain_http(connection: &mut Connection, exchange: &mut Excha
 
 /// Answers as a `return` says.
 pub(crate) async fn returned(
-    connection: &mut Connection,
+    connection: &mut Downstream,
     exchange: &mut Exchange,
     routed: &Routed<'_>,
     returns: &Return,
@@ -87,14 +87,14 @@ pub(crate) fn has_control(value: &[u8]) -> bool {
 }
 
 /// A text's value for this request.
-fn render(connection: &Connection, exchange: &mut Exchange, routed: &Routed<'_>, text: &Text, out: &mut Vec<u8>) {
+fn render(connection: &Downstream, exchange: &mut Exchange, routed: &Routed<'_>, text: &Text, out: &mut Vec<u8>) {
     let Exchange { request, path, maps, record, .. } = exchange;
     let facts = connection.facts(request, routed, path, record, None);
     text.render(&facts, &routed.site.maps, maps, out);
 }
 
 /// An address that starts with a slash gets scheme, host and port before it (`absolute_redirect on`).
-fn absolute(connection: &Connection, exchange: &mut Exchange, routed: &Routed<'_>, location: Vec<u8>) -> Vec<u8> {
+fn absolute(connection: &Downstream, exchange: &mut Exchange, routed: &Routed<'_>, location: Vec<u8>) -> Vec<u8> {
     if location.first() != Some(&b'/') {
         return location;
     }
@@ -132,7 +132,7 @@ struct Answer<'a> {
     location: Option<&'a [u8]>,
 }
 
-async fn send(connection: &mut Connection, exchange: &mut Exchange, routed: &Routed<'_>, answer: &Answer<'_>) -> After {
+async fn send(connection: &mut Downstream, exchange: &mut Exchange, routed: &Routed<'_>, answer: &Answer<'_>) -> After {
     let keep_alive = connection.may_keep_alive(exchange, routed) && !closes(answer.status);
     build(connection, exchange, routed, answer, keep_alive);
     match write(connection, exchange, routed).await {
@@ -147,7 +147,7 @@ fn closes(status: u16) -> bool {
     matches!(status, 400 | 413 | 414 | 500 | 501 | 505)
 }
 
-fn build(connection: &Connection, exchange: &mut Exchange, routed: &Routed<'_>, answer: &Answer<'_>, keep_alive: bool) {
+fn build(connection: &Downstream, exchange: &mut Exchange, routed: &Routed<'_>, answer: &Answer<'_>, keep_alive: bool) {
     let out = &mut exchange.to_client;
     out.clear();
     start_head(out, answer.status, &mut connection.thread.dates.borrow_mut());
@@ -170,18 +170,18 @@ fn build(connection: &Connection, exchange: &mut Exchange, routed: &Routed<'_>, 
     }
 }
 
-async fn write(connection: &mut Connection, exchange: &mut Exchange, routed: &Routed<'_>) -> io::Result<()> {
-    let Connection { stream, deadline, .. } = connection;
+async fn write(connection: &mut Downstream, exchange: &mut Exchange, routed: &Routed<'_>) -> io::Result<()> {
+    let Downstream { channel, deadline, .. } = connection;
     let mut written = 0;
     deadline.set(routed.settings.send_timeout_ms);
     deadline
         .limit(|cx| {
             while written < exchange.to_client.len() {
-                let n = std::task::ready!(stream.poll_write(cx, &exchange.to_client[written..]))?;
+                let n = std::task::ready!(channel.poll_write(cx, &exchange.to_client[written..]))?;
                 written += n;
                 deadline.set(routed.settings.send_timeout_ms);
             }
-            stream.poll_flush(cx)
+            channel.poll_flush(cx)
         })
         .await?;
     exchange.record.sent = written as u64;

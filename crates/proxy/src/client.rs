@@ -17,6 +17,8 @@ pub(crate) struct Client {
     /// Index of the listener it belongs to.
     pub(crate) listener: usize,
     pub(crate) is_tls: bool,
+    /// It came without TLS on a port for TLS.
+    pub(crate) lacks_tls: bool,
     pub(crate) tls_protocol: Option<&'static str>,
     /// Requests made so far, `$connection_requests`.
     pub(crate) requests: u64,
@@ -32,7 +34,18 @@ impl Client {
         let _ = write!(room, "{}", remote.ip());
         let left = room.len();
         let remote_length = u8::try_from(ADDRESS_TEXT - left).unwrap_or(0);
-        Self { number, remote, local, listener, is_tls, tls_protocol: None, requests: 0, remote_text, remote_length }
+        Self {
+            number,
+            remote,
+            local,
+            listener,
+            is_tls,
+            lacks_tls: false,
+            tls_protocol: None,
+            requests: 0,
+            remote_text,
+            remote_length,
+        }
     }
 
     /// `$remote_addr`.

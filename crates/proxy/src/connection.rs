@@ -9,46 +9,22 @@ use std::io;
 use std::rc::Rc;
 use std::task::Poll;
 
-use conf::tree::LogLevel;
-use net::{Buffer, Deadline, Stream, clock};
-use route::ProxyRule;
-use wire::{Body, BodyError, Framing, Limits, Refusal, RequestHead};
+use net::{Stream, clock};
+use wire::{Limits, Refusal, RequestHead};
 
 use crate::answer;
+use crate::channel::Channel;
 use crate::client::Client;
+use crate::downstream::{After, Downstream};
 use crate::exchange::Exchange;
-use crate::facts::{Record, RequestFacts};
 use crate::limits::{LINGER_BYTES, LINGER_MS};
-use crate::log::{Failed, combined, error_line};
 use crate::request::{self, Routed};
 use crate::site::Site;
 use crate::thread::Thread;
 
-/// A client's connection.
+/// A client's connection: what it carries is known after the handshake.
 pub(crate) struct Connection {
-    pub(crate) thread: Rc<Thread>,
-    pub(crate) stream: Stream,
-    /// What came from the client: a request's head stays at the front until its answer is given.
-    pub(crate) input: Buffer,
-    pub(crate) deadline: Deadline,
-    pub(crate) client: Client,
-    /// Length of the head at the front of the input.
-    pub(crate) head_length: usize,
-    /// How much of the input behind the head belongs to the request's body.
-    pub(crate) body_length: usize,
-    /// How long the connection may be idle after the request last served.
-    pub(crate) keep_alive_ms: u64,
-}
-
-/// What becomes of the connection after a request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum After {
-    /// The next request may come.
-    KeepAlive,
-    /// The answer is out; the client is given time to read it before the connection goes.
-    Linger,
-    /// The connection goes at once.
-    Drop,
+    down: Downstream,
 }
 
 /// What waiting for a head came to.
@@ -61,147 +37,59 @@ enum Head {
 
 impl Connection {
     pub(crate) fn new(thread: Rc<Thread>, stream: Stream, client: Client) -> Self {
-        Self {
-            thread,
-            stream,
-            input: Buffer::new(),
-            deadline: Deadline::new(),
-            client,
-            head_length: 0,
-            body_length: 0,
-            keep_alive_ms: 0,
-        }
+        Self { down: Downstream::new(thread, Channel::Http1(stream), client) }
     }
 
     /// Serves the connection until it ends.
     pub(crate) async fn run(mut self) {
-        match self.handshake().await {
-            Ok(()) => {}
-            Err(error) if is_plain_http(&error) => self.stream.give_up_tls(&mut self.input),
-            Err(_) => return,
+        if self.handshake().await.is_err() {
+            return;
         }
         let mut after = After::KeepAlive;
         let mut wait_ms = self.first_wait_ms();
         while after == After::KeepAlive && self.has_bytes(wait_ms).await {
-            let mut exchange = self.thread.take_exchange();
+            let mut exchange = self.down.thread.take_exchange();
             after = self.next_request(&mut exchange).await;
-            wait_ms = self.keep_alive_ms;
-            self.thread.give_exchange(exchange);
+            wait_ms = self.down.keep_alive_ms;
+            self.down.thread.give_exchange(exchange);
         }
         if after == After::Linger {
             self.linger().await;
         }
     }
 
-    /// Facts for variables.
-    pub(crate) fn facts<'a>(
-        &'a self,
-        request: &'a RequestHead,
-        routed: &'a Routed<'a>,
-        path: &'a [u8],
-        record: &'a Record,
-        rule: Option<&'a ProxyRule>,
-    ) -> RequestFacts<'a> {
-        RequestFacts {
-            client: &self.client,
-            dates: &self.thread.dates,
-            random: &self.thread.random,
-            request,
-            head: self.head_bytes(),
-            path,
-            routed,
-            rule,
-            record,
-        }
-    }
-
-    /// The bytes of the request's head.
-    pub(crate) fn head_bytes(&self) -> &[u8] {
-        &self.input.data()[..self.head_length]
-    }
-
-    /// Reads on in the body behind the head, as far as it is here; whether that is to its end. `body` is where the last
-    /// call left it.
-    pub(crate) fn scan_body(&mut self, body: &mut Body) -> Result<bool, BodyError> {
-        while !body.ended() {
-            let piece = body.next(&self.input.data()[self.head_length + self.body_length..])?;
-            if piece.consumed == 0 {
-                return Ok(false);
-            }
-            self.body_length += piece.consumed;
-        }
-        Ok(true)
-    }
-
-    /// Whether the connection may go on after this request.
-    pub(crate) fn may_keep_alive(&self, exchange: &Exchange, routed: &Routed<'_>) -> bool {
-        exchange.request.keep_alive
-            && routed.body_is_here
-            && routed.settings.keepalive_timeout_ms > 0
-            && self.client.requests < routed.settings.keepalive_requests
-            && !self.thread.is_draining.get()
-    }
-
-    /// Writes the request's line to the access logs.
-    pub(crate) fn log_access(&mut self, exchange: &mut Exchange, routed: &Routed<'_>) {
-        for path in &routed.settings.access_log {
-            let Some(log) = routed.site.snapshot.access_log(path) else { continue };
-            let Exchange { request, path, record, key, .. } = exchange;
-            let facts = self.facts(request, routed, path, record, None);
-            let mut logs = self.thread.logs.borrow_mut();
-            combined(&facts, logs.lines(log), key);
-            logs.written(log);
-        }
-    }
-
-    /// Writes a failure to the error log.
-    pub(crate) fn log_failure(&self, exchange: &Exchange, routed: &Routed<'_>, what: &str, upstream: Option<&str>) {
-        let target = &routed.settings.error_log;
-        let level = LogLevel::Error;
-        if level > target.level {
-            return;
-        }
-        let facts = self.facts(&exchange.request, routed, &exchange.path, &exchange.record, None);
-        let failed = Failed {
-            level,
-            what,
-            connection: self.client.number,
-            client: self.client.remote_text(),
-            server: &routed.server.name,
-            request: facts.request_line(),
-            upstream,
-            upstream_target: exchange.to_upstream.split(|byte| *byte == b' ').nth(1).unwrap_or_default(),
-            host: exchange.request.host.map_or(b"", |host| host.of(self.head_bytes())),
-        };
-        let log = routed.site.snapshot.error_log(&target.to);
-        let mut logs = self.thread.logs.borrow_mut();
-        error_line(self.thread.dates.borrow_mut().error(), &failed, logs.lines(log));
-        logs.written(log);
-    }
-
+    /// Makes the TLS handshake. A client that speaks plain HTTP is noted, for an answer that tells it so.
     async fn handshake(&mut self) -> io::Result<()> {
-        let Self { stream, deadline, client, .. } = self;
-        if stream.is_tls() {
-            deadline.set(first_server_timeout_ms(&self.thread.site.borrow(), client.listener));
-            deadline.limit(|cx| stream.poll_handshake(cx)).await?;
-            client.tls_protocol = stream.session().and_then(net::tls::Session::protocol);
+        let wait_ms = self.first_wait_ms();
+        let Downstream { channel: Channel::Http1(stream), input, deadline, client, .. } = &mut self.down;
+        if !stream.is_tls() {
+            return Ok(());
+        }
+        deadline.set(wait_ms);
+        match deadline.limit(|cx| stream.poll_handshake(cx)).await {
+            Ok(()) => client.tls_protocol = stream.session().and_then(net::tls::Session::protocol),
+            Err(error) if is_plain_http(&error) => {
+                stream.give_up_tls(input);
+                client.lacks_tls = true;
+            }
+            Err(error) => return Err(error),
         }
         Ok(())
     }
 
     fn first_wait_ms(&self) -> u64 {
-        first_server_timeout_ms(&self.thread.site.borrow(), self.client.listener)
+        first_server_timeout_ms(&self.down.thread.site.borrow(), self.down.client.listener)
     }
 
     /// Waits while the connection is idle; false when it ends. It owns no memory meanwhile.
     async fn has_bytes(&mut self, wait_ms: u64) -> bool {
-        if !self.input.is_empty() {
+        if !self.down.input.is_empty() {
             return true;
         }
-        let Self { stream, input, deadline, .. } = self;
+        let Downstream { channel, input, deadline, .. } = &mut self.down;
         deadline.set(wait_ms);
         let read = deadline.limit(|cx| {
-            let read = stream.poll_read(cx, input);
+            let read = channel.poll_read(cx, input);
             if read.is_pending() {
                 input.release_if_empty();
             }
@@ -216,17 +104,17 @@ impl Connection {
             Head::Gone => After::Drop,
             Head::Refused(refusal) => self.refuse(exchange, refusal).await,
             Head::Whole => {
-                self.client.requests += 1;
-                self.thread.counters.requests.add(1);
-                let after = request::serve(self, exchange).await;
-                self.input.consume(self.head_length + self.body_length);
+                self.down.client.requests += 1;
+                self.down.thread.counters.requests.add(1);
+                let after = request::serve(&mut self.down, exchange).await;
+                self.down.input.consume(self.down.head_length + self.down.body_length);
                 // Behind a body that was streamed, the next request's bytes lie in the body's buffer.
-                if self.input.is_empty() {
-                    std::mem::swap(&mut self.input, &mut exchange.body);
+                if self.down.input.is_empty() {
+                    std::mem::swap(&mut self.down.input, &mut exchange.body);
                 }
-                self.input.release_if_empty();
-                self.head_length = 0;
-                self.body_length = 0;
+                self.down.input.release_if_empty();
+                self.down.head_length = 0;
+                self.down.body_length = 0;
                 after
             }
         }
@@ -235,12 +123,12 @@ impl Connection {
     /// Reads until a whole head is at the front of the input.
     async fn head(&mut self, exchange: &mut Exchange) -> Head {
         let limits = Limits::default();
-        let Self { stream, input, deadline, .. } = self;
-        deadline.set(first_server_timeout_ms(&self.thread.site.borrow(), self.client.listener));
+        let Downstream { channel, input, deadline, thread, client, .. } = &mut self.down;
+        deadline.set(first_server_timeout_ms(&thread.site.borrow(), client.listener));
         loop {
             match exchange.request.parse(input.data(), &limits) {
                 Ok(Some(length)) => {
-                    self.head_length = length;
+                    self.down.head_length = length;
                     exchange.record.request_bytes = length as u64;
                     return Head::Whole;
                 }
@@ -250,7 +138,7 @@ impl Connection {
             if input.reserve(1).is_none() {
                 return Head::Refused(Refusal::HeadTooLarge);
             }
-            match deadline.limit(|cx| stream.poll_read(cx, input)).await {
+            match deadline.limit(|cx| channel.poll_read(cx, input)).await {
                 Ok(n) if n > 0 => {}
                 _ => return Head::Gone,
             }
@@ -259,38 +147,38 @@ impl Connection {
 
     /// Answers a request that is none, and has the connection closed.
     async fn refuse(&mut self, exchange: &mut Exchange, refusal: Refusal) -> After {
-        let site = Rc::clone(&self.thread.site.borrow());
+        let site = Rc::clone(&self.down.thread.site.borrow());
         let router = &site.snapshot.router;
-        let server = &router.servers()[router.listeners()[self.client.listener].default];
+        let server = &router.servers()[router.listeners()[self.down.client.listener].default];
         let routed = Routed { site: &site, server, settings: &server.settings, body_is_here: false };
-        self.thread.counters.requests.add(1);
-        self.client.requests += 1;
+        self.down.thread.counters.requests.add(1);
+        self.down.client.requests += 1;
         // The spans of an unfinished head point nowhere: only its first line is shown.
         exchange.request = RequestHead::new();
-        self.head_length = self.input.data().iter().position(|byte| *byte == b'\n').unwrap_or(0);
+        self.down.head_length = self.down.input.data().iter().position(|byte| *byte == b'\n').unwrap_or(0);
         let what = format!("client sent invalid request: {}", refusal.why());
-        self.log_failure(exchange, &routed, &what, None);
+        self.down.log_failure(exchange, &routed, &what, None);
         exchange.request.keep_alive = false;
-        let after = answer::page(self, exchange, &routed, refusal.status()).await;
-        self.log_access(exchange, &routed);
-        self.input.clear();
+        let after = answer::page(&mut self.down, exchange, &routed, refusal.status()).await;
+        self.down.log_access(exchange, &routed);
+        self.down.input.clear();
         after
     }
 
     /// Gives the client time to read the answer: closing with unread bytes would reset the connection.
     async fn linger(mut self) {
-        let Self { stream, input, deadline, .. } = &mut self;
+        let Downstream { channel, input, deadline, .. } = &mut self.down;
         deadline.set(LINGER_MS);
         let mut left = LINGER_BYTES;
         {
-            let mut shutdown = std::pin::pin!(stream.shutdown());
+            let mut shutdown = std::pin::pin!(channel.shutdown());
             if deadline.limit(|cx| shutdown.as_mut().poll(cx)).await.is_err() {
                 return;
             }
         }
         while left > 0 {
             input.clear();
-            let read = deadline.limit(|cx| match stream.poll_read(cx, input) {
+            let read = deadline.limit(|cx| match channel.poll_read(cx, input) {
                 Poll::Pending => {
                     input.release_if_empty();
                     Poll::Pending
@@ -303,11 +191,6 @@ impl Connection {
             }
         }
     }
-}
-
-/// Whether a request has no body at all.
-pub(crate) fn has_no_body(request: &RequestHead) -> bool {
-    matches!(request.framing, Framing::None | Framing::Length(0))
 }
 
 fn is_plain_http(error: &io::Error) -> bool {

@@ -1,14 +1,17 @@
 //! The balancer's data plane: client connections, requests through `route` and `balance`, upstream pools, logs.
 //!
 //! The way of a request is that of the files: [`worker`] accepts, `connection` reads a head, `request` routes it,
-//! `answer` or `upstream` sees to it. What is not here: reading configuration files, signals and processes, pages (all
-//! in `bedloe`), HTTP/2 and upgrades (to come).
+//! `answer` or `upstream` sees to it. The client's side of a request is a `downstream`, which reaches the client
+//! through its `channel`. What is not here: reading configuration files, signals and processes, pages (all in
+//! `bedloe`), HTTP/2 and upgrades (to come).
 
 mod answer;
+mod channel;
 mod client;
 mod connection;
 mod counters;
 mod dates;
+mod downstream;
 mod events;
 mod exchange;
 mod facts;

@@ -7,7 +7,7 @@ use route::{BadPath, Handler, Location, Server, split_target};
 use wire::Body;
 use wire::NameKind;
 
-use crate::connection::{After, Connection};
+use crate::downstream::{After, Downstream};
 use crate::exchange::Exchange;
 use crate::site::Site;
 use crate::{answer, upstream};
@@ -33,13 +33,13 @@ impl Routed<'_> {
 }
 
 /// Serves the request whose head is at the front of the connection's buffer.
-pub(crate) async fn serve(connection: &mut Connection, exchange: &mut Exchange) -> After {
+pub(crate) async fn serve(connection: &mut Downstream, exchange: &mut Exchange) -> After {
     let site = Rc::clone(&connection.thread.site.borrow());
     let host = exchange.request.host.map_or(&b""[..], |host| host.of(connection.head_bytes()));
     let server = site.snapshot.router.server(connection.client.listener, host);
     let mut routed = Routed { site: &site, server, settings: &server.settings, body_is_here: false };
     connection.body_length = 0;
-    if connection.client.is_tls && !connection.stream.is_tls() {
+    if connection.client.lacks_tls {
         return answer::plain_http(connection, exchange, &routed).await;
     }
     let after = match connection.scan_body(&mut Body::new(exchange.request.framing)) {
@@ -57,7 +57,7 @@ pub(crate) async fn serve(connection: &mut Connection, exchange: &mut Exchange) 
     after
 }
 
-async fn route<'a>(connection: &mut Connection, exchange: &mut Exchange, routed: &mut Routed<'a>) -> After {
+async fn route<'a>(connection: &mut Downstream, exchange: &mut Exchange, routed: &mut Routed<'a>) -> After {
     if matches!(exchange.request.method.of(connection.head_bytes()), b"CONNECT" | b"TRACE") {
         // What follows a CONNECT may be meant for the tunnel.
         exchange.request.keep_alive = false;
@@ -86,7 +86,7 @@ async fn route<'a>(connection: &mut Connection, exchange: &mut Exchange, routed:
 }
 
 /// Puts the normalized path into `exchange.path`, also where it is the one that came.
-fn set_path(connection: &Connection, exchange: &mut Exchange) -> Result<(), BadPath> {
+fn set_path(connection: &Downstream, exchange: &mut Exchange) -> Result<(), BadPath> {
     let raw = match split_target(exchange.request.path.of(connection.head_bytes())).0 {
         b"*" => b"/",
         raw => raw,

@@ -10,7 +10,7 @@ use net::{Deadline, Stream, clock, dial};
 use route::ProxyRule;
 use wire::Limits;
 
-use crate::connection::Connection;
+use crate::downstream::Downstream;
 use crate::exchange::Exchange;
 use crate::facts::Attempt;
 use crate::limits::{FRESH_ENOUGH_MS, INTERIM_ANSWERS, WATCH_AFTER_MS};
@@ -50,7 +50,7 @@ pub(crate) struct Failed {
 
 /// Sends the request to the server and reads the head of its answer.
 pub(crate) async fn attempt(
-    connection: &mut Connection,
+    connection: &mut Downstream,
     exchange: &mut Exchange,
     routed: &Routed<'_>,
     rule: &ProxyRule,
@@ -89,7 +89,7 @@ fn take_pooled(held: &Held<'_>, idempotent: bool) -> Option<Link> {
     held.upstream.pool.borrow_mut().take(held.peer, idle_ms, clock::coarse_ms())
 }
 
-async fn connect(connection: &Connection, rule: &ProxyRule, held: &Held<'_>, known: Known) -> Result<Link, Stop> {
+async fn connect(connection: &Downstream, rule: &ProxyRule, held: &Held<'_>, known: Known) -> Result<Link, Stop> {
     let address = held.upstream.shared.addresses[held.peer];
     let mut dialling = std::pin::pin!(dial::dial(address));
     connection.deadline.set(rule.connect_timeout_ms);
@@ -137,7 +137,7 @@ impl Turn {
 
     async fn run(
         &mut self,
-        connection: &mut Connection,
+        connection: &mut Downstream,
         exchange: &mut Exchange,
         routed: &Routed<'_>,
         rule: &ProxyRule,
@@ -217,7 +217,7 @@ impl Turn {
     fn poll(
         &mut self,
         cx: &mut Context<'_>,
-        connection: &mut Connection,
+        connection: &mut Downstream,
         exchange: &mut Exchange,
         upload: &mut Upload,
         limits: &Limits,
@@ -241,7 +241,7 @@ impl Turn {
     fn poll_send(
         &mut self,
         cx: &mut Context<'_>,
-        connection: &mut Connection,
+        connection: &mut Downstream,
         exchange: &mut Exchange,
         upload: &mut Upload,
     ) -> Result<(), Stop> {
@@ -255,7 +255,7 @@ impl Turn {
                 Poll::Pending => return Ok(()),
             }
         }
-        match upload.poll(cx, &mut connection.stream, &mut exchange.body, &mut self.link.stream) {
+        match upload.poll(cx, &mut connection.channel, &mut exchange.body, &mut self.link.stream) {
             Poll::Ready(Err(UploadError::ClientGone)) => Err(Stop::ClientGone),
             Poll::Ready(Err(UploadError::Malformed)) => Err(Stop::Client(400)),
             Poll::Ready(Err(UploadError::TooLarge)) => Err(Stop::Client(413)),
@@ -270,7 +270,7 @@ impl Turn {
     fn poll_head(
         &mut self,
         cx: &mut Context<'_>,
-        connection: &Connection,
+        connection: &Downstream,
         exchange: &mut Exchange,
         upload: &Upload,
         limits: &Limits,
@@ -301,7 +301,7 @@ impl Turn {
     /// The length of the answer's head, when it is whole. Interim answers are skipped.
     fn parse(
         &mut self,
-        connection: &Connection,
+        connection: &Downstream,
         exchange: &mut Exchange,
         upload: &Upload,
         limits: &Limits,
@@ -327,15 +327,15 @@ impl Turn {
     }
 
     /// Whether the client closed while it waits. Bytes of its next request are kept, and end the watch.
-    fn is_client_gone(&mut self, cx: &mut Context<'_>, connection: &mut Connection) -> bool {
-        let Connection { stream, input, .. } = connection;
-        self.watches_client && client_gone(cx, stream, input, &mut self.watches_client)
+    fn is_client_gone(&mut self, cx: &mut Context<'_>, connection: &mut Downstream) -> bool {
+        let Downstream { channel, input, .. } = connection;
+        self.watches_client && channel.is_gone(cx, input, &mut self.watches_client)
     }
 }
 
 /// Passes the answer on, and the rest of the request too if the server answered before it had it all.
 pub(crate) async fn relay(
-    connection: &mut Connection,
+    connection: &mut Downstream,
     exchange: &mut Exchange,
     routed: &Routed<'_>,
     rule: &ProxyRule,
@@ -346,18 +346,18 @@ pub(crate) async fn relay(
     let mut watches_client = true;
     connection.deadline.set(routed.settings.send_timeout_ms);
     poll_fn(|cx| {
-        let Connection { stream, input, deadline, .. } = &mut *connection;
+        let Downstream { channel, input, deadline, .. } = &mut *connection;
         let before = (relay.sent, link.stream.bytes_in(), link.stream.bytes_out());
         // An upload that fails now is no failure of the answer: the connections are just not used again.
         if !upload.is_done {
-            let _ = upload.poll(cx, stream, &mut exchange.body, &mut link.stream);
+            let _ = upload.poll(cx, channel, &mut exchange.body, &mut link.stream);
         }
-        let relayed = relay.poll(cx, stream, &mut link.stream, exchange);
+        let relayed = relay.poll(cx, channel, &mut link.stream, exchange);
         if relayed.is_ready() {
             return relayed;
         }
         let is_waiting = upload.is_done && may_watch(exchange) && !relay.waits_for_client && watches_client;
-        if is_waiting && client_gone(cx, stream, input, &mut watches_client) {
+        if is_waiting && channel.is_gone(cx, input, &mut watches_client) {
             return Poll::Ready(Err(RelayError::Client));
         }
         if before != (relay.sent, link.stream.bytes_in(), link.stream.bytes_out()) || deadline.at_ms().is_none() {
@@ -376,21 +376,6 @@ pub(crate) async fn relay(
 /// after them, and must stay in the socket until they are used.
 fn may_watch(exchange: &Exchange) -> bool {
     exchange.body.is_empty()
-}
-
-fn client_gone(cx: &mut Context<'_>, client: &mut Stream, input: &mut net::Buffer, watches: &mut bool) -> bool {
-    if input.spare().is_empty() {
-        *watches = false;
-        return false;
-    }
-    match client.poll_read(cx, input) {
-        Poll::Pending => false,
-        Poll::Ready(Ok(n)) if n > 0 => {
-            *watches = false;
-            false
-        }
-        Poll::Ready(_) => true,
-    }
 }
 
 /// A failed system call in the words that nginx's users look for in their logs.

@@ -1,12 +1,10 @@
 //! A request's body before a server is picked: small ones are read whole, so that they can be sent again.
 
-use std::task::ready;
-
 use net::buffer::BLOCK;
 use route::ProxyRule;
 use wire::{Body, Framing};
 
-use crate::connection::{Connection, has_no_body};
+use crate::downstream::{Downstream, has_no_body};
 use crate::exchange::Exchange;
 use crate::request::Routed;
 use crate::upstream::head;
@@ -22,7 +20,7 @@ pub(crate) enum Unready {
 
 /// Reads what there is room for of the body and writes the request as it goes to the upstream.
 pub(crate) async fn prepare(
-    connection: &mut Connection,
+    connection: &mut Downstream,
     exchange: &mut Exchange,
     routed: &mut Routed<'_>,
     rule: &ProxyRule,
@@ -46,7 +44,7 @@ pub(crate) async fn prepare(
 }
 
 /// Content of the body that lies behind the head.
-fn content_here(connection: &Connection, exchange: &Exchange) -> u64 {
+fn content_here(connection: &Downstream, exchange: &Exchange) -> u64 {
     let here = &connection.input.data()[connection.head_length..][..connection.body_length];
     let mut body = Body::new(exchange.request.framing);
     let (mut at, mut length) = (0, 0);
@@ -61,34 +59,28 @@ fn content_here(connection: &Connection, exchange: &Exchange) -> u64 {
 }
 
 /// Tells a client that waits for it to go on (RFC 9110 10.1.1).
-async fn invite(connection: &mut Connection, routed: &Routed<'_>) -> Result<(), Unready> {
-    let Connection { stream, deadline, .. } = connection;
+async fn invite(connection: &mut Downstream, routed: &Routed<'_>) -> Result<(), Unready> {
+    let Downstream { channel, deadline, .. } = connection;
     deadline.set(routed.settings.send_timeout_ms);
-    let mut line = &b"HTTP/1.1 100 Continue\r\n\r\n"[..];
-    let sent = deadline.limit(|cx| {
-        while !line.is_empty() {
-            let n = ready!(stream.poll_write(cx, line))?;
-            line = &line[n..];
-        }
-        stream.poll_flush(cx)
-    });
+    let mut written = 0;
+    let sent = deadline.limit(|cx| channel.poll_continue(cx, &mut written));
     sent.await.map_err(|_| Unready::Gone)
 }
 
 /// Reads the body for as long as it fits behind its head.
-async fn gather(connection: &mut Connection, exchange: &Exchange, routed: &mut Routed<'_>) -> Result<(), Unready> {
+async fn gather(connection: &mut Downstream, exchange: &Exchange, routed: &mut Routed<'_>) -> Result<(), Unready> {
     if has_no_body(&exchange.request) || !fits(connection, exchange) {
         return Ok(());
     }
     let mut body = Body::new(exchange.request.framing);
     connection.body_length = 0;
     while connection.input.len() < BLOCK {
-        let Connection { stream, deadline, input, .. } = connection;
+        let Downstream { channel, deadline, input, .. } = connection;
         if input.reserve(BLOCK - input.len()).is_none() {
             return Ok(());
         }
         deadline.set(routed.settings.client_body_timeout_ms);
-        match deadline.limit(|cx| stream.poll_read(cx, input)).await {
+        match deadline.limit(|cx| channel.poll_read(cx, input)).await {
             Ok(0) => return Err(Unready::Gone),
             Ok(_) => {}
             Err(error) if error.kind() == std::io::ErrorKind::TimedOut => return Err(Unready::Status(408)),
@@ -102,7 +94,7 @@ async fn gather(connection: &mut Connection, exchange: &Exchange, routed: &mut R
     Ok(())
 }
 
-fn fits(connection: &Connection, exchange: &Exchange) -> bool {
+fn fits(connection: &Downstream, exchange: &Exchange) -> bool {
     match exchange.request.framing {
         Framing::Length(length) => length <= (BLOCK.saturating_sub(connection.head_length)) as u64,
         _ => connection.input.len() < BLOCK,

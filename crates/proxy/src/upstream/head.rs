@@ -4,7 +4,7 @@ use route::{ProxyRule, split_target};
 use wire::{Body, Field, Framing, encode};
 
 use crate::answer::has_control;
-use crate::connection::Connection;
+use crate::downstream::Downstream;
 use crate::exchange::Exchange;
 use crate::request::Routed;
 use crate::upstream::upload::append_piece;
@@ -29,7 +29,7 @@ impl Unfit {
 
 /// Writes the request into `exchange.to_upstream`; `body` has then read what was here of the body.
 pub(crate) fn build(
-    connection: &Connection,
+    connection: &Downstream,
     exchange: &mut Exchange,
     routed: &Routed<'_>,
     rule: &ProxyRule,
@@ -43,7 +43,7 @@ pub(crate) fn build(
 }
 
 fn request_line(
-    connection: &Connection,
+    connection: &Downstream,
     exchange: &mut Exchange,
     routed: &Routed<'_>,
     rule: &ProxyRule,
@@ -69,7 +69,7 @@ fn request_line(
 }
 
 fn set_fields(
-    connection: &Connection,
+    connection: &Downstream,
     exchange: &mut Exchange,
     routed: &Routed<'_>,
     rule: &ProxyRule,
@@ -93,7 +93,7 @@ fn set_fields(
     Ok(())
 }
 
-fn client_fields(connection: &Connection, exchange: &mut Exchange, routed: &Routed<'_>, rule: &ProxyRule) {
+fn client_fields(connection: &Downstream, exchange: &mut Exchange, routed: &Routed<'_>, rule: &ProxyRule) {
     let Exchange { request, to_upstream: out, .. } = exchange;
     let head = connection.head_bytes();
     for field in &request.fields {
@@ -108,7 +108,7 @@ fn passes(field: &Field, head: &[u8], routed: &Routed<'_>, rule: &ProxyRule) -> 
 }
 
 fn append_body(
-    connection: &Connection,
+    connection: &Downstream,
     exchange: &mut Exchange,
     routed: &Routed<'_>,
     rule: &ProxyRule,

@@ -12,7 +12,7 @@ use net::clock;
 use route::ProxyRule;
 
 use crate::answer;
-use crate::connection::{After, Connection};
+use crate::downstream::{After, Downstream};
 use crate::events::Event;
 use crate::exchange::Exchange;
 use crate::request::Routed;
@@ -43,7 +43,7 @@ enum Next<'a> {
 
 /// Sends the request to an upstream server and its answer to the client.
 pub(crate) async fn proxy(
-    connection: &mut Connection,
+    connection: &mut Downstream,
     exchange: &mut Exchange,
     routed: &mut Routed<'_>,
     rule: &ProxyRule,
@@ -67,7 +67,7 @@ pub(crate) async fn proxy(
 
 /// Tries servers until one answers; else the status to answer with.
 async fn attempts<'a>(
-    connection: &mut Connection,
+    connection: &mut Downstream,
     exchange: &mut Exchange,
     routed: &Routed<'_>,
     rule: &ProxyRule,
@@ -108,7 +108,7 @@ async fn attempts<'a>(
 }
 
 fn pick<'a>(
-    connection: &Connection,
+    connection: &Downstream,
     exchange: &mut Exchange,
     routed: &Routed<'_>,
     upstream: &'a Upstream,
@@ -137,7 +137,7 @@ fn refused_answer(exchange: &Exchange, retry: &RetryRule, answered: &Answered, u
 
 /// Asks the retry rule, and releases the server unless it is to be asked again or its answer is passed on (`Err`).
 fn judge<'a>(
-    connection: &Connection,
+    connection: &Downstream,
     exchange: &mut Exchange,
     routed: &Routed<'_>,
     retry: &RetryRule,
@@ -174,7 +174,7 @@ fn judge<'a>(
 }
 
 /// Tells of a server that went down or came back.
-fn report(connection: &Connection, upstream: &Upstream, transition: Option<Transition>, why: &str) {
+fn report(connection: &Downstream, upstream: &Upstream, transition: Option<Transition>, why: &str) {
     let (peer, event, why) = match transition {
         None => return,
         Some(Transition::Down { peer }) => (peer, "down", why),
@@ -201,7 +201,7 @@ fn closed_by_client(exchange: &mut Exchange) -> After {
     After::Drop
 }
 
-fn render_key(connection: &Connection, exchange: &mut Exchange, routed: &Routed<'_>, rule: &ProxyRule) {
+fn render_key(connection: &Downstream, exchange: &mut Exchange, routed: &Routed<'_>, rule: &ProxyRule) {
     let Exchange { request, path, key, maps, record, .. } = exchange;
     key.clear();
     if let Some(text) = &routed.site.snapshot.router.upstreams()[rule.upstream].key {
@@ -212,7 +212,7 @@ fn render_key(connection: &Connection, exchange: &mut Exchange, routed: &Routed<
 
 /// Passes the answer on.
 async fn pass_on(
-    connection: &mut Connection,
+    connection: &mut Downstream,
     exchange: &mut Exchange,
     routed: &mut Routed<'_>,
     rule: &ProxyRule,
@@ -252,7 +252,7 @@ fn keep(upstream: &Upstream, peer: usize, mut link: Link, exchange: &Exchange, n
 }
 
 fn finish(
-    connection: &Connection,
+    connection: &Downstream,
     exchange: &mut Exchange,
     routed: &Routed<'_>,
     held: Held<'_>,

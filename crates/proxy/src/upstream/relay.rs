@@ -7,7 +7,8 @@ use net::{Buffer, Stream};
 use wire::{Body, BodyError, Framing, Known, Version, encode};
 
 use crate::answer::{end_head, start_head};
-use crate::connection::Connection;
+use crate::channel::Channel;
+use crate::downstream::Downstream;
 use crate::exchange::Exchange;
 use crate::limits::COALESCE;
 use crate::request::Routed;
@@ -44,7 +45,7 @@ impl Relay {
     /// Writes the answer's head, and what is here of its body, to `exchange.to_client`. The answer's own head lies at
     /// the front of the upstream's bytes and is gone afterwards.
     pub(crate) fn start(
-        connection: &Connection,
+        connection: &Downstream,
         exchange: &mut Exchange,
         routed: &Routed<'_>,
         head_length: usize,
@@ -68,7 +69,7 @@ impl Relay {
     pub(crate) fn poll(
         &mut self,
         cx: &mut Context<'_>,
-        client: &mut Stream,
+        client: &mut Channel,
         upstream: &mut Stream,
         exchange: &mut Exchange,
     ) -> Poll<Result<(), RelayError>> {
@@ -102,7 +103,7 @@ impl Relay {
     fn poll_send(
         &mut self,
         cx: &mut Context<'_>,
-        client: &mut Stream,
+        client: &mut Channel,
         exchange: &mut Exchange,
     ) -> Poll<io::Result<()>> {
         while self.written < exchange.to_client.len() {
@@ -157,7 +158,7 @@ struct Shape {
     keep_alive: bool,
 }
 
-fn build_head(connection: &Connection, exchange: &mut Exchange, routed: &Routed<'_>, shape: Shape) {
+fn build_head(connection: &Downstream, exchange: &mut Exchange, routed: &Routed<'_>, shape: Shape) {
     let Shape { is_head, is_chunked, keep_alive } = shape;
     let Exchange { response, to_client: out, from_upstream, record, .. } = exchange;
     record.status = response.status;

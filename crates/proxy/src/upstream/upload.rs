@@ -6,6 +6,8 @@ use std::task::{Context, Poll, ready};
 use net::{Buffer, Stream};
 use wire::{Body, encode};
 
+use crate::channel::Channel;
+
 /// A body on its way. Memory is bounded: no more is read from the client than the upstream has taken.
 #[derive(Debug)]
 pub(crate) struct Upload {
@@ -58,7 +60,7 @@ impl Upload {
     pub(crate) fn poll(
         &mut self,
         cx: &mut Context<'_>,
-        client: &mut Stream,
+        client: &mut Channel,
         buffer: &mut Buffer,
         upstream: &mut Stream,
     ) -> Poll<Result<(), UploadError>> {

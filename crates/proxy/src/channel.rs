@@ -1,0 +1,81 @@
+//! The way to and from a client for one request: an HTTP/1.1 connection.
+//!
+//! Who serves a request reads its body, sends the answer and watches for the client's going away through this, and
+//! asks for the protocol only where the answer's shape depends on it. It is an enum, not a trait object: HTTP/1.1 must
+//! pay nothing for the other ways there are.
+
+use std::io;
+use std::task::{Context, Poll, ready};
+
+use net::{Buffer, Stream};
+
+/// The way to and from a client.
+#[derive(Debug)]
+pub(crate) enum Channel {
+    /// A connection that carries one request after the other.
+    Http1(Stream),
+}
+
+impl Channel {
+    /// Reads on in the request's body; 0 is the end of what the client sends.
+    pub(crate) fn poll_read(&mut self, cx: &mut Context<'_>, into: &mut Buffer) -> Poll<io::Result<usize>> {
+        match self {
+            Self::Http1(stream) => stream.poll_read(cx, into),
+        }
+    }
+
+    /// Takes some of an answer's bytes. They may still be here: [`Channel::poll_flush`] sees them off.
+    pub(crate) fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        match self {
+            Self::Http1(stream) => stream.poll_write(cx, bytes),
+        }
+    }
+
+    /// Sees off what was written.
+    pub(crate) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::Http1(stream) => stream.poll_flush(cx),
+        }
+    }
+
+    /// Tells a client that waits for it to send the body (RFC 9110 10.1.1); `written` is where the last call left it.
+    pub(crate) fn poll_continue(&mut self, cx: &mut Context<'_>, written: &mut usize) -> Poll<io::Result<()>> {
+        const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
+        match self {
+            Self::Http1(stream) => {
+                while *written < CONTINUE.len() {
+                    *written += ready!(stream.poll_write(cx, &CONTINUE[*written..]))?;
+                }
+                stream.poll_flush(cx)
+            }
+        }
+    }
+
+    /// Whether the client went away, as far as can be seen without waiting. `watches` becomes false when there is
+    /// nothing more to be seen: bytes of a next request came, which are kept in `input`.
+    pub(crate) fn is_gone(&mut self, cx: &mut Context<'_>, input: &mut Buffer, watches: &mut bool) -> bool {
+        match self {
+            Self::Http1(stream) => {
+                if input.spare().is_empty() {
+                    *watches = false;
+                    return false;
+                }
+                match stream.poll_read(cx, input) {
+                    Poll::Pending => false,
+                    Poll::Ready(Ok(n)) if n > 0 => {
+                        *watches = false;
+                        false
+                    }
+                    Poll::Ready(_) => true,
+                }
+            }
+        }
+    }
+
+    /// Says that nothing more will be sent on the connection.
+    pub(crate) async fn shutdown(&mut self) -> io::Result<()> {
+        match self {
+            Self::Http1(stream) => stream.shutdown().await,
+        }
+    }
+}

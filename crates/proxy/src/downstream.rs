@@ -1,0 +1,152 @@
+//! The client's side of one request: what came of it, and the way back to whoever sent it.
+//!
+//! An HTTP/1.1 connection has one for all of its requests, one after the other. What belongs to the protocol is behind
+//! [`Channel`]: nothing here knows how a message looks on the wire.
+
+use std::rc::Rc;
+
+use conf::tree::LogLevel;
+use net::{Buffer, Deadline};
+use route::ProxyRule;
+use wire::{Body, BodyError, Framing, RequestHead};
+
+use crate::channel::Channel;
+use crate::client::Client;
+use crate::exchange::Exchange;
+use crate::facts::{Record, RequestFacts};
+use crate::log::{Failed, combined, error_line};
+use crate::request::Routed;
+use crate::thread::Thread;
+
+/// The client's side of a request.
+pub(crate) struct Downstream {
+    pub(crate) thread: Rc<Thread>,
+    pub(crate) channel: Channel,
+    /// What came from the client: a request's head stays at the front until its answer is given.
+    pub(crate) input: Buffer,
+    pub(crate) deadline: Deadline,
+    pub(crate) client: Client,
+    /// Length of the head at the front of the input.
+    pub(crate) head_length: usize,
+    /// How much of the input behind the head belongs to the request's body.
+    pub(crate) body_length: usize,
+    /// How long the connection may be idle after the request last served.
+    pub(crate) keep_alive_ms: u64,
+}
+
+/// What becomes of the connection after a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum After {
+    /// The next request may come.
+    KeepAlive,
+    /// The answer is out; the client is given time to read it before the connection goes.
+    Linger,
+    /// The connection goes at once.
+    Drop,
+}
+
+impl Downstream {
+    pub(crate) fn new(thread: Rc<Thread>, channel: Channel, client: Client) -> Self {
+        Self {
+            thread,
+            channel,
+            input: Buffer::new(),
+            deadline: Deadline::new(),
+            client,
+            head_length: 0,
+            body_length: 0,
+            keep_alive_ms: 0,
+        }
+    }
+
+    /// Facts for variables.
+    pub(crate) fn facts<'a>(
+        &'a self,
+        request: &'a RequestHead,
+        routed: &'a Routed<'a>,
+        path: &'a [u8],
+        record: &'a Record,
+        rule: Option<&'a ProxyRule>,
+    ) -> RequestFacts<'a> {
+        RequestFacts {
+            client: &self.client,
+            dates: &self.thread.dates,
+            random: &self.thread.random,
+            request,
+            head: self.head_bytes(),
+            path,
+            routed,
+            rule,
+            record,
+        }
+    }
+
+    /// The bytes of the request's head.
+    pub(crate) fn head_bytes(&self) -> &[u8] {
+        &self.input.data()[..self.head_length]
+    }
+
+    /// Reads on in the body behind the head, as far as it is here; whether that is to its end. `body` is where the last
+    /// call left it.
+    pub(crate) fn scan_body(&mut self, body: &mut Body) -> Result<bool, BodyError> {
+        while !body.ended() {
+            let piece = body.next(&self.input.data()[self.head_length + self.body_length..])?;
+            if piece.consumed == 0 {
+                return Ok(false);
+            }
+            self.body_length += piece.consumed;
+        }
+        Ok(true)
+    }
+
+    /// Whether the connection may go on after this request.
+    pub(crate) fn may_keep_alive(&self, exchange: &Exchange, routed: &Routed<'_>) -> bool {
+        exchange.request.keep_alive
+            && routed.body_is_here
+            && routed.settings.keepalive_timeout_ms > 0
+            && self.client.requests < routed.settings.keepalive_requests
+            && !self.thread.is_draining.get()
+    }
+
+    /// Writes the request's line to the access logs.
+    pub(crate) fn log_access(&mut self, exchange: &mut Exchange, routed: &Routed<'_>) {
+        for path in &routed.settings.access_log {
+            let Some(log) = routed.site.snapshot.access_log(path) else { continue };
+            let Exchange { request, path, record, key, .. } = exchange;
+            let facts = self.facts(request, routed, path, record, None);
+            let mut logs = self.thread.logs.borrow_mut();
+            combined(&facts, logs.lines(log), key);
+            logs.written(log);
+        }
+    }
+
+    /// Writes a failure to the error log.
+    pub(crate) fn log_failure(&self, exchange: &Exchange, routed: &Routed<'_>, what: &str, upstream: Option<&str>) {
+        let target = &routed.settings.error_log;
+        let level = LogLevel::Error;
+        if level > target.level {
+            return;
+        }
+        let facts = self.facts(&exchange.request, routed, &exchange.path, &exchange.record, None);
+        let failed = Failed {
+            level,
+            what,
+            connection: self.client.number,
+            client: self.client.remote_text(),
+            server: &routed.server.name,
+            request: facts.request_line(),
+            upstream,
+            upstream_target: exchange.to_upstream.split(|byte| *byte == b' ').nth(1).unwrap_or_default(),
+            host: exchange.request.host.map_or(b"", |host| host.of(self.head_bytes())),
+        };
+        let log = routed.site.snapshot.error_log(&target.to);
+        let mut logs = self.thread.logs.borrow_mut();
+        error_line(self.thread.dates.borrow_mut().error(), &failed, logs.lines(log));
+        logs.written(log);
+    }
+}
+
+/// Whether a request has no body at all.
+pub(crate) fn has_no_body(request: &RequestHead) -> bool {
+    matches!(request.framing, Framing::None | Framing::Length(0))
+}
