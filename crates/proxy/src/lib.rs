@@ -15,6 +15,7 @@ mod downstream;
 mod events;
 mod exchange;
 mod facts;
+mod hops;
 mod limits;
 mod log;
 mod random;

@@ -10,7 +10,7 @@ use wire::NameKind;
 use crate::downstream::{After, Downstream};
 use crate::exchange::Exchange;
 use crate::site::Site;
-use crate::{answer, upstream};
+use crate::{answer, hops, upstream};
 
 /// Where a request belongs.
 pub(crate) struct Routed<'a> {
@@ -81,6 +81,9 @@ async fn route<'a>(connection: &mut Downstream, exchange: &mut Exchange, routed:
     match &location.handler {
         Handler::NotFound => answer::page(connection, exchange, routed, 404).await,
         Handler::Return(returns) => answer::returned(connection, exchange, routed, returns).await,
+        Handler::Proxy(_) if hops::are_used_up(&exchange.request, connection.head_bytes()) => {
+            answer::page(connection, exchange, routed, 204).await
+        }
         Handler::Proxy(rule) => upstream::proxy(connection, exchange, routed, rule).await,
     }
 }

@@ -6,6 +6,7 @@ use wire::{Body, Field, Framing, encode};
 use crate::answer::has_control;
 use crate::downstream::Downstream;
 use crate::exchange::Exchange;
+use crate::hops;
 use crate::request::Routed;
 use crate::upstream::upload::append_piece;
 
@@ -97,8 +98,12 @@ fn client_fields(connection: &Downstream, exchange: &mut Exchange, routed: &Rout
     let Exchange { request, to_upstream: out, .. } = exchange;
     let head = connection.head_bytes();
     for field in &request.fields {
-        if passes(field, head, routed, rule) {
-            encode::copied_field(out, head, field);
+        if !passes(field, head, routed, rule) {
+            continue;
+        }
+        match hops::left(request, head, field) {
+            None => encode::copied_field(out, head, field),
+            Some(left) => encode::field(out, field.name.of(head), left.to_string().as_bytes()),
         }
     }
 }
