@@ -8,7 +8,6 @@ mod failures;
 mod fields;
 mod keep_alive;
 mod messages;
-mod refusals;
 mod retries;
 mod start;
 mod tls;

@@ -10,3 +10,4 @@ mod nginx_picks;
 mod stand_in;
 mod support;
 mod tidy;
+mod wire;

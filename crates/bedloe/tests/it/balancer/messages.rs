@@ -85,24 +85,6 @@ fn http_1_0_clients() {
 }
 
 #[test]
-fn chunks_reach_an_http_1_0_client_as_plain_content() {
-    let upstream = Scripted::answering(
-        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2;x\r\nde\r\n0\r\nT: 1\r\n\r\n",
-    );
-    let balancer = Balancer::before(&[upstream.address()]);
-    let answer = balancer.ask("GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
-    assert_eq!(answer, "HTTP/1.1 200 OK\r\nServer: bedloe\r\nConnection: close\r\n\r\nabcde");
-}
-
-#[test]
-fn connection_close_is_kept_to() {
-    let upstream = Scripted::named("hi");
-    let balancer = Balancer::before(&[upstream.address()]);
-    let answer = balancer.ask(format!("GET / HTTP/1.1\r\nHost: a\r\nConnection: x, Close\r\n\r\n{GET}"));
-    assert_eq!(answer.matches("HTTP/1.1 200").count(), 1, "{answer}");
-}
-
-#[test]
 fn keepalive_requests_and_timeout() {
     let upstream = Scripted::named("hi");
     let http = proxying(&[upstream.address()], "", "keepalive_requests 3; keepalive_timeout 60s 40s;");
@@ -154,70 +136,4 @@ fn a_get_sent_on_as_head_leaves_the_connection_whole() {
         assert_eq!((reply.status(), reply.body.as_str()), (200, ""));
     }
     assert_eq!(upstream.all(), "HEAD / HTTP/1.1\r\nHost: app\r\n\r\n".repeat(2));
-}
-
-#[test]
-fn answers_without_a_body() {
-    let upstream = Scripted::start(|link, _| {
-        loop {
-            let is_first = link.head()?.starts_with("GET /1");
-            let start = if is_first { "204 No Content\r\n" } else { "304 Not Modified\r\nETag: \"1\"\r\n" };
-            link.send(format!("HTTP/1.1 {start}Content-Length: 9\r\n\r\n"))?;
-        }
-    });
-    let balancer = Balancer::before(&[upstream.address()]);
-    let mut client = balancer.connect();
-    client.send("GET /1 HTTP/1.1\r\nHost: a\r\n\r\nGET /2 HTTP/1.1\r\nHost: a\r\n\r\n");
-    assert_eq!(client.head(), "HTTP/1.1 204 No Content\r\nServer: bedloe\r\nConnection: keep-alive\r\n\r\n");
-    let not_modified = "HTTP/1.1 304 Not Modified\r\nServer: bedloe\r\nETag: \"1\"\r\nContent-Length: 9\r\n";
-    assert_eq!(client.head(), format!("{not_modified}Connection: keep-alive\r\n\r\n"));
-}
-
-#[test]
-fn a_client_that_expects_to_be_told_to_go_on_is_told() {
-    let upstream = Scripted::start(|link, _| {
-        link.until("hello")?;
-        link.send(ok("hi"))
-    });
-    let balancer = Balancer::before(&[upstream.address()]);
-    let mut client = balancer.connect();
-    client.send("POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-Continue\r\nContent-Length: 5\r\n\r\n");
-    assert_eq!(client.head(), "HTTP/1.1 100 Continue\r\n\r\n");
-    client.send("hello");
-    assert_eq!(client.reply().body, "hi");
-    assert_eq!(upstream.all(), "POST / HTTP/1.1\r\nHost: app\r\nContent-Length: 5\r\n\r\nhello");
-}
-
-#[test]
-fn a_client_that_is_refused_is_not_told_to_go_on() {
-    let upstream = Scripted::named("hi");
-    let balancer = Balancer::before_with(&[upstream.address()], "", "client_max_body_size 4;");
-    let answer = balancer.ask("POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n");
-    assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
-    assert_eq!(upstream.all(), "");
-}
-
-#[test]
-fn interim_answers_are_skipped() {
-    let upstream = Scripted::answering(format!(
-        "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n{}",
-        ok("hi")
-    ));
-    let balancer = Balancer::before(&[upstream.address()]);
-    let answer = balancer.ask("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
-    assert_eq!(answer, "HTTP/1.1 200 OK\r\nServer: bedloe\r\nContent-Length: 2\r\nConnection: close\r\n\r\nhi");
-}
-
-#[test]
-fn targets_in_absolute_form_and_the_asterisk() {
-    let upstream = Scripted::named("hi");
-    let balancer = Balancer::before_with(&[upstream.address()], "", "proxy_set_header Host $http_host;");
-    let mut client = balancer.connect();
-    client.send("GET http://b.example/x?y HTTP/1.1\r\nHost: a\r\n\r\n");
-    assert_eq!(client.reply().status(), 200);
-    client.send("\r\nOPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n");
-    assert_eq!(client.reply().status(), 200);
-    let seen = upstream.all();
-    assert!(seen.starts_with("GET /x?y HTTP/1.1\r\n"), "{seen}");
-    assert!(seen.contains("OPTIONS * HTTP/1.1\r\n"), "{seen}");
 }
