@@ -46,6 +46,23 @@ impl Group {
         Self { peers, method, primaries, backups, total_weight, ring, tries }
     }
 
+    /// The same for a group that takes the place of another one: what is known of a server's health stays, where
+    /// `known` tells which of the other group's servers it is.
+    pub fn after(
+        peers: Vec<PeerSettings>,
+        method: Method,
+        previous: &Self,
+        known: impl Fn(usize) -> Option<usize>,
+    ) -> Self {
+        let mut group = Self::new(peers, method);
+        for (index, peer) in group.peers.iter_mut().enumerate() {
+            if let Some(other) = known(index).and_then(|other| previous.peers.get(other)) {
+                peer.share_health(other);
+            }
+        }
+        group
+    }
+
     /// The servers, in the order given to [`Group::new`].
     pub fn peers(&self) -> &[Peer] {
         &self.peers

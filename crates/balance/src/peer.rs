@@ -2,6 +2,7 @@
 //!
 //! Health is passive: failures counted within `fail_timeout`. Active checks, slow start and draining are not here.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 
 /// What the configuration says of a server.
@@ -66,6 +67,13 @@ pub struct Peer {
     settings: PeerSettings,
     /// The only server of its group: there is nowhere else to go, so failures do not count.
     single: bool,
+    health: Arc<Health>,
+}
+
+/// What answers have shown of a server. It outlives a change of the server's settings: a reload must not forget that a
+/// server is down, nor what it is working on.
+#[derive(Debug, Default)]
+struct Health {
     fails: AtomicU32,
     /// When it last failed.
     accessed_ms: AtomicU64,
@@ -93,30 +101,27 @@ impl Peer {
 
     /// When its state last changed; 0 when it never did.
     pub fn since_ms(&self) -> u64 {
-        self.since_ms.load(Relaxed)
+        self.health.since_ms.load(Relaxed)
     }
 
     /// Failures counted and not forgiven yet.
     pub fn fails(&self) -> u32 {
-        self.fails.load(Relaxed)
+        self.health.fails.load(Relaxed)
     }
 
     /// Requests in flight, counted only for a server with `max_conns`: the others need no shared counter.
     pub fn in_flight(&self) -> u32 {
-        self.in_flight.load(Relaxed)
+        self.health.in_flight.load(Relaxed)
     }
 
     pub(crate) fn new(mut settings: PeerSettings, single: bool) -> Self {
         settings.weight = settings.weight.max(1);
-        Self {
-            settings,
-            single,
-            fails: AtomicU32::new(0),
-            accessed_ms: AtomicU64::new(0),
-            checked_ms: AtomicU64::new(0),
-            in_flight: AtomicU32::new(0),
-            since_ms: AtomicU64::new(0),
-        }
+        Self { settings, single, health: Arc::default() }
+    }
+
+    /// From now on it is known to be what `other` is: the same server, under other settings.
+    pub(crate) fn share_health(&mut self, other: &Self) {
+        self.health = Arc::clone(&other.health);
     }
 
     /// Whether a request may go to it now.
@@ -133,7 +138,7 @@ impl Peer {
     pub(crate) fn release(&self, peer: usize, outcome: Outcome, now_ms: u64) -> Option<Transition> {
         if self.settings.max_conns > 0 {
             // Saturating: a release too many must not turn into four thousand million requests in flight.
-            let _ = self.in_flight.fetch_update(Relaxed, Relaxed, |n| n.checked_sub(1));
+            let _ = self.health.in_flight.fetch_update(Relaxed, Relaxed, |n| n.checked_sub(1));
         }
         match outcome {
             _ if self.single => None,
@@ -145,61 +150,63 @@ impl Peer {
 
     fn has_failed(&self) -> bool {
         let max_fails = self.settings.max_fails;
-        max_fails > 0 && self.fails.load(Relaxed) >= max_fails
+        max_fails > 0 && self.health.fails.load(Relaxed) >= max_fails
     }
 
     fn is_due(&self, now_ms: u64) -> bool {
-        now_ms.saturating_sub(self.checked_ms.load(Relaxed)) > self.settings.fail_timeout_ms
+        now_ms.saturating_sub(self.health.checked_ms.load(Relaxed)) > self.settings.fail_timeout_ms
     }
 
     fn is_full(&self) -> bool {
         let max_conns = self.settings.max_conns;
-        max_conns > 0 && self.in_flight.load(Relaxed) >= max_conns
+        max_conns > 0 && self.health.in_flight.load(Relaxed) >= max_conns
     }
 
     /// Notes the time of a try that comes more than `fail_timeout` after the last: its success forgives the failures.
     /// Of an unavailable server one thread alone gets the probe.
     fn claim_probe(&self, now_ms: u64) -> bool {
-        let checked = self.checked_ms.load(Relaxed);
+        let checked = self.health.checked_ms.load(Relaxed);
         if now_ms.saturating_sub(checked) <= self.settings.fail_timeout_ms {
             return !self.has_failed();
         }
         if !self.has_failed() {
-            self.checked_ms.store(now_ms, Relaxed);
+            self.health.checked_ms.store(now_ms, Relaxed);
             return true;
         }
-        self.checked_ms.compare_exchange(checked, now_ms, Relaxed, Relaxed).is_ok()
+        self.health.checked_ms.compare_exchange(checked, now_ms, Relaxed, Relaxed).is_ok()
     }
 
     fn claim_place(&self) -> bool {
         let max_conns = self.settings.max_conns;
         let place = |n| if n < max_conns { Some(n + 1) } else { None };
-        max_conns == 0 || self.in_flight.fetch_update(Relaxed, Relaxed, place).is_ok()
+        max_conns == 0 || self.health.in_flight.fetch_update(Relaxed, Relaxed, place).is_ok()
     }
 
     /// True when this failure made it unavailable.
     fn fail(&self, now_ms: u64) -> bool {
         // Not load and store: of several threads that see a failure at once, exactly one reports the change.
         let more = |n: u32| Some(n.saturating_add(1));
-        let before = self.fails.fetch_update(Relaxed, Relaxed, more).unwrap_or(u32::MAX);
-        self.accessed_ms.store(now_ms, Relaxed);
-        self.checked_ms.store(now_ms, Relaxed);
+        let before = self.health.fails.fetch_update(Relaxed, Relaxed, more).unwrap_or(u32::MAX);
+        self.health.accessed_ms.store(now_ms, Relaxed);
+        self.health.checked_ms.store(now_ms, Relaxed);
         let crossed = self.settings.max_fails > 0 && before.saturating_add(1) == self.settings.max_fails;
         if crossed {
-            self.since_ms.store(now_ms, Relaxed);
+            self.health.since_ms.store(now_ms, Relaxed);
         }
         crossed
     }
 
     /// True when this success made it available again.
     fn succeed(&self, now_ms: u64) -> bool {
-        if self.fails.load(Relaxed) == 0 || self.accessed_ms.load(Relaxed) >= self.checked_ms.load(Relaxed) {
+        if self.health.fails.load(Relaxed) == 0
+            || self.health.accessed_ms.load(Relaxed) >= self.health.checked_ms.load(Relaxed)
+        {
             return false;
         }
-        let before = self.fails.swap(0, Relaxed);
+        let before = self.health.fails.swap(0, Relaxed);
         let recovered = self.settings.max_fails > 0 && before >= self.settings.max_fails;
         if recovered {
-            self.since_ms.store(now_ms, Relaxed);
+            self.health.since_ms.store(now_ms, Relaxed);
         }
         recovered
     }

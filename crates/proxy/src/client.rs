@@ -1,7 +1,10 @@
 //! What is known of a client's connection for as long as it lasts.
 
 use std::io::Write;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
+use std::rc::Rc;
+
+use crate::site::Site;
 
 /// The longest text of an address: IPv6 with an embedded IPv4 address.
 const ADDRESS_TEXT: usize = 45;
@@ -14,43 +17,69 @@ pub(crate) struct Client {
     pub(crate) remote: SocketAddr,
     /// The address the client connected to.
     pub(crate) local: SocketAddr,
-    /// Index of the listener it belongs to.
+    /// The configuration that serves it.
+    pub(crate) site: Rc<Site>,
+    /// Index of the listener it belongs to, in that configuration.
     pub(crate) listener: usize,
+    /// Its listener is in no newer configuration: the next answer is its last.
+    pub(crate) is_leaving: bool,
     pub(crate) is_tls: bool,
     /// It came without TLS on a port for TLS.
     pub(crate) lacks_tls: bool,
     pub(crate) tls_protocol: Option<&'static str>,
     /// Requests made so far, `$connection_requests`.
     pub(crate) requests: u64,
-    remote_text: [u8; ADDRESS_TEXT],
-    remote_length: u8,
+    remote_text: AddressText,
+}
+
+/// An address as text.
+#[derive(Debug, Clone)]
+struct AddressText {
+    bytes: [u8; ADDRESS_TEXT],
+    length: u8,
 }
 
 impl Client {
-    pub(crate) fn new(number: u64, remote: SocketAddr, local: SocketAddr, listener: usize, is_tls: bool) -> Self {
-        let mut remote_text = [0; ADDRESS_TEXT];
-        let mut room = &mut remote_text[..];
-        // An address always fits.
-        let _ = write!(room, "{}", remote.ip());
-        let left = room.len();
-        let remote_length = u8::try_from(ADDRESS_TEXT - left).unwrap_or(0);
+    pub(crate) fn new(
+        number: u64,
+        remote: SocketAddr,
+        local: SocketAddr,
+        (site, listener): (Rc<Site>, usize),
+        is_tls: bool,
+    ) -> Self {
         Self {
             number,
             remote,
             local,
+            site,
             listener,
+            is_leaving: false,
             is_tls,
             lacks_tls: false,
             tls_protocol: None,
             requests: 0,
-            remote_text,
-            remote_length,
+            remote_text: AddressText::new(remote.ip()),
+        }
+    }
+
+    /// Goes over to the configuration that the thread serves now, if that has the client's listener. Called when a
+    /// request begins: one that is under way ends as it began.
+    pub(crate) fn follow(&mut self, current: &Rc<Site>) {
+        if Rc::ptr_eq(&self.site, current) {
+            return;
+        }
+        match current.listener_like(&self.site, self.listener) {
+            Some(listener) => {
+                self.site = Rc::clone(current);
+                self.listener = listener;
+            }
+            None => self.is_leaving = true,
         }
     }
 
     /// `$remote_addr`.
     pub(crate) fn remote_text(&self) -> &[u8] {
-        &self.remote_text[..usize::from(self.remote_length)]
+        &self.remote_text.bytes[..usize::from(self.remote_text.length)]
     }
 
     /// `$scheme`.
@@ -59,16 +88,26 @@ impl Client {
     }
 }
 
+impl AddressText {
+    fn new(address: IpAddr) -> Self {
+        let mut bytes = [0; ADDRESS_TEXT];
+        let mut room = &mut bytes[..];
+        // An address always fits.
+        let _ = write!(room, "{address}");
+        let left = room.len();
+        Self { bytes, length: u8::try_from(ADDRESS_TEXT - left).unwrap_or(0) }
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::Client;
+    use super::AddressText;
 
     #[test]
     fn addresses_have_their_text() {
-        let local = "127.0.0.1:80".parse().unwrap();
         for text in ["10.0.0.1", "::1", "2001:db8:1111:2222:3333:4444:5555:6666"] {
-            let remote = std::net::SocketAddr::new(text.parse().unwrap(), 1);
-            assert_eq!(Client::new(1, remote, local, 0, false).remote_text(), text.as_bytes());
+            let AddressText { bytes, length } = AddressText::new(text.parse().unwrap());
+            assert_eq!(&bytes[..usize::from(length)], text.as_bytes());
         }
     }
 }

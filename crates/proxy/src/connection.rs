@@ -19,7 +19,6 @@ use crate::downstream::{After, Downstream};
 use crate::exchange::Exchange;
 use crate::limits::{LINGER_BYTES, LINGER_MS};
 use crate::request::{self, Routed};
-use crate::site::Site;
 use crate::thread::Thread;
 
 /// A client's connection: what it carries is known after the handshake.
@@ -78,7 +77,7 @@ impl Connection {
     }
 
     fn first_wait_ms(&self) -> u64 {
-        first_server_timeout_ms(&self.down.thread.site.borrow(), self.down.client.listener)
+        first_server_timeout_ms(&self.down.client)
     }
 
     /// Waits while the connection is idle; false when it ends. It owns no memory meanwhile.
@@ -123,8 +122,8 @@ impl Connection {
     /// Reads until a whole head is at the front of the input.
     async fn head(&mut self, exchange: &mut Exchange) -> Head {
         let limits = Limits::default();
-        let Downstream { channel, input, deadline, thread, client, .. } = &mut self.down;
-        deadline.set(first_server_timeout_ms(&thread.site.borrow(), client.listener));
+        let Downstream { channel, input, deadline, client, .. } = &mut self.down;
+        deadline.set(first_server_timeout_ms(client));
         loop {
             match exchange.request.parse(input.data(), &limits) {
                 Ok(Some(length)) => {
@@ -147,7 +146,7 @@ impl Connection {
 
     /// Answers a request that is none, and has the connection closed.
     async fn refuse(&mut self, exchange: &mut Exchange, refusal: Refusal) -> After {
-        let site = Rc::clone(&self.down.thread.site.borrow());
+        let site = Rc::clone(&self.down.client.site);
         let router = &site.snapshot.router;
         let server = &router.servers()[router.listeners()[self.down.client.listener].default];
         let routed = Routed { site: &site, server, settings: &server.settings, body_is_here: false };
@@ -197,10 +196,10 @@ fn is_plain_http(error: &io::Error) -> bool {
     error.get_ref().is_some_and(|inner| inner.is::<net::tls::PlainHttp>())
 }
 
-/// `client_header_timeout` of a listener's default server: no name is known yet.
-fn first_server_timeout_ms(site: &Site, listener: usize) -> u64 {
-    let router = &site.snapshot.router;
-    router.servers()[router.listeners()[listener].default].client_header_timeout_ms
+/// `client_header_timeout` of the listener's default server: no name is known yet.
+fn first_server_timeout_ms(client: &Client) -> u64 {
+    let router = &client.site.snapshot.router;
+    router.servers()[router.listeners()[client.listener].default].client_header_timeout_ms
 }
 
 #[cfg(test)]

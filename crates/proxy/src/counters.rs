@@ -10,10 +10,14 @@ pub(crate) struct ThreadCounters {
     pub(crate) active: Cell,
     pub(crate) requests: Cell,
     pub(crate) log_lines_lost: Cell,
+    /// Number of the configuration that it serves.
+    pub(crate) generation: Cell,
 }
 
-/// One thread's counts of one upstream server.
+/// One thread's counts of one upstream server. They are allocated one by one, and must not share a cache line with
+/// those of another thread.
 #[derive(Debug, Default)]
+#[repr(align(64))]
 pub(crate) struct PeerCounters {
     /// Attempts made at it.
     pub(crate) requests: Cell,

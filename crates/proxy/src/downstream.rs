@@ -106,6 +106,7 @@ impl Downstream {
             && routed.settings.keepalive_timeout_ms > 0
             && self.client.requests < routed.settings.keepalive_requests
             && !self.thread.is_draining.get()
+            && !self.client.is_leaving
     }
 
     /// Writes the request's line to the access logs.

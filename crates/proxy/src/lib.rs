@@ -5,6 +5,7 @@
 //! through its `channel`. What is not here: reading configuration files, signals and processes, pages (all in
 //! `bedloe`), HTTP/2 and upgrades (to come).
 
+mod accept;
 mod answer;
 mod channel;
 mod client;

@@ -45,3 +45,7 @@ pub(crate) const LOG_BATCHES: usize = 1024;
 
 /// Events kept for readers that lag.
 pub(crate) const EVENTS_KEPT: usize = 4096;
+
+/// Logs that one process names over all the configurations it serves. Their numbers are not given again, for requests
+/// write to a log after a reload that no longer has it; a process that has seen more is replaced by a fresh one.
+pub(crate) const LOGS_MAX: usize = 1024;

@@ -34,7 +34,8 @@ impl Routed<'_> {
 
 /// Serves the request whose head is at the front of the connection's buffer.
 pub(crate) async fn serve(connection: &mut Downstream, exchange: &mut Exchange) -> After {
-    let site = Rc::clone(&connection.thread.site.borrow());
+    connection.client.follow(&connection.thread.site.borrow());
+    let site = Rc::clone(&connection.client.site);
     let host = exchange.request.host.map_or(&b""[..], |host| host.of(connection.head_bytes()));
     let server = site.snapshot.router.server(connection.client.listener, host);
     let mut routed = Routed { site: &site, server, settings: &server.settings, body_is_here: false };

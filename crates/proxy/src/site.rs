@@ -1,10 +1,11 @@
 //! One thread's view of a configuration: the shared snapshot, and what of it the thread has for itself.
 
 use std::cell::RefCell;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use balance::{Balancer, Outcome, Transition};
-use route::Maps;
+use route::{Maps, UpstreamRule};
 
 use crate::counters::PeerCounters;
 use crate::snapshot::{Snapshot, UpstreamSnapshot};
@@ -15,7 +16,7 @@ use crate::upstream::pool::Pool;
 pub(crate) struct Site {
     pub(crate) snapshot: Arc<Snapshot>,
     pub(crate) maps: Maps,
-    pub(crate) upstreams: Vec<Upstream>,
+    pub(crate) upstreams: Vec<Rc<Upstream>>,
 }
 
 /// An upstream as one thread uses it.
@@ -29,19 +30,48 @@ pub(crate) struct Upstream {
 
 impl Site {
     pub(crate) fn new(snapshot: Arc<Snapshot>, thread: usize) -> Self {
+        Self::after(snapshot, thread, &[])
+    }
+
+    /// The site of a new configuration. Upstreams that have not changed are the very same, with their turns and their
+    /// kept connections.
+    pub(crate) fn after(snapshot: Arc<Snapshot>, thread: usize, before: &[Rc<Upstream>]) -> Self {
         let maps = snapshot.router.maps().clone();
-        let upstreams = snapshot.upstreams.iter().zip(snapshot.router.upstreams()).map(|(shared, rule)| Upstream {
-            shared: Arc::clone(shared),
-            thread,
-            balancer: RefCell::new(Balancer::new(Arc::clone(&shared.group))),
-            pool: RefCell::new(Pool::new(rule)),
+        let upstreams = snapshot.upstreams.iter().zip(snapshot.router.upstreams()).map(|(shared, rule)| {
+            let same = before.iter().find(|old| Arc::ptr_eq(&old.shared, shared));
+            same.cloned().unwrap_or_else(|| Rc::new(Upstream::new(shared, rule, thread)))
         });
         let upstreams = upstreams.collect();
         Self { snapshot, maps, upstreams }
     }
+
+    /// Closes the kept connections of upstreams that the new site does not have.
+    pub(crate) fn retire(&self, new: &Self) {
+        for upstream in &self.upstreams {
+            if !new.upstreams.iter().any(|other| Rc::ptr_eq(other, upstream)) {
+                upstream.pool.borrow_mut().retire();
+            }
+        }
+    }
+
+    /// The listener that serves what a listener of another site did: the same address, TLS or not as it was.
+    pub(crate) fn listener_like(&self, other: &Self, listener: usize) -> Option<usize> {
+        let old = &other.snapshot.router.listeners()[listener];
+        let listeners = self.snapshot.router.listeners();
+        listeners.iter().position(|own| own.address == old.address && own.ssl == old.ssl)
+    }
 }
 
 impl Upstream {
+    fn new(shared: &Arc<UpstreamSnapshot>, rule: &UpstreamRule, thread: usize) -> Self {
+        Self {
+            shared: Arc::clone(shared),
+            thread,
+            balancer: RefCell::new(Balancer::new(Arc::clone(&shared.group))),
+            pool: RefCell::new(Pool::new(rule)),
+        }
+    }
+
     /// Picks a server for a request's next attempt.
     pub(crate) fn pick(&self, attempts: &mut balance::Attempts, key: &[u8], now_ms: u64) -> Option<Held<'_>> {
         let peer = self.balancer.borrow_mut().pick(attempts, key, now_ms)?;

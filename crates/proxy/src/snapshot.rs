@@ -1,4 +1,9 @@
 //! A configuration ready to serve: router, upstream groups, TLS, log targets. Immutable, shared by all threads.
+//!
+//! One that is built after another takes over what clients and servers would miss: health and counts of the servers
+//! that are in both, TLS sessions, the numbers of the logs.
+
+mod upstreams;
 
 use std::collections::HashMap;
 use std::io;
@@ -6,13 +11,14 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use balance::{Group, Method, PeerSettings, RetryRule, StatusSet};
+use balance::{RetryRule, StatusSet};
 use conf::tree::{self, LogTarget};
 use net::tls::{self, CertificateError, Identity, ServerOptions};
-use route::{ProxyRule, Router, UpstreamRule};
+use route::{ProxyRule, Router};
 use rustls::server::{ClientHello, ResolvesServerCert};
 
-use crate::counters::PeerCounters;
+use crate::limits::LOGS_MAX;
+pub(crate) use upstreams::{Reason, UpstreamSnapshot};
 
 /// A configuration ready to serve.
 #[derive(Debug)]
@@ -21,28 +27,11 @@ pub struct Snapshot {
     pub(crate) upstreams: Vec<Arc<UpstreamSnapshot>>,
     /// TLS of each listener that speaks it, by the listener's index.
     pub(crate) tls: Vec<Option<Arc<rustls::ServerConfig>>>,
-    /// All logs that locations name; their index is that of the writer's files.
+    /// All logs that locations name, and those of the snapshots before it: requests that began under one of these write
+    /// there to their end. The index is that of the writer's files.
     log_targets: Vec<LogTarget>,
     log_index: HashMap<LogTarget, usize>,
-}
-
-/// An upstream, shared by all threads.
-#[derive(Debug)]
-pub(crate) struct UpstreamSnapshot {
-    pub(crate) name: String,
-    pub(crate) group: Arc<Group>,
-    pub(crate) addresses: Vec<SocketAddr>,
-    /// By thread, then by server.
-    pub(crate) counters: Vec<Vec<PeerCounters>>,
-    /// Why a server last went down, for people.
-    pub(crate) reasons: std::sync::Mutex<HashMap<usize, Reason>>,
-}
-
-/// Why and when a server's state changed.
-#[derive(Debug, Clone)]
-pub(crate) struct Reason {
-    pub(crate) why: String,
-    pub(crate) unix_ms: u64,
+    main_log: usize,
 }
 
 /// Why a configuration cannot be served.
@@ -74,6 +63,9 @@ pub enum SnapshotError {
         /// What rustls said.
         error: rustls::Error,
     },
+    /// With those of the snapshots before it there are too many logs.
+    #[error("more than {LOGS_MAX} logs were named since this process started")]
+    Logs,
 }
 
 impl Snapshot {
@@ -83,19 +75,34 @@ impl Snapshot {
         threads: usize,
         read: &mut dyn FnMut(&Path) -> io::Result<Vec<u8>>,
     ) -> Result<Self, SnapshotError> {
+        Self::build_after(config, threads, read, None)
+    }
+
+    /// The same for one that takes the place of `previous`.
+    pub fn build_after(
+        config: &tree::Config,
+        threads: usize,
+        read: &mut dyn FnMut(&Path) -> io::Result<Vec<u8>>,
+        previous: Option<&Self>,
+    ) -> Result<Self, SnapshotError> {
         let router = Router::compile(config);
-        let upstreams = router.upstreams().iter().map(|rule| Arc::new(UpstreamSnapshot::new(rule, threads))).collect();
-        let tls = listeners_tls(&router, read)?;
-        let mut snapshot = Self { router, upstreams, tls, log_targets: Vec::new(), log_index: HashMap::new() };
-        snapshot.add_log(config.main.error_log.to.clone());
+        let before = previous.map_or(&[][..], |previous| &previous.upstreams);
+        let upstreams = router.upstreams().iter().map(|rule| UpstreamSnapshot::after(rule, threads, before)).collect();
+        let tls = listeners_tls(&router, previous, read)?;
+        let log_targets = previous.map(|previous| previous.log_targets.clone()).unwrap_or_default();
+        let log_index = previous.map(|previous| previous.log_index.clone()).unwrap_or_default();
+        let mut snapshot = Self { router, upstreams, tls, log_targets, log_index, main_log: 0 };
+        snapshot.main_log = snapshot.add_log(config.main.error_log.to.clone());
         for server in &config.http.servers {
             let locations = server.locations.iter().map(|location| &location.settings);
             for settings in locations.chain(std::iter::once(&server.settings)) {
                 snapshot.add_log(settings.error_log.to.clone());
-                settings.access_log.iter().for_each(|path| snapshot.add_log(LogTarget::File(path.clone())));
+                for path in &settings.access_log {
+                    snapshot.add_log(LogTarget::File(path.clone()));
+                }
             }
         }
-        Ok(snapshot)
+        if snapshot.log_targets.len() > LOGS_MAX { Err(SnapshotError::Logs) } else { Ok(snapshot) }
     }
 
     /// The addresses to listen on, with their backlogs; `None` for one that another one's socket serves.
@@ -104,9 +111,14 @@ impl Snapshot {
         listeners.map(|own| own.within.is_none().then_some((own.address, own.backlog))).collect()
     }
 
-    /// The logs to open, the main error log first.
+    /// The logs to open; those of the snapshots before it come first.
     pub fn log_targets(&self) -> &[LogTarget] {
         &self.log_targets
+    }
+
+    /// The main error log, as an index of [`Self::log_targets`].
+    pub fn main_log(&self) -> usize {
+        self.main_log
     }
 
     /// The writer's index of an access log.
@@ -116,44 +128,15 @@ impl Snapshot {
     }
 
     pub(crate) fn error_log(&self, target: &LogTarget) -> usize {
-        self.log_index.get(target).copied().unwrap_or(0)
+        self.log_index.get(target).copied().unwrap_or(self.main_log)
     }
 
-    fn add_log(&mut self, target: LogTarget) {
+    fn add_log(&mut self, target: LogTarget) -> usize {
         let next = self.log_targets.len();
-        self.log_index.entry(target.clone()).or_insert_with(|| {
+        *self.log_index.entry(target.clone()).or_insert_with(|| {
             self.log_targets.push(target);
             next
-        });
-    }
-}
-
-impl UpstreamSnapshot {
-    fn new(rule: &UpstreamRule, threads: usize) -> Self {
-        let method = match rule.key {
-            None => Method::RoundRobin,
-            Some(_) => Method::Hash { consistent: rule.consistent },
-        };
-        let counters = || rule.servers.iter().map(|_| PeerCounters::default()).collect();
-        Self {
-            name: rule.name.clone(),
-            group: Arc::new(Group::new(rule.servers.iter().map(peer).collect(), method)),
-            addresses: rule.servers.iter().map(|server| server.address).collect(),
-            counters: std::iter::repeat_with(counters).take(threads).collect(),
-            reasons: std::sync::Mutex::new(HashMap::new()),
-        }
-    }
-}
-
-fn peer(server: &tree::UpstreamServer) -> PeerSettings {
-    PeerSettings {
-        name: server.name.clone(),
-        weight: server.weight,
-        max_conns: server.max_conns,
-        max_fails: server.max_fails,
-        fail_timeout_ms: server.fail_timeout_ms,
-        backup: server.backup,
-        down: server.down,
+        })
     }
 }
 
@@ -174,14 +157,38 @@ type Read<'a> = dyn FnMut(&Path) -> io::Result<Vec<u8>> + 'a;
 
 fn listeners_tls(
     router: &Router,
+    previous: Option<&Snapshot>,
     read: &mut Read<'_>,
 ) -> Result<Vec<Option<Arc<rustls::ServerConfig>>>, SnapshotError> {
     let mut identities = HashMap::new();
-    router
-        .listeners()
-        .iter()
-        .map(|listener| if listener.ssl { listener_tls(router, listener, &mut identities, read) } else { Ok(None) })
-        .collect()
+    let mut of_listener = |listener: &route::Listener| {
+        if !listener.ssl {
+            return Ok(None);
+        }
+        let mut config = listener_tls(router, listener, &mut identities, read)?;
+        if let Some(previous) = previous {
+            keep_sessions(&mut config, (router, listener), previous);
+        }
+        Ok(Some(Arc::new(config)))
+    };
+    router.listeners().iter().map(&mut of_listener).collect()
+}
+
+/// Clients resume the sessions that they had with the listener before the reload.
+fn keep_sessions(
+    config: &mut rustls::ServerConfig,
+    (router, listener): (&Router, &route::Listener),
+    before: &Snapshot,
+) {
+    let same = before.router.listeners().iter().position(|other| other.address == listener.address);
+    let Some((index, old)) = same.and_then(|index| Some((index, before.tls[index].as_ref()?))) else { return };
+    config.ticketer = Arc::clone(&old.ticketer);
+    let cache = |router: &Router, listener: &route::Listener| {
+        router.servers()[listener.default].tls.as_ref().map(|tls| tls.session_cache)
+    };
+    if cache(router, listener) == cache(&before.router, &before.router.listeners()[index]) {
+        config.session_storage = Arc::clone(&old.session_storage);
+    }
 }
 
 type Identities = HashMap<(PathBuf, PathBuf), Arc<Identity>>;
@@ -191,7 +198,7 @@ fn listener_tls(
     listener: &route::Listener,
     identities: &mut Identities,
     read: &mut Read<'_>,
-) -> Result<Option<Arc<rustls::ServerConfig>>, SnapshotError> {
+) -> Result<rustls::ServerConfig, SnapshotError> {
     let mut by_name = ByName { names: HashMap::new(), default: None };
     for server in listener.servers.iter().map(|&index| &router.servers()[index]) {
         let Some(tls) = &server.tls else { continue };
@@ -212,7 +219,6 @@ fn listener_tls(
         session_cache: default.map_or(0, |tls| tls.session_cache),
     };
     tls::server_config(&options, Arc::new(by_name))
-        .map(|config| Some(Arc::new(config)))
         .map_err(|error| SnapshotError::Tls { listener: listener.address, error })
 }
 

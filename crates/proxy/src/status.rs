@@ -62,7 +62,7 @@ impl Status {
     pub(crate) fn of(shared: &Shared, now_ms: u64) -> Self {
         let sum = |value: fn(&crate::counters::ThreadCounters) -> u64| shared.threads.iter().map(|t| value(t)).sum();
         let upstreams: Vec<_> =
-            shared.snapshot.upstreams.iter().map(|upstream| of_upstream(upstream, shared, now_ms)).collect();
+            shared.snapshot().upstreams.iter().map(|upstream| of_upstream(upstream, shared, now_ms)).collect();
         let servers = upstreams.iter().flat_map(|upstream: &UpstreamStatus| &upstream.servers);
         Self {
             pid: std::process::id(),

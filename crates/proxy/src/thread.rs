@@ -36,13 +36,13 @@ impl Thread {
     pub(crate) fn new(
         index: usize,
         threads: usize,
-        site: Site,
+        site: Rc<Site>,
         logs: Logs,
         counters: Arc<ThreadCounters>,
         events: Events,
     ) -> Self {
         Self {
-            site: RefCell::new(Rc::new(site)),
+            site: RefCell::new(site),
             dates: RefCell::default(),
             random: RefCell::new(Random::new()),
             logs: RefCell::new(logs),
@@ -58,8 +58,9 @@ impl Thread {
     /// Writes a line about the process to the main error log.
     pub(crate) fn log_process(&self, level: LogLevel, what: &str) {
         let mut logs = self.logs.borrow_mut();
-        process_line(self.dates.borrow_mut().error(), level, what, logs.lines(0));
-        logs.written(0);
+        let log = self.site.borrow().snapshot.main_log();
+        process_line(self.dates.borrow_mut().error(), level, what, logs.lines(log));
+        logs.written(log);
     }
 
     /// A number that no other connection of the process has.

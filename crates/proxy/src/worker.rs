@@ -1,22 +1,21 @@
-//! The threads of the data plane: started, told to drain, ended.
+//! The threads of the data plane: started, given another configuration, told to drain, ended.
+//!
+//! A new configuration reaches the threads as one immutable thing that each takes up by itself: what is under way ends
+//! as it began, connections stay and their next request is served by the new one.
 
-use std::io;
-use std::net::TcpListener;
+use std::io::{self, Write};
+use std::net::{SocketAddr, TcpListener};
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use conf::tree::LogLevel;
-use net::{Stream, clock, listen, runtime};
-use tokio::net::TcpStream;
+use net::{clock, runtime};
 use tokio::sync::watch;
 
-use crate::client::Client;
-use crate::connection::Connection;
+use crate::accept::{Acceptors, accept_waiting};
 use crate::counters::ThreadCounters;
 use crate::events::Events;
-use crate::limits::{ACCEPT_PAUSE_MS, EXHAUSTION_TOLD_MS, LAST_ACCEPTS};
 use crate::log::{LogWriter, Logs};
 use crate::site::Site;
 use crate::snapshot::Snapshot;
@@ -26,9 +25,16 @@ use crate::thread::Thread;
 /// Listening sockets, by the index of the configuration's listener; `None` where another one's socket serves.
 pub type Listening = Vec<Option<TcpListener>>;
 
+/// What the threads are to do, and with what.
+#[derive(Debug, Clone)]
+struct Orders {
+    phase: Phase,
+    work: Arc<Work>,
+}
+
 /// What the threads are to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Order {
+enum Phase {
     Serve,
     /// Accept no more; end when the last connection has.
     Drain,
@@ -36,20 +42,45 @@ enum Order {
     Stop,
 }
 
+/// A configuration with its sockets.
+#[derive(Debug)]
+struct Work {
+    /// Counts the configurations of the process, from 1.
+    generation: u64,
+    snapshot: Arc<Snapshot>,
+    listening: Listening,
+}
+
+impl Work {
+    /// The sockets with their listeners' indexes and addresses.
+    fn sockets(&self) -> impl Iterator<Item = (usize, SocketAddr, &TcpListener)> {
+        let listeners = self.snapshot.router.listeners().iter();
+        let all = self.listening.iter().zip(listeners).enumerate();
+        all.filter_map(|(index, (socket, listener))| Some((index, listener.address, socket.as_ref()?)))
+    }
+}
+
 /// What all threads and the status share.
 #[derive(Debug)]
 pub(crate) struct Shared {
-    pub(crate) snapshot: Arc<Snapshot>,
+    snapshot: Mutex<Arc<Snapshot>>,
     pub(crate) threads: Vec<Arc<ThreadCounters>>,
     pub(crate) started_ms: u64,
     pub(crate) started_unix_ms: u64,
+}
+
+impl Shared {
+    /// The configuration that is served now. No thread of the data plane asks.
+    pub(crate) fn snapshot(&self) -> Arc<Snapshot> {
+        Arc::clone(&self.snapshot.lock().unwrap_or_else(PoisonError::into_inner))
+    }
 }
 
 /// The running data plane.
 #[derive(Debug)]
 pub struct Running {
     shared: Arc<Shared>,
-    order: watch::Sender<Order>,
+    orders: watch::Sender<Orders>,
     threads: Vec<JoinHandle<io::Result<()>>>,
     events: Events,
     log_writer: LogWriter,
@@ -64,16 +95,14 @@ impl Running {
         log_writer: LogWriter,
     ) -> io::Result<Self> {
         let events = Events::new();
-        let (order, orders) = watch::channel(Order::Serve);
+        let work = Arc::new(Work { generation: 1, snapshot: Arc::clone(&snapshot), listening });
+        let (order, orders) = watch::channel(Orders { phase: Phase::Serve, work });
         let counters: Vec<_> = (0..threads).map(|_| Arc::new(ThreadCounters::default())).collect();
-        let listening = Arc::new(listening);
         let mut handles = Vec::new();
         for (index, counters) in counters.iter().enumerate() {
             let plan = Plan {
                 index,
                 threads,
-                snapshot: Arc::clone(&snapshot),
-                listening: Arc::clone(&listening),
                 orders: orders.clone(),
                 logs: log_writer.logs(),
                 counters: Arc::clone(counters),
@@ -83,12 +112,35 @@ impl Running {
             handles.push(std::thread::Builder::new().name(name).spawn(move || run(plan))?);
         }
         let shared = Shared {
-            snapshot,
+            snapshot: Mutex::new(snapshot),
             threads: counters,
             started_ms: clock::now_ns() / 1_000_000,
             started_unix_ms: clock::unix_ns() / 1_000_000,
         };
-        Ok(Self { shared: Arc::new(shared), order, threads: handles, events, log_writer })
+        Ok(Self { shared: Arc::new(shared), orders: order, threads: handles, events, log_writer })
+    }
+
+    /// Serves another configuration, built after the one before and for as many threads; `logs` are its log targets
+    /// beyond those of the one before. Gives the number by which [`Running::serves`] knows it.
+    pub fn reload(&self, snapshot: Arc<Snapshot>, listening: Listening, logs: Vec<Box<dyn Write + Send>>) -> u64 {
+        logs.into_iter().for_each(|file| self.log_writer.add(file));
+        *self.shared.snapshot.lock().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&snapshot);
+        let mut number = 0;
+        self.orders.send_modify(|orders| {
+            number = orders.work.generation + 1;
+            orders.work = Arc::new(Work { generation: number, snapshot, listening });
+        });
+        number
+    }
+
+    /// Whether all threads have taken up that configuration.
+    pub fn serves(&self, generation: u64) -> bool {
+        self.shared.threads.iter().all(|thread| thread.generation.get() >= generation)
+    }
+
+    /// The configuration that is served now.
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        self.shared.snapshot()
     }
 
     /// How it is doing.
@@ -110,17 +162,26 @@ impl Running {
     /// Accepts no more connections, finishes those there are: answers say `Connection: close`, idle ones close at
     /// `keepalive_timeout`.
     pub fn drain(&self) {
-        self.order.send_replace(Order::Drain);
+        self.end(Phase::Drain);
     }
 
     /// Ends at once.
     pub fn stop(&self) {
-        self.order.send_replace(Order::Stop);
+        self.end(Phase::Stop);
+    }
+
+    /// Keeps no socket: the threads have theirs, and a listener is closed when the last of them has done with it.
+    fn end(&self, phase: Phase) {
+        let snapshot = self.shared.snapshot();
+        self.orders.send_modify(|orders| {
+            let generation = orders.work.generation;
+            *orders = Orders { phase, work: Arc::new(Work { generation, snapshot, listening: Vec::new() }) };
+        });
     }
 
     /// Whether it was told to drain or stop, or a thread ended by itself.
     pub fn is_ending(&self) -> bool {
-        *self.order.borrow() != Order::Serve || self.threads.iter().any(JoinHandle::is_finished)
+        self.orders.borrow().phase != Phase::Serve || self.threads.iter().any(JoinHandle::is_finished)
     }
 
     /// Whether all threads have ended.
@@ -147,9 +208,7 @@ impl Running {
 struct Plan {
     index: usize,
     threads: usize,
-    snapshot: Arc<Snapshot>,
-    listening: Arc<Listening>,
-    orders: watch::Receiver<Order>,
+    orders: watch::Receiver<Orders>,
     logs: Logs,
     counters: Arc<ThreadCounters>,
     events: Events,
@@ -157,29 +216,33 @@ struct Plan {
 
 fn run(plan: Plan) -> io::Result<()> {
     runtime::block_on(async move {
-        let Plan { index, threads, snapshot, listening, mut orders, logs, counters, events } = plan;
-        let site = Site::new(snapshot, index);
+        let Plan { index, threads, mut orders, logs, counters, events } = plan;
+        let mut work = Arc::clone(&orders.borrow_and_update().work);
+        let site = Rc::new(Site::new(Arc::clone(&work.snapshot), index));
         let thread = Rc::new(Thread::new(index, threads, site, logs, counters, events));
-        let mut acceptors = Vec::new();
-        for (listener, socket) in listening.iter().enumerate() {
-            if let Some(socket) = socket {
-                let accepting = accept_all(Rc::clone(&thread), listen::share(socket)?, listener);
-                acceptors.push(tokio::task::spawn_local(accepting));
-            }
-        }
+        let mut acceptors = Acceptors::start(&thread, work.sockets())?;
+        thread.counters.generation.set(work.generation);
         let keeping = tokio::task::spawn_local(keep_house(Rc::clone(&thread)));
-        // An order whose sender is gone is an order to stop.
-        let first = orders.wait_for(|order| *order != Order::Serve).await.map_or(Order::Stop, |order| *order);
-        thread.is_draining.set(first == Order::Drain);
-        for acceptor in acceptors {
-            acceptor.abort();
-            // It was cancelled: that it says so is no news.
-            let _ = acceptor.await;
-        }
-        if first == Order::Drain {
-            accept_waiting(&thread, &listening);
-            drop(listening);
-            let is_stop = orders.wait_for(|order| *order == Order::Stop);
+        let ending = loop {
+            // An order whose sender is gone is an order to stop.
+            let changed = orders.changed().await;
+            let Orders { phase, work: new } = orders.borrow_and_update().clone();
+            if changed.is_err() || phase != Phase::Serve {
+                break if changed.is_err() { Phase::Stop } else { phase };
+            }
+            if !Arc::ptr_eq(&work, &new) {
+                acceptors.end().await;
+                acceptors = take_up(&thread, index, &work, &new)?;
+                work = new;
+            }
+        };
+        thread.is_draining.set(ending == Phase::Drain);
+        acceptors.end().await;
+        if ending == Phase::Drain {
+            let site = Rc::clone(&thread.site.borrow());
+            work.sockets().for_each(|(listener, _, socket)| accept_waiting(&thread, &site, socket, listener));
+            drop(work);
+            let is_stop = orders.wait_for(|orders| orders.phase == Phase::Stop);
             tokio::select! {
                 () = all_gone(&thread) => {}
                 _ = is_stop => {}
@@ -189,6 +252,23 @@ fn run(plan: Plan) -> io::Result<()> {
         flush_logs(&thread);
         Ok(())
     })?
+}
+
+/// Goes over from one configuration to the next. Nothing waits here, so no connection meets the one half way.
+fn take_up(thread: &Rc<Thread>, index: usize, old: &Work, new: &Work) -> io::Result<Acceptors> {
+    let before = Rc::clone(&thread.site.borrow());
+    let site = Rc::new(Site::after(Arc::clone(&new.snapshot), index, &before.upstreams));
+    before.retire(&site);
+    *thread.site.borrow_mut() = site;
+    let acceptors = Acceptors::start(thread, new.sockets())?;
+    // A listener that is gone: who waits there believes to be connected, and is served as it was.
+    for (listener, address, socket) in old.sockets() {
+        if !new.sockets().any(|(_, other, _)| other == address) {
+            accept_waiting(thread, &before, socket, listener);
+        }
+    }
+    thread.counters.generation.set(new.generation);
+    Ok(acceptors)
 }
 
 /// Waits until no connection is left.
@@ -216,78 +296,4 @@ fn flush_logs(thread: &Thread) {
     let mut logs = thread.logs.borrow_mut();
     logs.flush();
     thread.counters.log_lines_lost.add(logs.take_lost());
-}
-
-async fn accept_all(thread: Rc<Thread>, socket: tokio::net::TcpListener, listener: usize) {
-    let mut told_ms = None;
-    loop {
-        match listen::accept(&socket).await {
-            Ok((tcp, remote)) => open(&thread, tcp, remote, listener),
-            // Only a pause helps: the next attempt would fail at once, and again.
-            Err(error) if listen::is_exhaustion(&error) => {
-                if told_ms.is_none_or(|ms| clock::coarse_ms().saturating_sub(ms) > EXHAUSTION_TOLD_MS) {
-                    told_ms = Some(clock::coarse_ms());
-                    let what =
-                        format!("accept4() failed ({error}): new connections wait (raise the limit of open files)");
-                    thread.log_process(LogLevel::Alert, &what);
-                }
-                tokio::time::sleep(Duration::from_millis(ACCEPT_PAUSE_MS)).await;
-            }
-            // The client gave up before it was accepted.
-            Err(_) => {}
-        }
-    }
-}
-
-/// Takes what waits in the listeners' queues before they are closed: such a client believes that it is connected.
-fn accept_waiting(thread: &Rc<Thread>, listening: &Listening) {
-    for (listener, socket) in listening.iter().enumerate() {
-        let Some(socket) = socket else { continue };
-        for _ in 0..LAST_ACCEPTS {
-            match listen::accept_waiting(socket) {
-                Ok((tcp, remote)) => open(thread, tcp, remote, listener),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock || listen::is_exhaustion(&error) => break,
-                Err(_) => {}
-            }
-        }
-    }
-}
-
-fn open(thread: &Rc<Thread>, tcp: TcpStream, remote: std::net::SocketAddr, listener: usize) {
-    let Ok(local) = tcp.local_addr() else { return };
-    let site = Rc::clone(&thread.site.borrow());
-    let listener = site.snapshot.router.listener_at(listener, local);
-    let tls = site.snapshot.tls[listener].clone();
-    let is_tls = tls.is_some();
-    let stream = match tls {
-        None => Stream::plain(tcp),
-        Some(config) => match Stream::tls_server(tcp, config) {
-            Ok(stream) => stream,
-            Err(_) => return,
-        },
-    };
-    let client = Client::new(thread.number_connection(), remote, local, listener, is_tls);
-    thread.counters.accepted.add(1);
-    let open = Open::new(Rc::clone(thread));
-    let connection = Connection::new(Rc::clone(thread), stream, client);
-    tokio::task::spawn_local(async move {
-        connection.run().await;
-        drop(open);
-    });
-}
-
-/// Counts a connection for as long as it is open, a panic included.
-struct Open(Rc<Thread>);
-
-impl Open {
-    fn new(thread: Rc<Thread>) -> Self {
-        thread.counters.active.add(1);
-        Self(thread)
-    }
-}
-
-impl Drop for Open {
-    fn drop(&mut self) {
-        self.0.counters.active.sub(1);
-    }
 }

@@ -10,6 +10,7 @@ use super::*;
 use crate::counters::ThreadCounters;
 use crate::events::Events;
 use crate::log::LogWriter;
+use crate::site::Site;
 use crate::snapshot::Snapshot;
 
 /// A task is allocated once a connection and kept while it is idle: what it takes is what an idle connection costs,
@@ -39,14 +40,14 @@ fn the_future_of_a_connection_is_small() {
         let loaded = conf::load(Path::new("nginx.conf"), &Text, &conf::Options::default());
         let config = loaded.config.unwrap();
         let snapshot = Snapshot::build(&config, 1, &mut |_: &Path| unreachable!("no file is named")).unwrap();
-        let site = Site::new(Arc::new(snapshot), 0);
+        let site = Rc::new(Site::new(Arc::new(snapshot), 0));
         let logs = LogWriter::start(Vec::new()).unwrap().logs();
         let counters = Arc::new(ThreadCounters::default());
-        let thread = Rc::new(Thread::new(0, 1, site, logs, counters, Events::new()));
+        let thread = Rc::new(Thread::new(0, 1, Rc::clone(&site), logs, counters, Events::new()));
         let listener = net::listen::open("127.0.0.1:0".parse().unwrap(), 1).unwrap();
         let at = listener.local_addr().unwrap();
         let tcp = net::dial::dial(at).await.unwrap();
-        let connection = Connection::new(thread, Stream::plain(tcp), Client::new(1, at, at, 0, false));
+        let connection = Connection::new(thread, Stream::plain(tcp), Client::new(1, at, at, (site, 0), false));
         let size = std::mem::size_of_val(&connection.run());
         assert!(size <= FUTURE_BYTES, "{size} bytes");
     })

@@ -18,9 +18,16 @@ use crate::limits::{LOG_BATCH, LOG_BATCHES};
 #[derive(Debug)]
 pub struct Logs {
     batches: Vec<Vec<u8>>,
-    writer: SyncSender<Batch>,
+    writer: SyncSender<Work>,
     /// Lines that found the writer's queue full.
     lost: u64,
+}
+
+/// What the writer does.
+enum Work {
+    Write(Batch),
+    /// One more log is there.
+    Add(File),
 }
 
 #[derive(Debug)]
@@ -29,19 +36,28 @@ struct Batch {
     lines: Vec<u8>,
 }
 
+/// What a log is written to.
+type File = Box<dyn Write + Send>;
+
 /// The thread that writes.
 #[derive(Debug)]
 pub struct LogWriter {
-    sender: SyncSender<Batch>,
+    sender: SyncSender<Work>,
     thread: JoinHandle<()>,
 }
 
 impl LogWriter {
     /// Starts it; `files` are indexed as [`crate::Snapshot::log_targets`] is.
-    pub fn start(files: Vec<Box<dyn Write + Send>>) -> std::io::Result<Self> {
+    pub fn start(files: Vec<File>) -> std::io::Result<Self> {
         let (sender, receiver) = sync_channel(LOG_BATCHES);
         let thread = std::thread::Builder::new().name("log".to_owned()).spawn(move || write_all(&receiver, files))?;
         Ok(Self { sender, thread })
+    }
+
+    /// Adds a log behind the others. Whoever writes to it must learn of it after this call.
+    pub fn add(&self, file: File) {
+        // A writer that panicked has said so.
+        let _ = self.sender.send(Work::Add(file));
     }
 
     /// A thread's end of it.
@@ -90,18 +106,23 @@ impl Logs {
             return;
         }
         let lines = std::mem::replace(&mut self.batches[log], Vec::with_capacity(LOG_BATCH + 512));
-        if let Err(TrySendError::Full(batch) | TrySendError::Disconnected(batch)) =
-            self.writer.try_send(Batch { log, lines })
+        if let Err(TrySendError::Full(Work::Write(batch)) | TrySendError::Disconnected(Work::Write(batch))) =
+            self.writer.try_send(Work::Write(Batch { log, lines }))
         {
             self.lost += batch.lines.iter().filter(|byte| **byte == b'\n').count() as u64;
         }
     }
 }
 
-fn write_all(batches: &Receiver<Batch>, mut files: Vec<Box<dyn Write + Send>>) {
-    for batch in batches {
-        // A log that cannot be written (a full disk) must not stop the balancer; the next batch tries again.
-        let _ = files.get_mut(batch.log).map(|file| file.write_all(&batch.lines));
+fn write_all(queue: &Receiver<Work>, mut files: Vec<File>) {
+    for work in queue {
+        match work {
+            Work::Add(file) => files.push(file),
+            // A log that cannot be written (a full disk) must not stop the balancer; the next batch tries again.
+            Work::Write(batch) => {
+                let _ = files.get_mut(batch.log).map(|file| file.write_all(&batch.lines));
+            }
+        }
     }
 }
 

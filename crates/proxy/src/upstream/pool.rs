@@ -84,6 +84,13 @@ impl Pool {
         self.count += 1;
     }
 
+    /// Closes all, and keeps none from now on: the configuration no longer has this upstream.
+    pub(crate) fn retire(&mut self) {
+        self.idle.iter_mut().for_each(VecDeque::clear);
+        self.count = 0;
+        self.limit = 0;
+    }
+
     /// Closes what has been idle for too long, or was closed by its server, and what is beyond the limit and not used.
     pub(crate) fn sweep(&mut self, now_ms: u64) {
         for links in &mut self.idle {

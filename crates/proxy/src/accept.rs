@@ -1,0 +1,115 @@
+//! One thread's listening sockets: connections taken from them, and opened.
+
+use std::io;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::time::Duration;
+
+use conf::tree::LogLevel;
+use net::{Stream, clock, listen};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinHandle;
+
+use crate::client::Client;
+use crate::connection::Connection;
+use crate::limits::{ACCEPT_PAUSE_MS, EXHAUSTION_TOLD_MS, LAST_ACCEPTS};
+use crate::site::Site;
+use crate::thread::Thread;
+
+/// The tasks that accept, one a socket.
+pub(crate) struct Acceptors(Vec<JoinHandle<()>>);
+
+impl Acceptors {
+    /// Accepts from these sockets for the site that the thread serves now.
+    pub(crate) fn start<'a>(
+        thread: &Rc<Thread>,
+        sockets: impl Iterator<Item = (usize, SocketAddr, &'a std::net::TcpListener)>,
+    ) -> io::Result<Self> {
+        let mut tasks = Vec::new();
+        for (listener, _, socket) in sockets {
+            let accepting = accept_all(Rc::clone(thread), listen::share(socket)?, listener);
+            tasks.push(tokio::task::spawn_local(accepting));
+        }
+        Ok(Self(tasks))
+    }
+
+    /// Accepts no more.
+    pub(crate) async fn end(self) {
+        for task in self.0 {
+            task.abort();
+            // It was cancelled: that it says so is no news.
+            let _ = task.await;
+        }
+    }
+}
+
+async fn accept_all(thread: Rc<Thread>, socket: TcpListener, listener: usize) {
+    let site = Rc::clone(&thread.site.borrow());
+    let mut told_ms = None;
+    loop {
+        match listen::accept(&socket).await {
+            Ok((tcp, remote)) => open(&thread, &site, tcp, remote, listener),
+            // Only a pause helps: the next attempt would fail at once, and again.
+            Err(error) if listen::is_exhaustion(&error) => {
+                if told_ms.is_none_or(|ms| clock::coarse_ms().saturating_sub(ms) > EXHAUSTION_TOLD_MS) {
+                    told_ms = Some(clock::coarse_ms());
+                    let what =
+                        format!("accept4() failed ({error}): new connections wait (raise the limit of open files)");
+                    thread.log_process(LogLevel::Alert, &what);
+                }
+                tokio::time::sleep(Duration::from_millis(ACCEPT_PAUSE_MS)).await;
+            }
+            // The client gave up before it was accepted.
+            Err(_) => {}
+        }
+    }
+}
+
+/// Takes what waits in a listener's queue before it is closed: such a client believes that it is connected.
+pub(crate) fn accept_waiting(thread: &Rc<Thread>, site: &Rc<Site>, socket: &std::net::TcpListener, listener: usize) {
+    for _ in 0..LAST_ACCEPTS {
+        match listen::accept_waiting(socket) {
+            Ok((tcp, remote)) => open(thread, site, tcp, remote, listener),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock || listen::is_exhaustion(&error) => break,
+            Err(_) => {}
+        }
+    }
+}
+
+fn open(thread: &Rc<Thread>, site: &Rc<Site>, tcp: TcpStream, remote: SocketAddr, listener: usize) {
+    let Ok(local) = tcp.local_addr() else { return };
+    let listener = site.snapshot.router.listener_at(listener, local);
+    let tls = site.snapshot.tls[listener].clone();
+    let is_tls = tls.is_some();
+    let stream = match tls {
+        None => Stream::plain(tcp),
+        Some(config) => match Stream::tls_server(tcp, config) {
+            Ok(stream) => stream,
+            Err(_) => return,
+        },
+    };
+    let client = Client::new(thread.number_connection(), remote, local, (Rc::clone(site), listener), is_tls);
+    thread.counters.accepted.add(1);
+    let open = Open::new(Rc::clone(thread));
+    let connection = Connection::new(Rc::clone(thread), stream, client);
+    tokio::task::spawn_local(async move {
+        connection.run().await;
+        drop(open);
+    });
+}
+
+/// Counts a connection for as long as it is open, a panic included.
+struct Open(Rc<Thread>);
+
+impl Open {
+    fn new(thread: Rc<Thread>) -> Self {
+        thread.counters.active.add(1);
+        Self(thread)
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.counters.active.sub(1);
+    }
+}
