@@ -6,6 +6,7 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 
 use conf::{Loader, Options};
+use rustix::fs::{Access, access};
 use rustix::process::{Resource, geteuid, getrlimit};
 
 /// What an installed nginx of Debian uses, where no prefix is given.
@@ -14,6 +15,7 @@ const DEBIAN_FILE: &str = "/etc/nginx/nginx.conf";
 const DEBIAN_ACCESS_LOG: &str = "/var/log/nginx/access.log";
 const DEBIAN_ERROR_LOG: &str = "/var/log/nginx/error.log";
 const DEBIAN_PID: &str = "/run/nginx.pid";
+const DEBIAN_BODY_TEMP: &str = "/var/lib/nginx/body";
 
 /// The largest configuration file that is read; a device or a log named by mistake must not fill the memory.
 const MAX_FILE_BYTES: u64 = 64 << 20;
@@ -71,8 +73,19 @@ pub(crate) fn options(prefix: Option<&Path>, globals: Option<&str>, error_log: O
         access_log_default: path(DEBIAN_ACCESS_LOG, "logs/access.log"),
         error_log_default: path(DEBIAN_ERROR_LOG, "logs/error.log"),
         pid_default: path(DEBIAN_PID, "logs/nginx.pid"),
+        client_body_temp_default: body_temp(prefix),
         // Root may raise its hard limit.
         hard_nofile_limit: if geteuid().is_root() { None } else { getrlimit(Resource::Nofile).maximum },
+    }
+}
+
+/// A folder for temporary files: below the prefix, else Debian's if it may be used, else the system's.
+fn body_temp(prefix: Option<&Path>) -> PathBuf {
+    let debian = Path::new(DEBIAN_BODY_TEMP);
+    match prefix {
+        Some(prefix) => prefix.join("client_body_temp"),
+        None if access(debian, Access::WRITE_OK | Access::EXEC_OK).is_ok() => debian.to_path_buf(),
+        None => std::env::temp_dir(),
     }
 }
 

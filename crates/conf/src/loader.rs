@@ -46,6 +46,8 @@ pub struct Options {
     pub error_log_default: PathBuf,
     /// The pid file where no `pid` is written.
     pub pid_default: PathBuf,
+    /// The folder of temporary files where no `client_body_temp_path` is written.
+    pub client_body_temp_default: PathBuf,
     /// The hard limit of open files, if the process has no right to raise it.
     pub hard_nofile_limit: Option<u64>,
 }
@@ -61,7 +63,8 @@ pub struct Loaded {
     pub files: Vec<(PathBuf, String)>,
     /// Files that the configuration names and this crate does not read: certificates and keys.
     pub needs: Vec<NeededFile>,
-    /// Files that it names and that are written to: logs and the pid file. Defaults are not among them.
+    /// Files that it names and that are written to: logs, the pid file, folders of temporary files. Defaults are not
+    /// among them.
     pub writes: Vec<NeededFile>,
 }
 

@@ -309,6 +309,10 @@ pub struct LocationSettings {
     pub client_max_body_size: u64,
     /// `client_body_timeout`.
     pub client_body_timeout_ms: u64,
+    /// `client_body_buffer_size`: how much of a request's body is kept in memory.
+    pub client_body_buffer_size: u64,
+    /// `client_body_temp_path`.
+    pub client_body_temp_path: PathBuf,
     /// `send_timeout`.
     pub send_timeout_ms: u64,
     /// `access_log`s: files in the combined format. Empty is `off`.
@@ -340,6 +344,10 @@ pub struct ProxySettings {
     pub next_upstream_tries: u32,
     /// `proxy_next_upstream_timeout`; 0 is no limit.
     pub next_upstream_timeout_ms: u64,
+    /// `proxy_request_buffering`.
+    pub request_buffering: bool,
+    /// `proxy_buffer_size`; 0 where none is written.
+    pub buffer_size: u64,
 }
 
 /// The words of `proxy_next_upstream`.

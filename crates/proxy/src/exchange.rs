@@ -5,6 +5,7 @@ use net::Buffer;
 use wire::{RequestHead, ResponseHead};
 
 use crate::facts::Record;
+use crate::upstream::spool::Spool;
 
 /// What a request needs while it is in flight. Everything in it keeps its memory from one request to the next.
 #[derive(Debug, Default)]
@@ -23,6 +24,8 @@ pub(crate) struct Exchange {
     pub(crate) from_upstream: Buffer,
     /// A request's body on its way, beyond what came with its head.
     pub(crate) body: Buffer,
+    /// A request's body that is kept to be sent whole.
+    pub(crate) spool: Spool,
     pub(crate) maps: route::Scratch,
     pub(crate) attempts: Attempts,
     /// What the log says of it.
@@ -41,6 +44,7 @@ impl Exchange {
         }
         self.from_upstream = Buffer::new();
         self.body = Buffer::new();
+        self.spool.reset(KEPT_BYTES);
         self.maps.reset();
         self.attempts.reset();
         self.record.reset();

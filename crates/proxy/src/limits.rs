@@ -12,6 +12,14 @@ pub(crate) const LINGER_MS: u64 = 5_000;
 /// Body bytes gathered behind a head before a write: as much as is cheap to copy.
 pub(crate) const COALESCE: usize = 16 * 1024;
 
+/// Bytes of a kept request body that are written to its temporary file, or read from it, at a time: few system
+/// calls, and short ones.
+pub(crate) const SPOOL_PIECE: usize = 64 * 1024;
+
+/// The largest head of an answer whatever `proxy_buffer_size` says: it has to fit into a buffer
+/// (`net::buffer::LARGEST`).
+pub(crate) const ANSWER_HEAD_MAX: usize = 64 * 1024;
+
 /// Interim answers (1xx) that an upstream may send before the final one.
 pub(crate) const INTERIM_ANSWERS: u32 = 16;
 

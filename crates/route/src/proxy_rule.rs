@@ -44,6 +44,8 @@ pub struct ProxyRule {
     pub next_upstream_tries: u32,
     /// `proxy_next_upstream_timeout`; 0 is no limit.
     pub next_upstream_timeout_ms: u64,
+    /// `proxy_request_buffering`.
+    pub request_buffering: bool,
     /// The URI of `proxy_pass`, and the length of the location's path that it replaces.
     uri: Option<(Vec<u8>, usize)>,
     /// Names, in lower case, that are not passed on from the client.
@@ -86,6 +88,7 @@ impl ProxyRule {
             next_upstream: settings.next_upstream.clone(),
             next_upstream_tries: settings.next_upstream_tries,
             next_upstream_timeout_ms: settings.next_upstream_timeout_ms,
+            request_buffering: settings.request_buffering,
             uri: pass.uri.as_ref().map(|uri| (uri.clone().into_bytes(), location.len())),
             replaced_lengths: replaced.iter().fold(0, |bits, name| bits | length_bit(name)),
             replaced,

@@ -31,6 +31,8 @@ pub(crate) fn settings() -> LocationSettings {
         keepalive_requests: 1000,
         client_max_body_size: 1 << 20,
         client_body_timeout_ms: 60_000,
+        client_body_buffer_size: 16 << 10,
+        client_body_temp_path: PathBuf::new(),
         send_timeout_ms: 60_000,
         access_log: Vec::new(),
         error_log: ErrorLog { to: LogTarget::Stderr, level: LogLevel::Error },
@@ -56,6 +58,8 @@ pub(crate) fn proxy_settings(set_headers: &[(&str, &str)]) -> ProxySettings {
         },
         next_upstream_tries: 0,
         next_upstream_timeout_ms: 0,
+        request_buffering: true,
+        buffer_size: 0,
     }
 }
 

@@ -47,11 +47,15 @@ fn unreadable(need: &NeededFile) -> Option<Diagnostic> {
     Some(Diagnostic::error(UNREADABLE, &need.place, message))
 }
 
-/// A log or pid file whose folder is missing, or that may not be written.
+/// A log, a pid file or a folder of temporary files whose own folder is missing, or that may not be written.
 fn unwritable(file: &NeededFile) -> Option<Diagnostic> {
-    let error = writable(&file.path).err()?;
+    let is_folder = file.directive == "client_body_temp_path";
+    let error = if is_folder { writable_folder(&file.path) } else { writable(&file.path) }.err()?;
     let path = file.path.display();
     let (message, elsewhere) = match file.directive {
+        "client_body_temp_path" => {
+            (format!("cannot keep temporary files in {path}: {error}"), "`client_body_temp_path PATH;`")
+        }
         "pid" => (format!("cannot write the pid file {path}: {error}"), "`pid PATH;`"),
         _ => (
             format!("cannot open the log {path}: {error}"),
@@ -89,6 +93,15 @@ fn logs(config: &Config) -> BTreeSet<PathBuf> {
         settings.access_log.iter().for_each(|path| add(&LogTarget::File(path.clone())));
     }
     logs
+}
+
+/// Whether files can be made in a folder, or the folder where there is none.
+fn writable_folder(path: &Path) -> io::Result<()> {
+    match std::fs::metadata(path) {
+        Ok(meta) if meta.is_dir() => Ok(access(path, Access::WRITE_OK | Access::EXEC_OK)?),
+        Ok(_) => Err(io::ErrorKind::NotADirectory.into()),
+        Err(_) => writable(path),
+    }
 }
 
 /// Whether a file can be written, or made where there is none. Nothing is made here.

@@ -5,6 +5,7 @@
 mod admin;
 mod logs;
 mod open;
+mod temporary;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -72,6 +73,7 @@ pub(crate) fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
     let snapshot = Arc::new(Snapshot::build(&config, threads, &mut read)?);
     open::check_file_limit(threads, snapshot.addresses().len() + snapshot.log_targets().len())?;
     let (logs, files) = logs::open(snapshot.log_targets())?;
+    temporary::make_folders(&config)?;
     logs::log_panics(snapshot.log_targets().first());
     let listening = open::listeners(&snapshot.addresses())?;
     let admin = admin.map(|address| Admin::bind(&address)).transpose()?;

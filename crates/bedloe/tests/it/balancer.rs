@@ -11,3 +11,4 @@ mod messages;
 mod retries;
 mod start;
 mod tls;
+mod uploads;

@@ -96,6 +96,8 @@ pub(crate) fn inherited(options: &Options, error_log: ErrorLog) -> Inherited {
         keepalive_requests: 1_000,
         client_max_body_size: 1 << 20,
         client_body_timeout_ms: MINUTE_MS,
+        client_body_buffer_size: 16 << 10,
+        client_body_temp_path: options.client_body_temp_default.clone(),
         send_timeout_ms: MINUTE_MS,
         access_log: vec![options.access_log_default.clone()],
         error_log,
@@ -130,6 +132,8 @@ fn proxy() -> ProxySettings {
         next_upstream: NextUpstream { error: true, timeout: true, ..NextUpstream::default() },
         next_upstream_tries: 0,
         next_upstream_timeout_ms: 0,
+        request_buffering: true,
+        buffer_size: 0,
     }
 }
 

@@ -125,6 +125,7 @@ fn no_effect(reason: &str, ignored: Ignored, call: &Call<'_>, cx: &mut Cx<'_>) -
         Ignored::Switch => call.switch(0).map(drop),
         Ignored::Number => call.number(0, 0).map(drop),
         Ignored::Size => call.size(0).map(drop),
+        Ignored::Buffers => call.number(0, 1).and_then(|_| call.size(1)).map(drop),
         Ignored::Time => call.time_ms(0).map(drop),
         Ignored::EventMethod if !["epoll", "poll", "select"].contains(&call.text(0)) => {
             return Err(call.unknown_word(0, "event method of Linux", ["epoll"]));

@@ -1,6 +1,7 @@
 //! The directives: one declaration each, which gives the parser its rules, the documentation its text and the tests
 //! their examples.
 
+mod buffering;
 mod client;
 mod core;
 mod listen;
@@ -83,6 +84,8 @@ pub(crate) enum Ignored {
     Switch,
     Number,
     Size,
+    /// A number of buffers, and their size.
+    Buffers,
     Time,
     EventMethod,
     Text,
@@ -114,6 +117,7 @@ pub fn directives() -> impl Iterator<Item = &'static Directive> {
     [
         core::DIRECTIVES,
         client::DIRECTIVES,
+        buffering::DIRECTIVES,
         server::DIRECTIVES,
         listen::DIRECTIVES,
         tls::DIRECTIVES,

@@ -89,11 +89,8 @@ const AREAS: &[Area] = &[
     Area {
         title: "buffering",
         contexts: Contexts::ALL,
-        names: "client_body_buffer_size client_body_in_file_only client_body_in_single_buffer \
-            client_body_temp_path client_header_buffer_size large_client_header_buffers max_headers \
-            proxy_buffer_size proxy_buffering proxy_buffers proxy_busy_buffers_size \
-            proxy_force_ranges proxy_limit_rate proxy_max_temp_file_size proxy_request_buffering \
-            proxy_temp_file_write_size proxy_temp_path",
+        names: "client_body_in_file_only client_header_buffer_size large_client_header_buffers max_headers \
+            proxy_force_ranges proxy_limit_rate",
     },
     Area {
         title: "more of proxying",

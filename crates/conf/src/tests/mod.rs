@@ -45,6 +45,7 @@ pub(crate) fn options() -> Options {
         access_log_default: PathBuf::from("/var/log/nginx/access.log"),
         error_log_default: PathBuf::from("/var/log/nginx/error.log"),
         pid_default: PathBuf::from("/run/nginx.pid"),
+        client_body_temp_default: PathBuf::from("/var/lib/nginx/body"),
         ..Options::default()
     }
 }

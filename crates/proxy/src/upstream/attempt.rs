@@ -13,13 +13,14 @@ use wire::Limits;
 use crate::downstream::Downstream;
 use crate::exchange::Exchange;
 use crate::facts::Attempt;
-use crate::limits::{FRESH_ENOUGH_MS, INTERIM_ANSWERS, WATCH_AFTER_MS};
+use crate::limits::{ANSWER_HEAD_MAX, FRESH_ENOUGH_MS, INTERIM_ANSWERS, WATCH_AFTER_MS};
 use crate::request::Routed;
 use crate::site::Held;
 use crate::upstream::head::is_idempotent;
 use crate::upstream::pool::Link;
 use crate::upstream::relay::{Relay, RelayError};
 use crate::upstream::upload::{Upload, UploadError};
+use crate::upstream::{CLIENT_CLOSED, CLIENT_TIMED_OUT, CUT_OFF};
 
 /// A server has answered; the answer's head is at the front of `exchange.from_upstream`.
 pub(crate) struct Answered {
@@ -30,10 +31,12 @@ pub(crate) struct Answered {
 
 /// Why there is no answer.
 pub(crate) enum Stop {
-    /// The client went away.
-    ClientGone,
+    /// The client went away, or took too long to send its request's body: the status that the log says.
+    Closed(u16),
     /// The client's request turned out to be at fault: the status.
     Client(u16),
+    /// Something failed on this machine: what.
+    Here(String),
     /// The server, or the way to it, failed.
     Failed(Failed),
 }
@@ -61,6 +64,7 @@ pub(crate) async fn attempt(
     let idempotent = is_idempotent(exchange.request.method.of(connection.head_bytes()));
     note_start(exchange, held.upstream.shared.addresses[held.peer]);
     exchange.from_upstream.clear();
+    upload.rewind();
     let pooled = if fresh { None } else { take_pooled(held, idempotent) };
     let known = Known {
         reused: pooled.is_some(),
@@ -143,7 +147,7 @@ impl Turn {
         rule: &ProxyRule,
         upload: &mut Upload,
     ) -> Result<usize, Stop> {
-        let limits = Limits::default();
+        let limits = answer_limits(routed.settings.proxy.buffer_size);
         self.wait(&connection.deadline, rule.send_timeout_ms);
         poll_fn(|cx| {
             let before = self.progress(exchange);
@@ -195,7 +199,7 @@ impl Turn {
 
     fn timed_out(&self, exchange: &Exchange, upload: &Upload) -> Stop {
         if upload.waits_for_client && !upload.is_done {
-            return Stop::Client(408);
+            return Stop::Closed(CLIENT_TIMED_OUT);
         }
         if self.is_sent(exchange, upload) {
             let what = "upstream timed out (110: Connection timed out) while reading response header from upstream";
@@ -232,8 +236,8 @@ impl Turn {
             let what = describe("send", &error, "sending request to upstream");
             return Poll::Ready(Err(self.failed(Failure::Send { timed_out: false }, upload, what)));
         }
-        if self.is_long && upload.is_done && may_watch(exchange) && self.is_client_gone(cx, connection) {
-            return Poll::Ready(Err(Stop::ClientGone));
+        if self.is_long && upload.is_taken() && may_watch(exchange) && self.is_client_gone(cx, connection) {
+            return Poll::Ready(Err(Stop::Closed(CLIENT_CLOSED)));
         }
         Poll::Pending
     }
@@ -255,10 +259,13 @@ impl Turn {
                 Poll::Pending => return Ok(()),
             }
         }
-        match upload.poll(cx, &mut connection.channel, &mut exchange.body, &mut self.link.stream) {
-            Poll::Ready(Err(UploadError::ClientGone)) => Err(Stop::ClientGone),
+        match upload.poll(cx, &mut connection.channel, &mut exchange.body, &exchange.spool, &mut self.link.stream) {
+            Poll::Ready(Err(UploadError::ClientGone)) => Err(Stop::Closed(CUT_OFF)),
             Poll::Ready(Err(UploadError::Malformed)) => Err(Stop::Client(400)),
             Poll::Ready(Err(UploadError::TooLarge)) => Err(Stop::Client(413)),
+            Poll::Ready(Err(UploadError::Spool(error))) => {
+                Err(Stop::Here(format!("cannot read a kept request body: {error}")))
+            }
             Poll::Ready(Err(UploadError::Upstream(error))) => {
                 self.send_error = Some(error);
                 Ok(())
@@ -333,6 +340,13 @@ impl Turn {
     }
 }
 
+/// What the head of an answer may not exceed: `proxy_buffer_size` raises it, up to what a buffer holds.
+fn answer_limits(buffer_size: u64) -> Limits {
+    let usual = Limits::default();
+    let raised = usize::try_from(buffer_size).unwrap_or(usize::MAX).min(ANSWER_HEAD_MAX);
+    Limits { head: usual.head.max(raised), line: usual.line.max(raised), ..usual }
+}
+
 /// Passes the answer on, and the rest of the request too if the server answered before it had it all.
 pub(crate) async fn relay(
     connection: &mut Downstream,
@@ -350,13 +364,13 @@ pub(crate) async fn relay(
         let before = (relay.sent, link.stream.bytes_in(), link.stream.bytes_out());
         // An upload that fails now is no failure of the answer: the connections are just not used again.
         if !upload.is_done {
-            let _ = upload.poll(cx, channel, &mut exchange.body, &mut link.stream);
+            let _ = upload.poll(cx, channel, &mut exchange.body, &exchange.spool, &mut link.stream);
         }
         let relayed = relay.poll(cx, channel, &mut link.stream, exchange);
         if relayed.is_ready() {
             return relayed;
         }
-        let is_waiting = upload.is_done && may_watch(exchange) && !relay.waits_for_client && watches_client;
+        let is_waiting = upload.is_taken() && may_watch(exchange) && !relay.waits_for_client && watches_client;
         if is_waiting && channel.is_gone(cx, input, &mut watches_client) {
             return Poll::Ready(Err(RelayError::Client));
         }

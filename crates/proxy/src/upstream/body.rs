@@ -1,4 +1,9 @@
-//! A request's body before a server is picked: small ones are read whole, so that they can be sent again.
+//! A request's body before a server is picked: read whole, so that it can be sent again, unless
+//! `proxy_request_buffering` is off. A small one stays behind its head, others go to the spool.
+
+use std::future::poll_fn;
+use std::io;
+use std::task::Poll;
 
 use net::buffer::BLOCK;
 use route::ProxyRule;
@@ -6,19 +11,23 @@ use wire::{Body, Framing};
 
 use crate::downstream::{Downstream, has_no_body};
 use crate::exchange::Exchange;
+use crate::limits::SPOOL_PIECE;
 use crate::request::Routed;
-use crate::upstream::head;
+use crate::upstream::spool::Place;
 use crate::upstream::upload::Upload;
+use crate::upstream::{CLIENT_CLOSED, CLIENT_TIMED_OUT, CUT_OFF, head};
 
 /// Why a request does not get as far as a server.
 pub(crate) enum Unready {
-    /// The client closed.
-    Gone,
+    /// The client closed or took too long: the status that the log says.
+    Closed(u16),
     /// To be answered with this status.
     Status(u16),
+    /// The body cannot be kept: what failed on this machine.
+    Here(String),
 }
 
-/// Reads what there is room for of the body and writes the request as it goes to the upstream.
+/// Reads the body, or what came of it, and writes the request as it goes to the upstream.
 pub(crate) async fn prepare(
     connection: &mut Downstream,
     exchange: &mut Exchange,
@@ -29,11 +38,19 @@ pub(crate) async fn prepare(
         if exchange.request.expect_continue {
             invite(connection, routed).await?;
         }
-        gather(connection, exchange, routed).await?;
+        if rule.request_buffering {
+            gather(connection, exchange, routed).await?;
+            if !routed.body_is_here {
+                spool(connection, exchange, routed).await?;
+            }
+        }
     }
     let mut body = Body::new(exchange.request.framing);
-    head::build(connection, exchange, routed, rule, &mut body).map_err(|unfit| Unready::Status(unfit.status()))?;
-    let is_chunked = exchange.request.framing == Framing::Chunked;
+    let is_chunked =
+        head::build(connection, exchange, routed, rule, &mut body).map_err(|unfit| Unready::Status(unfit.status()))?;
+    if exchange.spool.is_used {
+        return Ok(Upload::of_spool(is_chunked));
+    }
     let limit = routed.settings.client_max_body_size;
     let length = if connection.body_length == 0 { 0 } else { content_here(connection, exchange) };
     if limit > 0 && length > limit {
@@ -64,7 +81,7 @@ async fn invite(connection: &mut Downstream, routed: &Routed<'_>) -> Result<(), 
     deadline.set(routed.settings.send_timeout_ms);
     let mut written = 0;
     let sent = deadline.limit(|cx| channel.poll_continue(cx, &mut written));
-    sent.await.map_err(|_| Unready::Gone)
+    sent.await.map_err(|_| Unready::Closed(CLIENT_CLOSED))
 }
 
 /// Reads the body for as long as it fits behind its head.
@@ -80,12 +97,7 @@ async fn gather(connection: &mut Downstream, exchange: &Exchange, routed: &mut R
             return Ok(());
         }
         deadline.set(routed.settings.client_body_timeout_ms);
-        match deadline.limit(|cx| channel.poll_read(cx, input)).await {
-            Ok(0) => return Err(Unready::Gone),
-            Ok(_) => {}
-            Err(error) if error.kind() == std::io::ErrorKind::TimedOut => return Err(Unready::Status(408)),
-            Err(_) => return Err(Unready::Gone),
-        }
+        came(deadline.limit(|cx| channel.poll_read(cx, input)).await)?;
         routed.body_is_here = connection.scan_body(&mut body).map_err(|_| Unready::Status(400))?;
         if routed.body_is_here {
             return Ok(());
@@ -99,4 +111,83 @@ fn fits(connection: &Downstream, exchange: &Exchange) -> bool {
         Framing::Length(length) => length <= (BLOCK.saturating_sub(connection.head_length)) as u64,
         _ => connection.input.len() < BLOCK,
     }
+}
+
+/// Reads the body to its end into the spool.
+async fn spool(connection: &mut Downstream, exchange: &mut Exchange, routed: &mut Routed<'_>) -> Result<(), Unready> {
+    let settings = routed.settings;
+    let mut body = Body::new(exchange.request.framing);
+    exchange.spool.is_used = true;
+    let here = &connection.input.data()[connection.head_length..][..connection.body_length];
+    let mut read = here.len() as u64;
+    take(here, &mut body, exchange, routed)?;
+    let mut since_pause = 0;
+    while !body.ended() {
+        let Exchange { body: buffer, .. } = &mut *exchange;
+        let Downstream { channel, deadline, .. } = &mut *connection;
+        buffer.compact();
+        deadline.set(settings.client_body_timeout_ms);
+        since_pause += came(deadline.limit(|cx| channel.poll_read(cx, buffer)).await)?;
+        let buffer = std::mem::take(buffer);
+        let taken = take(buffer.data(), &mut body, exchange, routed);
+        exchange.body = buffer;
+        let taken = taken?;
+        exchange.body.consume(taken);
+        read += taken as u64;
+        if since_pause >= SPOOL_PIECE {
+            since_pause = 0;
+            pause().await;
+        }
+    }
+    exchange.spool.trailers.extend_from_slice(body.trailers());
+    exchange.record.request_bytes += read;
+    exchange.body.release_if_empty();
+    routed.body_is_here = true;
+    Ok(())
+}
+
+/// Takes what these bytes have of the body into the spool; how many were used.
+fn take(bytes: &[u8], body: &mut Body, exchange: &mut Exchange, routed: &Routed<'_>) -> Result<usize, Unready> {
+    let settings = routed.settings;
+    let place = Place { memory_max: settings.client_body_buffer_size, folder: &settings.client_body_temp_path };
+    let mut at = 0;
+    loop {
+        let piece = body.next(&bytes[at..]).map_err(|_| Unready::Status(400))?;
+        let content = &bytes[at..][piece.data];
+        let limit = settings.client_max_body_size;
+        if limit > 0 && exchange.spool.length() + content.len() as u64 > limit {
+            return Err(Unready::Status(413));
+        }
+        exchange.spool.append(content, place).map_err(|error| {
+            let folder = place.folder.display();
+            Unready::Here(format!("cannot keep a request body in {folder} (client_body_temp_path): {error}"))
+        })?;
+        at += piece.consumed;
+        if piece.consumed == 0 || body.ended() {
+            return Ok(at);
+        }
+    }
+}
+
+/// What a read of a body came to.
+fn came(read: io::Result<usize>) -> Result<usize, Unready> {
+    match read {
+        Ok(n) if n > 0 => Ok(n),
+        Err(error) if error.kind() == io::ErrorKind::TimedOut => Err(Unready::Closed(CLIENT_TIMED_OUT)),
+        _ => Err(Unready::Closed(CUT_OFF)),
+    }
+}
+
+/// Lets the thread's other connections have their turn.
+async fn pause() {
+    let mut is_over = false;
+    poll_fn(|cx| {
+        if is_over {
+            return Poll::Ready(());
+        }
+        is_over = true;
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
 }

@@ -28,14 +28,15 @@ impl Unfit {
     }
 }
 
-/// Writes the request into `exchange.to_upstream`; `body` has then read what was here of the body.
+/// Writes the request into `exchange.to_upstream`; `body` has then read what was here of the body. Tells whether the
+/// body goes in chunks.
 pub(crate) fn build(
     connection: &Downstream,
     exchange: &mut Exchange,
     routed: &Routed<'_>,
     rule: &ProxyRule,
     body: &mut Body,
-) -> Result<(), Unfit> {
+) -> Result<bool, Unfit> {
     exchange.to_upstream.clear();
     request_line(connection, exchange, routed, rule)?;
     set_fields(connection, exchange, routed, rule)?;
@@ -118,11 +119,12 @@ fn append_body(
     routed: &Routed<'_>,
     rule: &ProxyRule,
     body: &mut Body,
-) -> Result<(), Unfit> {
-    let out = &mut exchange.to_upstream;
+) -> Result<bool, Unfit> {
+    let Exchange { to_upstream: out, spool, .. } = exchange;
     let here = &connection.input.data()[connection.head_length..][..connection.body_length];
     let framing = match exchange.request.framing {
-        Framing::Chunked if !rule.http11 && routed.body_is_here => Framing::Length(content_length(here)),
+        Framing::Chunked if spool.is_used => whole(spool.length(), &spool.trailers, rule),
+        Framing::Chunked if routed.body_is_here => measured(here, rule),
         Framing::Chunked if !rule.http11 => return Err(Unfit::Length),
         framing => framing,
     };
@@ -135,21 +137,28 @@ fn append_body(
         Framing::Chunked => out.extend_from_slice(b"Transfer-Encoding: chunked\r\n\r\n"),
         Framing::None | Framing::UntilClose => out.extend_from_slice(b"\r\n"),
     }
+    let is_chunked = framing == Framing::Chunked;
     let mut at = 0;
-    while at < here.len() {
+    while at < here.len() && !spool.is_used {
         // What is here was read once already, so it is no error now.
         let Ok(piece) = body.next(&here[at..]) else { return Err(Unfit::Control) };
         if piece.consumed == 0 {
             break;
         }
-        append_piece(out, &here[at..][piece.data], body, framing == Framing::Chunked);
+        append_piece(out, &here[at..][piece.data], body, is_chunked);
         at += piece.consumed;
     }
-    Ok(())
+    Ok(is_chunked)
 }
 
-/// Content in a whole chunked body.
-fn content_length(chunked: &[u8]) -> u64 {
+/// How a body goes on that came in chunks and is known whole: by its length, as in nginx, for not every server takes
+/// chunks; in chunks where trailers follow it.
+fn whole(length: u64, trailers: &[u8], rule: &ProxyRule) -> Framing {
+    if trailers.is_empty() || !rule.http11 { Framing::Length(length) } else { Framing::Chunked }
+}
+
+/// The same for a body that lies behind its head.
+fn measured(chunked: &[u8], rule: &ProxyRule) -> Framing {
     let mut body = Body::new(Framing::Chunked);
     let (mut at, mut length) = (0, 0);
     while let Ok(piece) = body.next(&chunked[at..]) {
@@ -159,7 +168,7 @@ fn content_length(chunked: &[u8]) -> u64 {
             break;
         }
     }
-    length
+    whole(length, body.trailers(), rule)
 }
 
 /// Whether a request may be sent twice without harm (nginx: any method but POST, LOCK and PATCH).

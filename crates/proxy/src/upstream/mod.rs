@@ -5,6 +5,7 @@ mod body;
 mod head;
 pub(crate) mod pool;
 mod relay;
+pub(crate) mod spool;
 mod upload;
 
 use balance::{Exchange as Known, Failure, Outcome, RetryRule, Transition, Verdict};
@@ -23,14 +24,26 @@ use pool::Link;
 use relay::{Relay, RelayError};
 use upload::Upload;
 
-/// nginx's status for a client that closed before it was answered; only logs show it.
+/// nginx's statuses for clients that get no answer; only logs show them. For one that closed while it waited:
 const CLIENT_CLOSED: u16 = 499;
+/// one that sent too little for too long, and so waits for nothing:
+const CLIENT_TIMED_OUT: u16 = 408;
+/// and one that closed before its request was whole.
+const CUT_OFF: u16 = 400;
 
 /// Where a request stands between its attempts.
 struct Course {
     started_ms: u64,
     tries_left: u32,
     fresh_retry_done: bool,
+}
+
+/// Why no answer of a server is passed on.
+enum Unanswered {
+    /// The client gets a page of this status.
+    Page(u16),
+    /// The client is gone, or as good as; the log says this status.
+    Closed(u16),
 }
 
 /// What a failed attempt leads to.
@@ -50,16 +63,20 @@ pub(crate) async fn proxy(
 ) -> After {
     let mut upload = match body::prepare(connection, exchange, routed, rule).await {
         Ok(upload) => upload,
-        Err(body::Unready::Gone) => return closed_by_client(exchange),
+        Err(body::Unready::Closed(status)) => return closed_by_client(exchange, status),
+        Err(body::Unready::Here(what)) => {
+            connection.log_failure(exchange, routed, &what, None);
+            return answer::page(connection, exchange, routed, 500).await;
+        }
         Err(body::Unready::Status(status)) => return answer::page(connection, exchange, routed, status).await,
     };
     let upstream = &routed.site.upstreams[rule.upstream];
     render_key(connection, exchange, routed, rule);
     match attempts(connection, exchange, routed, rule, upstream, &mut upload).await {
         Ok((held, answered)) => pass_on(connection, exchange, routed, rule, held, answered, &mut upload).await,
-        Err(CLIENT_CLOSED) => closed_by_client(exchange),
-        Err(status) => {
-            exchange.request.keep_alive &= upload.is_done;
+        Err(Unanswered::Closed(status)) => closed_by_client(exchange, status),
+        Err(Unanswered::Page(status)) => {
+            exchange.request.keep_alive &= upload.is_taken();
             answer::page(connection, exchange, routed, status).await
         }
     }
@@ -73,7 +90,7 @@ async fn attempts<'a>(
     rule: &ProxyRule,
     upstream: &'a Upstream,
     upload: &mut Upload,
-) -> Result<(Held<'a>, Answered), u16> {
+) -> Result<(Held<'a>, Answered), Unanswered> {
     let now_ms = clock::coarse_ms();
     let retry = retry_rule(rule);
     let tries = retry.tries_of(upstream.shared.group.tries());
@@ -93,8 +110,12 @@ async fn attempts<'a>(
                     Ok(next) => next,
                 },
             },
-            Err(Stop::ClientGone) => return Err(CLIENT_CLOSED),
-            Err(Stop::Client(status)) => return Err(status),
+            Err(Stop::Closed(status)) => return Err(Unanswered::Closed(status)),
+            Err(Stop::Client(status)) => return Err(Unanswered::Page(status)),
+            Err(Stop::Here(what)) => {
+                connection.log_failure(exchange, routed, &what, None);
+                return Err(Unanswered::Page(500));
+            }
             Err(Stop::Failed(failed)) => {
                 judge(connection, exchange, routed, &retry, held, &failed, &mut course).unwrap_or(Next::Finish(502))
             }
@@ -102,7 +123,7 @@ async fn attempts<'a>(
         match failed {
             Next::Same(held) => again = Some(held),
             Next::Other => {}
-            Next::Finish(status) => return Err(status),
+            Next::Finish(status) => return Err(Unanswered::Page(status)),
         }
     }
 }
@@ -113,14 +134,14 @@ fn pick<'a>(
     routed: &Routed<'_>,
     upstream: &'a Upstream,
     course: &mut Course,
-) -> Result<Held<'a>, u16> {
+) -> Result<Held<'a>, Unanswered> {
     let picked = upstream.pick(&mut exchange.attempts, &exchange.key, clock::coarse_ms());
     course.tries_left = course.tries_left.saturating_sub(1);
     course.fresh_retry_done = false;
     picked.ok_or_else(|| {
         let what = "no live upstreams while connecting to upstream (all servers are down, full or failed lately)";
         connection.log_failure(exchange, routed, what, Some(&upstream.shared.name));
-        502
+        Unanswered::Page(502)
     })
 }
 
@@ -195,9 +216,9 @@ fn report(connection: &Downstream, upstream: &Upstream, transition: Option<Trans
     });
 }
 
-/// The client went away: nothing can be sent, the log says 499.
-fn closed_by_client(exchange: &mut Exchange) -> After {
-    exchange.record.status = CLIENT_CLOSED;
+/// The client went away or fell silent: nothing is sent, the log says 499 or 408.
+fn closed_by_client(exchange: &mut Exchange, status: u16) -> After {
+    exchange.record.status = status;
     After::Drop
 }
 
@@ -221,7 +242,7 @@ async fn pass_on(
     upload: &mut Upload,
 ) -> After {
     let Answered { mut link, head_length, .. } = answered;
-    routed.body_is_here = upload.is_done;
+    routed.body_is_here = upload.is_taken();
     let started = Relay::start(connection, exchange, routed, head_length);
     let (relayed, mut keep_alive, is_read, sent) = match started {
         Err(error) => (Err(error), false, false, 0),
@@ -231,7 +252,7 @@ async fn pass_on(
         }
     };
     exchange.record.sent = sent;
-    keep_alive &= upload.is_done;
+    keep_alive &= upload.is_taken();
     let now_ms = clock::coarse_ms();
     if let Some(attempt) = exchange.record.attempts.last_mut() {
         attempt.ended_ms = now_ms;

@@ -165,11 +165,17 @@ fn a_slow_head_ends_at_its_time() {
 #[test]
 fn a_slow_body_ends_at_its_time() {
     let upstream = Scripted::start(|link, _| link.closed());
-    let balancer = Balancer::before_with(&[upstream.address()], "", "client_body_timeout 300ms;");
-    for (fields, body) in
-        [("Content-Length: 10", "abc"), ("Content-Length: 100000", "abc"), ("Transfer-Encoding: chunked", "3\r\nab")]
-    {
-        let answer = balancer.ask(format!("POST / HTTP/1.1\r\nHost: a\r\n{fields}\r\n\r\n{body}"));
-        assert!(answer.starts_with("HTTP/1.1 408 "), "{fields}: {answer:?}");
+    for buffering in ["on", "off"] {
+        let location = format!("client_body_timeout 300ms; proxy_request_buffering {buffering};");
+        let balancer = Balancer::before_with(&[upstream.address()], "", &location);
+        for (n, fields, body) in [
+            (1, "Content-Length: 10", "abc"),
+            (2, "Content-Length: 100000", "abc"),
+            (3, "Transfer-Encoding: chunked", "3\r\nab"),
+        ] {
+            // As in nginx, the log tells of it, and the client of nothing.
+            assert_eq!(balancer.ask(format!("POST /{n} HTTP/1.1\r\nHost: a\r\n{fields}\r\n\r\n{body}")), "");
+            balancer.logged("access.log", &format!("\"POST /{n} HTTP/1.1\" 408 0 "));
+        }
     }
 }

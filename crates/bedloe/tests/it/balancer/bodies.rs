@@ -44,7 +44,8 @@ fn a_chunked_answer_goes_on_with_its_trailers() {
 #[test]
 fn bodies_over_the_limit_by_length_and_by_chunks() {
     let upstream = Scripted::start(|link, _| link.closed());
-    let balancer = Balancer::before_with(&[upstream.address()], "", "client_max_body_size 30k;");
+    let location = "client_max_body_size 30k; proxy_request_buffering off;";
+    let balancer = Balancer::before_with(&[upstream.address()], "", location);
     let by_length = balancer.ask("POST /1 HTTP/1.1\r\nHost: a\r\nContent-Length: 30721\r\n\r\n");
     assert!(by_length.starts_with("HTTP/1.1 413 "), "{by_length}");
     assert_eq!(upstream.all(), "");
@@ -90,13 +91,19 @@ fn the_limit_is_a_mebibyte_unless_said_otherwise() {
 }
 
 #[test]
-fn a_large_request_is_streamed_in_constant_memory() {
+fn a_large_request_is_streamed_or_kept_in_constant_memory() {
+    for buffering in ["on", "off"] {
+        large_request(&format!("client_max_body_size 0; proxy_request_buffering {buffering};"));
+    }
+}
+
+fn large_request(location: &str) {
     let upstream = Scripted::start(|link, _| {
         link.head()?;
         link.swallow(LARGE)?;
         link.send(ok("got it"))
     });
-    let balancer = Balancer::before_with(&[upstream.address()], "", "client_max_body_size 0;");
+    let balancer = Balancer::before_with(&[upstream.address()], "", location);
     let mut client = balancer.connect();
     client.send(format!("PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: {LARGE}\r\n\r\n"));
     let piece = vec![b'x'; MIB];
@@ -138,7 +145,8 @@ fn an_early_answer_to_an_upload_reaches_the_client() {
         link.send("HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\nConnection: close\r\n\r\nno")?;
         link.closed()
     });
-    let balancer = Balancer::before_with(&[upstream.address()], "", "client_max_body_size 0;");
+    let location = "client_max_body_size 0; proxy_request_buffering off;";
+    let balancer = Balancer::before_with(&[upstream.address()], "", location);
     let mut client = balancer.connect();
     client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n");
     let reply = client.reply();

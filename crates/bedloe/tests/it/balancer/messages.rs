@@ -51,7 +51,7 @@ fn a_request_behind_a_streamed_body_is_kept_whole() {
             }
         }
     });
-    let balancer = Balancer::before(&[upstream.address()]);
+    let balancer = Balancer::before_with(&[upstream.address()], "", "proxy_request_buffering off;");
     let mut client = balancer.connect();
     let body = "x".repeat(60_000) + "END";
     // The next request comes in two pieces: one right behind the body, one while the server is still at work.

@@ -87,7 +87,7 @@ fn a_body_that_only_one_server_has_seen_does_not_go_on() {
         link.swallow(200_000)
     });
     let second = Scripted::named("second");
-    let balancer = Balancer::before(&[first.address(), second.address()]);
+    let balancer = Balancer::before_with(&[first.address(), second.address()], "", "proxy_request_buffering off;");
     let body = "x".repeat(200_000);
     let request = format!("PUT / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 200000\r\n\r\n{body}");
     let answer = balancer.ask(request);

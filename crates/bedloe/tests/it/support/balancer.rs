@@ -121,6 +121,16 @@ impl Balancer {
         fs::read_to_string(self.folder.path().join(log)).unwrap_or_default()
     }
 
+    /// A path in its folder.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// How many files are in a folder of its folder.
+    pub(crate) fn files(&self, name: &str) -> usize {
+        fs::read_dir(self.path(name)).map_or(0, Iterator::count)
+    }
+
     pub(crate) fn admin(&self) -> PathBuf {
         self.folder.path().join("admin")
     }
