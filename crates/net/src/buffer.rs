@@ -68,6 +68,13 @@ impl Buffer {
         self.end = 0;
     }
 
+    /// Keeps the first `n` bytes only, in no more memory than they take: for what stays for long and is looked at once.
+    pub fn keep_front(&mut self, n: usize) {
+        let kept = self.data()[..n.min(self.len())].to_vec().into_boxed_slice();
+        let end = kept.len();
+        *self = Self { block: kept, start: 0, end };
+    }
+
     /// Gives the memory back to the pool if nothing is in it.
     pub fn release_if_empty(&mut self) {
         if self.is_empty() {
@@ -167,6 +174,17 @@ mod tests {
         buffer.release_if_empty();
         assert_eq!(buffer.block.len(), 0);
         assert!(POOL.with(|pool| !pool.borrow().is_empty()));
+    }
+
+    #[test]
+    fn what_is_kept_for_long_takes_no_block() {
+        let mut buffer = Buffer::new();
+        buffer.append(b"hello");
+        buffer.consume(1);
+        buffer.keep_front(3);
+        assert_eq!((buffer.data(), buffer.block.len()), (&b"ell"[..], 3));
+        buffer.consume(3);
+        assert!(buffer.reserve(1).is_some(), "it can grow again");
     }
 
     #[test]

@@ -17,6 +17,13 @@ pub(crate) enum Channel {
 }
 
 impl Channel {
+    /// The connection itself, where it carries one request at a time and so can change its protocol.
+    pub(crate) fn as_stream(&mut self) -> Option<&mut Stream> {
+        match self {
+            Self::Http1(stream) => Some(stream),
+        }
+    }
+
     /// Reads on in the request's body; 0 is the end of what the client sends.
     pub(crate) fn poll_read(&mut self, cx: &mut Context<'_>, into: &mut Buffer) -> Poll<io::Result<usize>> {
         match self {

@@ -24,6 +24,8 @@ pub(crate) struct Exchange {
     pub(crate) from_upstream: Buffer,
     /// A request's body on its way, beyond what came with its head.
     pub(crate) body: Buffer,
+    /// The request asks the upstream to change the protocol, as the client asked for.
+    pub(crate) asks_upgrade: bool,
     /// A request's body that is kept to be sent whole.
     pub(crate) spool: Spool,
     pub(crate) maps: route::Scratch,
@@ -44,6 +46,7 @@ impl Exchange {
         }
         self.from_upstream = Buffer::new();
         self.body = Buffer::new();
+        self.asks_upgrade = false;
         self.spool.reset(KEPT_BYTES);
         self.maps.reset();
         self.attempts.reset();

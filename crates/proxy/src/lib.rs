@@ -3,7 +3,7 @@
 //! The way of a request is that of the files: [`worker`] accepts, `connection` reads a head, `request` routes it,
 //! `answer` or `upstream` sees to it. The client's side of a request is a `downstream`, which reaches the client
 //! through its `channel`. What is not here: reading configuration files, signals and processes, pages (all in
-//! `bedloe`), HTTP/2 and upgrades (to come).
+//! `bedloe`), HTTP/2 (to come).
 
 mod accept;
 mod answer;

@@ -20,6 +20,12 @@ pub(crate) const SPOOL_PIECE: usize = 64 * 1024;
 /// (`net::buffer::LARGEST`).
 pub(crate) const ANSWER_HEAD_MAX: usize = 64 * 1024;
 
+/// Reads of one side of an upgraded connection before the thread's other connections have their turn.
+pub(crate) const TUNNEL_READS: usize = 16;
+/// How long an upgraded connection goes on without a byte after its server has ended: what a client has left to say
+/// then is soon said, while `proxy_read_timeout` may be hours.
+pub(crate) const HALF_CLOSED_MS: u64 = 30_000;
+
 /// Interim answers (1xx) that an upstream may send before the final one.
 pub(crate) const INTERIM_ANSWERS: u32 = 16;
 

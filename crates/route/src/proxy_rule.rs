@@ -61,6 +61,8 @@ pub struct SetHeader {
     pub name: String,
     /// Its value.
     pub value: Text,
+    /// Whether it is `Upgrade`: with it a request asks for another protocol.
+    pub is_upgrade: bool,
 }
 
 impl ProxyRule {
@@ -124,15 +126,21 @@ impl ProxyRule {
     }
 }
 
+impl SetHeader {
+    fn new(name: &str, value: Text) -> Self {
+        Self { name: name.to_owned(), value, is_upgrade: name.eq_ignore_ascii_case("upgrade") }
+    }
+}
+
 fn was_escaped(raw_target: &[u8]) -> bool {
     raw_target.iter().take_while(|&&byte| byte != b'?').any(|&byte| byte == b'%')
 }
 
 /// The fields to send: `Host $proxy_host` unless Host is set, then those that are set.
 fn headers(set: &[(String, Template)], maps: &HashMap<String, usize>) -> Vec<SetHeader> {
-    let written = set.iter().map(|(name, value)| SetHeader { name: name.clone(), value: Text::compile(value, maps) });
+    let written = set.iter().map(|(name, value)| SetHeader::new(name, Text::compile(value, maps)));
     let is_set = |name: &str| set.iter().any(|(other, _)| other.eq_ignore_ascii_case(name));
-    let host = SetHeader { name: "Host".to_owned(), value: Text::from_pieces(vec![Piece::Fact(Fact::ProxyHost)]) };
+    let host = SetHeader::new("Host", Text::from_pieces(vec![Piece::Fact(Fact::ProxyHost)]));
     let host = Some(host).filter(|_| !is_set("Host"));
     let of_framing = |header: &SetHeader| FRAMING.iter().any(|name| header.name.eq_ignore_ascii_case(name));
     host.into_iter().chain(written).filter(|header| !of_framing(header)).collect()

@@ -11,4 +11,5 @@ mod messages;
 mod retries;
 mod start;
 mod tls;
+mod upgrades;
 mod uploads;

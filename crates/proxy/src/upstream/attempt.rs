@@ -325,7 +325,11 @@ impl Turn {
                     continue;
                 }
                 Ok(Some(length)) if response.status >= 200 => return Ok(Some(length)),
-                Ok(Some(_)) => "an interim answer that was not asked for",
+                Ok(Some(length)) if response.upgrade && exchange.asks_upgrade && self.is_sent(exchange, upload) => {
+                    return Ok(Some(length));
+                }
+                Ok(Some(_)) if exchange.response.upgrade => "a change of protocol that was not asked for",
+                Ok(Some(_)) => "too many interim answers",
                 Err(malformed) => malformed.why(),
             };
             let what = format!("upstream sent invalid header while reading response header from upstream: {invalid}");
@@ -393,7 +397,7 @@ fn may_watch(exchange: &Exchange) -> bool {
 }
 
 /// A failed system call in the words that nginx's users look for in their logs.
-fn describe(call: &str, error: &io::Error, doing: &str) -> String {
+pub(super) fn describe(call: &str, error: &io::Error, doing: &str) -> String {
     match error.raw_os_error() {
         Some(code) => {
             let text = error.to_string();

@@ -76,7 +76,7 @@ fn set_fields(
     routed: &Routed<'_>,
     rule: &ProxyRule,
 ) -> Result<(), Unfit> {
-    let Exchange { request, to_upstream: out, path, maps, record, .. } = exchange;
+    let Exchange { request, to_upstream: out, path, maps, record, asks_upgrade, .. } = exchange;
     let facts = connection.facts(request, routed, path, record, Some(rule));
     for header in &rule.set_headers {
         let start = out.len();
@@ -89,6 +89,7 @@ fn set_fields(
         } else if has_control(&out[value..]) {
             return Err(Unfit::Control);
         } else {
+            *asks_upgrade |= header.is_upgrade && request.upgrade;
             out.extend_from_slice(b"\r\n");
         }
     }

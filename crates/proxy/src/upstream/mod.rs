@@ -6,6 +6,7 @@ mod head;
 pub(crate) mod pool;
 mod relay;
 pub(crate) mod spool;
+mod tunnel;
 mod upload;
 
 use balance::{Exchange as Known, Failure, Outcome, RetryRule, Transition, Verdict};
@@ -242,6 +243,10 @@ async fn pass_on(
     upload: &mut Upload,
 ) -> After {
     let Answered { mut link, head_length, .. } = answered;
+    if exchange.response.upgrade {
+        let end = tunnel::run(connection, exchange, routed, rule, &mut link, head_length).await;
+        return finish_tunnel(connection, exchange, routed, held, &end);
+    }
     routed.body_is_here = upload.is_taken();
     let started = Relay::start(connection, exchange, routed, head_length);
     let (relayed, mut keep_alive, is_read, sent) = match started {
@@ -261,6 +266,27 @@ async fn pass_on(
         keep(held.upstream, held.peer, link, exchange, now_ms);
     }
     finish(connection, exchange, routed, held, relayed, keep_alive)
+}
+
+/// Notes how an upgraded connection ended.
+fn finish_tunnel(
+    connection: &Downstream,
+    exchange: &mut Exchange,
+    routed: &Routed<'_>,
+    held: Held<'_>,
+    end: &tunnel::End,
+) -> After {
+    let (upstream, now_ms) = (held.upstream, clock::coarse_ms());
+    if let Some(attempt) = exchange.record.attempts.last_mut() {
+        attempt.ended_ms = now_ms;
+    }
+    if let Some(what) = end.what() {
+        let name = upstream.shared.group.peers()[held.peer].settings().name.as_str();
+        connection.log_failure(exchange, routed, &what, Some(name));
+    }
+    let transition = held.release(Outcome::Success, now_ms);
+    report(connection, upstream, transition, "");
+    After::Drop
 }
 
 /// Keeps the upstream connection, if it can serve another request.

@@ -26,7 +26,13 @@ impl Site {
     fn start() -> Self {
         let upstream = Scripted::start(|link, _| {
             loop {
-                if link.head()?.starts_with("POST") {
+                let head = link.head()?;
+                if head.contains("\r\nUpgrade: ") {
+                    link.send("HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n")?;
+                    link.until("ping")?;
+                    return link.send("pong");
+                }
+                if head.starts_with("POST") {
                     link.until("END")?;
                 }
                 link.send(ok("hi"))?;
@@ -38,7 +44,8 @@ impl Site {
             format!(
                 "server {{ listen LISTEN ssl; server_name {name}; ssl_certificate FOLDER/{number}.crt;
                  ssl_certificate_key FOLDER/{number}.key; ssl_protocols TLSv1.2 TLSv1.3;
-                 location / {{ proxy_pass http://{}; proxy_http_version 1.1; proxy_set_header X-Proto $scheme; }} }}",
+                 location / {{ proxy_pass http://{}; proxy_http_version 1.1; proxy_set_header X-Proto $scheme;
+                 proxy_set_header Upgrade $http_upgrade; }} }}",
                 upstream.address()
             )
         };
@@ -185,4 +192,22 @@ fn what_is_no_tls_harms_nobody() {
     // The other way round: TLS to a port without it.
     let plain = Balancer::start("server { listen LISTEN; return 204; }");
     assert!(plain.ask(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n").starts_with("HTTP/1.1 400 "));
+}
+
+#[test]
+fn a_connection_changes_its_protocol_inside_of_tls() {
+    let site = Site::start();
+    for record in [None, Some(64)] {
+        let mut client = site.connect(record);
+        client
+            .write_all(b"GET / HTTP/1.1\r\nHost: one.example\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n")
+            .expect("sent");
+        let mut head = vec![0; "HTTP/1.1 101 ".len()];
+        client.read_exact(&mut head).expect("a head");
+        assert_eq!(head, b"HTTP/1.1 101 ");
+        client.write_all(b"ping").expect("sent");
+        let mut rest = String::new();
+        client.read_to_string(&mut rest).expect("an end that TLS tells of");
+        assert!(rest.ends_with("\r\n\r\npong"), "{rest}");
+    }
 }

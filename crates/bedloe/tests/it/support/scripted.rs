@@ -1,7 +1,7 @@
 //! An upstream server that does what a test says: it writes down every byte it gets and answers with literal bytes.
 
 use std::io::{self, Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
@@ -160,6 +160,16 @@ impl Link {
 
     pub(crate) fn send(&mut self, bytes: impl AsRef<[u8]>) -> io::Result<()> {
         self.stream.write_all(bytes.as_ref())
+    }
+
+    /// Says that nothing more will be sent.
+    pub(crate) fn finish(&self) {
+        let _ = self.stream.shutdown(Shutdown::Write);
+    }
+
+    /// To send from another thread while this one reads.
+    pub(crate) fn another_handle(&self) -> TcpStream {
+        self.stream.try_clone().expect("a handle")
     }
 
     /// Waits until the balancer closes the connection.
