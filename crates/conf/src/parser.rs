@@ -105,7 +105,7 @@ impl Parser<'_> {
             return self.report(Diagnostic::error("too-large", place, message));
         }
         if self.known.insert(path.to_path_buf()) {
-            self.files.push((path.to_path_buf(), String::from_utf8_lossy(&bytes).into_owned()));
+            self.files.push((path.to_path_buf(), text_to_show(&bytes)));
         }
         self.open.push(path.to_path_buf());
         self.text(&bytes, Arc::new(path.to_path_buf()), depth, nodes);
@@ -284,4 +284,14 @@ fn unexpected(sign: char, place: &Place) -> Diagnostic {
         _ => "a directive needs a name; one \";\" ends it",
     };
     Diagnostic::error("unexpected-character", place, format!("unexpected \"{sign}\"")).help(help)
+}
+
+/// The file's text with a question mark for each byte that is no UTF-8: places count bytes, and must hold in it.
+fn text_to_show(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len());
+    for chunk in bytes.utf8_chunks() {
+        text.push_str(chunk.valid());
+        text.extend(chunk.invalid().iter().map(|_| '?'));
+    }
+    text
 }
