@@ -2,12 +2,14 @@
 
 #[path = "../examples/fuzz_heads/checks.rs"]
 mod checks;
+#[path = "../examples/fuzz_heads/heads.rs"]
+mod heads;
 #[path = "../examples/fuzz_heads/mutate.rs"]
 mod mutate;
 
 #[test]
 fn mutated_messages() {
-    let accepted = mutate::run(40_000, 7);
+    let accepted = heads::run(40_000, 7);
     assert!((4_000..36_000).contains(&accepted), "{accepted} accepted: the changes are too small or too large");
 }
 

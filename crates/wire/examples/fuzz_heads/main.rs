@@ -4,12 +4,13 @@
 #![allow(clippy::print_stdout, clippy::disallowed_methods, reason = "an example is a program of its own")]
 
 mod checks;
+mod heads;
 mod mutate;
 
 fn main() {
     let mut arguments = std::env::args().skip(1).map(|text| text.parse().expect("two numbers: count and seed"));
     let count: u64 = arguments.next().unwrap_or(1_000_000);
     let seed = arguments.next().unwrap_or(1);
-    let accepted = mutate::run(count, seed);
+    let accepted = heads::run(count, seed);
     println!("{count} heads, 0 panics ({accepted} accepted, seed {seed})");
 }
