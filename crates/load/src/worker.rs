@@ -8,6 +8,7 @@ use std::sync::mpsc::{Receiver, Sender};
 use std::time::Duration;
 
 use net::clock::now_ns;
+use net::event_loop;
 use net::timer::Timer;
 use tokio::sync::watch;
 
@@ -70,8 +71,8 @@ impl Worker {
     /// Works to the end of the test.
     pub(crate) fn run(self) {
         let (messages, thread) = (self.messages.clone(), self.thread);
-        let result = net::runtime::block_on(self.drive()).and_then(|result| result);
-        // The runtime is gone, and with it all users and connections: their last bytes are counted.
+        let result = event_loop::block_on(self.drive()).and_then(|result| result);
+        // The event loop is gone, and with it all users and connections: their last bytes are counted.
         let _ = messages.send((thread, Message::Ended(result)));
     }
 
@@ -100,7 +101,7 @@ impl Worker {
         let graceful = Duration::from_millis(self.plan.graceful_stop_ms);
         let test = async {
             self.pace(start_ns, desk).await?;
-            let _ = tokio::time::timeout(graceful, desk.pool.all_idle()).await;
+            let _ = event_loop::timeout(graceful, desk.pool.all_idle()).await;
             io::Result::Ok(())
         };
         tokio::select! {
@@ -120,7 +121,7 @@ impl Worker {
                 let Some(due_ns) = share.next_if(|due_ns| *due_ns <= now) else { break };
                 self.start(start_ns + due_ns, desk);
             }
-            tokio::task::yield_now().await;
+            event_loop::yield_now().await;
         }
         timer.until(start_ns + self.plan.schedule.duration_ns()).await
     }
@@ -130,12 +131,12 @@ impl Worker {
             Taken::Idle(seat) => seat.start(due_ns),
             Taken::New(seat) => {
                 seat.start(due_ns);
-                tokio::task::spawn_local(work(seat, Rc::clone(desk)));
+                event_loop::spawn(work(seat, Rc::clone(desk)));
             }
             Taken::Dropped { new, warning } => {
                 self.live.dropped.add(1);
                 if let Some(seat) = new {
-                    tokio::task::spawn_local(work(seat, Rc::clone(desk)));
+                    event_loop::spawn(work(seat, Rc::clone(desk)));
                 }
                 if let Some(warning) = warning {
                     self.tell(Message::Warning(warning));
@@ -148,7 +149,7 @@ impl Worker {
     async fn hand_over_each_second(&self, start_ns: u64, desk: &Rc<Desk>) {
         for second in 0.. {
             let end_ns = start_ns + (second + 1) * SECOND_NS;
-            tokio::time::sleep(Duration::from_nanos(end_ns.saturating_sub(now_ns()))).await;
+            event_loop::sleep(Duration::from_nanos(end_ns.saturating_sub(now_ns()))).await;
             self.hand_over(second, desk);
         }
     }

@@ -9,7 +9,6 @@ use std::future::poll_fn;
 use std::io;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
-use std::time::Duration;
 
 use crate::clock;
 
@@ -94,17 +93,8 @@ impl Default for Deadline {
     }
 }
 
-/// Wakes the tasks whose deadline passed, for as long as the thread lives. One runs on each thread.
-pub(crate) async fn sweep_for_ever() {
-    let mut turn = tokio::time::interval(Duration::from_millis(SWEEP_MS));
-    turn.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        turn.tick().await;
-        sweep(clock::tick());
-    }
-}
-
-fn sweep(now_ms: u64) {
+/// Wakes the tasks whose deadline passed. The event loop calls it each [`SWEEP_MS`].
+pub(crate) fn sweep(now_ms: u64) {
     SLOTS.with(|slots| {
         slots.borrow_mut().retain(|slot| {
             let is_owned = Rc::strong_count(slot) > 1;
@@ -139,7 +129,7 @@ mod tests {
 
     #[test]
     fn waiting_ends_when_the_deadline_passes() {
-        crate::runtime::block_on(async {
+        crate::event_loop::block_on(async {
             let deadline = Deadline::new();
             deadline.set(1);
             deadline.passed().await;

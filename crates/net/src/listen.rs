@@ -1,14 +1,23 @@
 //! Listening sockets: opened once, then shared by the threads, each with its own registration.
 
+use std::future::poll_fn;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
 
-use socket2::{Domain, Protocol, Socket, Type};
-use tokio::net::{TcpListener, TcpStream};
+use rustix::net::{SocketFlags, acceptfrom_with};
+use socket2::{Domain, Protocol, Type};
+
+use crate::event_loop::{Interest, Source};
+use crate::socket::Socket;
+
+/// Connections accepted one after the other before other work has its turn.
+const MOST_AT_ONCE: u32 = 64;
 
 /// Opens a listening socket. `[::]:80` does not take IPv4's port 80 with it, as nginx has it (`ipv6only=on`).
-pub fn open(address: SocketAddr, backlog: u32) -> io::Result<std::net::TcpListener> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+pub fn open(address: SocketAddr, backlog: u32) -> io::Result<TcpListener> {
+    let socket = socket2::Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_reuse_address(true)?;
     if address.is_ipv6() {
         socket.set_only_v6(true)?;
@@ -19,25 +28,62 @@ pub fn open(address: SocketAddr, backlog: u32) -> io::Result<std::net::TcpListen
     Ok(socket.into())
 }
 
-/// This thread's share of a listening socket.
-pub fn share(listener: &std::net::TcpListener) -> io::Result<TcpListener> {
-    TcpListener::from_std(listener.try_clone()?)
+/// One thread's share of a listening socket: for each connection that comes, one of the threads is woken.
+#[derive(Debug)]
+pub struct Listener {
+    socket: TcpListener,
+    source: Rc<Source>,
+    accepted: u32,
 }
 
-/// Accepts a connection and makes it send small writes at once.
-pub async fn accept(listener: &TcpListener) -> io::Result<(TcpStream, SocketAddr)> {
-    let (stream, from) = listener.accept().await?;
-    stream.set_nodelay(true)?;
-    Ok((stream, from))
+impl Listener {
+    /// This thread's share.
+    pub fn share(socket: &TcpListener) -> io::Result<Self> {
+        let socket = socket.try_clone()?;
+        let source = Source::register(&socket, Interest::ReadOneThread)?;
+        Ok(Self { socket, source, accepted: 0 })
+    }
+
+    /// Accepts a connection, and makes it send small writes at once.
+    pub async fn accept(&mut self) -> io::Result<(Socket, SocketAddr)> {
+        poll_fn(|cx| self.poll_accept(cx)).await
+    }
+
+    fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<(Socket, SocketAddr)>> {
+        if self.accepted >= MOST_AT_ONCE {
+            self.accepted = 0;
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        let Self { socket, source, accepted } = self;
+        let polled = source.poll_read(cx, || accept_from(socket));
+        if polled.is_pending() {
+            *accepted = 0;
+        }
+        let (tcp, from) = ready!(polled)?;
+        *accepted += 1;
+        Poll::Ready(Ok((Socket::connected(tcp)?, from)))
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        self.source.deregister(&self.socket);
+    }
 }
 
 /// A connection that waits in the listener's queue; `WouldBlock` when there is none. For who stops accepting: closing
 /// the listener would reset those that wait.
-pub fn accept_waiting(listener: &std::net::TcpListener) -> io::Result<(TcpStream, SocketAddr)> {
-    let (stream, from) = listener.accept()?;
-    stream.set_nonblocking(true)?;
-    stream.set_nodelay(true)?;
-    Ok((TcpStream::from_std(stream)?, from))
+pub fn accept_waiting(listener: &TcpListener) -> io::Result<(Socket, SocketAddr)> {
+    let (tcp, from) = accept_from(listener)?;
+    Ok((Socket::connected(tcp)?, from))
+}
+
+fn accept_from(listener: &TcpListener) -> rustix::io::Result<(TcpStream, SocketAddr)> {
+    let (socket, from) = acceptfrom_with(listener, SocketFlags::NONBLOCK | SocketFlags::CLOEXEC)?;
+    // The kernel leaves the address out for a client that has gone already.
+    let from = from.and_then(|from| from.try_into().ok()).ok_or(rustix::io::Errno::CONNABORTED)?;
+    Ok((TcpStream::from(socket), from))
 }
 
 /// Whether the process, or the machine, has no descriptor (or memory) left for one more connection: time to pause.

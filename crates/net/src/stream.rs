@@ -4,21 +4,19 @@
 
 use std::future::poll_fn;
 use std::io;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use rustls::pki_types::ServerName;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 
 use crate::buffer::Buffer;
+use crate::socket::Socket;
 use crate::tls::Session;
 
 /// A connection, plain or over TLS.
 #[derive(Debug)]
 pub struct Stream {
-    tcp: TcpStream,
+    tcp: Socket,
     tls: Option<Box<Session>>,
     bytes_in: u64,
     bytes_out: u64,
@@ -26,22 +24,18 @@ pub struct Stream {
 
 impl Stream {
     /// A connection as it is.
-    pub fn plain(tcp: TcpStream) -> Self {
+    pub fn plain(tcp: Socket) -> Self {
         Self { tcp, tls: None, bytes_in: 0, bytes_out: 0 }
     }
 
     /// The server's side of a TLS handshake yet to be made; [`Stream::handshake`] makes it.
-    pub fn tls_server(tcp: TcpStream, config: Arc<rustls::ServerConfig>) -> io::Result<Self> {
+    pub fn tls_server(tcp: Socket, config: Arc<rustls::ServerConfig>) -> io::Result<Self> {
         let session = Session::server(config).map_err(io::Error::other)?;
         Ok(Self { tls: Some(Box::new(session)), ..Self::plain(tcp) })
     }
 
     /// The client's side of a TLS handshake yet to be made; [`Stream::handshake`] makes it.
-    pub fn tls_client(
-        tcp: TcpStream,
-        config: Arc<rustls::ClientConfig>,
-        name: ServerName<'static>,
-    ) -> io::Result<Self> {
+    pub fn tls_client(tcp: Socket, config: Arc<rustls::ClientConfig>, name: ServerName<'static>) -> io::Result<Self> {
         let session = Session::client(config, name).map_err(io::Error::other)?;
         Ok(Self { tls: Some(Box::new(session)), ..Self::plain(tcp) })
     }
@@ -67,7 +61,7 @@ impl Stream {
     }
 
     /// The socket itself, for its addresses and options.
-    pub fn tcp(&self) -> &TcpStream {
+    pub fn socket(&self) -> &Socket {
         &self.tcp
     }
 
@@ -82,7 +76,7 @@ impl Stream {
     /// [`rustls::Error`].
     pub fn poll_handshake(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let Some(session) = &mut self.tls else { return Poll::Ready(Ok(())) };
-        let mut socket = Counted { tcp: &mut self.tcp, bytes_in: &mut self.bytes_in, bytes_out: &mut self.bytes_out };
+        let mut socket = Counted { tcp: &self.tcp, bytes_in: &mut self.bytes_in, bytes_out: &mut self.bytes_out };
         session.poll_handshake(cx, &mut socket)
     }
 
@@ -93,7 +87,7 @@ impl Stream {
 
     /// Reads what has come into the room behind the buffer's data; 0 is the end of the stream. There must be room.
     pub fn poll_read(&mut self, cx: &mut Context<'_>, into: &mut Buffer) -> Poll<io::Result<usize>> {
-        let mut socket = Counted { tcp: &mut self.tcp, bytes_in: &mut self.bytes_in, bytes_out: &mut self.bytes_out };
+        let mut socket = Counted { tcp: &self.tcp, bytes_in: &mut self.bytes_in, bytes_out: &mut self.bytes_out };
         match &mut self.tls {
             None => socket.poll_fill(cx, into),
             Some(session) => session.poll_read(cx, &mut socket, into),
@@ -107,7 +101,7 @@ impl Stream {
 
     /// Takes some of `bytes` to be sent. Over TLS they may still be here: [`Stream::poll_flush`] sees them off.
     pub fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let mut socket = Counted { tcp: &mut self.tcp, bytes_in: &mut self.bytes_in, bytes_out: &mut self.bytes_out };
+        let mut socket = Counted { tcp: &self.tcp, bytes_in: &mut self.bytes_in, bytes_out: &mut self.bytes_out };
         match &mut self.tls {
             None => socket.poll_send(cx, bytes),
             Some(session) => session.poll_write(cx, &mut socket, bytes),
@@ -116,7 +110,7 @@ impl Stream {
 
     /// Sees off what TLS has encrypted and the socket has not taken yet.
     pub fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let mut socket = Counted { tcp: &mut self.tcp, bytes_in: &mut self.bytes_in, bytes_out: &mut self.bytes_out };
+        let mut socket = Counted { tcp: &self.tcp, bytes_in: &mut self.bytes_in, bytes_out: &mut self.bytes_out };
         match &mut self.tls {
             None => Poll::Ready(Ok(())),
             Some(session) => session.poll_flush(cx, &mut socket),
@@ -151,11 +145,10 @@ impl Stream {
         if self.tls.as_ref().is_some_and(|session| session.holds_plaintext()) {
             return false;
         }
-        match self.tcp.poll_read_ready(&mut cx) {
+        match self.tcp.poll_readable(&mut cx) {
             Poll::Pending => true,
-            Poll::Ready(Err(_)) => false,
             // Over TLS, what came may be no more than a session ticket: it has to be read to know.
-            Poll::Ready(Ok(())) => {
+            Poll::Ready(()) => {
                 let mut buffer = Buffer::new();
                 matches!(self.poll_read(&mut cx, &mut buffer), Poll::Pending)
             }
@@ -164,18 +157,18 @@ impl Stream {
 
     /// Says that nothing more will be sent: TLS's close_notify where it applies, then a FIN.
     pub async fn shutdown(&mut self) -> io::Result<()> {
-        let mut socket = Counted { tcp: &mut self.tcp, bytes_in: &mut self.bytes_in, bytes_out: &mut self.bytes_out };
+        let mut socket = Counted { tcp: &self.tcp, bytes_in: &mut self.bytes_in, bytes_out: &mut self.bytes_out };
         if let Some(session) = &mut self.tls {
             session.queue_close();
             poll_fn(|cx| session.poll_flush(cx, &mut socket)).await?;
         }
-        poll_fn(|cx| Pin::new(&mut self.tcp).poll_shutdown(cx)).await
+        self.tcp.shutdown_write()
     }
 }
 
 /// The socket with its byte counts, lent to a TLS session.
 pub(crate) struct Counted<'a> {
-    tcp: &'a mut TcpStream,
+    tcp: &'a Socket,
     bytes_in: &'a mut u64,
     bytes_out: &'a mut u64,
 }
@@ -183,10 +176,7 @@ pub(crate) struct Counted<'a> {
 impl Counted<'_> {
     /// One read into the room behind the buffer's data.
     pub(crate) fn poll_fill(&mut self, cx: &mut Context<'_>, into: &mut Buffer) -> Poll<io::Result<usize>> {
-        let mut room = ReadBuf::new(into.spare());
-        debug_assert!(room.remaining() > 0, "a read needs room");
-        ready!(Pin::new(&mut *self.tcp).poll_read(cx, &mut room))?;
-        let n = room.filled().len();
+        let n = ready!(self.tcp.poll_recv(cx, into.spare()))?;
         into.filled(n);
         *self.bytes_in += n as u64;
         Poll::Ready(Ok(n))
@@ -194,7 +184,7 @@ impl Counted<'_> {
 
     /// One write.
     pub(crate) fn poll_send(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let n = ready!(Pin::new(&mut *self.tcp).poll_write(cx, bytes))?;
+        let n = ready!(self.tcp.poll_send(cx, bytes))?;
         *self.bytes_out += n as u64;
         if n == 0 && !bytes.is_empty() {
             return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));

@@ -6,9 +6,9 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use conf::tree::LogLevel;
-use net::{Stream, clock, listen};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::task::JoinHandle;
+use net::event_loop::{self, Task};
+use net::listen::Listener;
+use net::{Socket, Stream, clock, listen};
 
 use crate::client::Client;
 use crate::connection::Connection;
@@ -17,7 +17,7 @@ use crate::site::Site;
 use crate::thread::Thread;
 
 /// The tasks that accept, one a socket.
-pub(crate) struct Acceptors(Vec<JoinHandle<()>>);
+pub(crate) struct Acceptors(Vec<Task>);
 
 impl Acceptors {
     /// Accepts from these sockets for the site that the thread serves now.
@@ -27,27 +27,23 @@ impl Acceptors {
     ) -> io::Result<Self> {
         let mut tasks = Vec::new();
         for (listener, _, socket) in sockets {
-            let accepting = accept_all(Rc::clone(thread), listen::share(socket)?, listener);
-            tasks.push(tokio::task::spawn_local(accepting));
+            let accepting = accept_all(Rc::clone(thread), Listener::share(socket)?, listener);
+            tasks.push(event_loop::spawn(accepting));
         }
         Ok(Self(tasks))
     }
 
     /// Accepts no more.
-    pub(crate) async fn end(self) {
-        for task in self.0 {
-            task.abort();
-            // It was cancelled: that it says so is no news.
-            let _ = task.await;
-        }
+    pub(crate) fn end(self) {
+        self.0.into_iter().for_each(Task::abort);
     }
 }
 
-async fn accept_all(thread: Rc<Thread>, socket: TcpListener, listener: usize) {
+async fn accept_all(thread: Rc<Thread>, mut socket: Listener, listener: usize) {
     let site = Rc::clone(&thread.site.borrow());
     let mut told_ms = None;
     loop {
-        match listen::accept(&socket).await {
+        match socket.accept().await {
             Ok((tcp, remote)) => open(&thread, &site, tcp, remote, listener),
             // Only a pause helps: the next attempt would fail at once, and again.
             Err(error) if listen::is_exhaustion(&error) => {
@@ -57,7 +53,7 @@ async fn accept_all(thread: Rc<Thread>, socket: TcpListener, listener: usize) {
                         format!("accept4() failed ({error}): new connections wait (raise the limit of open files)");
                     thread.log_process(LogLevel::Alert, &what);
                 }
-                tokio::time::sleep(Duration::from_millis(ACCEPT_PAUSE_MS)).await;
+                event_loop::sleep(Duration::from_millis(ACCEPT_PAUSE_MS)).await;
             }
             // The client gave up before it was accepted.
             Err(_) => {}
@@ -76,7 +72,7 @@ pub(crate) fn accept_waiting(thread: &Rc<Thread>, site: &Rc<Site>, socket: &std:
     }
 }
 
-fn open(thread: &Rc<Thread>, site: &Rc<Site>, tcp: TcpStream, remote: SocketAddr, listener: usize) {
+fn open(thread: &Rc<Thread>, site: &Rc<Site>, tcp: Socket, remote: SocketAddr, listener: usize) {
     let Ok(local) = tcp.local_addr() else { return };
     let listener = site.snapshot.router.listener_at(listener, local);
     let tls = site.snapshot.tls[listener].clone();
@@ -92,7 +88,7 @@ fn open(thread: &Rc<Thread>, site: &Rc<Site>, tcp: TcpStream, remote: SocketAddr
     thread.counters.accepted.add(1);
     let open = Open::new(Rc::clone(thread));
     let connection = Connection::new(Rc::clone(thread), stream, client);
-    tokio::task::spawn_local(async move {
+    event_loop::spawn(async move {
         connection.run().await;
         drop(open);
     });

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use net::{clock, runtime};
+use net::{clock, event_loop};
 use tokio::sync::watch;
 
 use crate::accept::{Acceptors, accept_waiting};
@@ -215,14 +215,14 @@ struct Plan {
 }
 
 fn run(plan: Plan) -> io::Result<()> {
-    runtime::block_on(async move {
+    event_loop::block_on(async move {
         let Plan { index, threads, mut orders, logs, counters, events } = plan;
         let mut work = Arc::clone(&orders.borrow_and_update().work);
         let site = Rc::new(Site::new(Arc::clone(&work.snapshot), index));
         let thread = Rc::new(Thread::new(index, threads, site, logs, counters, events));
         let mut acceptors = Acceptors::start(&thread, work.sockets())?;
         thread.counters.generation.set(work.generation);
-        let keeping = tokio::task::spawn_local(keep_house(Rc::clone(&thread)));
+        let keeping = event_loop::spawn(keep_house(Rc::clone(&thread)));
         let ending = loop {
             // An order whose sender is gone is an order to stop.
             let changed = orders.changed().await;
@@ -231,13 +231,13 @@ fn run(plan: Plan) -> io::Result<()> {
                 break if changed.is_err() { Phase::Stop } else { phase };
             }
             if !Arc::ptr_eq(&work, &new) {
-                acceptors.end().await;
+                acceptors.end();
                 acceptors = take_up(&thread, index, &work, &new)?;
                 work = new;
             }
         };
         thread.is_draining.set(ending == Phase::Drain);
-        acceptors.end().await;
+        acceptors.end();
         if ending == Phase::Drain {
             let site = Rc::clone(&thread.site.borrow());
             work.sockets().for_each(|(listener, _, socket)| accept_waiting(&thread, &site, socket, listener));
@@ -273,17 +273,15 @@ fn take_up(thread: &Rc<Thread>, index: usize, old: &Work, new: &Work) -> io::Res
 
 /// Waits until no connection is left.
 async fn all_gone(thread: &Thread) {
-    let mut turn = tokio::time::interval(Duration::from_millis(50));
     while thread.counters.active.get() > 0 {
-        turn.tick().await;
+        event_loop::sleep(Duration::from_millis(50)).await;
     }
 }
 
 /// A few times a second: pooled connections that have outlived their time, log lines that wait.
 async fn keep_house(thread: Rc<Thread>) {
-    let mut turn = tokio::time::interval(Duration::from_millis(net::deadline::SWEEP_MS));
     loop {
-        turn.tick().await;
+        event_loop::sleep(Duration::from_millis(net::deadline::SWEEP_MS)).await;
         let site = Rc::clone(&thread.site.borrow());
         for upstream in &site.upstreams {
             upstream.pool.borrow_mut().sweep(clock::coarse_ms());

@@ -2,12 +2,15 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed step fails the test")]
 
+use std::future::poll_fn;
 use std::sync::Arc;
 
 use rustls::server::ResolvesServerCertUsingSni;
+use tokio::sync::oneshot;
 
 use super::*;
-use crate::{Buffer, Stream, dial, listen, runtime};
+use crate::listen::Listener;
+use crate::{Buffer, Stream, dial, event_loop, listen};
 
 fn server() -> Arc<rustls::ServerConfig> {
     let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
@@ -21,11 +24,12 @@ fn server() -> Arc<rustls::ServerConfig> {
 async fn pair(verify: Verify) -> (std::io::Result<Stream>, std::io::Result<Stream>) {
     let listener = listen::open("127.0.0.1:0".parse().unwrap(), 16).unwrap();
     let at = listener.local_addr().unwrap();
-    let listener = listen::share(&listener).unwrap();
-    let served = tokio::task::spawn_local(async move {
-        let (tcp, _) = listen::accept(&listener).await.unwrap();
+    let mut listener = Listener::share(&listener).unwrap();
+    let (done, served) = oneshot::channel();
+    event_loop::spawn(async move {
+        let (tcp, _) = listener.accept().await.unwrap();
         let mut stream = Stream::tls_server(tcp, server()).unwrap();
-        stream.handshake().await.map(|()| stream)
+        done.send(stream.handshake().await.map(|()| stream)).unwrap();
     });
     let tcp = dial::dial(at).await.unwrap();
     let name = "localhost".try_into().unwrap();
@@ -36,7 +40,7 @@ async fn pair(verify: Verify) -> (std::io::Result<Stream>, std::io::Result<Strea
 
 #[test]
 fn bytes_pass_both_ways_and_the_end_is_seen() {
-    runtime::block_on(async {
+    event_loop::block_on(async {
         let (client, server) = pair(Verify::Nothing).await;
         let (mut client, mut server) = (client.unwrap(), server.unwrap());
         assert_eq!(client.session().unwrap().alpn(), Some(&b"http/1.1"[..]));
@@ -44,9 +48,10 @@ fn bytes_pass_both_ways_and_the_end_is_seen() {
 
         let sent: Vec<u8> = (0..300_000_u32).map(|n| (n % 251) as u8).collect();
         let expected = sent.clone();
-        let writer = tokio::task::spawn_local(async move {
+        let (done, written) = oneshot::channel();
+        event_loop::spawn(async move {
             client.write_all(&sent).await.unwrap();
-            client
+            done.send(client).unwrap();
         });
         let mut received = Vec::new();
         let mut buffer = Buffer::new();
@@ -56,7 +61,7 @@ fn bytes_pass_both_ways_and_the_end_is_seen() {
             buffer.clear();
         }
         assert_eq!(received, expected);
-        let mut client = writer.await.unwrap();
+        let mut client = written.await.unwrap();
 
         server.write_all(b"answer").await.unwrap();
         server.shutdown().await.unwrap();
@@ -69,13 +74,13 @@ fn bytes_pass_both_ways_and_the_end_is_seen() {
 
 #[test]
 fn a_session_ticket_does_not_make_an_idle_connection_look_used() {
-    runtime::block_on(async {
+    event_loop::block_on(async {
         let (client, server) = pair(Verify::Nothing).await;
         let (mut client, mut server) = (client.unwrap(), server.unwrap());
-        client.tcp().readable().await.unwrap();
+        poll_fn(|cx| client.socket().poll_readable(cx)).await;
         assert!(client.is_quiet(), "tickets are no data");
         server.write_all(b"stray").await.unwrap();
-        client.tcp().readable().await.unwrap();
+        poll_fn(|cx| client.socket().poll_readable(cx)).await;
         assert!(!client.is_quiet());
     })
     .unwrap();
@@ -83,7 +88,7 @@ fn a_session_ticket_does_not_make_an_idle_connection_look_used() {
 
 #[test]
 fn a_client_that_verifies_refuses_a_self_made_certificate() {
-    runtime::block_on(async {
+    event_loop::block_on(async {
         let (client, server) = pair(Verify::WebRoots).await;
         assert!(client.is_err());
         assert!(server.is_err(), "the server hears of it by an alert");

@@ -36,7 +36,7 @@ impl conf::Loader for Text {
 
 #[test]
 fn the_future_of_a_connection_is_small() {
-    net::runtime::block_on(async {
+    net::event_loop::block_on(async {
         let loaded = conf::load(Path::new("nginx.conf"), &Text, &conf::Options::default());
         let config = loaded.config.unwrap();
         let snapshot = Snapshot::build(&config, 1, &mut |_: &Path| unreachable!("no file is named")).unwrap();

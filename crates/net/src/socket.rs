@@ -1,0 +1,86 @@
+//! A TCP connection registered with this thread's event loop.
+
+use std::io;
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use rustix::net::{RecvFlags, SendFlags, recv, send};
+
+use crate::event_loop::{Interest, Source};
+
+/// A connected socket, non-blocking and without delay for small writes.
+#[derive(Debug)]
+pub struct Socket {
+    tcp: TcpStream,
+    source: Rc<Source>,
+}
+
+impl Socket {
+    /// Registers a connection that is already non-blocking.
+    pub(crate) fn new(tcp: TcpStream) -> io::Result<Self> {
+        let source = Source::register(&tcp, Interest::Both)?;
+        Ok(Self { tcp, source })
+    }
+
+    /// A connection that has been made: it takes bytes at once.
+    pub(crate) fn connected(tcp: TcpStream) -> io::Result<Self> {
+        tcp.set_nodelay(true)?;
+        let socket = Self::new(tcp)?;
+        socket.source.assume_writable();
+        Ok(socket)
+    }
+
+    /// The address on this side.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.tcp.local_addr()
+    }
+
+    /// The address on the other side.
+    pub fn peer_addr(&self) -> io::Result<SocketAddr> {
+        self.tcp.peer_addr()
+    }
+
+    /// The socket itself, for its options.
+    pub fn tcp(&self) -> &TcpStream {
+        &self.tcp
+    }
+
+    /// Whether something may have come, the end included; asks the kernel nothing.
+    pub fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<()> {
+        self.source.poll_readable(cx)
+    }
+
+    /// One read into `room`, which must not be empty; 0 is the end of the stream.
+    pub(crate) fn poll_recv(&self, cx: &mut Context<'_>, room: &mut [u8]) -> Poll<io::Result<usize>> {
+        debug_assert!(!room.is_empty(), "a read needs room");
+        let size = room.len();
+        let polled = self.source.poll_read(cx, || Ok(recv(&self.tcp, &mut *room, RecvFlags::empty())?.0));
+        // Less than there was room for is all there was: the next call would find nothing.
+        if matches!(polled, Poll::Ready(Ok(n)) if n > 0 && n < size) {
+            self.source.clear_readable();
+        }
+        polled
+    }
+
+    /// One write.
+    pub(crate) fn poll_send(&self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.source.poll_write(cx, || send(&self.tcp, bytes, SendFlags::NOSIGNAL))
+    }
+
+    /// Whether the connection that was begun is made; its error if it failed.
+    pub(crate) fn poll_connected(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.source.poll_writable(cx).map(|()| self.tcp.take_error()?.map_or(Ok(()), Err))
+    }
+
+    /// Says that nothing more will be sent.
+    pub(crate) fn shutdown_write(&self) -> io::Result<()> {
+        self.tcp.shutdown(Shutdown::Write)
+    }
+}
+
+impl Drop for Socket {
+    fn drop(&mut self) {
+        self.source.forget();
+    }
+}
