@@ -36,20 +36,42 @@ pub fn find(fields: &[Field], known: Known) -> Option<&Field> {
 }
 
 impl NameKind {
-    pub(crate) fn of(name: &[u8]) -> Self {
-        name.iter().map(|&byte| KINDS[byte as usize]).max().unwrap_or_default()
+    /// What a name is made of; none if it is no token (RFC 9110 5.6.2).
+    #[inline]
+    pub(crate) fn of(name: &[u8]) -> Option<Self> {
+        let classes = name.iter().fold(0, |classes, byte| classes | CLASSES[*byte as usize]);
+        match classes {
+            PLAIN => Some(Self::Plain),
+            classes if classes >= NO_TOKEN || name.is_empty() => None,
+            classes if classes >= UNUSUAL => Some(Self::Unusual),
+            _ => Some(Self::Underscore),
+        }
     }
 }
 
-const KINDS: [NameKind; 256] = {
-    let mut kinds = [NameKind::Unusual; 256];
+/// Whether the byte may be in a token (RFC 9110 5.6.2).
+#[inline]
+pub(crate) fn is_token_byte(byte: u8) -> bool {
+    CLASSES[byte as usize] < NO_TOKEN
+}
+
+const PLAIN: u8 = 1;
+const UNDERSCORE: u8 = 2;
+const UNUSUAL: u8 = 4;
+const NO_TOKEN: u8 = 8;
+
+/// One bit a byte; a name has those of all its bytes.
+const CLASSES: [u8; 256] = {
+    let mut classes = [NO_TOKEN; 256];
     let mut byte = 0;
     while byte < 256 {
-        if (byte as u8).is_ascii_alphanumeric() || byte as u8 == b'-' {
-            kinds[byte] = NameKind::Plain;
-        }
+        classes[byte] = match byte as u8 {
+            b'-' | b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' => PLAIN,
+            b'_' => UNDERSCORE,
+            b'!' | b'#' | b'$' | b'%' | b'&' | b'\'' | b'*' | b'+' | b'.' | b'^' | b'`' | b'|' | b'~' => UNUSUAL,
+            _ => NO_TOKEN,
+        };
         byte += 1;
     }
-    kinds[b'_' as usize] = NameKind::Underscore;
-    kinds
+    classes
 };

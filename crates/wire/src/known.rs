@@ -129,15 +129,17 @@ impl Known {
     }
 }
 
-/// Whether a field's name is this one, eight letters at a time. Setting the bit that small letters have makes nothing
-/// equal that is not: of the characters that a name may have, it changes capital letters, `^` and `_` only, and no
-/// known name has what those two become.
+/// Whether a field's name is this one, eight letters at a time. Of the characters in known names only the letters have
+/// bit 0x40: those may come without the bit that small letters have, all others must be the same.
 #[inline]
 fn is_name(lower: &[u8], name: &[u8]) -> bool {
-    const SMALL: u64 = 0x2020_2020_2020_2020;
+    const LETTER: u64 = 0x4040_4040_4040_4040;
     let (words, rest) = lower.as_chunks::<8>();
     let (name_words, name_rest) = name.as_chunks::<8>();
-    let same = |(a, b): (&[u8; 8], &[u8; 8])| u64::from_le_bytes(*a) | SMALL == u64::from_le_bytes(*b) | SMALL;
+    let same = |(lower, name): (&[u8; 8], &[u8; 8])| {
+        let lower = u64::from_le_bytes(*lower);
+        u64::from_le_bytes(*name) | (lower & LETTER) >> 1 == lower
+    };
     lower.len() == name.len() && words.iter().zip(name_words).all(same) && rest.eq_ignore_ascii_case(name_rest)
 }
 
@@ -182,7 +184,17 @@ mod tests {
 
     #[test]
     fn other_names_are_other() {
-        for name in ["", "x", "hos", "hosts", "x-forwarded-for2", "content_length", "$WSRA", "\u{212a}eep-alive"] {
+        for name in [
+            "",
+            "x",
+            "hos",
+            "hosts",
+            "x-forwarded-for2",
+            "content_length",
+            "content\rlength",
+            "$WSRA",
+            "\u{212a}eep-alive",
+        ] {
             assert_eq!(Known::of(name.as_bytes()), Known::Other, "{name}");
         }
     }

@@ -18,6 +18,7 @@ mod field;
 mod head;
 mod host;
 mod known;
+mod reader;
 mod request;
 mod response;
 mod scan;

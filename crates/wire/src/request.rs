@@ -1,15 +1,10 @@
 //! The head of a request, as a server or a proxy reads it.
 
-use std::mem::MaybeUninit;
-
-use httparse::{Error, Status};
-use memchr::memchr;
-
-use crate::scan::{
-    FIELDS_USUAL, Scan, TooLong, check_sizes, field_fault, is_control, is_token_byte, skip_empty_lines, span,
-};
+use crate::field::is_token_byte;
+use crate::reader::{Reader, Target, Unread};
+use crate::scan::{Scan, TooLong, check_sizes, field_fault, is_control, skip_empty_lines};
 use crate::summary::Summary;
-use crate::{FIELDS_MAX, Field, Framing, Limits, Refusal, Span, Version, host};
+use crate::{Field, Framing, Limits, Refusal, Span, Version, host};
 
 /// The head of a request; all spans lie in the bytes that it was parsed from. Made to be used again and again.
 #[derive(Debug, Default)]
@@ -70,59 +65,49 @@ impl RequestHead {
         if !self.scan.worth_trying(bytes, start, limits)? {
             return Ok(None);
         }
-        self.read_with::<FIELDS_USUAL>(bytes, start, limits)
-    }
-
-    fn read_with<const SLOTS: usize>(
-        &mut self,
-        bytes: &[u8],
-        start: usize,
-        limits: &Limits,
-    ) -> Result<Option<usize>, Refusal> {
-        let mut slots = [const { MaybeUninit::uninit() }; SLOTS];
-        let slots = &mut slots[..SLOTS.min(limits.fields)];
-        let mut request = httparse::Request::new(&mut []);
-        match request.parse_with_uninit_headers(&bytes[start..], slots) {
-            Ok(Status::Complete(length)) => {
-                let bytes = &bytes[..start + length];
+        match self.read_lines(bytes, start, limits) {
+            Ok(line) => {
+                let bytes = &bytes[..line.end];
                 check_sizes(bytes, start, limits)?;
-                self.accept(&request, bytes)?;
+                self.accept(line, bytes)?;
                 Ok(Some(bytes.len()))
             }
-            Ok(Status::Partial) => {
+            Err(Unread::Partial) => {
                 self.scan.needs_more(bytes, start, limits)?;
                 Ok(None)
             }
-            Err(Error::TooManyHeaders) if SLOTS < limits.fields && SLOTS < FIELDS_MAX => {
-                self.read_many(bytes, start, limits)
-            }
-            Err(error) => Err(refusal(error, bytes, start)),
+            Err(unread) => Err(refusal(unread, &bytes[start..])),
         }
     }
 
-    /// Reads a head with more fields than usual again, with all the slots that there can be.
-    #[cold]
-    #[inline(never)]
-    fn read_many(&mut self, bytes: &[u8], start: usize, limits: &Limits) -> Result<Option<usize>, Refusal> {
-        self.read_with::<FIELDS_MAX>(bytes, start, limits)
+    #[inline]
+    fn read_lines(&mut self, bytes: &[u8], start: usize, limits: &Limits) -> Result<Lines, Unread> {
+        let mut reader = Reader::new(bytes, start);
+        self.method = reader.method()?;
+        let target = reader.target()?;
+        self.version = reader.version()?;
+        reader.line_end(Unread::FirstLine)?;
+        let summary = reader.fields(limits, &mut self.fields)?;
+        Ok(Lines { target, summary, end: reader.at() })
     }
 
-    /// Checks what httparse found; `bytes` are the whole head.
+    /// Checks what was read; `bytes` are the whole head.
     #[inline]
-    fn accept(&mut self, request: &httparse::Request<'_, '_>, bytes: &[u8]) -> Result<(), Refusal> {
-        let summary = Summary::of(request.headers, bytes, &mut self.fields)?;
-        let method = request.method.unwrap_or_default().as_bytes();
-        let target = request.path.unwrap_or_default().as_bytes();
-        self.version = if request.version == Some(0) { Version::Http10 } else { Version::Http11 };
-        self.method = span(bytes, method);
-        self.target = span(bytes, target);
+    fn accept(&mut self, lines: Lines, bytes: &[u8]) -> Result<(), Refusal> {
+        let Lines { target: Target { span, is_foreign, has_hash }, mut summary, .. } = lines;
+        let (method, target) = (self.method.of(bytes), span.of(bytes));
+        if is_foreign && std::str::from_utf8(target).is_err() {
+            return Err(Refusal::Target);
+        }
+        summary.finish(&mut self.fields, bytes)?;
+        self.target = span;
         self.framing = summary.framing(bytes, self.version)?.unwrap_or(Framing::None);
         self.host = host(&summary, bytes, self.version)?;
         self.path = self.target;
         if target[0] != b'/' || method == b"CONNECT" {
             self.read_other_form(method, target)?;
         }
-        if memchr(b'#', target).is_some() {
+        if has_hash {
             return Err(Refusal::Target);
         }
         let modern = self.version == Version::Http11;
@@ -187,17 +172,23 @@ impl From<TooLong> for Refusal {
     }
 }
 
-/// Names what httparse did not accept.
+/// What was read of a head beyond what is in it already.
+struct Lines {
+    target: Target,
+    summary: Summary,
+    end: usize,
+}
+
+/// Names what is wrong with a head that was not read.
 #[cold]
-fn refusal(error: Error, bytes: &[u8], start: usize) -> Refusal {
-    let bytes = &bytes[start..];
-    match error {
-        Error::TooManyHeaders => Refusal::TooManyFields,
-        Error::Token | Error::Version | Error::NewLine | Error::Status => {
+fn refusal(unread: Unread, bytes: &[u8]) -> Refusal {
+    match unread {
+        Unread::TooManyFields => Refusal::TooManyFields,
+        Unread::FirstLine | Unread::Partial => {
             let line = bytes.split(|&byte| byte == b'\n').next().unwrap_or_default();
-            request_line_fault(line).or_else(|| field_fault(bytes)).unwrap_or(Refusal::RequestLine)
+            request_line_fault(line).unwrap_or(Refusal::RequestLine)
         }
-        Error::HeaderName | Error::HeaderValue => field_fault(bytes).unwrap_or(Refusal::FieldValue),
+        Unread::Field => field_fault(bytes).unwrap_or(Refusal::FieldValue),
     }
 }
 

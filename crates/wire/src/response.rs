@@ -1,13 +1,9 @@
 //! The head of an answer, as a proxy or a client reads it.
 
-use std::mem::MaybeUninit;
-
-use httparse::{Error, Status};
-use memchr::memchr;
-
-use crate::scan::{FIELDS_USUAL, Scan, TooLong, check_sizes, field_fault};
+use crate::reader::{Reader, Unread};
+use crate::scan::{Scan, TooLong, check_sizes, field_fault};
 use crate::summary::Summary;
-use crate::{FIELDS_MAX, Field, Framing, Limits, Malformed, Refusal, Span, Version};
+use crate::{Field, Framing, Limits, Malformed, Refusal, Span, Version};
 
 /// The head of an answer; all spans lie in the bytes that it was parsed from. Made to be used again and again.
 #[derive(Debug, Default)]
@@ -69,56 +65,34 @@ impl ResponseHead {
         if !self.scan.worth_trying(bytes, 0, limits)? {
             return Ok(None);
         }
-        self.read_with::<FIELDS_USUAL>(bytes, request_was_head, limits)
-    }
-
-    fn read_with<const SLOTS: usize>(
-        &mut self,
-        bytes: &[u8],
-        request_was_head: bool,
-        limits: &Limits,
-    ) -> Result<Option<usize>, Malformed> {
-        let mut slots = [const { MaybeUninit::uninit() }; SLOTS];
-        let slots = &mut slots[..SLOTS.min(limits.fields)];
-        let mut response = httparse::Response::new(&mut []);
-        let config = httparse::ParserConfig::default();
-        match config.parse_response_with_uninit_headers(&mut response, bytes, slots) {
-            Ok(Status::Complete(length)) => {
-                let bytes = &bytes[..length];
+        match self.read_lines(bytes, limits) {
+            Ok((summary, end)) => {
+                let bytes = &bytes[..end];
                 check_sizes(bytes, 0, limits)?;
-                self.accept(&response, bytes, request_was_head)?;
-                Ok(Some(length))
+                self.accept(summary, bytes, request_was_head)?;
+                Ok(Some(end))
             }
-            Ok(Status::Partial) => {
+            Err(Unread::Partial) => {
                 self.scan.needs_more(bytes, 0, limits)?;
                 Ok(None)
             }
-            Err(Error::TooManyHeaders) if SLOTS < limits.fields && SLOTS < FIELDS_MAX => {
-                self.read_many(bytes, request_was_head, limits)
-            }
-            Err(error) => Err(malformed(error, bytes)),
+            Err(unread) => Err(malformed(unread, bytes)),
         }
     }
 
-    /// Reads a head with more fields than usual again, with all the slots that there can be.
-    #[cold]
-    #[inline(never)]
-    fn read_many(&mut self, bytes: &[u8], request_was_head: bool, limits: &Limits) -> Result<Option<usize>, Malformed> {
-        self.read_with::<FIELDS_MAX>(bytes, request_was_head, limits)
+    #[inline]
+    fn read_lines(&mut self, bytes: &[u8], limits: &Limits) -> Result<(Summary, usize), Unread> {
+        let mut reader = Reader::new(bytes, 0);
+        self.version = reader.version()?;
+        (self.status, self.reason) = reader.status()?;
+        let summary = reader.fields(limits, &mut self.fields)?;
+        Ok((summary, reader.at()))
     }
 
-    /// Checks what httparse found; `bytes` are the whole head.
+    /// Checks what was read; `bytes` are the whole head.
     #[inline]
-    fn accept(
-        &mut self,
-        response: &httparse::Response<'_, '_>,
-        bytes: &[u8],
-        request_was_head: bool,
-    ) -> Result<(), Malformed> {
-        let summary = Summary::of(response.headers, bytes, &mut self.fields)?;
-        self.status = response.code.filter(|&code| code >= 100).ok_or(Malformed::StatusLine)?;
-        self.version = if response.version == Some(0) { Version::Http10 } else { Version::Http11 };
-        self.reason = reason(bytes);
+    fn accept(&mut self, mut summary: Summary, bytes: &[u8], request_was_head: bool) -> Result<(), Malformed> {
+        summary.finish(&mut self.fields, bytes)?;
         self.upgrade = self.status == 101;
         let stated = summary.framing(bytes, self.version)?;
         let bodiless = matches!(self.status, 100..=199 | 204);
@@ -135,14 +109,6 @@ impl ResponseHead {
     }
 }
 
-/// The reason phrase, which httparse does not give where it has other letters than ASCII ones.
-fn reason(bytes: &[u8]) -> Span {
-    const STATUS_END: usize = "HTTP/1.1 200".len();
-    let feed = memchr(b'\n', bytes).unwrap_or(STATUS_END);
-    let end = if bytes[feed - 1] == b'\r' { feed - 1 } else { feed };
-    Span::new(end.min(STATUS_END + 1), end)
-}
-
 impl From<TooLong> for Malformed {
     fn from(too_long: TooLong) -> Self {
         match too_long {
@@ -153,14 +119,13 @@ impl From<TooLong> for Malformed {
     }
 }
 
-/// Names what httparse did not accept.
+/// Names what is wrong with a head that was not read.
 #[cold]
-fn malformed(error: Error, bytes: &[u8]) -> Malformed {
-    match error {
-        Error::TooManyHeaders => Refusal::TooManyFields.into(),
-        Error::Token | Error::Version | Error::Status => Malformed::StatusLine,
-        Error::HeaderName | Error::HeaderValue => field_fault(bytes).unwrap_or(Refusal::FieldValue).into(),
-        Error::NewLine => field_fault(bytes).map_or(Malformed::StatusLine, Malformed::Head),
+fn malformed(unread: Unread, bytes: &[u8]) -> Malformed {
+    match unread {
+        Unread::TooManyFields => Refusal::TooManyFields.into(),
+        Unread::FirstLine | Unread::Partial => Malformed::StatusLine,
+        Unread::Field => field_fault(bytes).unwrap_or(Refusal::FieldValue).into(),
     }
 }
 

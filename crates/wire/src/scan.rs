@@ -6,7 +6,8 @@
 
 use memchr::{memchr, memchr_iter};
 
-use crate::{Limits, Refusal, Span};
+use crate::field::is_token_byte;
+use crate::{Limits, Refusal};
 
 /// How far a head that is not whole yet was looked at.
 #[derive(Clone, Copy, Debug, Default)]
@@ -120,16 +121,7 @@ pub(crate) fn skip_empty_lines(bytes: &[u8]) -> Result<Option<usize>, Refusal> {
     Err(Refusal::TooManyEmptyLines)
 }
 
-/// Header slots of the first try: few heads have more, and 2 KiB of stack cost nothing.
-pub(crate) const FIELDS_USUAL: usize = 64;
-/// Where a part of `bytes` is in them.
-#[inline]
-pub(crate) fn span(bytes: &[u8], part: &[u8]) -> Span {
-    let start = part.as_ptr().addr() - bytes.as_ptr().addr();
-    Span::new(start, start + part.len())
-}
-
-/// Says what is wrong with the field lines of a head that httparse did not accept.
+/// Says what is wrong with the field lines of a malformed head.
 #[cold]
 pub(crate) fn field_fault(bytes: &[u8]) -> Option<Refusal> {
     let fields = bytes.split_inclusive(|&byte| byte == b'\n').skip(1);
@@ -153,11 +145,6 @@ fn line_fault(line: &[u8]) -> Option<Refusal> {
         }
         _ => Some(Refusal::FieldName),
     }
-}
-
-/// Whether the byte may be in a token (RFC 9110 5.6.2).
-pub(crate) fn is_token_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
 /// Whether the byte may not be in a field's value.

@@ -2,10 +2,6 @@
 //!
 //! One pass over the fields; a second one only when `Connection` names fields of its own.
 
-use httparse::Header;
-
-use crate::field::NameKind;
-use crate::scan::span;
 use crate::{Field, Framing, Known, Refusal, Span, Version};
 
 /// The most names that `Connection` fields may nominate: each is compared with every field of the head.
@@ -26,54 +22,51 @@ pub(crate) struct Summary {
     upgrade_option: bool,
     upgrade_field: bool,
     nominations: usize,
+    fault: Option<Refusal>,
 }
 
 impl Summary {
-    /// Fills `fields` from what httparse found in `bytes`.
+    /// Takes note of a field. A fault is told of at the end: the lines are to be whole first.
     #[inline]
-    pub(crate) fn of(headers: &[Header<'_>], bytes: &[u8], fields: &mut Vec<Field>) -> Result<Self, Refusal> {
-        let mut summary = Self::default();
-        fields.clear();
-        for header in headers {
-            let name = span(bytes, header.name.as_bytes());
-            let value = span(bytes, header.value);
-            let known = Known::of(header.name.as_bytes());
-            let kind = if known == Known::Other { NameKind::of(header.name.as_bytes()) } else { NameKind::Plain };
-            fields.push(Field { name, value, known, kind, hop: known.is_hop_by_hop() });
-            summary.take(known, value, header.value)?;
-        }
-        summary.upgrade = summary.upgrade_option && summary.upgrade_field;
-        if summary.nominations > 0 {
-            mark_nominated(fields, bytes, summary.nominations)?;
-        }
-        Ok(summary)
-    }
-
-    #[inline]
-    fn take(&mut self, known: Known, span: Span, value: &[u8]) -> Result<(), Refusal> {
+    pub(crate) fn take(&mut self, known: Known, span: Span, value: &[u8]) {
         match known {
             Known::Host => {
                 self.hosts += 1;
                 self.host = Some(span);
             }
-            Known::ContentLength => {
-                let earlier = self.length.replace(content_length(value)?);
-                if earlier.is_some() {
-                    return Err(Refusal::ContentLengthRepeated);
-                }
+            Known::ContentLength => self.take_length(value),
+            Known::TransferEncoding if self.coding.is_some() => {
+                self.fault.get_or_insert(Refusal::TransferEncoding);
             }
-            Known::TransferEncoding => {
-                let earlier = self.coding.replace(span);
-                if earlier.is_some() {
-                    return Err(Refusal::TransferEncoding);
-                }
-            }
+            Known::TransferEncoding => self.coding = Some(span),
             Known::Connection => self.take_connection(value),
             Known::Upgrade => self.upgrade_field = true,
             Known::Expect => self.expects_continue |= value.eq_ignore_ascii_case(b"100-continue"),
             _ => {}
         }
-        Ok(())
+    }
+
+    /// All fields were read: marks those that `Connection` names.
+    #[inline]
+    pub(crate) fn finish(&mut self, fields: &mut [Field], bytes: &[u8]) -> Result<(), Refusal> {
+        if let Some(fault) = self.fault {
+            return Err(fault);
+        }
+        self.upgrade = self.upgrade_option && self.upgrade_field;
+        if self.nominations > 0 { mark_nominated(fields, bytes, self.nominations) } else { Ok(()) }
+    }
+
+    fn take_length(&mut self, value: &[u8]) {
+        match content_length(value) {
+            Err(fault) => {
+                self.fault.get_or_insert(fault);
+            }
+            Ok(length) => {
+                if self.length.replace(length).is_some() {
+                    self.fault.get_or_insert(Refusal::ContentLengthRepeated);
+                }
+            }
+        }
     }
 
     fn take_connection(&mut self, value: &[u8]) {

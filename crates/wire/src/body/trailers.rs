@@ -6,7 +6,7 @@
 use memchr::memchr;
 
 use crate::field::NameKind;
-use crate::scan::{is_control, is_token_byte};
+use crate::scan::is_control;
 use crate::{BodyError, Known};
 
 /// The most bytes of trailers, line ends included: one line of a head.
@@ -53,14 +53,12 @@ impl Trailers {
         let line = self.bytes[start..].strip_suffix(b"\r\n").ok_or(BodyError::Trailer)?;
         let colon = memchr(b':', line).ok_or(BodyError::Trailer)?;
         let (name, value) = (&line[..colon], line[colon + 1..].trim_ascii());
-        let valid = !name.is_empty()
-            && name.iter().all(|&byte| is_token_byte(byte))
-            && !line[colon..].iter().any(|&byte| is_control(byte));
+        let kind = NameKind::of(name).ok_or(BodyError::Trailer)?;
         self.fields += 1;
-        if !valid || self.fields as usize > TRAILER_FIELDS_MAX {
+        if line[colon..].iter().any(|&byte| is_control(byte)) || self.fields as usize > TRAILER_FIELDS_MAX {
             return Err(BodyError::Trailer);
         }
-        if NameKind::of(name) != NameKind::Plain || !may_be_trailer(Known::of(name)) {
+        if kind != NameKind::Plain || !may_be_trailer(Known::of(name)) {
             self.bytes.truncate(start);
             return Ok(());
         }
