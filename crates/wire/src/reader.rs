@@ -1,7 +1,7 @@
 //! Reads the lines of a head in one pass: each byte is looked at once, eight at a time where that pays.
 //!
-//! It knows what may stand where; what a head means is [`Summary`]'s and its callers'. Saying what exactly is wrong with
-//! a malformed line is left to [`crate::scan`]: that is no hurry.
+//! It knows what may stand where; what a head means is [`Summary`]'s and its callers'. Saying what exactly is wrong
+//! with a malformed line is left to [`crate::scan`]: that is no hurry.
 
 use crate::field::{NameKind, is_token_byte};
 use crate::scan::is_control;

@@ -24,7 +24,7 @@ pub(crate) enum Interest {
     ReadOneThread,
 }
 
-/// A registered descriptor. Closing the descriptor ends the registration; [`Source::deregister`] is for one that lives on.
+/// A registered descriptor. Closing it ends the registration; [`Source::deregister`] is for one that others share.
 #[derive(Debug)]
 pub(crate) struct Source {
     token: Cell<u64>,
