@@ -315,6 +315,12 @@ pub struct LocationSettings {
     pub client_body_temp_path: PathBuf,
     /// `send_timeout`.
     pub send_timeout_ms: u64,
+    /// `limit_rate`: bytes a second; `None` is no limit.
+    pub limit_rate: Option<Template>,
+    /// `limit_rate_after`.
+    pub limit_rate_after: Option<Template>,
+    /// `internal`.
+    pub is_internal: bool,
     /// `access_log`s: files in the combined format. Empty is `off`.
     pub access_log: Vec<PathBuf>,
     /// `error_log` that applies here.
@@ -348,6 +354,12 @@ pub struct ProxySettings {
     pub request_buffering: bool,
     /// `proxy_buffer_size`; 0 where none is written.
     pub buffer_size: u64,
+    /// `proxy_hide_header`s, in lower case.
+    pub hide_headers: Vec<String>,
+    /// `proxy_pass_header`s, in lower case.
+    pub pass_headers: Vec<String>,
+    /// `proxy_ignore_headers`, in lower case.
+    pub ignore_headers: Vec<String>,
 }
 
 /// The words of `proxy_next_upstream`.

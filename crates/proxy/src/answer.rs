@@ -9,6 +9,7 @@ use crate::dates::Dates;
 use crate::downstream::{After, Downstream};
 use crate::exchange::Exchange;
 use crate::request::Routed;
+use crate::upstream;
 
 /// Appends the status line and the fields that every answer has.
 pub(crate) fn start_head(out: &mut Vec<u8>, status: u16, dates: &mut Dates) {
@@ -152,8 +153,12 @@ fn build(connection: &Downstream, exchange: &mut Exchange, routed: &Routed<'_>, 
     out.clear();
     start_head(out, answer.status, &mut connection.thread.dates.borrow_mut());
     let has_body = !matches!(answer.status, 204 | 304);
+    let kept = kept_fields(&exchange.kept_fields, answer);
+    upstream::fields::add_kept(out, kept, |_| false);
     if has_body {
-        encode::field(out, b"Content-Type", if answer.html { b"text/html" } else { b"text/plain" });
+        if !has_type(kept) {
+            encode::field(out, b"Content-Type", if answer.html { b"text/html" } else { b"text/plain" });
+        }
         out.extend_from_slice(b"Content-Length: ");
         encode::decimal(out, answer.body.len() as u64);
         out.extend_from_slice(b"\r\n");
@@ -168,6 +173,16 @@ fn build(connection: &Downstream, exchange: &mut Exchange, routed: &Routed<'_>, 
     if has_body && !is_head {
         out.extend_from_slice(answer.body);
     }
+}
+
+/// What an answer with `X-Accel-Redirect` adds to this one; nothing where this one is an error.
+fn kept_fields<'a>(kept: &'a [u8], answer: &Answer<'_>) -> &'a [u8] {
+    if answer.status < 400 { kept } else { b"" }
+}
+
+fn has_type(kept: &[u8]) -> bool {
+    let name = b"content-type:";
+    kept.split(|byte| *byte == b'\n').any(|line| line.get(..name.len()).is_some_and(|n| n.eq_ignore_ascii_case(name)))
 }
 
 async fn write(connection: &mut Downstream, exchange: &mut Exchange, routed: &Routed<'_>) -> io::Result<()> {

@@ -24,6 +24,8 @@ pub(crate) struct Exchange {
     pub(crate) from_upstream: Buffer,
     /// A request's body on its way, beyond what came with its head.
     pub(crate) body: Buffer,
+    /// Lines that an answer with `X-Accel-Redirect` adds to the one that the client gets.
+    pub(crate) kept_fields: Vec<u8>,
     /// The request asks the upstream to change the protocol, as the client asked for.
     pub(crate) asks_upgrade: bool,
     /// A request's body that is kept to be sent whole.
@@ -38,6 +40,15 @@ pub(crate) struct Exchange {
 const KEPT_BYTES: usize = 64 * 1024;
 
 impl Exchange {
+    /// Makes it ready for another server's answer to the same request.
+    pub(crate) fn prepare_again(&mut self) {
+        self.spool.reset(KEPT_BYTES);
+        self.asks_upgrade = false;
+        self.from_upstream.clear();
+        self.response.clear();
+        self.attempts.reset();
+    }
+
     /// Makes it ready for the next request.
     pub(crate) fn reset(&mut self) {
         for bytes in [&mut self.path, &mut self.key, &mut self.to_upstream, &mut self.to_client] {
@@ -46,6 +57,8 @@ impl Exchange {
         }
         self.from_upstream = Buffer::new();
         self.body = Buffer::new();
+        self.kept_fields.clear();
+        self.kept_fields.shrink_to(0);
         self.asks_upgrade = false;
         self.spool.reset(KEPT_BYTES);
         self.maps.reset();

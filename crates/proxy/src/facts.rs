@@ -22,6 +22,8 @@ pub(crate) struct Record {
     /// Bytes of head and body that went to the client.
     pub(crate) sent: u64,
     pub(crate) head_bytes: u64,
+    /// Where an upstream's answer has sent the request (`X-Accel-Redirect`): path and arguments. Empty before that.
+    pub(crate) internal_target: Vec<u8>,
     /// Attempts at upstream servers.
     pub(crate) attempts: Vec<Attempt>,
     request_id: Cell<Option<[u8; 32]>>,
@@ -74,7 +76,19 @@ impl<'a> RequestFacts<'a> {
 
     /// The path and what follows `?`.
     pub(crate) fn target(&self) -> (&'a [u8], &'a [u8]) {
-        split_target(self.request.path.of(self.head))
+        match self.record.internal_target.as_slice() {
+            [] => split_target(self.request.path.of(self.head)),
+            internal => split_target(internal),
+        }
+    }
+
+    /// The method: after an internal redirect GET, or HEAD.
+    pub(crate) fn method(&self) -> &'a [u8] {
+        match self.request.method.of(self.head) {
+            b"HEAD" => b"HEAD",
+            _ if !self.record.internal_target.is_empty() => b"GET",
+            method => method,
+        }
     }
 
     /// The request line.
@@ -220,7 +234,7 @@ impl Facts for RequestFacts<'_> {
             Fact::ServerName => append(self.routed.server.name.as_bytes(), out),
             Fact::ServerProtocol => append(self.request.version.as_str().as_bytes(), out),
             Fact::Request => append(self.request_line(), out),
-            Fact::Method => append(self.request.method.of(self.head), out),
+            Fact::Method => append(self.method(), out),
             Fact::RequestId => self.request_id(out),
             Fact::ProxyHost => append_found(self.rule.map(|rule| rule.proxy_host.as_bytes()), out),
             Fact::ProxyPort => append_found(self.rule.map(|rule| rule.proxy_port.as_bytes()), out),

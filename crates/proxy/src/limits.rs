@@ -26,6 +26,9 @@ pub(crate) const TUNNEL_READS: usize = 16;
 /// then is soon said, while `proxy_read_timeout` may be hours.
 pub(crate) const HALF_CLOSED_MS: u64 = 30_000;
 
+/// Internal redirects of one request, as nginx has it: two locations that send it to each other must come to an end.
+pub(crate) const REDIRECTS_MAX: usize = 10;
+
 /// Interim answers (1xx) that an upstream may send before the final one.
 pub(crate) const INTERIM_ANSWERS: u32 = 16;
 

@@ -9,8 +9,16 @@ use wire::NameKind;
 
 use crate::downstream::{After, Downstream};
 use crate::exchange::Exchange;
+use crate::limits::REDIRECTS_MAX;
 use crate::site::Site;
 use crate::{answer, hops, upstream};
+
+/// What became of a request in a location.
+pub(crate) enum Served {
+    Done(After),
+    /// It goes on elsewhere: `exchange.path` and the record's target say where.
+    Redirected,
+}
 
 /// Where a request belongs.
 pub(crate) struct Routed<'a> {
@@ -67,26 +75,41 @@ async fn route<'a>(connection: &mut Downstream, exchange: &mut Exchange, routed:
     if set_path(connection, exchange).is_err() {
         return answer::page(connection, exchange, routed, 400).await;
     }
+    for _ in 0..=REDIRECTS_MAX {
+        if let Served::Done(after) = locate(connection, exchange, routed).await {
+            return after;
+        }
+    }
+    let what = format!("internal redirection cycle: an X-Accel-Redirect led to the next one {REDIRECTS_MAX} times");
+    connection.log_failure(exchange, routed, &what, None);
+    answer::page(connection, exchange, routed, 500).await
+}
+
+/// Finds the location for the path and has it serve the request.
+async fn locate<'a>(connection: &mut Downstream, exchange: &mut Exchange, routed: &mut Routed<'a>) -> Served {
     let server: &'a Server = routed.server;
     let location: &'a Location = routed.site.snapshot.router.location(server, &exchange.path);
     if let Some(returns) = &server.returns {
-        return answer::returned(connection, exchange, routed, returns).await;
+        return Served::Done(answer::returned(connection, exchange, routed, returns).await);
     }
     routed.settings = &location.settings;
+    if routed.settings.is_internal && exchange.record.internal_target.is_empty() {
+        return Served::Done(answer::page(connection, exchange, routed, 404).await);
+    }
     let limit = routed.settings.client_max_body_size;
     if limit > 0 && matches!(exchange.request.framing, wire::Framing::Length(length) if length > limit) {
         let message = "client intended to send too large body (raise client_max_body_size to allow it)";
         connection.log_failure(exchange, routed, message, None);
-        return answer::page(connection, exchange, routed, 413).await;
+        return Served::Done(answer::page(connection, exchange, routed, 413).await);
     }
-    match &location.handler {
+    Served::Done(match &location.handler {
         Handler::NotFound => answer::page(connection, exchange, routed, 404).await,
         Handler::Return(returns) => answer::returned(connection, exchange, routed, returns).await,
         Handler::Proxy(_) if hops::are_used_up(&exchange.request, connection.head_bytes()) => {
             answer::page(connection, exchange, routed, 204).await
         }
-        Handler::Proxy(rule) => upstream::proxy(connection, exchange, routed, rule).await,
-    }
+        Handler::Proxy(rule) => return upstream::proxy(connection, exchange, routed, rule).await,
+    })
 }
 
 /// Puts the normalized path into `exchange.path`, also where it is the one that came.

@@ -4,6 +4,7 @@
 //! It opens no socket and reads no clock: the values of variables come from the caller through [`Facts`]. Compiling
 //! allocates; a request, once buffers are warm, does not.
 
+mod answer_rule;
 mod escape;
 mod fact;
 mod listener;
@@ -18,12 +19,13 @@ mod router;
 mod testing;
 mod text;
 
+pub use answer_rule::AnswerRule;
 pub use fact::{Fact, Facts};
 pub use listener::Listener;
 pub use location::{Handler, Location, Return};
 pub use lookup::{argument, cookie};
 pub use map::{Maps, Scratch};
-pub use normalize::{BadPath, normalize, split_target};
+pub use normalize::{BadPath, internal_target, normalize, split_target};
 pub use proxy_rule::{ProxyRule, SetHeader};
 pub use router::{Router, Server, UpstreamRule};
 pub use text::Text;

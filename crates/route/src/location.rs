@@ -134,7 +134,7 @@ impl Location {
             tree::Handler::None => Handler::NotFound,
             tree::Handler::Return(returns) => Handler::Return(Return::compile(returns, maps)),
             tree::Handler::Proxy(pass) => {
-                Handler::Proxy(Box::new(ProxyRule::compile(pass, &location.path, &location.settings.proxy, maps)))
+                Handler::Proxy(Box::new(ProxyRule::compile(pass, &location.path, &location.settings, maps)))
             }
         };
         Self { handler, settings: Arc::new(location.settings.clone()) }

@@ -1,5 +1,7 @@
 //! The path that locations are compared with: percent-decoded, slashes merged, dot segments resolved.
 
+use crate::escape::append_escaped;
+
 /// The path is malformed: a wrong escape, a NUL, or dot segments that lead above the root. The answer is 400.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BadPath;
@@ -12,6 +14,29 @@ pub fn split_target(target: &[u8]) -> (&[u8], &[u8]) {
         Some(mark) => (&target[..mark], &target[mark + 1..]),
         None => (target, b""),
     }
+}
+
+/// Reads the address of an internal redirect (`X-Accel-Redirect`): its normalized path goes to `path`, and the target
+/// as a request would have it to `target`. Both are cleared first.
+///
+/// # Errors
+/// When the path is malformed or leads upwards, or the arguments would break a request line.
+pub fn internal_target(value: &[u8], path: &mut Vec<u8>, target: &mut Vec<u8>) -> Result<(), BadPath> {
+    let (raw, args) = split_target(value);
+    let leads_up = raw.split(|byte| *byte == b'/').any(|segment| segment == b"..");
+    if leads_up || args.iter().any(|byte| !byte.is_ascii_graphic()) {
+        return Err(BadPath);
+    }
+    let mut scratch = Vec::new();
+    path.clear();
+    path.extend_from_slice(normalize(raw, &mut scratch)?);
+    target.clear();
+    append_escaped(path, target);
+    if !args.is_empty() {
+        target.push(b'?');
+        target.extend_from_slice(args);
+    }
+    Ok(())
 }
 
 /// Normalizes the path of a request target (without `?` and what follows), as nginx does with `merge_slashes on`.
@@ -99,6 +124,26 @@ mod tests {
         let mut scratch = b"left over".to_vec();
         let result = normalize(path.as_bytes(), &mut scratch).ok().map(<[u8]>::to_vec);
         assert_eq!(result, expected.map(|path| path.as_bytes().to_vec()), "{path}");
+    }
+
+    #[test]
+    fn internal_redirects_have_a_path_and_a_target() {
+        let table: [(&str, Option<(&str, &str)>); 8] = [
+            ("/a", Some(("/a", "/a"))),
+            ("/%61 b?x=%20", Some(("/a b", "/a%20b?x=%20"))),
+            ("//a/./b", Some(("/a/b", "/a/b"))),
+            ("/a/../b", None),
+            ("..", None),
+            ("a", None),
+            ("/a?x y", None),
+            ("", None),
+        ];
+        for (value, expected) in table {
+            let (mut path, mut target) = (b"old".to_vec(), b"old".to_vec());
+            let found = internal_target(value.as_bytes(), &mut path, &mut target).ok();
+            let expected = expected.map(|(path, target)| (path.as_bytes().to_vec(), target.as_bytes().to_vec()));
+            assert_eq!(found.map(|()| (path, target)), expected, "{value}");
+        }
     }
 
     #[test]

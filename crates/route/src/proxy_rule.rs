@@ -3,8 +3,9 @@
 use std::collections::HashMap;
 
 use conf::template::Template;
-use conf::tree::{NextUpstream, ProxyPass, ProxySettings};
+use conf::tree::{LocationSettings, NextUpstream, ProxyPass};
 
+use crate::answer_rule::AnswerRule;
 use crate::escape::append_escaped;
 use crate::fact::Fact;
 use crate::text::{Piece, Text};
@@ -46,6 +47,8 @@ pub struct ProxyRule {
     pub next_upstream_timeout_ms: u64,
     /// `proxy_request_buffering`.
     pub request_buffering: bool,
+    /// What becomes of answers.
+    pub answer: AnswerRule,
     /// The URI of `proxy_pass`, and the length of the location's path that it replaces.
     uri: Option<(Vec<u8>, usize)>,
     /// Names, in lower case, that are not passed on from the client.
@@ -69,9 +72,10 @@ impl ProxyRule {
     pub(crate) fn compile(
         pass: &ProxyPass,
         location: &str,
-        settings: &ProxySettings,
+        location_settings: &LocationSettings,
         maps: &HashMap<String, usize>,
     ) -> Self {
+        let settings = &location_settings.proxy;
         let set_headers = headers(&settings.set_headers, maps);
         let set = set_headers.iter().map(|header| header.name.to_ascii_lowercase().into_bytes());
         let replaced: Vec<Vec<u8>> =
@@ -91,6 +95,7 @@ impl ProxyRule {
             next_upstream_tries: settings.next_upstream_tries,
             next_upstream_timeout_ms: settings.next_upstream_timeout_ms,
             request_buffering: settings.request_buffering,
+            answer: AnswerRule::compile(location_settings, maps),
             uri: pass.uri.as_ref().map(|uri| (uri.clone().into_bytes(), location.len())),
             replaced_lengths: replaced.iter().fold(0, |bits, name| bits | length_bit(name)),
             replaced,

@@ -34,6 +34,9 @@ pub(crate) fn settings() -> LocationSettings {
         client_body_buffer_size: 16 << 10,
         client_body_temp_path: PathBuf::new(),
         send_timeout_ms: 60_000,
+        limit_rate: None,
+        limit_rate_after: None,
+        is_internal: false,
         access_log: Vec::new(),
         error_log: ErrorLog { to: LogTarget::Stderr, level: LogLevel::Error },
         proxy: proxy_settings(&[]),
@@ -60,6 +63,9 @@ pub(crate) fn proxy_settings(set_headers: &[(&str, &str)]) -> ProxySettings {
         next_upstream_timeout_ms: 0,
         request_buffering: true,
         buffer_size: 0,
+        hide_headers: Vec::new(),
+        pass_headers: Vec::new(),
+        ignore_headers: Vec::new(),
     }
 }
 

@@ -86,6 +86,7 @@ known! {
     XForwardedHost "x-forwarded-host",
     XForwardedPort "x-forwarded-port",
     XForwardedProto "x-forwarded-proto",
+    XPad "x-pad",
     XRealIp "x-real-ip",
     XRequestId "x-request-id",
 }

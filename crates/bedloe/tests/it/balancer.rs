@@ -1,6 +1,7 @@
 //! `bedloe run` from the outside, by literal bytes on both of its sides.
 
 mod abuse;
+mod accel;
 mod answers;
 mod bodies;
 mod ending;

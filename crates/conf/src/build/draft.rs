@@ -58,6 +58,7 @@ pub(crate) struct ListenDraft {
 pub(crate) struct Actions {
     pub(crate) returns: Option<Return>,
     pub(crate) proxy: Option<ProxyPass>,
+    pub(crate) is_internal: bool,
 }
 
 pub(crate) struct UpstreamDraft {
@@ -99,6 +100,9 @@ pub(crate) fn inherited(options: &Options, error_log: ErrorLog) -> Inherited {
         client_body_buffer_size: 16 << 10,
         client_body_temp_path: options.client_body_temp_default.clone(),
         send_timeout_ms: MINUTE_MS,
+        limit_rate: None,
+        limit_rate_after: None,
+        is_internal: false,
         access_log: vec![options.access_log_default.clone()],
         error_log,
         proxy: proxy(),
@@ -134,6 +138,9 @@ fn proxy() -> ProxySettings {
         next_upstream_timeout_ms: 0,
         request_buffering: true,
         buffer_size: 0,
+        hide_headers: Vec::new(),
+        pass_headers: Vec::new(),
+        ignore_headers: Vec::new(),
     }
 }
 

@@ -129,6 +129,7 @@ fn location(node: &Node, above: &Inherited, cx: &mut Cx<'_>) -> (Handler, Inheri
         Apply::Action(apply) => apply(&mut actions, call, cx),
         _ => Ok(()),
     });
+    level.settings.is_internal = actions.is_internal;
     // `return` belongs to the rewriting of a request, which comes before its content.
     let handler = match (actions.returns, actions.proxy) {
         (Some(returns), _) => Handler::Return(returns),

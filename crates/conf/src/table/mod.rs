@@ -1,6 +1,7 @@
 //! The directives: one declaration each, which gives the parser its rules, the documentation its text and the tests
 //! their examples.
 
+mod answers;
 mod buffering;
 mod client;
 mod core;
@@ -112,6 +113,8 @@ pub(crate) enum Found {
     Unknown,
 }
 
+pub use answers::rate_of;
+
 /// All directives, by subject.
 pub fn directives() -> impl Iterator<Item = &'static Directive> {
     [
@@ -123,6 +126,7 @@ pub fn directives() -> impl Iterator<Item = &'static Directive> {
         tls::DIRECTIVES,
         upstream::DIRECTIVES,
         proxy::DIRECTIVES,
+        answers::DIRECTIVES,
     ]
     .into_iter()
     .flatten()

@@ -39,15 +39,14 @@ const AREAS: &[Area] = &[
         contexts: Contexts::ALL,
         names: "absolute_redirect add_header add_header_inherit add_trailer add_trailer_inherit \
             early_hints error_page msie_padding msie_refresh port_in_redirect proxy_cookie_domain \
-            proxy_cookie_flags proxy_cookie_path proxy_hide_header proxy_ignore_headers \
-            proxy_intercept_errors proxy_pass_header proxy_pass_trailers proxy_redirect \
+            proxy_cookie_flags proxy_cookie_path proxy_intercept_errors proxy_pass_trailers proxy_redirect \
             recursive_error_pages server_name_in_redirect server_tokens userid userid_domain \
             userid_expires userid_name userid_path userid_service",
     },
     Area {
         title: "rewriting and conditions",
         contexts: Contexts::ALL,
-        names: "add_after_body add_before_body addition_types break geo if internal internal_redirect \
+        names: "add_after_body add_before_body addition_types break geo if internal_redirect \
             limit_except merge_slashes mirror mirror_request_body num_map post_action \
             referer_hash_bucket_size referer_hash_max_size rewrite rewrite_log set split_clients ssi \
             ssi_silent_errors ssi_types sub_filter sub_filter_last_modified sub_filter_once \
@@ -60,7 +59,7 @@ const AREAS: &[Area] = &[
         names: "allow auth_basic auth_basic_user_file auth_delay auth_jwt auth_jwt_key_file \
             auth_jwt_key_request auth_jwt_type auth_oidc auth_request auth_request_set deny keyval \
             keyval_zone limit_conn limit_conn_dry_run limit_conn_log_level limit_conn_status \
-            limit_conn_zone limit_rate limit_rate_after limit_req limit_req_dry_run \
+            limit_conn_zone limit_req limit_req_dry_run \
             limit_req_log_level limit_req_status limit_req_zone oidc_provider satisfy secure_link \
             secure_link_md5 secure_link_secret",
     },

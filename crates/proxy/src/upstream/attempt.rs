@@ -61,7 +61,8 @@ pub(crate) async fn attempt(
     upload: &mut Upload,
     fresh: bool,
 ) -> Result<Answered, Stop> {
-    let idempotent = is_idempotent(exchange.request.method.of(connection.head_bytes()));
+    let idempotent = !exchange.record.internal_target.is_empty()
+        || is_idempotent(exchange.request.method.of(connection.head_bytes()));
     note_start(exchange, held.upstream.shared.addresses[held.peer]);
     exchange.from_upstream.clear();
     upload.rewind();
@@ -381,7 +382,8 @@ pub(crate) async fn relay(
         if before != (relay.sent, link.stream.bytes_in(), link.stream.bytes_out()) || deadline.at_ms().is_none() {
             let patience_ms =
                 if relay.waits_for_client { routed.settings.send_timeout_ms } else { rule.read_timeout_ms };
-            deadline.set(patience_ms);
+            // A client that is served slowly on purpose is not slow itself.
+            if relay.is_paced() { deadline.clear() } else { deadline.set(patience_ms) }
         }
         ready!(deadline.poll_passed(cx));
         let late = RelayError::Upstream(io::ErrorKind::TimedOut.into());

@@ -53,7 +53,10 @@ fn request_line(
     let Exchange { request, to_upstream: out, path, key: method, maps, record, .. } = exchange;
     method.clear();
     match &rule.method {
-        None => method.extend_from_slice(request.method.of(connection.head_bytes())),
+        None if record.internal_target.is_empty() => {
+            method.extend_from_slice(request.method.of(connection.head_bytes()));
+        }
+        None => method.extend_from_slice(connection.facts(request, routed, path, record, Some(rule)).method()),
         Some(text) => {
             let facts = connection.facts(request, routed, path, record, Some(rule));
             text.render(&facts, &routed.site.maps, maps, method);
@@ -61,7 +64,10 @@ fn request_line(
     }
     out.extend_from_slice(method);
     out.push(b' ');
-    let raw = request.path.of(connection.head_bytes());
+    let raw = match record.internal_target.as_slice() {
+        [] => request.path.of(connection.head_bytes()),
+        internal => internal,
+    };
     let from = out.len();
     rule.target(raw, path, split_target(raw).1, out);
     // A decoded path can hold anything; a space or a line end would start another request.

@@ -2,8 +2,11 @@
 
 mod attempt;
 mod body;
+pub(crate) mod fields;
 mod head;
+mod pace;
 pub(crate) mod pool;
+mod redirect;
 mod relay;
 pub(crate) mod spool;
 mod tunnel;
@@ -17,10 +20,11 @@ use crate::answer;
 use crate::downstream::{After, Downstream};
 use crate::events::Event;
 use crate::exchange::Exchange;
-use crate::request::Routed;
+use crate::request::{Routed, Served};
 use crate::site::{Held, Upstream};
 use crate::snapshot::{Reason, retry_rule};
 use attempt::{Answered, Failed, Stop};
+use pace::Pace;
 use pool::Link;
 use relay::{Relay, RelayError};
 use upload::Upload;
@@ -61,24 +65,31 @@ pub(crate) async fn proxy(
     exchange: &mut Exchange,
     routed: &mut Routed<'_>,
     rule: &ProxyRule,
-) -> After {
+) -> Served {
     let mut upload = match body::prepare(connection, exchange, routed, rule).await {
         Ok(upload) => upload,
-        Err(body::Unready::Closed(status)) => return closed_by_client(exchange, status),
+        Err(body::Unready::Closed(status)) => return Served::Done(closed_by_client(exchange, status)),
         Err(body::Unready::Here(what)) => {
             connection.log_failure(exchange, routed, &what, None);
-            return answer::page(connection, exchange, routed, 500).await;
+            return Served::Done(answer::page(connection, exchange, routed, 500).await);
         }
-        Err(body::Unready::Status(status)) => return answer::page(connection, exchange, routed, status).await,
+        Err(body::Unready::Status(status)) => {
+            return Served::Done(answer::page(connection, exchange, routed, status).await);
+        }
     };
     let upstream = &routed.site.upstreams[rule.upstream];
     render_key(connection, exchange, routed, rule);
     match attempts(connection, exchange, routed, rule, upstream, &mut upload).await {
-        Ok((held, answered)) => pass_on(connection, exchange, routed, rule, held, answered, &mut upload).await,
-        Err(Unanswered::Closed(status)) => closed_by_client(exchange, status),
+        Ok((held, answered)) if redirect::is_asked(exchange, rule) => {
+            redirect::follow(connection, exchange, routed, rule, held, answered, &upload).await
+        }
+        Ok((held, answered)) => {
+            Served::Done(pass_on(connection, exchange, routed, rule, held, answered, &mut upload).await)
+        }
+        Err(Unanswered::Closed(status)) => Served::Done(closed_by_client(exchange, status)),
         Err(Unanswered::Page(status)) => {
             exchange.request.keep_alive &= upload.is_taken();
-            answer::page(connection, exchange, routed, status).await
+            Served::Done(answer::page(connection, exchange, routed, status).await)
         }
     }
 }
@@ -248,15 +259,15 @@ async fn pass_on(
         return finish_tunnel(connection, exchange, routed, held, &end);
     }
     routed.body_is_here = upload.is_taken();
-    let started = Relay::start(connection, exchange, routed, head_length);
-    let (relayed, mut keep_alive, is_read, sent) = match started {
-        Err(error) => (Err(error), false, false, 0),
-        Ok((mut relay, keep_alive)) => {
-            let relayed = attempt::relay(connection, exchange, routed, rule, &mut link, &mut relay, upload).await;
-            (relayed, keep_alive, relay.is_read(), relay.sent)
-        }
+    let pace = pace(connection, exchange, routed, rule);
+    let (mut relay, mut keep_alive) = match Relay::start(connection, exchange, routed, &rule.answer, head_length, pace)
+    {
+        Ok(started) => started,
+        Err(error) => return unusable(connection, exchange, routed, held, &error).await,
     };
-    exchange.record.sent = sent;
+    let relayed = attempt::relay(connection, exchange, routed, rule, &mut link, &mut relay, upload).await;
+    let is_read = relay.is_read();
+    exchange.record.sent = relay.sent;
     keep_alive &= upload.is_taken();
     let now_ms = clock::coarse_ms();
     if let Some(attempt) = exchange.record.attempts.last_mut() {
@@ -266,6 +277,42 @@ async fn pass_on(
         keep(held.upstream, held.peer, link, exchange, now_ms);
     }
     finish(connection, exchange, routed, held, relayed, keep_alive)
+}
+
+/// An answer that turns out to be broken before any of it went to the client.
+async fn unusable(
+    connection: &mut Downstream,
+    exchange: &mut Exchange,
+    routed: &Routed<'_>,
+    held: Held<'_>,
+    error: &RelayError,
+) -> After {
+    let upstream = held.upstream;
+    let name = upstream.shared.group.peers()[held.peer].settings().name.as_str();
+    let what = match error {
+        RelayError::Malformed(error) => format!("upstream sent a broken body: {error}"),
+        RelayError::Upstream(error) => format!("{error} while reading upstream"),
+        RelayError::Client => String::new(),
+    };
+    connection.log_failure(exchange, routed, &what, Some(name));
+    let transition = held.release(Outcome::Failure, clock::coarse_ms());
+    report(connection, upstream, transition, &what);
+    answer::page(connection, exchange, routed, 502).await
+}
+
+/// The pace that the configuration or the answer itself asks for.
+fn pace(connection: &Downstream, exchange: &mut Exchange, routed: &Routed<'_>, rule: &ProxyRule) -> Option<Box<Pace>> {
+    let Exchange { request, response, from_upstream, path, key, maps, record, .. } = exchange;
+    let mut size = |text: &Option<route::Text>| {
+        let Some(text) = text else { return 0 };
+        key.clear();
+        let facts = connection.facts(request, routed, path, record, Some(rule));
+        text.render(&facts, &routed.site.maps, maps, key);
+        conf::table::rate_of(key)
+    };
+    let asked = fields::rate(response, from_upstream.data(), &rule.answer);
+    let rate = asked.unwrap_or_else(|| size(&rule.answer.limit_rate));
+    (rate > 0).then(|| Box::new(Pace::new(rate, size(&rule.answer.limit_rate_after))))
 }
 
 /// Notes how an upgraded connection ended.

@@ -4,14 +4,17 @@ use std::io;
 use std::task::{Context, Poll, ready};
 
 use net::{Buffer, Stream};
+use route::AnswerRule;
 use wire::{Body, BodyError, Framing, Known, Version, encode};
 
-use crate::answer::{end_head, start_head};
+use crate::answer::end_head;
 use crate::channel::Channel;
 use crate::downstream::Downstream;
 use crate::exchange::Exchange;
 use crate::limits::COALESCE;
 use crate::request::Routed;
+use crate::upstream::fields;
+use crate::upstream::pace::Pace;
 use crate::upstream::upload::append_piece;
 
 /// An answer on its way. Memory is bounded: no more is read from the upstream than the client has taken.
@@ -21,6 +24,8 @@ pub(crate) struct Relay {
     is_chunked: bool,
     /// How much of `exchange.to_client` is written.
     written: usize,
+    /// `limit_rate`.
+    pace: Option<Box<Pace>>,
     /// Content at the front of the upstream's bytes that is on its way, and framing behind it.
     segment: usize,
     skip: usize,
@@ -48,7 +53,9 @@ impl Relay {
         connection: &Downstream,
         exchange: &mut Exchange,
         routed: &Routed<'_>,
+        rule: &AnswerRule,
         head_length: usize,
+        pace: Option<Box<Pace>>,
     ) -> Result<(Self, bool), RelayError> {
         let is_head = exchange.request.method.of(connection.head_bytes()) == b"HEAD";
         let framing = exchange.response.framing;
@@ -56,11 +63,12 @@ impl Relay {
         let is_chunked = !has_length && exchange.request.version == Version::Http11 && !is_head;
         let ends_by_close = !has_length && !is_chunked;
         let keep_alive = !ends_by_close && connection.may_keep_alive(exchange, routed);
-        build_head(connection, exchange, routed, Shape { is_head, is_chunked, keep_alive });
+        build_head(connection, exchange, routed, rule, Shape { is_head, is_chunked, keep_alive });
         exchange.record.head_bytes = exchange.to_client.len() as u64;
         exchange.from_upstream.consume(head_length);
         let body = Body::new(framing);
-        let mut relay = Self { body, is_chunked, written: 0, segment: 0, skip: 0, waits_for_client: false, sent: 0 };
+        let mut relay =
+            Self { body, is_chunked, pace, written: 0, segment: 0, skip: 0, waits_for_client: false, sent: 0 };
         while exchange.to_client.len() < COALESCE && relay.copy_piece(exchange)? {}
         Ok((relay, keep_alive))
     }
@@ -107,20 +115,39 @@ impl Relay {
         exchange: &mut Exchange,
     ) -> Poll<io::Result<()>> {
         while self.written < exchange.to_client.len() {
-            let n = ready!(client.poll_write(cx, &exchange.to_client[self.written..]))?;
+            let most = ready!(self.poll_room(cx, exchange.to_client.len() - self.written));
+            let n = ready!(client.poll_write(cx, &exchange.to_client[self.written..][..most]))?;
             self.written += n;
             self.sent += n as u64;
         }
         exchange.to_client.clear();
         self.written = 0;
         while self.segment > 0 {
-            let n = ready!(client.poll_write(cx, &exchange.from_upstream.data()[..self.segment]))?;
+            let most = ready!(self.poll_room(cx, self.segment));
+            let n = ready!(client.poll_write(cx, &exchange.from_upstream.data()[..most]))?;
             exchange.from_upstream.consume(n);
             self.segment -= n;
             self.sent += n as u64;
         }
         exchange.from_upstream.consume(std::mem::take(&mut self.skip));
         Poll::Ready(Ok(()))
+    }
+
+    /// How much of `wanted` may be sent now.
+    fn poll_room(&self, cx: &mut Context<'_>, wanted: usize) -> Poll<usize> {
+        let Some(pace) = &self.pace else { return Poll::Ready(wanted) };
+        loop {
+            let room = pace.room(self.sent);
+            if room > 0 {
+                return Poll::Ready(room.min(wanted));
+            }
+            ready!(pace.poll_wait(cx));
+        }
+    }
+
+    /// Whether it waits for its time rather than for anybody.
+    pub(crate) fn is_paced(&self) -> bool {
+        self.pace.as_ref().is_some_and(|pace| pace.room(self.sent) == 0)
     }
 
     /// Finds the next piece of the body among what is here: chunks are copied, plain content is left where it is.
@@ -158,18 +185,20 @@ struct Shape {
     keep_alive: bool,
 }
 
-fn build_head(connection: &Downstream, exchange: &mut Exchange, routed: &Routed<'_>, shape: Shape) {
+fn build_head(connection: &Downstream, exchange: &mut Exchange, routed: &Routed<'_>, rule: &AnswerRule, shape: Shape) {
     let Shape { is_head, is_chunked, keep_alive } = shape;
-    let Exchange { response, to_client: out, from_upstream, record, .. } = exchange;
+    let Exchange { response, to_client: out, from_upstream, record, kept_fields, .. } = exchange;
     record.status = response.status;
     out.clear();
-    start_head(out, response.status, &mut connection.thread.dates.borrow_mut());
     let head = from_upstream.data();
+    fields::start(out, response, head, rule, &mut connection.thread.dates.borrow_mut());
     for field in &response.fields {
-        let is_ours = matches!(field.known, Known::Date | Known::Server | Known::ContentLength);
-        if !field.hop && !is_ours {
+        if fields::passes(field, head, rule) {
             encode::copied_field(out, head, field);
         }
+    }
+    if !kept_fields.is_empty() {
+        fields::add_kept(out, kept_fields, |known| wire::find(&response.fields, known).is_some());
     }
     match response.framing {
         Framing::Length(length) => length_field(out, length),

@@ -8,15 +8,15 @@ use std::io;
 use std::task::{Context, Poll, ready};
 
 use net::{Buffer, Stream};
-use route::ProxyRule;
+use route::{AnswerRule, ProxyRule};
 use wire::{Known, encode};
 
-use crate::answer::start_head;
 use crate::downstream::Downstream;
 use crate::exchange::Exchange;
 use crate::limits::{HALF_CLOSED_MS, TUNNEL_READS};
 use crate::request::Routed;
 use crate::upstream::attempt::describe;
+use crate::upstream::fields;
 use crate::upstream::pool::Link;
 
 /// How a tunnel ended.
@@ -78,7 +78,7 @@ pub(crate) async fn run(
     link: &mut Link,
     head_length: usize,
 ) -> End {
-    build_head(connection, exchange);
+    build_head(connection, exchange, &rule.answer);
     exchange.record.head_bytes = exchange.to_client.len() as u64;
     exchange.from_upstream.consume(head_length);
     take_early_bytes(connection, exchange);
@@ -112,16 +112,15 @@ pub(crate) async fn run(
     }
 }
 
-fn build_head(connection: &Downstream, exchange: &mut Exchange) {
+fn build_head(connection: &Downstream, exchange: &mut Exchange, rule: &AnswerRule) {
     let Exchange { response, to_client: out, from_upstream, record, .. } = exchange;
     record.status = response.status;
     out.clear();
-    start_head(out, response.status, &mut connection.thread.dates.borrow_mut());
-    encode::field(out, b"Connection", b"upgrade");
     let head = from_upstream.data();
+    fields::start(out, response, head, rule, &mut connection.thread.dates.borrow_mut());
+    encode::field(out, b"Connection", b"upgrade");
     for field in &response.fields {
-        let is_ours = matches!(field.known, Known::Date | Known::Server | Known::ContentLength);
-        if field.known == Known::Upgrade || (!field.hop && !is_ours) {
+        if field.known == Known::Upgrade || fields::passes(field, head, rule) {
             encode::copied_field(out, head, field);
         }
     }

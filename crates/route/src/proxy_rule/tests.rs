@@ -2,10 +2,11 @@
 
 use super::*;
 use crate::map::{Maps, Scratch};
-use crate::testing::{Table, proxy_pass, proxy_settings};
+use crate::testing::{Table, proxy_pass, proxy_settings, settings};
 
 fn rule(host: &str, uri: Option<&str>, location: &str, set_headers: &[(&str, &str)]) -> ProxyRule {
-    ProxyRule::compile(&proxy_pass(host, uri), location, &proxy_settings(set_headers), &HashMap::new())
+    let settings = LocationSettings { proxy: proxy_settings(set_headers), ..settings() };
+    ProxyRule::compile(&proxy_pass(host, uri), location, &settings, &HashMap::new())
 }
 
 #[test]

@@ -1,0 +1,93 @@
+//! Which fields of an upstream's answer go on to the client, and which of them command the balancer.
+
+use route::AnswerRule;
+use wire::{Field, Known, ResponseHead, encode};
+
+use crate::dates::Dates;
+
+/// Whether a field goes on. A field of framing never does: whoever writes a message frames it.
+#[inline]
+pub(crate) fn passes(field: &Field, head: &[u8], rule: &AnswerRule) -> bool {
+    match field.known {
+        _ if field.hop => false,
+        Known::ContentLength => false,
+        known if is_hidden_by_default(known) => rule.passes_more && !rule.hides(field.name.of(head)),
+        _ => !rule.hides_more || !rule.hides(field.name.of(head)),
+    }
+}
+
+fn is_hidden_by_default(known: Known) -> bool {
+    matches!(known, Known::Date | Known::Server | Known::XPad) || is_command(known)
+}
+
+fn is_command(known: Known) -> bool {
+    matches!(
+        known,
+        Known::XAccelBuffering
+            | Known::XAccelCharset
+            | Known::XAccelExpires
+            | Known::XAccelLimitRate
+            | Known::XAccelRedirect
+    )
+}
+
+/// Appends what stands before an answer's own fields: the status line, and `Server` and `Date` unless the answer's are
+/// passed on.
+pub(crate) fn start(out: &mut Vec<u8>, response: &ResponseHead, head: &[u8], rule: &AnswerRule, dates: &mut Dates) {
+    encode::status_line(out, response.status);
+    let fields = dates.fields();
+    if !rule.passes_more {
+        out.extend_from_slice(fields);
+        return;
+    }
+    let is_theirs = |known| wire::find(&response.fields, known).is_some_and(|field| passes(field, head, rule));
+    let end = memchr::memchr(b'\n', fields).map_or(0, |feed| feed + 1);
+    for (known, line) in [(Known::Server, &fields[..end]), (Known::Date, &fields[end..])] {
+        if !is_theirs(known) {
+            out.extend_from_slice(line);
+        }
+    }
+}
+
+/// The address that an answer sends the request to (`X-Accel-Redirect`), where that is obeyed.
+pub(crate) fn redirect<'a>(response: &ResponseHead, head: &'a [u8], rule: &AnswerRule) -> Option<&'a [u8]> {
+    value(response, head, Known::XAccelRedirect).filter(|_| rule.redirects)
+}
+
+/// The rate that an answer is to be sent at (`X-Accel-Limit-Rate`), where that is obeyed; 0 is no limit.
+pub(crate) fn rate(response: &ResponseHead, head: &[u8], rule: &AnswerRule) -> Option<u64> {
+    let value = value(response, head, Known::XAccelLimitRate).filter(|_| rule.limits_rate)?;
+    std::str::from_utf8(value).ok()?.parse().ok()
+}
+
+fn value<'a>(response: &ResponseHead, head: &'a [u8], known: Known) -> Option<&'a [u8]> {
+    wire::find(&response.fields, known).map(|field| field.value.of(head))
+}
+
+/// Appends the lines that an answer with `X-Accel-Redirect` adds to the one that the client gets: nginx's choice.
+pub(crate) fn keep(out: &mut Vec<u8>, response: &ResponseHead, head: &[u8], rule: &AnswerRule) {
+    for field in &response.fields {
+        let is_kept = matches!(
+            field.known,
+            Known::ContentType
+                | Known::SetCookie
+                | Known::ContentDisposition
+                | Known::CacheControl
+                | Known::Expires
+                | Known::AcceptRanges
+        );
+        if is_kept && passes(field, head, rule) {
+            encode::copied_field(out, head, field);
+        }
+    }
+}
+
+/// Appends the kept lines whose fields the answer has not got itself; cookies add up.
+pub(crate) fn add_kept(out: &mut Vec<u8>, kept: &[u8], has: impl Fn(Known) -> bool) {
+    for line in kept.split_inclusive(|byte| *byte == b'\n') {
+        let known = Known::of(&line[..memchr::memchr(b':', line).unwrap_or(0)]);
+        if known == Known::SetCookie || !has(known) {
+            out.extend_from_slice(line);
+        }
+    }
+}
