@@ -315,6 +315,12 @@ pub struct LocationSettings {
     pub client_body_temp_path: PathBuf,
     /// `send_timeout`.
     pub send_timeout_ms: u64,
+    /// `lingering_*`.
+    pub lingering: Lingering,
+    /// `reset_timedout_connection`.
+    pub reset_timedout_connection: bool,
+    /// `keepalive_time`: the age from which on a client's connection is closed after an answer.
+    pub keepalive_time_ms: u64,
     /// `limit_rate`: bytes a second; `None` is no limit.
     pub limit_rate: Option<Template>,
     /// `limit_rate_after`.
@@ -327,6 +333,28 @@ pub struct LocationSettings {
     pub error_log: ErrorLog,
     /// `proxy_*`.
     pub proxy: ProxySettings,
+}
+
+/// How a client's connection is closed while the client may still be sending.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lingering {
+    /// `lingering_close`.
+    pub close: LingeringClose,
+    /// `lingering_time`: how long in all what comes is thrown away.
+    pub time_ms: u64,
+    /// `lingering_timeout`: the longest pause meanwhile.
+    pub timeout_ms: u64,
+}
+
+/// The words of `lingering_close`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LingeringClose {
+    /// Closed at once.
+    Off,
+    /// What comes is thrown away for a time where more is to be expected.
+    On,
+    /// It always is.
+    Always,
 }
 
 /// `proxy_*` settings of a location.

@@ -4,6 +4,7 @@ use std::io;
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::rc::Rc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use rustix::net::{RecvFlags, SendFlags, recv, send};
 
@@ -71,6 +72,12 @@ impl Socket {
     /// Whether the connection that was begun is made; its error if it failed.
     pub(crate) fn poll_connected(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.source.poll_writable(cx).map(|()| self.tcp.take_error()?.map_or(Ok(()), Err))
+    }
+
+    /// Has the connection reset when it is dropped, and what was not sent thrown away.
+    pub fn reset_on_drop(&self) {
+        // Whoever is reset cannot tell, and the connection goes in any case.
+        let _ = socket2::SockRef::from(&self.tcp).set_linger(Some(Duration::ZERO));
     }
 
     /// Says that nothing more will be sent.

@@ -58,7 +58,7 @@ pub(crate) async fn returned(
     returns: &Return,
 ) -> After {
     if returns.status == 444 {
-        return After::Drop;
+        return connection.cut_off(routed);
     }
     let mut text = Vec::new();
     if let Some(template) = &returns.text {
@@ -139,6 +139,7 @@ async fn send(connection: &mut Downstream, exchange: &mut Exchange, routed: &Rou
     match write(connection, exchange, routed).await {
         Ok(()) if keep_alive => After::KeepAlive,
         Ok(()) => After::Linger,
+        Err(error) if error.kind() == io::ErrorKind::TimedOut => connection.cut_off(routed),
         Err(_) => After::Drop,
     }
 }

@@ -24,6 +24,13 @@ impl Channel {
         }
     }
 
+    /// Has the connection reset when it is dropped.
+    pub(crate) fn reset_on_drop(&mut self) {
+        if let Some(stream) = self.as_stream() {
+            stream.socket().reset_on_drop();
+        }
+    }
+
     /// Reads on in the request's body; 0 is the end of what the client sends.
     pub(crate) fn poll_read(&mut self, cx: &mut Context<'_>, into: &mut Buffer) -> Poll<io::Result<usize>> {
         match self {

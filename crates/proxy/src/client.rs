@@ -27,6 +27,8 @@ pub(crate) struct Client {
     /// It came without TLS on a port for TLS.
     pub(crate) lacks_tls: bool,
     pub(crate) tls_protocol: Option<&'static str>,
+    /// When it came, on the scale of [`net::clock::coarse_ms`].
+    pub(crate) since_ms: u64,
     /// Requests made so far, `$connection_requests`.
     pub(crate) requests: u64,
     remote_text: AddressText,
@@ -57,6 +59,7 @@ impl Client {
             is_tls,
             lacks_tls: false,
             tls_protocol: None,
+            since_ms: net::clock::coarse_ms(),
             requests: 0,
             remote_text: AddressText::new(remote.ip()),
         }

@@ -9,6 +9,7 @@ use std::io;
 use std::rc::Rc;
 use std::task::Poll;
 
+use conf::tree::LingeringClose;
 use net::{Stream, clock};
 use wire::{Limits, Refusal, RequestHead};
 
@@ -17,7 +18,7 @@ use crate::channel::Channel;
 use crate::client::Client;
 use crate::downstream::{After, Downstream};
 use crate::exchange::Exchange;
-use crate::limits::{LINGER_BYTES, LINGER_MS};
+use crate::limits::LINGER_BYTES;
 use crate::request::{self, Routed};
 use crate::thread::Thread;
 
@@ -30,7 +31,9 @@ pub(crate) struct Connection {
 enum Head {
     Whole,
     Refused(Refusal),
-    /// The client closed, or took too long, or the connection broke.
+    /// The client took too long.
+    TimedOut,
+    /// The client closed, or the connection broke.
     Gone,
 }
 
@@ -52,7 +55,9 @@ impl Connection {
             wait_ms = self.down.keep_alive_ms;
             self.down.thread.give_exchange(exchange);
         }
-        if after == After::Linger {
+        if self.down.resets {
+            self.down.channel.reset_on_drop();
+        } else if after == After::Linger && self.down.lingering.close != LingeringClose::Off {
             self.linger().await;
         }
     }
@@ -100,7 +105,8 @@ impl Connection {
     async fn next_request(&mut self, exchange: &mut Exchange) -> After {
         exchange.record.started_ms = clock::coarse_ms();
         match self.head(exchange).await {
-            Head::Gone => After::Drop,
+            Head::TimedOut => self.give_up(exchange, 408, "client timed out (110: Connection timed out)"),
+            Head::Gone => self.give_up(exchange, 400, "client prematurely closed connection"),
             Head::Refused(refusal) => self.refuse(exchange, refusal).await,
             Head::Whole => {
                 self.down.client.requests += 1;
@@ -139,9 +145,26 @@ impl Connection {
             }
             match deadline.limit(|cx| channel.poll_read(cx, input)).await {
                 Ok(n) if n > 0 => {}
+                Err(error) if error.kind() == io::ErrorKind::TimedOut => return Head::TimedOut,
                 _ => return Head::Gone,
             }
         }
+    }
+
+    /// Ends with a client that has sent part of a head. As in nginx it gets no answer, and a line in the log.
+    fn give_up(&mut self, exchange: &mut Exchange, status: u16, what: &str) -> After {
+        let site = Rc::clone(&self.down.client.site);
+        let router = &site.snapshot.router;
+        let server = &router.servers()[router.listeners()[self.down.client.listener].default];
+        let routed = Routed { site: &site, server, settings: &server.settings, body_is_here: false };
+        self.down.client.requests += 1;
+        self.down.thread.counters.requests.add(1);
+        exchange.request = RequestHead::new();
+        exchange.record.status = status;
+        self.down.head_length = self.down.input.len();
+        self.down.log_info(exchange, &routed, &format!("{what} while reading client request headers"));
+        self.down.log_access(exchange, &routed);
+        if status == 408 { self.down.cut_off(&routed) } else { After::Drop }
     }
 
     /// Answers a request that is none, and has the connection closed.
@@ -166,9 +189,10 @@ impl Connection {
 
     /// Gives the client time to read the answer: closing with unread bytes would reset the connection.
     async fn linger(mut self) {
-        let Downstream { channel, input, deadline, .. } = &mut self.down;
-        deadline.set(LINGER_MS);
+        let Downstream { channel, input, deadline, lingering, .. } = &mut self.down;
+        let end_ms = clock::coarse_ms().saturating_add(lingering.time_ms);
         let mut left = LINGER_BYTES;
+        deadline.set(lingering.timeout_ms);
         {
             let mut shutdown = std::pin::pin!(channel.shutdown());
             if deadline.limit(|cx| shutdown.as_mut().poll(cx)).await.is_err() {
@@ -177,6 +201,7 @@ impl Connection {
         }
         while left > 0 {
             input.clear();
+            deadline.set_at(end_ms.min(clock::coarse_ms().saturating_add(lingering.timeout_ms)));
             let read = deadline.limit(|cx| match channel.poll_read(cx, input) {
                 Poll::Pending => {
                     input.release_if_empty();

@@ -5,7 +5,7 @@
 
 use std::rc::Rc;
 
-use conf::tree::LogLevel;
+use conf::tree::{Lingering, LingeringClose, LogLevel};
 use net::{Buffer, Deadline};
 use route::ProxyRule;
 use wire::{Body, BodyError, Framing, RequestHead};
@@ -14,6 +14,7 @@ use crate::channel::Channel;
 use crate::client::Client;
 use crate::exchange::Exchange;
 use crate::facts::{Record, RequestFacts};
+use crate::limits::LINGER_MS;
 use crate::log::{Failed, combined, error_line};
 use crate::request::Routed;
 use crate::thread::Thread;
@@ -32,6 +33,10 @@ pub(crate) struct Downstream {
     pub(crate) body_length: usize,
     /// How long the connection may be idle after the request last served.
     pub(crate) keep_alive_ms: u64,
+    /// How the connection is closed after the request last served.
+    pub(crate) lingering: Lingering,
+    /// The client took too long, and `reset_timedout_connection` is on.
+    pub(crate) resets: bool,
 }
 
 /// What becomes of the connection after a request.
@@ -56,6 +61,8 @@ impl Downstream {
             head_length: 0,
             body_length: 0,
             keep_alive_ms: 0,
+            lingering: Lingering { close: LingeringClose::On, time_ms: LINGER_MS, timeout_ms: LINGER_MS },
+            resets: false,
         }
     }
 
@@ -105,8 +112,15 @@ impl Downstream {
             && routed.body_is_here
             && routed.settings.keepalive_timeout_ms > 0
             && self.client.requests < routed.settings.keepalive_requests
+            && exchange.record.started_ms.saturating_sub(self.client.since_ms) < routed.settings.keepalive_time_ms
             && !self.thread.is_draining.get()
             && !self.client.is_leaving
+    }
+
+    /// The end of a client's connection that took too long, or is not to be answered.
+    pub(crate) fn cut_off(&mut self, routed: &Routed<'_>) -> After {
+        self.resets = routed.settings.reset_timedout_connection;
+        After::Drop
     }
 
     /// Writes the request's line to the access logs.
@@ -123,8 +137,16 @@ impl Downstream {
 
     /// Writes a failure to the error log.
     pub(crate) fn log_failure(&self, exchange: &Exchange, routed: &Routed<'_>, what: &str, upstream: Option<&str>) {
+        self.log(LogLevel::Error, exchange, routed, what, upstream);
+    }
+
+    /// Writes to the error log what is no failure of ours, such as a client that falls silent.
+    pub(crate) fn log_info(&self, exchange: &Exchange, routed: &Routed<'_>, what: &str) {
+        self.log(LogLevel::Info, exchange, routed, what, None);
+    }
+
+    fn log(&self, level: LogLevel, exchange: &Exchange, routed: &Routed<'_>, what: &str, upstream: Option<&str>) {
         let target = &routed.settings.error_log;
-        let level = LogLevel::Error;
         if level > target.level {
             return;
         }

@@ -6,7 +6,7 @@ pub(crate) const EXCHANGES_KEPT: usize = 1024;
 /// Bytes read and thrown away after an answer that closes the connection, so that the client can read it before a
 /// reset. Many send all of a body before they read; nginx sets no limit but that of time.
 pub(crate) const LINGER_BYTES: u64 = 1 << 30;
-/// How long such a client may take, as nginx's `lingering_timeout`.
+/// How long a client whose request was never understood may take, as nginx's `lingering_timeout`.
 pub(crate) const LINGER_MS: u64 = 5_000;
 
 /// Body bytes gathered behind a head before a write: as much as is cheap to copy.

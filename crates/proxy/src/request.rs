@@ -62,6 +62,7 @@ pub(crate) async fn serve(connection: &mut Downstream, exchange: &mut Exchange) 
         }
     };
     connection.keep_alive_ms = routed.settings.keepalive_timeout_ms;
+    connection.lingering = routed.settings.lingering;
     connection.log_access(exchange, &routed);
     after
 }

@@ -11,6 +11,7 @@ mod keep_alive;
 mod messages;
 mod retries;
 mod start;
+mod timeouts;
 mod tls;
 mod upgrades;
 mod uploads;

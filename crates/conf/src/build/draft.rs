@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use crate::loader::Options;
 use crate::span::Place;
 use crate::tree::{
-    Algorithm, ErrorLog, Listen, LocationSettings, LogLevel, LogTarget, Main, NextUpstream, ProxyPass, ProxySettings,
-    Return, Upstream, UpstreamServer,
+    Algorithm, ErrorLog, Lingering, LingeringClose, Listen, LocationSettings, LogLevel, LogTarget, Main, NextUpstream,
+    ProxyPass, ProxySettings, Return, Upstream, UpstreamServer,
 };
 
 const MINUTE_MS: u64 = 60_000;
@@ -100,6 +100,9 @@ pub(crate) fn inherited(options: &Options, error_log: ErrorLog) -> Inherited {
         client_body_buffer_size: 16 << 10,
         client_body_temp_path: options.client_body_temp_default.clone(),
         send_timeout_ms: MINUTE_MS,
+        lingering: Lingering { close: LingeringClose::On, time_ms: 30_000, timeout_ms: 5_000 },
+        reset_timedout_connection: false,
+        keepalive_time_ms: 60 * MINUTE_MS,
         limit_rate: None,
         limit_rate_after: None,
         is_internal: false,

@@ -1,7 +1,8 @@
 //! Directives for the client's side of a request: its connection, its body, its log.
 
-use super::{Apply, Contexts, Directive, Takes};
+use super::{Apply, Contexts, Directive, Ignored, Takes};
 use crate::build::{Call, Cx, Inherited, Outcome};
+use crate::tree::LingeringClose;
 
 pub(super) const DIRECTIVES: &[Directive] = &[
     Directive {
@@ -83,6 +84,96 @@ pub(super) const DIRECTIVES: &[Directive] = &[
             level.settings.send_timeout_ms = call.time_ms(0)?;
             Ok(())
         }),
+    },
+    Directive {
+        name: "keepalive_time",
+        contexts: Contexts::REQUEST,
+        takes: Takes::exactly(1),
+        repeats: false,
+        default: "1h",
+        doc: "The age of a client connection from which on it is closed after an answer.",
+        example: "keepalive_time 30m;",
+        apply: Apply::Inherited(|level, call, _| {
+            level.settings.keepalive_time_ms = call.time_ms(0)?;
+            Ok(())
+        }),
+    },
+    Directive {
+        name: "lingering_close",
+        contexts: Contexts::REQUEST,
+        takes: Takes::exactly(1),
+        repeats: false,
+        default: "on",
+        doc: "Whether what a client still sends is thrown away for a time before its connection is closed.",
+        example: "lingering_close always;",
+        apply: Apply::Inherited(|level, call, _| {
+            level.settings.lingering.close = match call.text(0) {
+                "off" => LingeringClose::Off,
+                "on" => LingeringClose::On,
+                "always" => LingeringClose::Always,
+                _ => return Err(call.unknown_word(0, "word of \"lingering_close\"", ["off", "on", "always"])),
+            };
+            Ok(())
+        }),
+    },
+    Directive {
+        name: "lingering_time",
+        contexts: Contexts::REQUEST,
+        takes: Takes::exactly(1),
+        repeats: false,
+        default: "30s",
+        doc: "How long in all what a client still sends is thrown away.",
+        example: "lingering_time 10s;",
+        apply: Apply::Inherited(|level, call, _| {
+            level.settings.lingering.time_ms = call.time_ms(0)?;
+            Ok(())
+        }),
+    },
+    Directive {
+        name: "lingering_timeout",
+        contexts: Contexts::REQUEST,
+        takes: Takes::exactly(1),
+        repeats: false,
+        default: "5s",
+        doc: "The longest pause in what a client still sends.",
+        example: "lingering_timeout 2s;",
+        apply: Apply::Inherited(|level, call, _| {
+            level.settings.lingering.timeout_ms = call.time_ms(0)?;
+            Ok(())
+        }),
+    },
+    Directive {
+        name: "reset_timedout_connection",
+        contexts: Contexts::REQUEST,
+        takes: Takes::exactly(1),
+        repeats: false,
+        default: "off",
+        doc: "Whether a client's connection that took too long is reset, so that nothing of it stays in the kernel.",
+        example: "reset_timedout_connection on;",
+        apply: Apply::Inherited(|level, call, _| {
+            level.settings.reset_timedout_connection = call.switch(0)?;
+            Ok(())
+        }),
+    },
+    Directive {
+        name: "keepalive_disable",
+        contexts: Contexts::REQUEST,
+        takes: Takes::at_least(1),
+        repeats: false,
+        default: "",
+        doc: "Accepted, without effect.",
+        example: "keepalive_disable msie6;",
+        apply: Apply::NoEffect("it is for browsers that are no more", Ignored::Text),
+    },
+    Directive {
+        name: "send_lowat",
+        contexts: Contexts::REQUEST,
+        takes: Takes::exactly(1),
+        repeats: false,
+        default: "",
+        doc: "Accepted, without effect.",
+        example: "send_lowat 0;",
+        apply: Apply::NoEffect("Linux has no such mark", Ignored::Size),
     },
     Directive {
         name: "ignore_invalid_headers",

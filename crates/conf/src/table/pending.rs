@@ -22,7 +22,6 @@ struct Area {
 }
 
 const AREAS: &[Area] = &[
-    Area { title: "the age of client connections", contexts: Contexts::REQUEST, names: "keepalive_time" },
     Area {
         title: "static files",
         contexts: Contexts::ALL,
@@ -149,9 +148,7 @@ const AREAS: &[Area] = &[
     Area {
         title: "more of client connections",
         contexts: Contexts::ALL,
-        names: "keepalive_disable keepalive_min_timeout lingering_close lingering_time \
-            lingering_timeout request_id_header reset_timedout_connection send_lowat \
-            subrequest_output_buffer_size",
+        names: "keepalive_min_timeout request_id_header subrequest_output_buffer_size",
     },
     Area {
         title: "the master process and its tuning",

@@ -387,7 +387,7 @@ pub(crate) async fn relay(
         }
         ready!(deadline.poll_passed(cx));
         let late = RelayError::Upstream(io::ErrorKind::TimedOut.into());
-        Poll::Ready(Err(if relay.waits_for_client { RelayError::Client } else { late }))
+        Poll::Ready(Err(if relay.waits_for_client { RelayError::ClientTimedOut } else { late }))
     })
     .await
 }

@@ -68,7 +68,9 @@ pub(crate) async fn proxy(
 ) -> Served {
     let mut upload = match body::prepare(connection, exchange, routed, rule).await {
         Ok(upload) => upload,
-        Err(body::Unready::Closed(status)) => return Served::Done(closed_by_client(exchange, status)),
+        Err(body::Unready::Closed(status)) => {
+            return Served::Done(closed_by_client(connection, exchange, routed, status));
+        }
         Err(body::Unready::Here(what)) => {
             connection.log_failure(exchange, routed, &what, None);
             return Served::Done(answer::page(connection, exchange, routed, 500).await);
@@ -86,7 +88,7 @@ pub(crate) async fn proxy(
         Ok((held, answered)) => {
             Served::Done(pass_on(connection, exchange, routed, rule, held, answered, &mut upload).await)
         }
-        Err(Unanswered::Closed(status)) => Served::Done(closed_by_client(exchange, status)),
+        Err(Unanswered::Closed(status)) => Served::Done(closed_by_client(connection, exchange, routed, status)),
         Err(Unanswered::Page(status)) => {
             exchange.request.keep_alive &= upload.is_taken();
             Served::Done(answer::page(connection, exchange, routed, status).await)
@@ -229,8 +231,13 @@ fn report(connection: &Downstream, upstream: &Upstream, transition: Option<Trans
 }
 
 /// The client went away or fell silent: nothing is sent, the log says 499 or 408.
-fn closed_by_client(exchange: &mut Exchange, status: u16) -> After {
+fn closed_by_client(connection: &mut Downstream, exchange: &mut Exchange, routed: &Routed<'_>, status: u16) -> After {
     exchange.record.status = status;
+    if status == CLIENT_TIMED_OUT {
+        let what = "client timed out (110: Connection timed out) while reading client request body";
+        connection.log_info(exchange, routed, what);
+        return connection.cut_off(routed);
+    }
     After::Drop
 }
 
@@ -292,7 +299,7 @@ async fn unusable(
     let what = match error {
         RelayError::Malformed(error) => format!("upstream sent a broken body: {error}"),
         RelayError::Upstream(error) => format!("{error} while reading upstream"),
-        RelayError::Client => String::new(),
+        RelayError::Client | RelayError::ClientTimedOut => String::new(),
     };
     connection.log_failure(exchange, routed, &what, Some(name));
     let transition = held.release(Outcome::Failure, clock::coarse_ms());
@@ -346,7 +353,7 @@ fn keep(upstream: &Upstream, peer: usize, mut link: Link, exchange: &Exchange, n
 }
 
 fn finish(
-    connection: &Downstream,
+    connection: &mut Downstream,
     exchange: &mut Exchange,
     routed: &Routed<'_>,
     held: Held<'_>,
@@ -358,6 +365,11 @@ fn finish(
     let (outcome, after) = match relayed {
         Ok(()) => (Outcome::Success, if keep_alive { After::KeepAlive } else { After::Linger }),
         Err(RelayError::Client) => (Outcome::Neutral, After::Drop),
+        Err(RelayError::ClientTimedOut) => {
+            let what = "client timed out (110: Connection timed out) while sending to client";
+            connection.log_info(exchange, routed, what);
+            (Outcome::Neutral, connection.cut_off(routed))
+        }
         Err(RelayError::Upstream(error)) => {
             let what = format!("{error} while reading upstream: the answer is cut off");
             connection.log_failure(exchange, routed, &what, Some(name));

@@ -40,6 +40,8 @@ pub(crate) struct Relay {
 pub(crate) enum RelayError {
     /// The client's connection broke, or the client went away.
     Client,
+    /// The client took nothing for `send_timeout`.
+    ClientTimedOut,
     /// The upstream's connection broke or closed.
     Upstream(io::Error),
     /// The answer's body is malformed or cut off.
