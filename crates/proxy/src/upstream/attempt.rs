@@ -13,9 +13,10 @@ use wire::Limits;
 use crate::downstream::Downstream;
 use crate::exchange::Exchange;
 use crate::facts::Attempt;
-use crate::limits::{ANSWER_HEAD_MAX, FRESH_ENOUGH_MS, INTERIM_ANSWERS, WATCH_AFTER_MS};
+use crate::limits::{ANSWER_HEAD_MAX, INTERIM_ANSWERS, WATCH_AFTER_MS};
 use crate::request::Routed;
 use crate::site::Held;
+use crate::upstream::course::idle_limit_ms;
 use crate::upstream::head::is_idempotent;
 use crate::upstream::pool::Link;
 use crate::upstream::relay::{Relay, RelayError};
@@ -90,8 +91,7 @@ pub(crate) async fn attempt(
 
 /// A kept connection; one that must not fail only if it was in use a moment ago.
 fn take_pooled(held: &Held<'_>, idempotent: bool) -> Option<Link> {
-    let idle_ms = if idempotent { u64::MAX } else { FRESH_ENOUGH_MS };
-    held.upstream.pool.borrow_mut().take(held.peer, idle_ms, clock::coarse_ms())
+    held.upstream.pool.borrow_mut().take(held.peer, idle_limit_ms(idempotent), clock::coarse_ms())
 }
 
 async fn connect(connection: &Downstream, rule: &ProxyRule, held: &Held<'_>, known: Known) -> Result<Link, Stop> {

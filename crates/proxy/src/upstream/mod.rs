@@ -2,17 +2,20 @@
 
 mod attempt;
 mod body;
+mod course;
 pub(crate) mod fields;
 mod head;
 mod pace;
 pub(crate) mod pool;
 mod redirect;
 mod relay;
+#[cfg(test)]
+mod simulation;
 pub(crate) mod spool;
 mod tunnel;
 mod upload;
 
-use balance::{Exchange as Known, Failure, Outcome, RetryRule, Transition, Verdict};
+use balance::{Exchange as Known, Failure, Outcome, Transition, Verdict};
 use net::clock;
 use route::ProxyRule;
 
@@ -24,6 +27,7 @@ use crate::request::{Routed, Served};
 use crate::site::{Held, Upstream};
 use crate::snapshot::{Reason, retry_rule};
 use attempt::{Answered, Failed, Stop};
+use course::Course;
 use pace::Pace;
 use pool::Link;
 use relay::{Relay, RelayError};
@@ -35,13 +39,6 @@ const CLIENT_CLOSED: u16 = 499;
 const CLIENT_TIMED_OUT: u16 = 408;
 /// and one that closed before its request was whole.
 const CUT_OFF: u16 = 400;
-
-/// Where a request stands between its attempts.
-struct Course {
-    started_ms: u64,
-    tries_left: u32,
-    fresh_retry_done: bool,
-}
 
 /// Why no answer of a server is passed on.
 enum Unanswered {
@@ -105,21 +102,18 @@ async fn attempts<'a>(
     upstream: &'a Upstream,
     upload: &mut Upload,
 ) -> Result<(Held<'a>, Answered), Unanswered> {
-    let now_ms = clock::coarse_ms();
-    let retry = retry_rule(rule);
-    let tries = retry.tries_of(upstream.shared.group.tries());
-    let mut course = Course { started_ms: now_ms, tries_left: tries, fresh_retry_done: false };
+    let mut course = Course::new(retry_rule(rule), upstream.shared.group.tries(), clock::coarse_ms());
     let mut again = None;
     loop {
         let held = match again.take() {
             Some(held) => held,
             None => pick(connection, exchange, routed, upstream, &mut course)?,
         };
-        let fresh = course.fresh_retry_done;
+        let fresh = course.wants_fresh();
         let failed = match attempt::attempt(connection, exchange, routed, rule, &held, upload, fresh).await {
-            Ok(answered) => match refused_answer(exchange, &retry, &answered, upload) {
+            Ok(answered) => match refused_answer(exchange, &course, &answered, upload) {
                 None => return Ok((held, answered)),
-                Some(failed) => match judge(connection, exchange, routed, &retry, held, &failed, &mut course) {
+                Some(failed) => match judge(connection, exchange, routed, held, &failed, &mut course) {
                     Err(held) => return Ok((held, answered)),
                     Ok(next) => next,
                 },
@@ -131,7 +125,7 @@ async fn attempts<'a>(
                 return Err(Unanswered::Page(500));
             }
             Err(Stop::Failed(failed)) => {
-                judge(connection, exchange, routed, &retry, held, &failed, &mut course).unwrap_or(Next::Finish(502))
+                judge(connection, exchange, routed, held, &failed, &mut course).unwrap_or(Next::Finish(502))
             }
         };
         match failed {
@@ -150,8 +144,7 @@ fn pick<'a>(
     course: &mut Course,
 ) -> Result<Held<'a>, Unanswered> {
     let picked = upstream.pick(&mut exchange.attempts, &exchange.key, clock::coarse_ms());
-    course.tries_left = course.tries_left.saturating_sub(1);
-    course.fresh_retry_done = false;
+    course.picked();
     picked.ok_or_else(|| {
         let what = "no live upstreams while connecting to upstream (all servers are down, full or failed lately)";
         connection.log_failure(exchange, routed, what, Some(&upstream.shared.name));
@@ -160,9 +153,9 @@ fn pick<'a>(
 }
 
 /// An answer whose status `proxy_next_upstream` names is a failure.
-fn refused_answer(exchange: &Exchange, retry: &RetryRule, answered: &Answered, upload: &Upload) -> Option<Failed> {
+fn refused_answer(exchange: &Exchange, course: &Course, answered: &Answered, upload: &Upload) -> Option<Failed> {
     let status = exchange.response.status;
-    if !retry.concerns(status) {
+    if !course.concerns(status) {
         return None;
     }
     let known = Known { replayable: !upload.has_begun, ..answered.known };
@@ -175,14 +168,12 @@ fn judge<'a>(
     connection: &Downstream,
     exchange: &mut Exchange,
     routed: &Routed<'_>,
-    retry: &RetryRule,
     held: Held<'a>,
     failed: &Failed,
     course: &mut Course,
 ) -> Result<Next<'a>, Held<'a>> {
     let now_ms = clock::coarse_ms();
-    let known = Known { fresh_retry_done: course.fresh_retry_done, ..failed.known };
-    let verdict = retry.judge(failed.failure, &known, course.tries_left, course.started_ms, now_ms);
+    let (verdict, outcome) = course.judge(failed.failure, failed.known, now_ms);
     let (upstream, peer) = (held.upstream, held.peer);
     let name = upstream.shared.group.peers()[peer].settings().name.as_str();
     if verdict == Verdict::PassOn {
@@ -190,11 +181,10 @@ fn judge<'a>(
     }
     connection.log_failure(exchange, routed, &failed.what, Some(name));
     if verdict == Verdict::SamePeerFresh {
-        course.fresh_retry_done = true;
         upstream.counters(peer).retries.add(1);
         return Ok(Next::Same(held));
     }
-    let outcome = if failed.is_local { Outcome::Neutral } else { retry.outcome(failed.failure, &known, verdict) };
+    let outcome = if failed.is_local { Outcome::Neutral } else { outcome };
     let transition = held.release(outcome, now_ms);
     report(connection, upstream, transition, &failed.what);
     match verdict {

@@ -12,10 +12,22 @@ use route::UpstreamRule;
 
 use crate::limits::{POOL_BURST, POOL_BURST_MS};
 
+/// What a kept connection is asked before it is used again; a simulation has others than sockets.
+pub(crate) trait Quiet {
+    /// Whether nothing has come since the last answer, neither bytes nor the end.
+    fn is_quiet(&mut self) -> bool;
+}
+
+impl Quiet for Stream {
+    fn is_quiet(&mut self) -> bool {
+        Self::is_quiet(self)
+    }
+}
+
 /// A connection to an upstream server.
 #[derive(Debug)]
-pub(crate) struct Link {
-    pub(crate) stream: Stream,
+pub(crate) struct Link<S = Stream> {
+    pub(crate) stream: S,
     /// Requests it has carried.
     pub(crate) requests: u64,
     pub(crate) created_ms: u64,
@@ -23,16 +35,16 @@ pub(crate) struct Link {
     used_ms: u64,
 }
 
-impl Link {
-    pub(crate) fn new(stream: Stream, now_ms: u64) -> Self {
+impl<S> Link<S> {
+    pub(crate) fn new(stream: S, now_ms: u64) -> Self {
         Self { stream, requests: 0, created_ms: now_ms, used_ms: now_ms }
     }
 }
 
 /// The idle connections, by server; of each the one used last is used next.
 #[derive(Debug)]
-pub(crate) struct Pool {
-    idle: Vec<VecDeque<Link>>,
+pub(crate) struct Pool<S = Stream> {
+    idle: Vec<VecDeque<Link<S>>>,
     count: usize,
     limit: usize,
     timeout_ms: u64,
@@ -40,7 +52,7 @@ pub(crate) struct Pool {
     time_ms: u64,
 }
 
-impl Pool {
+impl<S: Quiet> Pool<S> {
     pub(crate) fn new(rule: &UpstreamRule) -> Self {
         Self {
             idle: rule.servers.iter().map(|_| VecDeque::new()).collect(),
@@ -53,7 +65,7 @@ impl Pool {
     }
 
     /// A connection to that server that was in use within `idle_ms` and on which nothing has come since.
-    pub(crate) fn take(&mut self, peer: usize, idle_ms: u64, now_ms: u64) -> Option<Link> {
+    pub(crate) fn take(&mut self, peer: usize, idle_ms: u64, now_ms: u64) -> Option<Link<S>> {
         let idle_ms = idle_ms.min(self.timeout_ms);
         while let Some(mut link) = self.idle[peer].pop_back() {
             self.count -= 1;
@@ -71,7 +83,7 @@ impl Pool {
     }
 
     /// Keeps a connection whose answer was read to its end, unless it has served its time.
-    pub(crate) fn give(&mut self, peer: usize, mut link: Link, now_ms: u64) {
+    pub(crate) fn give(&mut self, peer: usize, mut link: Link<S>, now_ms: u64) {
         let is_spent = link.requests >= self.requests || now_ms.saturating_sub(link.created_ms) >= self.time_ms;
         if self.limit == 0 || is_spent {
             return;
@@ -102,6 +114,12 @@ impl Pool {
         {
             self.drop_oldest();
         }
+    }
+
+    /// How many are idle.
+    #[cfg(test)]
+    pub(crate) fn len(&self) -> usize {
+        self.count
     }
 
     fn oldest_used_ms(&self) -> Option<u64> {
