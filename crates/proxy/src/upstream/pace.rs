@@ -41,7 +41,7 @@ impl Pace {
 /// One step is there from the start, so that an answer begins at once.
 fn allowed(rate: u64, after: u64, passed_ms: u64) -> u64 {
     let steps = passed_ms / SWEEP_MS + 1;
-    let paced = u128::from(rate) * u128::from(steps) * u128::from(SWEEP_MS) / 1_000;
+    let paced = u128::from(rate).saturating_mul(u128::from(steps) * u128::from(SWEEP_MS)) / 1_000;
     after.saturating_add(u64::try_from(paced).unwrap_or(u64::MAX))
 }
 
