@@ -41,7 +41,8 @@ pub(crate) async fn prepare(
         if rule.request_buffering {
             gather(connection, exchange, routed).await?;
             if !routed.body_is_here {
-                spool(connection, exchange, routed).await?;
+                // In a box: large bodies are rare, and an idle connection's task must not be larger for them.
+                Box::pin(spool(connection, exchange, routed)).await?;
             }
         }
     }

@@ -80,7 +80,7 @@ pub(crate) async fn proxy(
     render_key(connection, exchange, routed, rule);
     match attempts(connection, exchange, routed, rule, upstream, &mut upload).await {
         Ok((held, answered)) if redirect::is_asked(exchange, rule) => {
-            redirect::follow(connection, exchange, routed, rule, held, answered, &upload).await
+            Box::pin(redirect::follow(connection, exchange, routed, rule, held, answered, &upload)).await
         }
         Ok((held, answered)) => {
             Served::Done(pass_on(connection, exchange, routed, rule, held, answered, &mut upload).await)
@@ -252,7 +252,9 @@ async fn pass_on(
 ) -> After {
     let Answered { mut link, head_length, .. } = answered;
     if exchange.response.upgrade {
-        let end = tunnel::run(connection, exchange, routed, rule, &mut link, head_length).await;
+        let tunnel = tunnel::run(connection, exchange, routed, rule, &mut link, head_length);
+        // In a box, as all that is rare: an idle connection's task must not be larger for it.
+        let end = Box::pin(tunnel).await;
         return finish_tunnel(connection, exchange, routed, held, &end);
     }
     routed.body_is_here = upload.is_taken();
@@ -260,7 +262,7 @@ async fn pass_on(
     let (mut relay, mut keep_alive) = match Relay::start(connection, exchange, routed, &rule.answer, head_length, pace)
     {
         Ok(started) => started,
-        Err(error) => return unusable(connection, exchange, routed, held, &error).await,
+        Err(error) => return Box::pin(unusable(connection, exchange, routed, held, &error)).await,
     };
     let relayed = attempt::relay(connection, exchange, routed, rule, &mut link, &mut relay, upload).await;
     let is_read = relay.is_read();
