@@ -62,8 +62,15 @@ cpu_ticks() {
     echo "$sum"
 }
 
-# peak_memory_kib PID: the most memory that a process has held.
-peak_memory_kib() { awk '/^VmHWM:/ { print $2 }' "/proc/$1/status"; }
+# peak_memory_kib PID: the most memory that a process has held, and that its children have: a master and its worker.
+peak_memory_kib() {
+    local sum child
+    sum=$(awk '/^VmHWM:/ { print $2 }' "/proc/$1/status")
+    for child in $(cat "/proc/$1/task/"*/children 2>/dev/null || true); do
+        sum=$((sum + $(peak_memory_kib "$child" || echo 0)))
+    done
+    echo "$sum"
+}
 
 # has COMMAND: whether it is there; root's folders count for everybody, for nginx and haproxy live in /usr/sbin.
 has() { PATH="$PATH:/usr/sbin:/sbin" command -v "$1" >/dev/null 2>&1; }

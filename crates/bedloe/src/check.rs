@@ -10,10 +10,10 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::Args;
-use conf::tree::Config;
-use conf::{Diagnostic, Loaded, Severity};
+use conf::{Diagnostic, Loaded, Loader, Severity};
 use serde_json::json;
 
+use crate::files::Source;
 use crate::{diagnostics, files};
 
 /// Check a configuration: what is wrong in it, what does other than it seems to, what has no effect.
@@ -45,8 +45,9 @@ pub(crate) struct CheckArgs {
 /// Runs the command.
 pub(crate) fn run(args: CheckArgs) -> anyhow::Result<ExitCode> {
     let CheckArgs { file, prefix, globals, dump, json, quiet } = args;
-    let path = files::main_file(file, prefix.as_deref());
-    let loaded = load(&path, prefix.as_deref(), globals.as_deref(), None);
+    let source = Source::new(file, prefix, globals);
+    let path = source.path.clone();
+    let loaded = load(&files::System, &source);
     if json {
         unless_closed(print_json(&path, &loaded)).context("writing to the standard output")?;
     } else {
@@ -58,22 +59,10 @@ pub(crate) fn run(args: CheckArgs) -> anyhow::Result<ExitCode> {
     Ok(if loaded.config.is_some() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Loads a configuration for use. Errors and warnings go to the standard error; with errors there is no configuration.
-pub(crate) fn load_or_report(
-    path: &Path,
-    prefix: Option<&Path>,
-    globals: Option<&str>,
-    error_log: Option<&Path>,
-) -> anyhow::Result<Option<Config>> {
-    let loaded = load(path, prefix, globals, error_log);
-    diagnostics::print(&loaded, Severity::Warning).context("writing to the standard error")?;
-    Ok(loaded.config)
-}
-
-fn load(path: &Path, prefix: Option<&Path>, globals: Option<&str>, error_log: Option<&Path>) -> Loaded {
-    let options = files::options(prefix, globals, error_log);
-    let mut loaded = conf::load(path, &files::System, &options);
-    let found = host::findings(path, &loaded);
+/// Loads a configuration, and looks at what of this machine it needs.
+pub(crate) fn load(loader: &dyn Loader, source: &Source) -> Loaded {
+    let mut loaded = conf::load(&source.path, loader, &source.options());
+    let found = host::findings(&source.path, &loaded);
     loaded.add(found);
     loaded
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use conf::{Loader, Options};
 use rustix::fs::{Access, access};
-use rustix::process::{Resource, geteuid, getrlimit};
+use rustix::process::geteuid;
 
 /// What an installed nginx of Debian uses, where no prefix is given.
 const DEBIAN_PREFIX: &str = "/usr/share/nginx";
@@ -19,6 +19,31 @@ const DEBIAN_BODY_TEMP: &str = "/var/lib/nginx/body";
 
 /// The largest configuration file that is read; a device or a log named by mistake must not fill the memory.
 const MAX_FILE_BYTES: u64 = 64 << 20;
+
+/// What the command line says of a configuration.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Source {
+    /// The main file.
+    pub(crate) path: PathBuf,
+    /// `-p`.
+    pub(crate) prefix: Option<PathBuf>,
+    /// `-g`.
+    pub(crate) globals: Option<String>,
+    /// `-e`.
+    pub(crate) error_log: Option<PathBuf>,
+}
+
+impl Source {
+    /// `named` is the main file as `-c` has it.
+    pub(crate) fn new(named: Option<PathBuf>, prefix: Option<PathBuf>, globals: Option<String>) -> Self {
+        Self { path: main_file(named, prefix.as_deref()), prefix, globals, error_log: None }
+    }
+
+    /// What holds where the configuration is silent.
+    pub(crate) fn options(&self) -> Options {
+        options(self.prefix.as_deref(), self.globals.as_deref(), self.error_log.as_deref())
+    }
+}
 
 /// The disk and the resolver of this machine.
 #[derive(Debug, Clone, Copy, Default)]
@@ -55,7 +80,7 @@ impl Loader for System {
 }
 
 /// The main file. As in nginx, one that is named by a relative path is below the prefix, where a prefix is given.
-pub(crate) fn main_file(named: Option<PathBuf>, prefix: Option<&Path>) -> PathBuf {
+fn main_file(named: Option<PathBuf>, prefix: Option<&Path>) -> PathBuf {
     match (named, prefix) {
         (Some(named), None) => named,
         (None, None) => PathBuf::from(DEBIAN_FILE),
@@ -64,7 +89,7 @@ pub(crate) fn main_file(named: Option<PathBuf>, prefix: Option<&Path>) -> PathBu
 }
 
 /// What holds where the configuration is silent: Debian's paths, or those below the prefix.
-pub(crate) fn options(prefix: Option<&Path>, globals: Option<&str>, error_log: Option<&Path>) -> Options {
+fn options(prefix: Option<&Path>, globals: Option<&str>, error_log: Option<&Path>) -> Options {
     let path = |debian: &str, below: &str| prefix.map_or_else(|| PathBuf::from(debian), |prefix| prefix.join(below));
     Options {
         prefix: prefix.unwrap_or(Path::new(DEBIAN_PREFIX)).to_path_buf(),
@@ -75,7 +100,7 @@ pub(crate) fn options(prefix: Option<&Path>, globals: Option<&str>, error_log: O
         pid_default: path(DEBIAN_PID, "logs/nginx.pid"),
         client_body_temp_default: body_temp(prefix),
         // Root may raise its hard limit.
-        hard_nofile_limit: if geteuid().is_root() { None } else { getrlimit(Resource::Nofile).maximum },
+        hard_nofile_limit: if geteuid().is_root() { None } else { host::files::hard_limit() },
     }
 }
 

@@ -129,7 +129,7 @@ pub(crate) fn colour() -> bool {
 fn prepare(args: &LoadArgs) -> anyhow::Result<(Plan, Option<Export>)> {
     let mut plan = plan(args)?;
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let (users, warning) = limits::fit(plan.users, plan.threads(cores), limits::raise())?;
+    let (users, warning) = limits::fit(plan.users, plan.threads(cores), host::files::raise())?;
     plan.users = users;
     if let Some(warning) = warning {
         say(&anyhow::Error::msg(warning));

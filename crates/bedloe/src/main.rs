@@ -30,6 +30,8 @@ enum Job {
     Load(load::LoadArgs),
     Lab(lab::LabArgs),
     StandIn(stand_in::StandInArgs),
+    #[command(hide = true)]
+    Worker(run::WorkerArgs),
 }
 
 fn main() -> ExitCode {
@@ -43,6 +45,7 @@ fn main() -> ExitCode {
         Job::Load(args) => load::run(args),
         Job::Lab(args) => lab::run(args),
         Job::StandIn(args) => stand_in::run(args),
+        Job::Worker(args) => run::work(args),
     };
     done.unwrap_or_else(|error| {
         say(format_args!("{error:#}"));
@@ -52,7 +55,12 @@ fn main() -> ExitCode {
 
 /// One line on the standard error. Nobody need be reading it.
 fn say(what: std::fmt::Arguments<'_>) {
-    let _ = writeln!(std::io::stderr(), "bedloe: {what}");
+    let _ = writeln!(std::io::stderr(), "{}: {what}", name());
+}
+
+/// What the program is called.
+fn name() -> &'static str {
+    "bedloe"
 }
 
 /// Shows what clap has to say. A bad flag of `load` exits as k6 does, 255; of the others as clap does, 2.

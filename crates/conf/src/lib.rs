@@ -23,6 +23,9 @@ pub use diagnostic::{Diagnostic, Severity};
 pub use loader::{Loaded, Loader, NeededFile, Options};
 pub use variables::{Variable, variables};
 
+/// What stands for the file in places that the command line's directives (nginx's `-g`) have.
+pub const COMMAND_LINE: &str = "command line";
+
 /// Reads a configuration and all that it includes.
 ///
 /// It never panics, whatever the bytes, and finds all errors in one run.

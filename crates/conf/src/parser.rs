@@ -63,7 +63,7 @@ pub(crate) fn parse(
         // As nginx does, so that the last directive needs no semicolon.
         let text = format!("{};", globals.trim_end().trim_end_matches(';'));
         if text != ";" {
-            parser.text(text.as_bytes(), Arc::new(PathBuf::from("command line")), 0, &mut nodes);
+            parser.text(text.as_bytes(), Arc::new(PathBuf::from(crate::COMMAND_LINE)), 0, &mut nodes);
         }
     }
     parser.file(path, None, 0, &mut nodes);

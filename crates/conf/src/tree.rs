@@ -30,6 +30,12 @@ pub struct Main {
     pub worker_processes: Option<u32>,
     /// `worker_rlimit_nofile`.
     pub worker_rlimit_nofile: Option<u64>,
+    /// `daemon`, and where it was written; on by default where nginx's ways are followed.
+    pub daemon: Option<(bool, Place)>,
+    /// `master_process`.
+    pub master_process: bool,
+    /// `worker_shutdown_timeout`; 0 is no limit.
+    pub worker_shutdown_timeout_ms: u64,
     /// `pid`.
     pub pid: PathBuf,
     /// `error_log` of the main context.

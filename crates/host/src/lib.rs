@@ -1,12 +1,14 @@
 //! Facts of one Linux host, read from `/proc`: what a process uses, who holds a port, how many cores there are.
 //!
-//! It only reads. Tuning a host has no place here yet; nor have facts of the whole machine.
+//! It only reads, but for this process's own limit of open files. Tuning a host has no place here yet; nor have facts
+//! of the whole machine.
 
+pub mod files;
 pub mod ports;
 pub mod process;
 
 pub use ports::{Holder, holder};
-pub use process::{ProcessFacts, process};
+pub use process::{ProcessFacts, family, process};
 
 /// Why a fact cannot be told.
 #[derive(Debug, thiserror::Error)]

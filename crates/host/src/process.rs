@@ -36,6 +36,29 @@ impl ProcessFacts {
     }
 }
 
+/// The same of a process and its children taken together, such as a master and its worker.
+pub fn family(pid: u32) -> Result<ProcessFacts, Error> {
+    let mut all = process(pid)?;
+    for child in children(pid) {
+        // One that ends meanwhile has nothing more to say.
+        let Ok(facts) = process(child) else { continue };
+        all.user_ms += facts.user_ms;
+        all.system_ms += facts.system_ms;
+        all.resident_bytes += facts.resident_bytes;
+        all.peak_resident_bytes += facts.peak_resident_bytes;
+        all.threads += facts.threads;
+        all.voluntary_switches += facts.voluntary_switches;
+        all.involuntary_switches += facts.involuntary_switches;
+    }
+    Ok(all)
+}
+
+fn children(pid: u32) -> Vec<u32> {
+    let tasks = i32::try_from(pid).ok().and_then(|pid| Process::new(pid).ok()?.tasks().ok());
+    let of_task = |task: procfs::process::Task| task.children().unwrap_or_default();
+    tasks.into_iter().flatten().filter_map(Result::ok).flat_map(of_task).collect()
+}
+
 /// Reads the facts of the process `pid`.
 pub fn process(pid: u32) -> Result<ProcessFacts, Error> {
     read(pid).map_err(|source| match source {

@@ -8,7 +8,6 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use host::Holder;
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::injector;
 use crate::plan::Plan;
@@ -59,7 +58,7 @@ pub struct Obstacles(pub Vec<Obstacle>);
 /// children have, and prepares the folder.
 pub fn check(plan: &Plan) -> Result<(), Obstacles> {
     // Without files to open, nothing else can be tried.
-    if let Some(obstacle) = few_files(raise_file_limit(), plan.options.rate) {
+    if let Some(obstacle) = few_files(host::files::raise(), plan.options.rate) {
         return Err(Obstacles(vec![obstacle]));
     }
     let servers = plan.servers.iter().map(|server| server.address);
@@ -75,13 +74,6 @@ fn few_files(limit: Option<u64>, rate: u64) -> Option<Obstacle> {
     let limit = limit?;
     let needed = FILES_PER_USER * u64::from(injector::users(rate)) + FILES_ELSE;
     (limit < needed).then_some(Obstacle::Files { limit, needed })
-}
-
-/// The limit of open files, as high as it gets; `None` where there is none.
-fn raise_file_limit() -> Option<u64> {
-    let limit = getrlimit(Resource::Nofile);
-    let raised = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
-    if raised.is_ok() { limit.maximum } else { limit.current }
 }
 
 fn try_port(address: SocketAddr) -> Option<Obstacle> {

@@ -244,7 +244,7 @@ impl Process {
     }
 
     fn measure(&mut self) {
-        if let Some(facts) = self.pid().and_then(|pid| host::process(pid).ok()) {
+        if let Some(facts) = self.pid().and_then(|pid| host::family(pid).ok()) {
             self.present = Usage {
                 cpu_ms: facts.cpu_ms().max(self.present.cpu_ms),
                 peak_resident_bytes: facts.peak_resident_bytes.max(self.present.peak_resident_bytes),

@@ -29,7 +29,7 @@ mod upstream;
 pub mod worker;
 
 pub use events::{Event, Events};
-pub use log::{LogWriter, Logs};
+pub use log::{LogWriter, Logs, level_name, line as process_line};
 pub use snapshot::{Snapshot, SnapshotError};
 pub use status::{ServerStatus, Status, UpstreamStatus};
 pub use worker::{Listening, Running};

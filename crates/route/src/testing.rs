@@ -121,6 +121,9 @@ pub(crate) fn config(maps: Vec<Map>, servers: Vec<Server>) -> Config {
         user: None,
         worker_processes: None,
         worker_rlimit_nofile: None,
+        daemon: None,
+        master_process: true,
+        worker_shutdown_timeout_ms: 0,
         pid: PathBuf::from("nginx.pid"),
         error_log,
     };

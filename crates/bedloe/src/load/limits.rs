@@ -2,7 +2,6 @@
 //! target, which it is not: so the numbers are compared before the test begins.
 
 use load::Users;
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// Files beside the users' connections: standard streams, the export, signals, and what the resolver opens.
 const RESERVE: u64 = 32;
@@ -10,13 +9,6 @@ const RESERVE: u64 = 32;
 const PER_THREAD: u64 = 8;
 /// Fewer users on demand than this would be used up by an ordinary test.
 const FEWEST_ON_DEMAND: u64 = 256;
-
-/// Lets this process open as many files as it may, and says how many; `None` is without limit.
-pub(super) fn raise() -> Option<u64> {
-    let limit = getrlimit(Resource::Nofile);
-    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
-    getrlimit(Resource::Nofile).current
-}
 
 /// The users that there is room for, and a warning where these are fewer than asked for. Users who were promised are
 /// never made fewer.

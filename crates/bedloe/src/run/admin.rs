@@ -23,21 +23,47 @@ const RETRIES_EVERY: Duration = Duration::from_secs(1);
 /// Lines under way to a reader of events.
 const LINES: usize = 256;
 
-/// A bound admin socket; its file goes when it does.
-pub(super) struct Admin {
-    listener: std::os::unix::net::UnixListener,
+/// A bound admin socket, as the master holds it.
+#[derive(Debug)]
+pub(super) struct AdminSocket {
+    pub(super) listener: std::os::unix::net::UnixListener,
     path: PathBuf,
+    /// Whether the file goes with it. It stays where a new program has taken the socket over.
+    pub(super) is_ours: bool,
 }
 
-impl Admin {
-    /// Binds `unix:PATH`. A file left behind by a process that is gone is replaced.
-    pub(super) fn bind(address: &str) -> anyhow::Result<Self> {
+/// The side that answers.
+pub(super) struct Admin {
+    listener: std::os::unix::net::UnixListener,
+}
+
+impl AdminSocket {
+    /// Binds `unix:PATH`, or takes the socket that an older program has left to this one. A file left behind by a
+    /// process that is gone is replaced.
+    pub(super) fn bind(address: &str, inherited: Option<std::os::unix::net::UnixListener>) -> anyhow::Result<Self> {
         let Some(path) = address.strip_prefix("unix:").filter(|path| !path.is_empty()) else {
             bail!("--admin takes unix:PATH, not `{address}`");
         };
         let path = PathBuf::from(path);
-        let listener = bind(&path).with_context(|| format!("cannot open the admin socket {}", path.display()))?;
-        Ok(Self { listener, path })
+        let listener = match inherited {
+            Some(listener) => listener,
+            None => bind(&path).with_context(|| format!("cannot open the admin socket {}", path.display()))?,
+        };
+        Ok(Self { listener, path, is_ours: true })
+    }
+}
+
+impl Drop for AdminSocket {
+    fn drop(&mut self) {
+        if self.is_ours {
+            let _ = std::fs::remove_file(&self.path);
+        }
+    }
+}
+
+impl Admin {
+    pub(super) fn of(listener: std::os::unix::net::UnixListener) -> Self {
+        Self { listener }
     }
 
     /// Answers for as long as the process lives.
@@ -45,7 +71,7 @@ impl Admin {
     where
         S: Fn() -> Status + Clone + Send + Sync + 'static,
     {
-        let Ok(listener) = self.listener.try_clone().and_then(UnixListener::from_std) else { return };
+        let Ok(listener) = UnixListener::from_std(self.listener) else { return };
         while let Ok((stream, _)) = listener.accept().await {
             let (status, events) = (status.clone(), events.clone());
             let service = service_fn(move |request| {
@@ -58,12 +84,6 @@ impl Admin {
                     hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
             });
         }
-    }
-}
-
-impl Drop for Admin {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.path);
     }
 }
 

@@ -1,52 +1,114 @@
-//! The log files: opened before it serves, and anew when USR1 asks for it after they were moved away.
+//! The log files: opened by whoever may, written by the data plane, opened anew when they were moved away.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, TryLockError};
 
 use anyhow::Context;
 use conf::tree::LogTarget;
 
+use super::user::Account;
+
 /// What the writer of the logs takes.
 type Writers = Vec<Box<dyn Write + Send>>;
 
-/// The log files of a running balancer.
+/// Who may read a log that is made, as in nginx: its owner writes, all read.
+const MODE: u32 = 0o644;
+
+/// Opens logs to append to.
+pub(super) fn open(targets: &[LogTarget]) -> anyhow::Result<Vec<(PathBuf, File)>> {
+    paths(targets).map(|path| Ok((path.to_owned(), append(path)?))).collect()
+}
+
+/// Opens logs anew. They are given to the worker's user, so that whoever rotates them may go by that. One that cannot
+/// be opened is told, and written on as it is.
+pub(super) fn reopen(
+    targets: &[LogTarget],
+    owner: Option<&Account>,
+    mut tell: impl FnMut(String),
+) -> Vec<(PathBuf, File)> {
+    let mut files = Vec::new();
+    for path in paths(targets) {
+        let opened = append(path).and_then(|file| {
+            owner.map(|owner| owner.own(&file)).transpose().with_context(|| format!("chown {}", path.display()))?;
+            Ok(file)
+        });
+        match opened {
+            Ok(file) => files.push((path.to_owned(), file)),
+            Err(error) => tell(format!("{error:#}; the old file is written on")),
+        }
+    }
+    files
+}
+
+fn paths(targets: &[LogTarget]) -> impl Iterator<Item = &Path> {
+    targets.iter().filter_map(|target| match target {
+        LogTarget::File(path) => Some(path.as_path()),
+        LogTarget::Stderr => None,
+    })
+}
+
+pub(super) fn append(path: &Path) -> anyhow::Result<File> {
+    OpenOptions::new().create(true).append(true).mode(MODE).open(path).with_context(|| {
+        format!(
+            "cannot open the log {} (elsewhere: `access_log PATH;`, `access_log off;`, `error_log stderr;`, or -p)",
+            path.display()
+        )
+    })
+}
+
+/// The log files of a running data plane.
+#[derive(Debug, Default)]
 pub(super) struct LogFiles(Vec<LogFile>);
 
 /// A file that the writer and the one who opens it anew have in common. The writer takes the lock once a batch.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 struct LogFile {
     path: PathBuf,
     file: Arc<Mutex<File>>,
 }
 
-/// Opens the logs.
-pub(super) fn open(targets: &[LogTarget]) -> anyhow::Result<(Writers, LogFiles)> {
-    let mut files = Vec::new();
-    let mut writers: Writers = Vec::new();
-    for target in targets {
-        match target {
-            LogTarget::Stderr => writers.push(Box::new(io::stderr())),
-            LogTarget::File(path) => {
-                let file = LogFile { path: path.clone(), file: Arc::new(Mutex::new(append(path)?)) };
-                files.push(file.clone());
-                writers.push(Box::new(file));
-            }
-        }
-    }
-    Ok((writers, LogFiles(files)))
-}
-
 impl LogFiles {
-    /// Opens all files anew by their names. One that cannot be opened goes on as it is.
-    pub(super) fn reopen(&self) {
-        for log in &self.0 {
-            match append(&log.path) {
-                Ok(file) => *log.file.lock().unwrap_or_else(PoisonError::into_inner) = file,
-                Err(error) => crate::say(format_args!("[alert] {error:#}; the old file is written on")),
+    /// Takes files in: those of logs that are there already are written to from now on. Then gives what writes the
+    /// targets that are new.
+    pub(super) fn take(&mut self, files: Vec<(PathBuf, File)>, new: &[LogTarget]) -> anyhow::Result<Writers> {
+        for (path, file) in files {
+            match self.0.iter().find(|log| log.path == path) {
+                Some(log) => *log.file.lock().unwrap_or_else(PoisonError::into_inner) = file,
+                None => self.0.push(LogFile { path, file: Arc::new(Mutex::new(file)) }),
             }
         }
+        let writer = |target: &LogTarget| match target {
+            LogTarget::Stderr => Ok(Box::new(io::stderr()) as Box<dyn Write + Send>),
+            LogTarget::File(path) => {
+                let log = self.0.iter().find(|log| log.path == *path);
+                let log = log.with_context(|| format!("the log {} was not opened", path.display()))?;
+                Ok(Box::new(log.clone()) as Box<dyn Write + Send>)
+            }
+        };
+        new.iter().map(writer).collect()
+    }
+
+    /// Has a panic written to the main error log, as a line of its own.
+    pub(super) fn take_panics(&self, main: &LogTarget) {
+        let log = match main {
+            LogTarget::File(path) => self.0.iter().find(|log| log.path == *path).cloned(),
+            LogTarget::Stderr => None,
+        };
+        std::panic::set_hook(Box::new(move |panic| {
+            let line = format!("bedloe: [alert] a connection ended by a panic (please report it): {panic}\n");
+            let written = log.as_ref().map(|log| match log.file.try_lock() {
+                Ok(mut file) => file.write_all(line.as_bytes()),
+                Err(TryLockError::Poisoned(file)) => file.into_inner().write_all(line.as_bytes()),
+                // It may be this very thread that holds it.
+                Err(TryLockError::WouldBlock) => Err(io::ErrorKind::WouldBlock.into()),
+            });
+            if !matches!(written, Some(Ok(()))) {
+                let _ = io::stderr().write_all(line.as_bytes());
+            }
+        }));
     }
 }
 
@@ -58,28 +120,4 @@ impl Write for LogFile {
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
-}
-
-fn append(path: &Path) -> anyhow::Result<File> {
-    OpenOptions::new().create(true).append(true).open(path).with_context(|| {
-        format!(
-            "cannot open the log {} (elsewhere: `access_log PATH;`, `access_log off;`, `error_log stderr;`, or -p)",
-            path.display()
-        )
-    })
-}
-
-/// Has a panic written to the error log, as a line of its own.
-pub(super) fn log_panics(main: Option<&LogTarget>) {
-    let path = match main {
-        Some(LogTarget::File(path)) => Some(path.clone()),
-        _ => None,
-    };
-    std::panic::set_hook(Box::new(move |panic| {
-        let line = format!("bedloe: [alert] a connection ended by a panic (please report it): {panic}\n");
-        let written = path.as_deref().map(|path| append(path).map(|mut file| file.write_all(line.as_bytes())));
-        if !matches!(written, Some(Ok(Ok(())))) {
-            let _ = std::io::stderr().write_all(line.as_bytes());
-        }
-    }));
 }

@@ -1,35 +1,54 @@
-//! `bedloe run`: the balancer as a process of its own. Reads the configuration, opens logs and sockets, starts the data
-//! plane, takes signals. Not here: reloading, a master with a worker, the `user` directive (to come).
+//! `bedloe run`: the balancer as processes. Reads the configuration, opens logs and sockets, goes to the background
+//! where it is asked to, and then is a master with a worker, or one process that is all.
+//!
 //! A pid file that cannot be written ends the start, as in nginx: what stops or rotates logs goes by it.
 
 mod admin;
+mod channel;
+mod codec;
+mod crew;
+mod daemon;
+mod inherit;
 mod logs;
-mod open;
+mod master;
+mod message;
+mod notify;
+mod pid;
+mod plan;
+mod record;
+mod service;
+mod signals;
+mod single;
+mod sockets;
 mod temporary;
+mod upgrade;
+mod user;
+mod voice;
+mod worker;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::Context;
 use clap::Args;
-use conf::tree::Config;
-use proxy::{LogWriter, Running, Snapshot};
-use tokio::runtime::Runtime;
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use conf::tree::{LogLevel, Main};
+use conf::{COMMAND_LINE, Severity};
 
-use admin::Admin;
-use logs::LogFiles;
-
-/// How often a drain looks whether it is over.
-const LOOK: Duration = Duration::from_millis(20);
+use crate::diagnostics;
+use crate::files::Source;
+use admin::AdminSocket;
+use inherit::Inherited;
+use plan::Plan;
+use upgrade::Start;
+use voice::Voice;
+pub(crate) use worker::{WorkerArgs, work};
 
 /// The balancer: serve an nginx configuration.
 ///
-/// It stays in the foreground. QUIT drains: no new connections, answers say `Connection: close`, idle connections close
-/// at keepalive_timeout. TERM and INT end it at once. USR1 opens the logs anew. HUP (reload), USR2 (upgrade) and WINCH
-/// are not served yet: they are told on the standard error and change nothing.
+/// It stays in the foreground, unless -g 'daemon on;' asks for the background. Signals are nginx's: QUIT drains (no new
+/// connections, answers say `Connection: close`, idle connections close at keepalive_timeout), TERM and INT end it at
+/// once, HUP reads the configuration anew, USR1 opens the logs anew, USR2 starts the program anew beside this one,
+/// which WINCH and QUIT then send away.
 ///
 /// Exit codes: 0 a signal ended it, 1 it cannot start or has failed, 2 the command line is wrong.
 #[derive(Debug, Args)]
@@ -61,95 +80,54 @@ pub(crate) fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
         lab::orphan::die_with(parent)?;
     }
     let RunArgs { config, prefix, error_log, globals, admin, .. } = args;
-    let path = crate::files::main_file(config, prefix.as_deref());
-    let Some(config) =
-        crate::check::load_or_report(&path, prefix.as_deref(), globals.as_deref(), error_log.as_deref())?
-    else {
-        return Ok(ExitCode::FAILURE);
-    };
-    open::raise_file_limit(&config);
-    let threads = threads(&config);
-    let mut read = |path: &std::path::Path| std::fs::read(path);
-    let snapshot = Arc::new(Snapshot::build(&config, threads, &mut read)?);
-    open::check_file_limit(threads, snapshot.addresses().len() + snapshot.log_targets().len())?;
-    let (logs, files) = logs::open(snapshot.log_targets())?;
-    temporary::make_folders(&config)?;
-    logs::log_panics(snapshot.log_targets().first());
-    let listening = open::listeners(&snapshot.addresses())?;
-    let admin = admin.map(|address| Admin::bind(&address)).transpose()?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    // Taken before anybody can know that it serves: a signal must not find the process without them.
-    let signals = runtime.block_on(async { Signals::take() })?;
-    let _pid = open::PidFile::write(&config.main.pid)?;
-    let running = Running::start(snapshot, threads, listening, LogWriter::start(logs)?)?;
-    let process = std::process::id();
-    crate::say(format_args!("serving {} with {threads} threads, process {process}", path.display()));
-    serve(&runtime, signals, running, admin, &files)?;
-    Ok(ExitCode::SUCCESS)
+    let source = Source { error_log, ..Source::new(config, prefix, globals) };
+    serve(source, admin.as_deref(), is_daemon_asked)
 }
 
-fn threads(config: &Config) -> usize {
-    let cores = || std::thread::available_parallelism().map_or(1, usize::from);
-    config.main.worker_processes.map_or_else(cores, |threads| threads as usize).max(1)
+/// `bedloe run` goes to the background only when the command line says so; a file was written for nginx, which would.
+fn is_daemon_asked(main: &Main) -> bool {
+    main.daemon.as_ref().is_some_and(|(on, place)| *on && *place.file == *Path::new(COMMAND_LINE))
 }
 
-/// nginx's signals. All are taken, for one that nobody takes would kill the process.
-struct Signals {
-    quit: Signal,
-    terminate: Signal,
-    interrupt: Signal,
-    reopen: Signal,
-    reload: Signal,
-    upgrade: Signal,
-    end_workers: Signal,
-}
-
-impl Signals {
-    fn take() -> std::io::Result<Self> {
-        Ok(Self {
-            quit: signal(SignalKind::quit())?,
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-            reopen: signal(SignalKind::user_defined1())?,
-            reload: signal(SignalKind::hangup())?,
-            upgrade: signal(SignalKind::user_defined2())?,
-            end_workers: signal(SignalKind::window_change())?,
-        })
+/// Serves a configuration until a signal ends it; in the background where `is_daemon` says so.
+pub(crate) fn serve(
+    source: Source,
+    admin: Option<&str>,
+    is_daemon: impl Fn(&Main) -> bool,
+) -> anyhow::Result<ExitCode> {
+    let start = Start::of_this_process()?;
+    let Inherited { sockets: inherited, admin: inherited_admin, is_upgrade, complaints } =
+        Inherited::from_environment();
+    let (loaded, plan) = Plan::read(&source);
+    let is_second = daemon::is_second();
+    if !is_second {
+        diagnostics::print(&loaded, Severity::Warning).context("writing to the standard error")?;
     }
-}
-
-/// Takes signals until one ends the data plane, and answers the admin socket meanwhile.
-fn serve(
-    runtime: &Runtime,
-    mut signals: Signals,
-    running: Running,
-    admin: Option<Admin>,
-    files: &LogFiles,
-) -> anyhow::Result<()> {
-    let running = runtime.block_on(async {
-        if let Some(admin) = admin {
-            tokio::spawn(admin.serve(running.status_source(), running.events()));
-        }
-        loop {
-            tokio::select! {
-                _ = signals.quit.recv() => running.drain(),
-                _ = signals.terminate.recv() => running.stop(),
-                _ = signals.interrupt.recv() => running.stop(),
-                _ = signals.reopen.recv() => files.reopen(),
-                _ = signals.reload.recv() => not_yet("HUP", "a new configuration is read", "QUIT, and start anew"),
-                _ = signals.upgrade.recv() => not_yet("USR2", "a new program takes over", "QUIT, and start anew"),
-                _ = signals.end_workers.recv() => not_yet("WINCH", "workers end and the master stays", "QUIT"),
-                () = tokio::time::sleep(LOOK), if running.is_ending() => {}
-            }
-            if running.has_ended() {
-                return running;
-            }
-        }
-    });
-    running.join().context("a thread of the data plane failed")
-}
-
-/// Says that a signal of nginx's was heard and does nothing.
-fn not_yet(signal: &str, meaning: &str, instead: &str) {
-    crate::say(format_args!("[warn] {signal} is not served yet ({meaning}): nothing is changed. For now: {instead}"));
+    let Some(plan) = plan? else { return Ok(ExitCode::FAILURE) };
+    let is_daemon = is_daemon(&plan.config.main);
+    if is_daemon && !is_second && !is_upgrade {
+        return daemon::start_second(&start);
+    }
+    if is_second {
+        daemon::leave_session()?;
+    }
+    host::files::raise();
+    plan.check_file_limit()?;
+    let mut voice = Voice::new(!is_second);
+    voice.follow(&plan.config.main.error_log);
+    complaints.iter().for_each(|complaint| voice.say(LogLevel::Emerg, complaint));
+    // Opened here to find out in time; whoever writes them gets files of its own.
+    drop(logs::open(&plan.logs)?);
+    let sockets = inherited.follow(&plan.addresses)?;
+    drop(inherited);
+    let admin = admin.map(|address| AdminSocket::bind(address, inherited_admin)).transpose()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    if plan.config.main.master_process {
+        let is_daemon = is_daemon || is_upgrade;
+        let setup = master::Setup { start, source, plan, sockets, admin, voice, is_daemon, is_second };
+        runtime.block_on(master::run(setup))?;
+    } else {
+        runtime.block_on(single::run(source, plan, sockets, admin, voice))?;
+    }
+    Ok(ExitCode::SUCCESS)
 }

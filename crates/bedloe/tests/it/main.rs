@@ -7,6 +7,7 @@ mod lab;
 mod load;
 mod nginx_paths;
 mod nginx_picks;
+mod processes;
 mod stand_in;
 mod support;
 mod tidy;

@@ -84,6 +84,9 @@ pub(crate) fn main(options: &Options) -> MainDraft {
         user: None,
         worker_processes: Some(1),
         worker_rlimit_nofile: None,
+        daemon: None,
+        master_process: true,
+        worker_shutdown_timeout_ms: 0,
         pid: options.pid_default.clone(),
         error_log: ErrorLog { to, level: LogLevel::Error },
     }

@@ -1,10 +1,9 @@
 //! Directives of the process: its user, its threads, its files, and the blocks that all else is in.
 
 use super::{Apply, Block, Contexts, Directive, Ignored, Takes};
-use crate::build::{Call, Cx, MainDraft, Outcome};
+use crate::build::{Call, Cx, MainDraft};
 use crate::lexer::Word;
 use crate::tree::{Account, ErrorLog, LogLevel, LogTarget};
-use crate::value;
 
 /// Threads are one a core; more than this is a slip of the finger.
 const MAX_WORKERS: u64 = 1024;
@@ -101,10 +100,40 @@ pub(super) const DIRECTIVES: &[Directive] = &[
         contexts: Contexts::MAIN,
         takes: Takes::exactly(1),
         repeats: false,
-        default: "off",
-        doc: "Whether the process goes to the background; only off is served yet.",
+        // The tree tells whether it is written at all.
+        default: "",
+        doc: "Whether nginx goes to the background: on by default. bedloe run does only where -g says so.",
         example: "daemon off;",
-        apply: Apply::Main(daemon),
+        apply: Apply::Main(|draft, call, _| {
+            draft.daemon = Some((call.switch(0)?, call.word(0).place.clone()));
+            Ok(())
+        }),
+    },
+    Directive {
+        name: "master_process",
+        contexts: Contexts::MAIN,
+        takes: Takes::exactly(1),
+        repeats: false,
+        default: "on",
+        doc: "Whether connections are served by a worker process of its own, which the master looks after.",
+        example: "master_process on;",
+        apply: Apply::Main(|draft, call, _| {
+            draft.master_process = call.switch(0)?;
+            Ok(())
+        }),
+    },
+    Directive {
+        name: "worker_shutdown_timeout",
+        contexts: Contexts::MAIN,
+        takes: Takes::exactly(1),
+        repeats: false,
+        default: "",
+        doc: "How long a worker that drains waits for its connections before it closes them.",
+        example: "worker_shutdown_timeout 30s;",
+        apply: Apply::Main(|draft, call, _| {
+            draft.worker_shutdown_timeout_ms = call.time_ms(0)?;
+            Ok(())
+        }),
     },
     Directive {
         name: "events",
@@ -194,15 +223,6 @@ const fn no_effect(
     let doc = "Accepted, without effect.";
     let apply = Apply::NoEffect(reason, ignored);
     Directive { name, contexts, takes: Takes::exactly(1), repeats: false, default: "", doc, example, apply }
-}
-
-fn daemon(_: &mut MainDraft, call: &Call<'_>, _: &mut Cx<'_>) -> Outcome {
-    if value::switch(call.text(0)).map_err(|error| call.invalid(0, error))? {
-        return Err(call
-            .not_yet(0, "going to the background")
-            .help("start bedloe by a service manager, or by a shell's &"));
-    }
-    Ok(())
 }
 
 /// `error_log FILE|stderr [LEVEL]`.

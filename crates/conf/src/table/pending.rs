@@ -153,8 +153,8 @@ const AREAS: &[Area] = &[
     Area {
         title: "the master process and its tuning",
         contexts: Contexts::ALL,
-        names: "env load_module master_process thread_pool worker_aio_requests worker_cpu_affinity \
-            worker_priority worker_rlimit_core worker_shutdown_timeout working_directory",
+        names: "env load_module thread_pool worker_aio_requests worker_cpu_affinity \
+            worker_priority worker_rlimit_core working_directory",
     },
     Area {
         title: "other protocols",

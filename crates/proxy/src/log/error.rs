@@ -58,7 +58,7 @@ fn quoted(out: &mut Vec<u8>, name: &str, value: &[u8]) {
 }
 
 /// nginx's name of a level.
-fn level_name(level: LogLevel) -> &'static str {
+pub fn level_name(level: LogLevel) -> &'static str {
     match level {
         LogLevel::Emerg => "emerg",
         LogLevel::Alert => "alert",

@@ -10,9 +10,18 @@ use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 
 pub(crate) use access::combined;
+pub use error::level_name;
 pub(crate) use error::{Failed, error_line, process_line};
 
+use crate::dates::Dates;
 use crate::limits::{LOG_BATCH, LOG_BATCHES};
+
+/// A line about the process, made for somebody outside of the data plane.
+pub fn line(level: conf::tree::LogLevel, what: &str) -> Vec<u8> {
+    let mut line = Vec::new();
+    process_line(Dates::default().error(), level, what, &mut line);
+    line
+}
 
 /// One thread's lines on their way to the writer.
 #[derive(Debug)]

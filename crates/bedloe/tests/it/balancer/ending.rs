@@ -105,13 +105,13 @@ fn term_ends_a_drain() {
 fn quit_serves_the_connections_that_wait_to_be_accepted() {
     let mut balancer = Balancer::start("server { listen LISTEN; return 204; }");
     // While it stands still the system makes connections for it.
-    balancer.signal(Signal::STOP);
+    balancer.signal_worker(Signal::STOP);
     let mut clients: Vec<_> = (0..200).map(|_| balancer.connect()).collect();
     for client in &mut clients {
         client.send(GET);
     }
     balancer.signal(Signal::QUIT);
-    balancer.signal(Signal::CONT);
+    balancer.signal_worker(Signal::CONT);
     for client in &mut clients {
         assert_eq!(client.reply().status(), 204);
     }

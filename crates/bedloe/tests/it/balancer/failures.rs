@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::mpsc;
 
 use crate::support::admin::{self, Events};
-use crate::support::balancer::{Balancer, Reserved, pause};
+use crate::support::balancer::{Balancer, Reserved, pause, proxying};
 use crate::support::scripted::{Scripted, ok};
 
 const GET: &str = "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
@@ -201,7 +201,9 @@ fn a_want_of_descriptors_is_no_fault_of_the_servers() {
     let server = Scripted::answering("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 4\r\n\r\nwell");
     let address = server.address();
     let upstream = format!("server {address} max_fails=1 fail_timeout=30s; server {address} backup;");
-    let balancer = Balancer::before_with(&[], &upstream, "");
+    // Only of its own user may this process change the limits.
+    let folder = tempfile::tempdir().expect("a folder");
+    let balancer = Balancer::start_in(folder, "worker_processes 1; user root;", &proxying(&[], &upstream, ""));
     assert_eq!(body(&balancer), "well");
     let status = admin::status(&balancer.admin());
     let pid = i32::try_from(status["pid"].as_i64().expect("a pid")).expect("a pid");

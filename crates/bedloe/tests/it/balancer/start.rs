@@ -128,16 +128,6 @@ fn a_relative_file_is_below_the_prefix() {
 }
 
 #[test]
-fn signals_to_come_change_nothing() {
-    let balancer = Balancer::start(SERVER);
-    for (signal, name) in [(Signal::HUP, "HUP"), (Signal::USR2, "USR2"), (Signal::WINCH, "WINCH")] {
-        balancer.signal(signal);
-        balancer.wait_for_line(&format!("{name} is not served yet"));
-    }
-    assert!(balancer.ask("GET / HTTP/1.0\r\n\r\n").starts_with("HTTP/1.1 204 "));
-}
-
-#[test]
 fn logs_are_opened_anew() {
     let balancer = Balancer::start(SERVER);
     let folder = balancer.admin().parent().expect("a folder").to_owned();

@@ -4,6 +4,7 @@ use std::fs;
 use std::io::{BufRead, BufReader};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Condvar, Mutex};
@@ -41,6 +42,9 @@ impl Balancer {
     /// The same with directives of the main context, and a folder that has files in it.
     pub(crate) fn start_in(folder: TempDir, main: &str, http: &str) -> Self {
         let port = Reserved::new();
+        // The worker may be another user, and has its temporary files below.
+        let through = fs::Permissions::from_mode(0o711);
+        fs::set_permissions(folder.path(), through).expect("a folder of our own");
         let mut child = command(folder.path(), port.address, main, http).spawn().expect("the program starts");
         let stderr = Lines::default();
         collect(child.stderr.take().expect("a pipe"), Arc::clone(&stderr));
@@ -77,6 +81,43 @@ impl Balancer {
     pub(crate) fn signal(&self, signal: Signal) {
         let pid = Pid::from_raw(self.child.id().cast_signed()).expect("a process");
         rustix::process::kill_process(pid, signal).expect("it runs");
+    }
+
+    /// Its master's process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// The process that serves.
+    pub(crate) fn worker(&self) -> u32 {
+        *children(self.pid()).first().expect("a worker")
+    }
+
+    pub(crate) fn signal_worker(&self, signal: Signal) {
+        let pid = Pid::from_raw(self.worker().cast_signed()).expect("a process");
+        rustix::process::kill_process(pid, signal).expect("it runs");
+    }
+
+    /// Writes another configuration where the first was, as [`Balancer::start_in`] takes it.
+    pub(crate) fn rewrite(&self, main: &str, http: &str) {
+        write(self.folder.path(), self.address(), main, http);
+    }
+
+    /// Has it read its configuration, and waits until that is served.
+    pub(crate) fn reload(&self) {
+        let served = "the new configuration is served";
+        let before = self.said().matches(served).count();
+        self.signal(Signal::HUP);
+        wait_until("a reload", || self.said().matches(served).count() > before);
+    }
+
+    /// What it has written to its standard error.
+    pub(crate) fn said(&self) -> String {
+        self.stderr.0.lock().expect("no panic").clone()
+    }
+
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     /// Waits for its end.
@@ -137,7 +178,7 @@ impl Balancer {
 
     /// The most memory it ever had, in KiB.
     pub(crate) fn peak_memory_kib(&self) -> u64 {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("it runs");
+        let status = fs::read_to_string(format!("/proc/{}/status", self.worker())).expect("it runs");
         let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("a peak");
         line.trim().trim_end_matches(" kB").parse().expect("a number")
     }
@@ -176,6 +217,15 @@ pub(crate) fn fails(folder: &Path, main: &str, http: &str) -> (String, Option<i3
 }
 
 fn command(folder: &Path, address: SocketAddr, main: &str, http: &str) -> Command {
+    let file = write(folder, address, main, http);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_bedloe"));
+    command.arg("run").arg("-c").arg(&file).arg("-p").arg(folder);
+    command.arg("--admin").arg(format!("unix:{}", folder.join("admin").display()));
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+    command
+}
+
+fn write(folder: &Path, address: SocketAddr, main: &str, http: &str) -> PathBuf {
     let text = format!(
         "{main}\npid FOLDER/pid;\nerror_log FOLDER/error.log;\nevents {{}}\n\
          http {{\naccess_log FOLDER/access.log;\n{http}\n}}\n"
@@ -183,11 +233,23 @@ fn command(folder: &Path, address: SocketAddr, main: &str, http: &str) -> Comman
     let text = text.replace("LISTEN", &address.to_string()).replace("FOLDER", &folder.display().to_string());
     let file = folder.join("nginx.conf");
     fs::write(&file, text).expect("a file");
-    let mut command = Command::new(env!("CARGO_BIN_EXE_bedloe"));
-    command.arg("run").arg("-c").arg(&file).arg("-p").arg(folder);
-    command.arg("--admin").arg(format!("unix:{}", folder.join("admin").display()));
-    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
-    command
+    file
+}
+
+/// The children of a process.
+pub(crate) fn children(pid: u32) -> Vec<u32> {
+    let tasks = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().filter_map(Result::ok);
+    let lists = tasks.filter_map(|task| fs::read_to_string(task.path().join("children")).ok());
+    lists.flat_map(|list| list.split_whitespace().filter_map(|pid| pid.parse().ok()).collect::<Vec<_>>()).collect()
+}
+
+/// Waits until something is so.
+pub(crate) fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let end = Instant::now() + PATIENCE;
+    while !is_so() {
+        assert!(Instant::now() < end, "waited in vain for {what}");
+        pause();
+    }
 }
 
 fn collect(stderr: ChildStderr, lines: Lines) {

@@ -1,0 +1,5 @@
+//! `bedloe run` as processes: reloads, a worker that dies, rights, logs, upgrades, nginx's own command line.
+
+mod load;
+mod reload;
+mod worker;
