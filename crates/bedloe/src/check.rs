@@ -91,7 +91,7 @@ fn unless_closed(written: io::Result<()>) -> io::Result<()> {
 }
 
 /// All files in the order read, each below its name, as `nginx -T` prints them.
-fn print_files(loaded: &Loaded) -> io::Result<()> {
+pub(crate) fn print_files(loaded: &Loaded) -> io::Result<()> {
     let mut stdout = io::stdout().lock();
     for (path, text) in &loaded.files {
         writeln!(stdout, "# configuration file {}:\n{text}", path.display())?;

@@ -3,15 +3,19 @@
 mod check;
 mod diagnostics;
 mod files;
+mod findings;
 mod lab;
 mod load;
+mod nginx;
 mod run;
+mod signal;
 mod stand_in;
 mod summary;
 mod table;
 
 use std::io::Write;
 use std::process::ExitCode;
+use std::sync::OnceLock;
 
 use clap::{Parser, Subcommand};
 
@@ -27,6 +31,7 @@ struct Program {
 enum Job {
     Run(run::RunArgs),
     Check(check::CheckArgs),
+    Signal(signal::SignalArgs),
     Load(load::LoadArgs),
     Lab(lab::LabArgs),
     StandIn(stand_in::StandInArgs),
@@ -35,6 +40,13 @@ enum Job {
 }
 
 fn main() -> ExitCode {
+    let mut arguments = std::env::args_os();
+    if arguments.next().is_some_and(|name| nginx::is_name(&name)) {
+        return nginx::main(arguments).unwrap_or_else(|error| {
+            say(format_args!("[emerg] {error:#}"));
+            ExitCode::FAILURE
+        });
+    }
     let program = match Program::try_parse() {
         Ok(program) => program,
         Err(error) => return usage(&error),
@@ -42,6 +54,7 @@ fn main() -> ExitCode {
     let done = match program.job {
         Job::Run(args) => run::run(args),
         Job::Check(args) => check::run(args),
+        Job::Signal(args) => signal::run(args),
         Job::Load(args) => load::run(args),
         Job::Lab(args) => lab::run(args),
         Job::StandIn(args) => stand_in::run(args),
@@ -58,9 +71,16 @@ fn say(what: std::fmt::Arguments<'_>) {
     let _ = writeln!(std::io::stderr(), "{}: {what}", name());
 }
 
-/// What the program is called.
+/// What the program is called; a worker goes by its master's name.
 fn name() -> &'static str {
-    "bedloe"
+    if is_nginx() { "nginx" } else { "bedloe" }
+}
+
+/// Whether it goes by nginx's name, and so by nginx's ways.
+fn is_nginx() -> bool {
+    static IS_NGINX: OnceLock<bool> = OnceLock::new();
+    let is_ours = |name: std::ffi::OsString| nginx::is_name(&name) || name == run::NGINX_WORKER;
+    *IS_NGINX.get_or_init(|| std::env::args_os().next().is_some_and(is_ours))
 }
 
 /// Shows what clap has to say. A bad flag of `load` exits as k6 does, 255; of the others as clap does, 2.

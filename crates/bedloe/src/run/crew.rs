@@ -1,7 +1,8 @@
 //! The worker processes as their master sees them: started, given orders, heard, and buried.
 
+use std::fs::File;
 use std::os::fd::OwnedFd;
-use std::process::ExitStatus;
+use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
 use anyhow::Context;
@@ -17,6 +18,10 @@ use super::{inherit, notify};
 
 /// This program, also when its file has been replaced: a worker must understand its master.
 const SELF: &str = "/proc/self/exe";
+/// What a list of processes shows a worker as.
+const WORKER: &str = "bedloe: worker process";
+/// The same under nginx's name.
+pub(crate) const NGINX_WORKER: &str = "nginx: worker process";
 /// Orders that wait for a worker. One that has so many left does not listen any more.
 const ORDERS: usize = 16;
 /// How long a worker may take to end when it is told to end at once.
@@ -52,14 +57,25 @@ pub(super) struct Worker {
 }
 
 impl Worker {
-    /// Starts one and gives it its first order. What becomes of it comes as events.
-    pub(super) fn start(id: u64, first: Order, events: mpsc::Sender<Event>) -> anyhow::Result<Self> {
+    /// Starts one and gives it its first order. What becomes of it comes as events. It has this process's standard
+    /// error, or `stderr`.
+    pub(super) fn start(
+        id: u64,
+        first: Order,
+        stderr: Option<File>,
+        events: mpsc::Sender<Event>,
+    ) -> anyhow::Result<Self> {
         let (ours, theirs) = std::os::unix::net::UnixStream::pair().context("socketpair() failed")?;
         ours.set_nonblocking(true)?;
         let stream = UnixStream::from_std(ours)?;
         let mut command = Command::new(SELF);
-        command.arg0(format!("{}: worker process", crate::name()));
+        command.arg0(if crate::is_nginx() { NGINX_WORKER } else { WORKER });
         command.args(["worker", "--master", &std::process::id().to_string()]).stdin(OwnedFd::from(theirs));
+        // Whoever waits for the end of a pipe must not wait for the worker.
+        command.stdout(Stdio::null());
+        if let Some(stderr) = stderr {
+            command.stderr(stderr);
+        }
         for variable in inherit::VARIABLES.iter().chain([&notify::VARIABLE]) {
             command.env_remove(variable);
         }

@@ -182,7 +182,9 @@ impl Master {
         };
         let mut assignment = plan.assign(number, sockets)?;
         assignment.admin = self.setup.admin.as_ref().map(|admin| admin.listener.try_clone()).transpose()?;
-        let worker = Worker::start(id, Order::Serve(Box::new(assignment)), self.events.clone())?;
+        let in_background = self.setup.voice.file().filter(|_| self.setup.is_second);
+        let stderr = in_background.map(std::fs::File::try_clone).transpose()?;
+        let worker = Worker::start(id, Order::Serve(Box::new(assignment)), stderr, self.events.clone())?;
         self.say(LogLevel::Info, &format!("start worker process {}", worker.pid));
         self.workers.push(worker);
         Ok(())

@@ -34,9 +34,10 @@ use clap::Args;
 use conf::tree::{LogLevel, Main};
 use conf::{COMMAND_LINE, Severity};
 
-use crate::diagnostics;
 use crate::files::Source;
+use crate::findings;
 use admin::AdminSocket;
+pub(crate) use crew::NGINX_WORKER;
 use inherit::Inherited;
 use plan::Plan;
 use upgrade::Start;
@@ -101,7 +102,7 @@ pub(crate) fn serve(
     let (loaded, plan) = Plan::read(&source);
     let is_second = daemon::is_second();
     if !is_second {
-        diagnostics::print(&loaded, Severity::Warning).context("writing to the standard error")?;
+        findings::print(&loaded, Severity::Warning).context("writing to the standard error")?;
     }
     let Some(plan) = plan? else { return Ok(ExitCode::FAILURE) };
     let is_daemon = is_daemon(&plan.config.main);

@@ -34,7 +34,7 @@ impl Sockets {
             }
         }
         if !failures.is_empty() {
-            bail!("{}", failures.join("\nbedloe: "));
+            bail!("{}", failures.join("; "));
         }
         if sockets.0.is_empty() {
             bail!("the configuration has no server to listen for: write `http {{ server {{ listen 80; ... }} }}`");

@@ -8,6 +8,7 @@ use conf::tree::{ErrorLog, LogLevel, LogTarget};
 use conf::{Loaded, Severity};
 
 use super::logs;
+use crate::findings;
 
 /// The main error log and the standard error of this process.
 #[derive(Debug)]
@@ -22,7 +23,8 @@ pub(super) struct Voice {
 impl Voice {
     /// The voice of a process that has read no configuration yet.
     pub(super) fn new(is_foreground: bool) -> Self {
-        Self { file: None, level: LogLevel::Error, is_foreground }
+        // Under its own name nginx says nothing there once it has begun.
+        Self { file: None, level: LogLevel::Error, is_foreground: is_foreground && !crate::is_nginx() }
     }
 
     /// Goes over to the error log of a configuration; also when it was moved away.
@@ -40,6 +42,7 @@ impl Voice {
             let line = proxy::process_line(level, what);
             let written = self.file.as_ref().map(|mut file| file.write_all(&line));
             if !matches!(written, Some(Ok(()))) && !self.is_foreground {
+                // There is no file, or it cannot be written; the standard error is what nginx has then.
                 let _ = std::io::stderr().write_all(&line);
             }
         }
@@ -54,13 +57,7 @@ impl Voice {
     /// Tells why a configuration is refused: each error with its place, and what to write instead.
     pub(super) fn tell_errors(&self, loaded: &Loaded) {
         for found in loaded.diagnostics.iter().filter(|found| found.severity == Severity::Error) {
-            let help = found.help.as_deref().map(|help| format!(" ({help})")).unwrap_or_default();
-            let place = &found.place;
-            let place = match place.line {
-                0 => place.file.display().to_string(),
-                line => format!("{}:{line}", place.file.display()),
-            };
-            self.say(LogLevel::Emerg, &format!("{} in {place}{help}", found.message));
+            self.say(LogLevel::Emerg, &findings::line(found).1);
         }
     }
 

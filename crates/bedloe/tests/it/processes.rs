@@ -1,5 +1,8 @@
 //! `bedloe run` as processes: reloads, a worker that dies, rights, logs, upgrades, nginx's own command line.
 
 mod load;
+mod nginx;
 mod reload;
+mod systemd;
+mod upgrade;
 mod worker;

@@ -21,11 +21,17 @@ struct Shared {
 }
 
 impl Load {
+    /// Its upstream answers `hi`.
     pub(super) fn start(address: SocketAddr, clients: usize) -> Self {
+        Self::start_for(address, clients, "hi")
+    }
+
+    /// Each answer's body is this.
+    pub(super) fn start_for(address: SocketAddr, clients: usize, body: &'static str) -> Self {
         let shared = Arc::new(Shared::default());
         let client = |index: usize| {
             let shared = Arc::clone(&shared);
-            std::thread::spawn(move || client(address, index.is_multiple_of(2), &shared))
+            std::thread::spawn(move || client(address, index.is_multiple_of(2), body, &shared))
         };
         Self { clients: (0..clients).map(client).collect(), shared }
     }
@@ -46,11 +52,11 @@ impl Load {
     }
 }
 
-fn client(address: SocketAddr, keeps: bool, shared: &Shared) -> Vec<String> {
+fn client(address: SocketAddr, keeps: bool, body: &str, shared: &Shared) -> Vec<String> {
     let mut failures = Vec::new();
     let mut kept = None;
     while !shared.is_over.load(Relaxed) {
-        match ask(address, keeps, &mut kept) {
+        match ask(address, keeps, body, &mut kept) {
             Ok(()) => {
                 shared.answers.fetch_add(1, Relaxed);
             }
@@ -63,7 +69,7 @@ fn client(address: SocketAddr, keeps: bool, shared: &Shared) -> Vec<String> {
     failures
 }
 
-fn ask(address: SocketAddr, keeps: bool, kept: &mut Option<TcpStream>) -> std::io::Result<()> {
+fn ask(address: SocketAddr, keeps: bool, body: &str, kept: &mut Option<TcpStream>) -> std::io::Result<()> {
     let mut stream = match kept.take() {
         Some(stream) => stream,
         None => {
@@ -75,9 +81,10 @@ fn ask(address: SocketAddr, keeps: bool, kept: &mut Option<TcpStream>) -> std::i
     };
     let connection = if keeps { "" } else { "Connection: close\r\n" };
     stream.write_all(format!("GET / HTTP/1.1\r\nHost: a\r\n{connection}\r\n").as_bytes())?;
+    let end = format!("\r\n\r\n{body}");
     let mut answer = Vec::new();
     let mut piece = [0; 4096];
-    while !answer.ends_with(b"\r\n\r\nhi") {
+    while !answer.ends_with(end.as_bytes()) {
         let read = stream.read(&mut piece)?;
         if read == 0 {
             let so_far = String::from_utf8_lossy(&answer).into_owned();
@@ -89,7 +96,7 @@ fn ask(address: SocketAddr, keeps: bool, kept: &mut Option<TcpStream>) -> std::i
     if !head.starts_with("HTTP/1.1 200 ") {
         return Err(std::io::Error::other(head));
     }
-    if keeps && !head.contains("Connection: close") {
+    if keeps && !head.contains("onnection: close") {
         *kept = Some(stream);
     }
     Ok(())

@@ -1,0 +1,122 @@
+//! What systemd sees: notifications, and sockets that it opened itself.
+
+use std::fs;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::net::UnixDatagram;
+use std::process::{Child, Command, Stdio};
+
+use rustix::io::{FdFlags, fcntl_setfd};
+use rustix::process::{Pid, Signal, kill_process};
+
+use super::nginx::Installed;
+use crate::support::balancer::{PATIENCE, wait_until};
+use crate::support::raw::Raw;
+
+/// A process of ours, ended when dropped.
+struct Guard(Child);
+
+impl Guard {
+    fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_raw(self.0.id().cast_signed()).expect("a process"), signal).expect("it runs");
+    }
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn command(installed: &Installed) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_bedloe"));
+    command.arg("run").arg("-c").arg(installed.path("nginx.conf")).stderr(Stdio::null());
+    command
+}
+
+#[test]
+fn it_is_told_of_start_reload_and_end() {
+    let installed = Installed::new("old");
+    let path = installed.path("notify");
+    let socket = UnixDatagram::bind(&path).expect("a socket");
+    socket.set_read_timeout(Some(PATIENCE)).expect("an option");
+    let next = || {
+        let mut bytes = [0; 4096];
+        let length = socket.recv(&mut bytes).expect("a notification");
+        String::from_utf8_lossy(&bytes[..length]).into_owned()
+    };
+    let mut guard = Guard(command(&installed).env("NOTIFY_SOCKET", &path).spawn().expect("it starts"));
+    let ready = next();
+    let main = format!("MAINPID={}\n", guard.0.id());
+    assert!(ready.starts_with("READY=1\n") && ready.contains(&main) && ready.contains("STATUS=serving "), "{ready}");
+    guard.signal(Signal::HUP);
+    let reloading = next();
+    assert!(reloading.starts_with("RELOADING=1\nMONOTONIC_USEC="), "{reloading}");
+    assert!(next().starts_with("READY=1\n"));
+    fs::write(installed.path("nginx.conf"), "events {").expect("a file");
+    guard.signal(Signal::HUP);
+    assert!(next().starts_with("RELOADING=1\n"));
+    let refused = next();
+    assert!(
+        refused.starts_with("READY=1\n") && refused.contains("STATUS=The new configuration is refused"),
+        "{refused}"
+    );
+    guard.signal(Signal::QUIT);
+    assert!(next().starts_with("STOPPING=1\n"));
+    assert!(guard.0.wait().expect("it ends").success());
+}
+
+/// A shell stands in for systemd: it becomes the program, so that the number in `LISTEN_PID` is right.
+#[test]
+fn a_socket_that_was_opened_for_it_is_found_by_its_address() {
+    let installed = Installed::new("old");
+    let listener = net::listen::open(installed.address(), 16).expect("the port is reserved");
+    let file = fs::metadata(format!("/proc/self/fd/{}", listener.as_raw_fd())).expect("an open file");
+    let number = std::os::unix::fs::MetadataExt::ino(&file);
+    let script = format!(
+        "exec 3<&0 </dev/null; LISTEN_FDS=1 LISTEN_PID=$$ exec {} run -c {}",
+        env!("CARGO_BIN_EXE_bedloe"),
+        installed.path("nginx.conf").display()
+    );
+    let listener = OwnedFd::from(listener);
+    fcntl_setfd(&listener, FdFlags::CLOEXEC).expect("a flag");
+    let mut shell = Command::new("sh");
+    let guard = Guard(shell.arg("-c").arg(script).stdin(listener).stderr(Stdio::null()).spawn().expect("a shell"));
+    // It answers from the start: the socket was there before the program was.
+    drop(shell);
+    let mut client = Raw::to(installed.address());
+    client.send("GET / HTTP/1.0\r\n\r\n");
+    assert_eq!(client.reply().body, "old");
+    let has_socket = || {
+        let files = fs::read_dir(format!("/proc/{}/fd", guard.0.id())).into_iter().flatten().filter_map(Result::ok);
+        let links = files.filter_map(|file| fs::read_link(file.path()).ok());
+        links.filter(|link| link.display().to_string() == format!("socket:[{number}]")).count()
+    };
+    wait_until("the one descriptor of the master", || has_socket() == 1);
+}
+
+/// The unit as it is shipped, with this program in its place.
+fn unit(folder: &std::path::Path) -> std::path::PathBuf {
+    let shipped = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../packaging/bedloe.service");
+    let text = fs::read_to_string(shipped).expect("the unit");
+    let path = folder.join("bedloe.service");
+    fs::write(&path, text.replace("/usr/bin/bedloe", env!("CARGO_BIN_EXE_bedloe"))).expect("a file");
+    path
+}
+
+#[test]
+#[allow(clippy::print_stderr, reason = "a check that is skipped must be seen")]
+fn the_unit_is_right_and_exposes_little() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let unit = unit(folder.path());
+    let analyze = |arguments: &[&str]| Command::new("systemd-analyze").args(arguments).arg(&unit).output();
+    let Ok(verified) = analyze(&["verify", "--man=no"]) else {
+        return eprintln!("skipped: the_unit_is_right_and_exposes_little: systemd-analyze is not installed");
+    };
+    let said = String::from_utf8_lossy(&verified.stderr);
+    let ours: Vec<&str> = said.lines().filter(|line| line.contains("bedloe.service")).collect();
+    assert!(ours.is_empty(), "{said}");
+    // Exit code 1 above the threshold, which is of tenths.
+    let secure = analyze(&["security", "--offline=true", "--threshold=35"]).expect("it was there before");
+    assert!(secure.status.success(), "{}", String::from_utf8_lossy(&secure.stdout));
+}
