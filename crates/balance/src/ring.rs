@@ -18,6 +18,9 @@ const POINTS_PER_WEIGHT: u32 = 160;
 pub(crate) struct Ring {
     /// Sorted by hash, without equal hashes.
     points: Vec<Point>,
+    /// For each of equal parts of the hash's range, a power of two of them, the first point in it or behind it: a search
+    /// of all points would go through as many cache lines as it takes steps.
+    starts: Vec<u32>,
     /// For each name the servers with it: a name that resolves to several addresses has one for each.
     names: Vec<Vec<usize>>,
 }
@@ -44,13 +47,21 @@ impl Ring {
         // A stable sort: of two servers' points that collide, the one written first stays.
         ring.points.sort_by_key(|point| point.hash);
         ring.points.dedup_by_key(|point| point.hash);
+        let parts = ring.points.len().next_power_of_two();
+        let first = |part: usize| {
+            let bound = ((part as u64) << 32 >> parts.ilog2()) as u32;
+            ring.points.partition_point(|point| point.hash < bound) as u32
+        };
+        ring.starts = (0..parts).map(first).collect();
         ring
     }
 
     /// Index of the first point at or after the key's hash; past the last point it is the first again (modulo).
     fn find(&self, key: &[u8]) -> usize {
         let hash = crc32fast::hash(key);
-        self.points.partition_point(|point| point.hash < hash)
+        let part = u64::from(hash) << self.starts.len().ilog2() >> 32;
+        let start = self.starts[part as usize] as usize;
+        start + self.points[start..].iter().take_while(|point| point.hash < hash).count()
     }
 
     /// The servers at a point.
@@ -112,6 +123,22 @@ fn split_name(name: &str) -> (&[u8], &[u8]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::PeerSettings;
+    use crate::testing::peer;
+
+    #[test]
+    fn the_parts_of_the_range_lead_to_the_same_points_as_a_search() {
+        for servers in [1, 2, 3, 50] {
+            let settings = |n: usize| PeerSettings { weight: 1 + n as u32 % 3, ..peer(&format!("10.0.0.{n}:9080")) };
+            let peers: Vec<_> = (0..servers).map(|n| Peer::new(settings(n), false)).collect();
+            let ring = Ring::new(&peers, &(0..servers).collect::<Vec<_>>());
+            for key in 0..20_000_u32 {
+                let hash = crc32fast::hash(&key.to_le_bytes());
+                let expected = ring.points.partition_point(|point| point.hash < hash);
+                assert_eq!(ring.find(&key.to_le_bytes()), expected, "{key} of {servers}");
+            }
+        }
+    }
 
     #[test]
     fn names_are_cut_as_nginx_cuts_them() {

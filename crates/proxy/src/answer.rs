@@ -72,7 +72,8 @@ pub(crate) async fn returned(
         let answer = Answer { status: returns.status, body: &text, html: false, location: None };
         return send(connection, exchange, routed, &answer).await;
     }
-    if has_control(&text) {
+    // `$uri` and captures can hold anything after decoding.
+    if encode::breaks_line(&text) {
         return page(connection, exchange, routed, 400).await;
     }
     let location = absolute(connection, exchange, routed, text);
@@ -80,11 +81,6 @@ pub(crate) async fn returned(
     append_page(&mut body, returns.status);
     let answer = Answer { status: returns.status, body: &body, html: true, location: Some(&location) };
     send(connection, exchange, routed, &answer).await
-}
-
-/// Whether a value would break a head apart: CR, LF or NUL, which `$uri` and captures can hold after decoding.
-pub(crate) fn has_control(value: &[u8]) -> bool {
-    memchr::memchr3(b'\r', b'\n', b'\0', value).is_some()
 }
 
 /// A text's value for this request.

@@ -77,7 +77,7 @@ impl<'a> RequestFacts<'a> {
     /// The path and what follows `?`.
     pub(crate) fn target(&self) -> (&'a [u8], &'a [u8]) {
         match self.record.internal_target.as_slice() {
-            [] => split_target(self.request.path.of(self.head)),
+            [] => self.request.path_and_query(self.head),
             internal => split_target(internal),
         }
     }

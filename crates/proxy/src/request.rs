@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use conf::tree::LocationSettings;
-use route::{BadPath, Handler, Location, Server, split_target};
+use route::{BadPath, Handler, Location, Server};
 use wire::Body;
 use wire::NameKind;
 
@@ -115,7 +115,7 @@ async fn locate<'a>(connection: &mut Downstream, exchange: &mut Exchange, routed
 
 /// Puts the normalized path into `exchange.path`, also where it is the one that came.
 fn set_path(connection: &Downstream, exchange: &mut Exchange) -> Result<(), BadPath> {
-    let raw = match split_target(exchange.request.path.of(connection.head_bytes())).0 {
+    let raw = match exchange.request.path_and_query(connection.head_bytes()).0 {
         b"*" => b"/",
         raw => raw,
     };

@@ -60,8 +60,8 @@ pub struct ProxyRule {
 /// A field to send.
 #[derive(Debug, Clone)]
 pub struct SetHeader {
-    /// Its name as written.
-    pub name: String,
+    /// Its name as written, the colon and a space.
+    pub prefix: Vec<u8>,
     /// Its value.
     pub value: Text,
     /// Whether it is `Upgrade`: with it a request asks for another protocol.
@@ -76,10 +76,12 @@ impl ProxyRule {
         maps: &HashMap<String, usize>,
     ) -> Self {
         let settings = &location_settings.proxy;
-        let set_headers = headers(&settings.set_headers, maps);
-        let set = set_headers.iter().map(|header| header.name.to_ascii_lowercase().into_bytes());
+        let mut set_headers = headers(&settings.set_headers, maps);
+        let set = set_headers.iter().map(|header| header.name().to_ascii_lowercase());
         let replaced: Vec<Vec<u8>> =
             set.chain(HOP_BY_HOP.iter().chain(FRAMING).map(|name| name.as_bytes().to_vec())).collect();
+        // One that is always empty is never sent.
+        set_headers.retain(|header| header.value.as_literal() != Some(b""));
         let (proxy_host, proxy_port) = host_and_port(&pass.host);
         Self {
             upstream: pass.upstream,
@@ -109,6 +111,11 @@ impl ProxyRule {
             && self.replaced.iter().any(|other| name.eq_ignore_ascii_case(other))
     }
 
+    /// Whether the target that goes to the upstream is made from the decoded path.
+    pub fn rewrites_target(&self) -> bool {
+        self.uri.is_some()
+    }
+
     /// Appends the target to ask the upstream for. `raw_target` is the client's in origin form, `path` its normalized
     /// path, `args` what follows `?` (empty when nothing does).
     pub fn target(&self, raw_target: &[u8], path: &[u8], args: &[u8], out: &mut Vec<u8>) {
@@ -132,8 +139,13 @@ impl ProxyRule {
 }
 
 impl SetHeader {
+    /// Its name as written.
+    pub fn name(&self) -> &[u8] {
+        &self.prefix[..self.prefix.len() - 2]
+    }
+
     fn new(name: &str, value: Text) -> Self {
-        Self { name: name.to_owned(), value, is_upgrade: name.eq_ignore_ascii_case("upgrade") }
+        Self { prefix: format!("{name}: ").into_bytes(), value, is_upgrade: name.eq_ignore_ascii_case("upgrade") }
     }
 }
 
@@ -147,7 +159,8 @@ fn headers(set: &[(String, Template)], maps: &HashMap<String, usize>) -> Vec<Set
     let is_set = |name: &str| set.iter().any(|(other, _)| other.eq_ignore_ascii_case(name));
     let host = SetHeader::new("Host", Text::from_pieces(vec![Piece::Fact(Fact::ProxyHost)]));
     let host = Some(host).filter(|_| !is_set("Host"));
-    let of_framing = |header: &SetHeader| FRAMING.iter().any(|name| header.name.eq_ignore_ascii_case(name));
+    let of_framing =
+        |header: &SetHeader| FRAMING.iter().any(|name| header.name().eq_ignore_ascii_case(name.as_bytes()));
     host.into_iter().chain(written).filter(|header| !of_framing(header)).collect()
 }
 

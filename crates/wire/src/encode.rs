@@ -2,6 +2,7 @@
 
 use memchr::memchr3;
 
+use crate::swar::any_below_or_del;
 use crate::{Field, Version};
 
 /// Ends a chunk's data.
@@ -26,6 +27,20 @@ pub fn field(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
 pub fn copied_field(out: &mut Vec<u8>, bytes: &[u8], field: &Field) {
     out.extend_from_slice(&bytes[field.name.start as usize..field.value.end as usize]);
     out.extend_from_slice(b"\r\n");
+}
+
+/// Whether a value would break a head apart: it has CR, LF or NUL.
+#[inline]
+#[must_use]
+pub fn breaks_line(value: &[u8]) -> bool {
+    any_below_or_del(value, b' ') && memchr3(b'\r', b'\n', b'\0', value).is_some()
+}
+
+/// Whether these bytes may stand between two spaces of a request line.
+#[inline]
+#[must_use]
+pub fn is_word(bytes: &[u8]) -> bool {
+    !bytes.is_empty() && !any_below_or_del(bytes, b'!')
 }
 
 /// Writes the status line with the standard reason.

@@ -8,25 +8,22 @@ const PORT_DIGITS_MAX: usize = 5;
 
 /// Whether this is a host with, or without, a port.
 pub(crate) fn is_valid(value: &[u8]) -> bool {
-    let (host, port) = match value {
-        [b'[', literal @ ..] => match literal.iter().position(|&byte| byte == b']') {
-            Some(end) if is_ipv6(&literal[..end]) => return is_port_part(&literal[end + 1..]),
-            _ => return false,
-        },
-        _ => value.split_at(value.iter().position(|&byte| byte == b':').unwrap_or(value.len())),
-    };
-    is_name(host) && is_port_part(port)
-}
-
-fn is_name(name: &[u8]) -> bool {
-    let mut last = 0;
-    for &byte in name {
+    if let [b'[', literal @ ..] = value {
+        let end = literal.iter().position(|&byte| byte == b']');
+        return end.is_some_and(|end| is_ipv6(&literal[..end]) && is_port_part(&literal[end + 1..]));
+    }
+    let (mut last, mut length) = (0, 0);
+    for &byte in value {
+        if byte == b':' {
+            break;
+        }
         if !NAME_BYTES[byte as usize] || (byte == b'.' && last == b'.') {
             return false;
         }
         last = byte;
+        length += 1;
     }
-    !matches!(name, b"" | b".")
+    length > 0 && &value[..length] != b"." && is_port_part(&value[length..])
 }
 
 fn is_ipv6(address: &[u8]) -> bool {

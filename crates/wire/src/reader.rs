@@ -6,6 +6,7 @@
 use crate::field::{NameKind, is_token_byte};
 use crate::scan::is_control;
 use crate::summary::Summary;
+use crate::swar::{HIGH, below, equal, word};
 use crate::{FIELDS_MAX, Field, Known, Limits, Span, Version};
 
 /// Why there is no head.
@@ -28,13 +29,15 @@ pub(crate) struct Reader<'a> {
 }
 
 /// A request's target.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Target {
     pub(crate) span: Span,
     /// It has bytes that are no ASCII.
     pub(crate) is_foreign: bool,
     /// It has a `#`.
     pub(crate) has_hash: bool,
+    /// Where its first `?` is, if it has one.
+    pub(crate) question: Option<u32>,
 }
 
 impl<'a> Reader<'a> {
@@ -68,37 +71,43 @@ impl<'a> Reader<'a> {
     #[inline]
     pub(crate) fn target(&mut self) -> Result<Target, Unread> {
         let start = self.at;
-        let (mut seen, mut hashes) = (0, 0);
+        let mut target = Target { span: Span::default(), is_foreign: false, has_hash: false, question: None };
         while let Some(word) = word(self.bytes, self.at) {
             let stop = below(word, 0x21) | equal(word, 0x7f);
             // Only what comes before the stop counts.
             let before = (stop & stop.wrapping_neg()).wrapping_sub(1);
-            seen |= word & before;
-            hashes |= equal(word, b'#') & before;
+            target.is_foreign |= word & HIGH & before != 0;
+            target.has_hash |= equal(word, b'#') & before != 0;
+            let questions = equal(word, b'?') & before;
+            if questions != 0 && target.question.is_none() {
+                target.question = Some((self.at as u32) + questions.trailing_zeros() / 8);
+            }
             if stop != 0 {
                 self.at += (stop.trailing_zeros() / 8) as usize;
-                return self.end_target(start, seen & HIGH != 0, hashes != 0);
+                return self.end_target(start, target);
             }
             self.at += 8;
         }
-        let (mut is_foreign, mut has_hash) = (seen & HIGH != 0, hashes != 0);
         while let Some(&byte) = self.bytes.get(self.at) {
             if byte <= b' ' || byte == 0x7f {
-                return self.end_target(start, is_foreign, has_hash);
+                return self.end_target(start, target);
             }
-            is_foreign |= byte >= 0x80;
-            has_hash |= byte == b'#';
+            target.is_foreign |= byte >= 0x80;
+            target.has_hash |= byte == b'#';
+            if byte == b'?' {
+                target.question.get_or_insert(self.at as u32);
+            }
             self.at += 1;
         }
         Err(Unread::Partial)
     }
 
-    fn end_target(&mut self, start: usize, is_foreign: bool, has_hash: bool) -> Result<Target, Unread> {
+    fn end_target(&mut self, start: usize, target: Target) -> Result<Target, Unread> {
         if self.bytes[self.at] != b' ' || self.at == start {
             return Err(Unread::FirstLine);
         }
         self.at += 1;
-        Ok(Target { span: Span::new(start, self.at - 1), is_foreign, has_hash })
+        Ok(Target { span: Span::new(start, self.at - 1), ..target })
     }
 
     /// `HTTP/1.0` or `HTTP/1.1`.
@@ -246,27 +255,6 @@ impl<'a> Reader<'a> {
         self.line_end(fault)?;
         Ok(end)
     }
-}
-
-const HIGH: u64 = 0x8080_8080_8080_8080;
-const ONES: u64 = 0x0101_0101_0101_0101;
-
-/// Eight bytes from there on, the first one lowest.
-#[inline]
-fn word(bytes: &[u8], at: usize) -> Option<u64> {
-    Some(u64::from_le_bytes(*bytes.get(at..)?.first_chunk()?))
-}
-
-/// A bit for each byte below `limit` (at most 0x80). Bits above the lowest one may be wrong: a borrow passes on.
-#[inline]
-fn below(word: u64, limit: u8) -> u64 {
-    word.wrapping_sub(ONES * u64::from(limit)) & !word & HIGH
-}
-
-/// A bit for each byte that is this one; like [`below`], exact up to the lowest.
-#[inline]
-fn equal(word: u64, byte: u8) -> u64 {
-    below(word ^ (ONES * u64::from(byte)), 1)
 }
 
 #[cfg(test)]

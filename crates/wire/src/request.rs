@@ -28,6 +28,8 @@ pub struct RequestHead {
     /// The path and query: the target in origin-form, the same part of one in absolute-form, the asterisk of
     /// `OPTIONS *`, the authority of `CONNECT`.
     pub path: Span,
+    /// Where the path without the query ends: at the first `?` of `path`, or at its end.
+    pub query_mark: u32,
     /// Whether the client asks to change the protocol: `Upgrade`, and `Connection` names it.
     pub upgrade: bool,
     scan: Scan,
@@ -44,6 +46,14 @@ impl RequestHead {
     /// connection.
     pub fn clear(&mut self) {
         self.scan = Scan::default();
+    }
+
+    /// The path without the query, and the query without its `?`; `bytes` are the ones that the head was parsed from.
+    #[inline]
+    #[must_use]
+    pub fn path_and_query<'a>(&self, bytes: &'a [u8]) -> (&'a [u8], &'a [u8]) {
+        let query = (self.query_mark + 1).min(self.path.end);
+        (Span { end: self.query_mark, ..self.path }.of(bytes), Span { start: query, ..self.path }.of(bytes))
     }
 
     /// Reads the head at the start of `bytes`: `Some(n)` when it is whole and takes n bytes, `None` when more is
@@ -94,7 +104,7 @@ impl RequestHead {
     /// Checks what was read; `bytes` are the whole head.
     #[inline]
     fn accept(&mut self, lines: Lines, bytes: &[u8]) -> Result<(), Refusal> {
-        let Lines { target: Target { span, is_foreign, has_hash }, mut summary, .. } = lines;
+        let Lines { target: Target { span, is_foreign, has_hash, question }, mut summary, .. } = lines;
         let (method, target) = (self.method.of(bytes), span.of(bytes));
         if is_foreign && std::str::from_utf8(target).is_err() {
             return Err(Refusal::Target);
@@ -104,6 +114,7 @@ impl RequestHead {
         self.framing = summary.framing(bytes, self.version)?.unwrap_or(Framing::None);
         self.host = host(&summary, bytes, self.version)?;
         self.path = self.target;
+        self.query_mark = question.unwrap_or(span.end);
         if target[0] != b'/' || method == b"CONNECT" {
             self.read_other_form(method, target)?;
         }
@@ -143,7 +154,10 @@ impl RequestHead {
         self.path = match end {
             Some(slash) if target[slash] == b'/' => Span::new(base + slash, base + target.len()),
             // An empty path stands for a slash: one of those before the host serves.
-            None => Span::new(base + authority - 1, base + authority),
+            None => {
+                self.query_mark = (base + authority) as u32;
+                Span::new(base + authority - 1, base + authority)
+            }
             // A slash would have to be put between; nobody sends this.
             Some(_) => return Err(Refusal::Target),
         };

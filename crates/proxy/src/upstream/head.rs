@@ -1,9 +1,8 @@
 //! The request as it goes to the upstream: head, and as much of the body as is here.
 
-use route::{ProxyRule, split_target};
+use route::ProxyRule;
 use wire::{Body, Field, Framing, encode};
 
-use crate::answer::has_control;
 use crate::downstream::Downstream;
 use crate::exchange::Exchange;
 use crate::hops;
@@ -50,30 +49,30 @@ fn request_line(
     routed: &Routed<'_>,
     rule: &ProxyRule,
 ) -> Result<(), Unfit> {
-    let Exchange { request, to_upstream: out, path, key: method, maps, record, .. } = exchange;
-    method.clear();
+    let Exchange { request, to_upstream: out, path, maps, record, .. } = exchange;
+    let facts = connection.facts(request, routed, path, record, Some(rule));
     match &rule.method {
-        None if record.internal_target.is_empty() => {
-            method.extend_from_slice(request.method.of(connection.head_bytes()));
-        }
-        None => method.extend_from_slice(connection.facts(request, routed, path, record, Some(rule)).method()),
+        None => out.extend_from_slice(facts.method()),
         Some(text) => {
-            let facts = connection.facts(request, routed, path, record, Some(rule));
-            text.render(&facts, &routed.site.maps, maps, method);
+            text.render(&facts, &routed.site.maps, maps, out);
+            if !encode::is_word(out) {
+                return Err(Unfit::Control);
+            }
         }
     }
-    out.extend_from_slice(method);
     out.push(b' ');
     let raw = match record.internal_target.as_slice() {
         [] => request.path.of(connection.head_bytes()),
         internal => internal,
     };
     let from = out.len();
-    rule.target(raw, path, split_target(raw).1, out);
+    rule.target(raw, path, facts.target().1, out);
     // A decoded path can hold anything; a space or a line end would start another request.
-    let is_safe = !out[from..].iter().any(|byte| *byte <= b' ' || *byte == 0x7f) && out.len() > from;
+    if rule.rewrites_target() && !encode::is_word(&out[from..]) {
+        return Err(Unfit::Control);
+    }
     out.extend_from_slice(if rule.http11 { b" HTTP/1.1\r\n" } else { b" HTTP/1.0\r\n" });
-    if is_safe && !method.is_empty() && !method.iter().any(|byte| *byte <= b' ') { Ok(()) } else { Err(Unfit::Control) }
+    Ok(())
 }
 
 fn set_fields(
@@ -86,13 +85,12 @@ fn set_fields(
     let facts = connection.facts(request, routed, path, record, Some(rule));
     for header in &rule.set_headers {
         let start = out.len();
-        out.extend_from_slice(header.name.as_bytes());
-        out.extend_from_slice(b": ");
+        out.extend_from_slice(&header.prefix);
         let value = out.len();
         header.value.render(&facts, &routed.site.maps, maps, out);
         if out.len() == value {
             out.truncate(start);
-        } else if has_control(&out[value..]) {
+        } else if encode::breaks_line(&out[value..]) {
             return Err(Unfit::Control);
         } else {
             *asks_upgrade |= header.is_upgrade && request.upgrade;

@@ -59,7 +59,7 @@ fn fields_that_are_set_or_of_the_connection_are_not_passed_on() {
 fn host_is_set_unless_it_is_set_otherwise() {
     let values = |rule: &ProxyRule| -> Vec<String> {
         let render = |header: &SetHeader| {
-            let mut out = header.name.clone().into_bytes();
+            let mut out = header.name().to_vec();
             out.extend_from_slice(b": ");
             let facts = Table(&[("proxy_host", "app"), ("host", "a.example")]);
             header.value.render(&facts, &Maps::default(), &mut Scratch::default(), &mut out);
@@ -69,11 +69,8 @@ fn host_is_set_unless_it_is_set_otherwise() {
     };
     assert_eq!(values(&rule("app", None, "/", &[])), ["Host: app"]);
     assert_eq!(values(&rule("app", None, "/", &[("X", "1")])), ["Host: app", "X: 1"]);
-    assert_eq!(
-        values(&rule("app", None, "/", &[("Connection", ""), ("HOST", "$host")])),
-        ["Connection: ", "HOST: a.example"]
-    );
-    assert_eq!(values(&rule("app", None, "/", &[("Content-Length", "5"), ("Host", "")])), ["Host: "]);
+    assert_eq!(values(&rule("app", None, "/", &[("Connection", ""), ("HOST", "$host")])), ["HOST: a.example"]);
+    assert_eq!(values(&rule("app", None, "/", &[("Content-Length", "5"), ("Host", "")])), [""; 0]);
 }
 
 #[test]
