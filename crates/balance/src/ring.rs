@@ -18,8 +18,8 @@ const POINTS_PER_WEIGHT: u32 = 160;
 pub(crate) struct Ring {
     /// Sorted by hash, without equal hashes.
     points: Vec<Point>,
-    /// For each of equal parts of the hash's range, a power of two of them, the first point in it or behind it: a search
-    /// of all points would go through as many cache lines as it takes steps.
+    /// For each of equal parts of the hash's range, a power of two of them, the first point in it or behind it: a
+    /// search of all points would go through as many cache lines as it takes steps.
     starts: Vec<u32>,
     /// For each name the servers with it: a name that resolves to several addresses has one for each.
     names: Vec<Vec<usize>>,
