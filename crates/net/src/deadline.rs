@@ -23,6 +23,8 @@ thread_local! {
 #[derive(Debug)]
 struct Slot {
     at_ms: Cell<u64>,
+    /// Since when the connection has nothing to do; [`NEVER`] while it has.
+    idle_since_ms: Cell<u64>,
     waker: RefCell<Option<Waker>>,
 }
 
@@ -35,7 +37,8 @@ pub struct Deadline {
 impl Deadline {
     /// A deadline that is not set.
     pub fn new() -> Self {
-        let slot = Rc::new(Slot { at_ms: Cell::new(NEVER), waker: RefCell::new(None) });
+        let slot =
+            Rc::new(Slot { at_ms: Cell::new(NEVER), idle_since_ms: Cell::new(NEVER), waker: RefCell::new(None) });
         SLOTS.with(|slots| slots.borrow_mut().push(Rc::clone(&slot)));
         Self { slot }
     }
@@ -53,6 +56,17 @@ impl Deadline {
     /// Unsets it.
     pub fn clear(&self) {
         self.slot.at_ms.set(NEVER);
+    }
+
+    /// Sets it `ms` from now for a connection that has nothing to do: it may be ended early ([`end_idle`]).
+    pub fn set_idle(&self, ms: u64) {
+        self.set(ms);
+        self.slot.idle_since_ms.set(clock::coarse_ms());
+    }
+
+    /// The connection has something to do.
+    pub fn set_busy(&self) {
+        self.slot.idle_since_ms.set(NEVER);
     }
 
     /// When it passes, if it is set.
@@ -93,6 +107,27 @@ impl Default for Deadline {
     }
 }
 
+/// Has the deadlines of so many idle connections pass at once, those that have been idle for longest first; how many
+/// there were. It looks at all connections of the thread, so it is for when there are too many.
+pub fn end_idle(count: usize) -> usize {
+    let mut idle: Vec<Rc<Slot>> = SLOTS.with(|slots| {
+        let slots = slots.borrow();
+        slots.iter().filter(|slot| slot.idle_since_ms.get() != NEVER && Rc::strong_count(slot) > 1).cloned().collect()
+    });
+    let count = count.min(idle.len());
+    if count > 0 && count < idle.len() {
+        idle.select_nth_unstable_by_key(count - 1, |slot| slot.idle_since_ms.get());
+    }
+    for slot in &idle[..count] {
+        slot.at_ms.set(0);
+        slot.idle_since_ms.set(NEVER);
+        if let Some(waker) = slot.waker.take() {
+            waker.wake();
+        }
+    }
+    count
+}
+
 /// Wakes the tasks whose deadline passed. The event loop calls it each [`SWEEP_MS`].
 pub(crate) fn sweep(now_ms: u64) {
     SLOTS.with(|slots| {
@@ -125,6 +160,21 @@ mod tests {
         sweep(0);
         assert_eq!(SLOTS.with(|slots| slots.borrow().len()), 1);
         assert_eq!(kept.at_ms(), None);
+    }
+
+    #[test]
+    fn the_longest_idle_end_first_and_busy_ones_never() {
+        let deadlines: Vec<_> = (0..4).map(|_| Deadline::new()).collect();
+        for (n, idle_ms) in [(0, 5), (1, 3), (2, 4), (3, 1)] {
+            deadlines[n].set_idle(60_000);
+            deadlines[n].slot.idle_since_ms.set(idle_ms);
+        }
+        deadlines[3].set_busy();
+        let ended = || deadlines.iter().map(|deadline| deadline.at_ms() == Some(0)).collect::<Vec<_>>();
+        assert_eq!(end_idle(0), 0);
+        assert_eq!((end_idle(2), ended()), (2, vec![false, true, true, false]));
+        assert_eq!((end_idle(9), ended()), (1, vec![true, true, true, false]));
+        assert_eq!(end_idle(9), 0);
     }
 
     #[test]

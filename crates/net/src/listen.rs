@@ -6,6 +6,8 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
 use rustix::net::{SocketFlags, acceptfrom_with};
 use socket2::{Domain, Protocol, Type};
 
@@ -44,25 +46,33 @@ impl Listener {
         Ok(Self { socket, source, accepted: 0 })
     }
 
-    /// Accepts a connection, and makes it send small writes at once.
-    pub async fn accept(&mut self) -> io::Result<(Socket, SocketAddr)> {
-        poll_fn(|cx| self.poll_accept(cx)).await
+    /// Accepts a connection, and makes it send small writes at once. `None` when one waits that may not be accepted.
+    pub async fn accept_while(&mut self, may: impl Fn() -> bool) -> io::Result<Option<(Socket, SocketAddr)>> {
+        poll_fn(|cx| self.poll_accept(cx, &may)).await
     }
 
-    fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<(Socket, SocketAddr)>> {
+    fn poll_accept(
+        &mut self,
+        cx: &mut Context<'_>,
+        may: &impl Fn() -> bool,
+    ) -> Poll<io::Result<Option<(Socket, SocketAddr)>>> {
         if self.accepted >= MOST_AT_ONCE {
             self.accepted = 0;
             cx.waker().wake_by_ref();
             return Poll::Pending;
         }
         let Self { socket, source, accepted } = self;
-        let polled = source.poll_read(cx, || accept_from(socket));
+        let polled = source.poll_read(cx, || match may() {
+            true => accept_from(socket).map(Some),
+            false if is_waiting(socket)? => Ok(None),
+            false => Err(Errno::AGAIN),
+        });
         if polled.is_pending() {
             *accepted = 0;
         }
-        let (tcp, from) = ready!(polled)?;
+        let Some((tcp, from)) = ready!(polled)? else { return Poll::Ready(Ok(None)) };
         *accepted += 1;
-        Poll::Ready(Ok((Socket::connected(tcp)?, from)))
+        Poll::Ready(Ok(Some((Socket::connected(tcp)?, from))))
     }
 }
 
@@ -79,15 +89,20 @@ pub fn accept_waiting(listener: &TcpListener) -> io::Result<(Socket, SocketAddr)
     Ok((Socket::connected(tcp)?, from))
 }
 
+/// Whether a connection waits in the queue.
+fn is_waiting(listener: &TcpListener) -> rustix::io::Result<bool> {
+    let mut asked = [PollFd::new(listener, PollFlags::IN)];
+    Ok(poll(&mut asked, Some(&Timespec { tv_sec: 0, tv_nsec: 0 }))? > 0)
+}
+
 fn accept_from(listener: &TcpListener) -> rustix::io::Result<(TcpStream, SocketAddr)> {
     let (socket, from) = acceptfrom_with(listener, SocketFlags::NONBLOCK | SocketFlags::CLOEXEC)?;
     // The kernel leaves the address out for a client that has gone already.
-    let from = from.and_then(|from| from.try_into().ok()).ok_or(rustix::io::Errno::CONNABORTED)?;
+    let from = from.and_then(|from| from.try_into().ok()).ok_or(Errno::CONNABORTED)?;
     Ok((TcpStream::from(socket), from))
 }
 
 /// Whether the process, or the machine, has no descriptor (or memory) left for one more connection: time to pause.
 pub fn is_exhaustion(error: &io::Error) -> bool {
-    use rustix::io::Errno;
     matches!(Errno::from_io_error(error), Some(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM))
 }

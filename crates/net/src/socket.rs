@@ -1,5 +1,6 @@
 //! A TCP connection registered with this thread's event loop.
 
+use std::cell::Cell;
 use std::io;
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::rc::Rc;
@@ -9,6 +10,15 @@ use std::time::Duration;
 use rustix::net::{RecvFlags, SendFlags, recv, send};
 
 use crate::event_loop::{Interest, Source};
+
+thread_local! {
+    static OPEN: Cell<usize> = const { Cell::new(0) };
+}
+
+/// How many of this thread's connections are open, of both sides together.
+pub fn open() -> usize {
+    OPEN.get()
+}
 
 /// A connected socket, non-blocking and without delay for small writes.
 #[derive(Debug)]
@@ -21,6 +31,7 @@ impl Socket {
     /// Registers a connection that is already non-blocking.
     pub(crate) fn new(tcp: TcpStream) -> io::Result<Self> {
         let source = Source::register(&tcp, Interest::Both)?;
+        OPEN.set(OPEN.get() + 1);
         Ok(Self { tcp, source })
     }
 
@@ -88,6 +99,7 @@ impl Socket {
 
 impl Drop for Socket {
     fn drop(&mut self) {
+        OPEN.set(OPEN.get() - 1);
         self.source.forget();
     }
 }

@@ -8,11 +8,11 @@ use std::time::Duration;
 use conf::tree::LogLevel;
 use net::event_loop::{self, Task};
 use net::listen::Listener;
-use net::{Socket, Stream, clock, listen};
+use net::{Socket, Stream, clock, deadline, listen};
 
 use crate::client::Client;
 use crate::connection::Connection;
-use crate::limits::{ACCEPT_PAUSE_MS, EXHAUSTION_TOLD_MS, LAST_ACCEPTS};
+use crate::limits::{ACCEPT_PAUSE_MS, EXHAUSTION_TOLD_MS, LAST_ACCEPTS, ROOM_PART, ROOM_PAUSE_MS};
 use crate::site::Site;
 use crate::thread::Thread;
 
@@ -41,24 +41,33 @@ impl Acceptors {
 
 async fn accept_all(thread: Rc<Thread>, mut socket: Listener, listener: usize) {
     let site = Rc::clone(&thread.site.borrow());
-    let mut told_ms = None;
+    let most = site.snapshot.connections_max;
     loop {
-        match socket.accept().await {
-            Ok((tcp, remote)) => open(&thread, &site, tcp, remote, listener),
-            // Only a pause helps: the next attempt would fail at once, and again.
+        match socket.accept_while(|| net::socket::open() < most).await {
+            Ok(Some((tcp, remote))) => open(&thread, &site, tcp, remote, listener),
+            Ok(None) => make_room(&thread, most, &format!("{most} worker_connections are not enough")).await,
+            // The next attempt would fail at once, and again.
             Err(error) if listen::is_exhaustion(&error) => {
-                if told_ms.is_none_or(|ms| clock::coarse_ms().saturating_sub(ms) > EXHAUSTION_TOLD_MS) {
-                    told_ms = Some(clock::coarse_ms());
-                    let what =
-                        format!("accept4() failed ({error}): new connections wait (raise the limit of open files)");
-                    thread.log_process(LogLevel::Alert, &what);
-                }
-                event_loop::sleep(Duration::from_millis(ACCEPT_PAUSE_MS)).await;
+                let what = format!("accept4() failed ({error}; raise the limit of open files)");
+                make_room(&thread, net::socket::open(), &what).await;
             }
             // The client gave up before it was accepted.
             Err(_) => {}
         }
     }
+}
+
+/// Closes the connections that have been idle for longest, of so many; where none is, waits for others to end.
+async fn make_room(thread: &Thread, connections: usize, why: &str) {
+    let ended = deadline::end_idle((connections / ROOM_PART).max(1));
+    let now_ms = clock::coarse_ms();
+    if thread.pressure_told_ms.get().is_none_or(|ms| now_ms.saturating_sub(ms) > EXHAUSTION_TOLD_MS) {
+        thread.pressure_told_ms.set(Some(now_ms));
+        let doing = if ended > 0 { "closing idle connections, the oldest first" } else { "new connections wait" };
+        thread.log_process(LogLevel::Alert, &format!("{why}: {doing}"));
+    }
+    let pause_ms = if ended > 0 { ROOM_PAUSE_MS } else { ACCEPT_PAUSE_MS };
+    event_loop::sleep(Duration::from_millis(pause_ms)).await;
 }
 
 /// Takes what waits in a listener's queue before it is closed: such a client believes that it is connected.

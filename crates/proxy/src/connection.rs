@@ -69,8 +69,15 @@ impl Connection {
         if !stream.is_tls() {
             return Ok(());
         }
-        deadline.set(wait_ms);
-        match deadline.limit(|cx| stream.poll_handshake(cx)).await {
+        deadline.set_idle(wait_ms);
+        let shaken = deadline.limit(|cx| {
+            let polled = stream.poll_handshake(cx);
+            if stream.bytes_in() > 0 {
+                deadline.set_busy();
+            }
+            polled
+        });
+        match shaken.await {
             Ok(()) => client.tls_protocol = stream.session().and_then(net::tls::Session::protocol),
             Err(error) if is_plain_http(&error) => {
                 stream.give_up_tls(input);
@@ -91,7 +98,7 @@ impl Connection {
             return true;
         }
         let Downstream { channel, input, deadline, .. } = &mut self.down;
-        deadline.set(wait_ms);
+        deadline.set_idle(wait_ms);
         let read = deadline.limit(|cx| {
             let read = channel.poll_read(cx, input);
             if read.is_pending() {
@@ -99,7 +106,9 @@ impl Connection {
             }
             read
         });
-        matches!(read.await, Ok(n) if n > 0)
+        let has_bytes = matches!(read.await, Ok(n) if n > 0);
+        deadline.set_busy();
+        has_bytes
     }
 
     async fn next_request(&mut self, exchange: &mut Exchange) -> After {
@@ -192,7 +201,7 @@ impl Connection {
         let Downstream { channel, input, deadline, lingering, .. } = &mut self.down;
         let end_ms = clock::coarse_ms().saturating_add(lingering.time_ms);
         let mut left = LINGER_BYTES;
-        deadline.set(lingering.timeout_ms);
+        deadline.set_idle(lingering.timeout_ms);
         {
             let mut shutdown = std::pin::pin!(channel.shutdown());
             if deadline.limit(|cx| shutdown.as_mut().poll(cx)).await.is_err() {

@@ -40,15 +40,20 @@ pub(crate) const FRESH_ENOUGH_MS: u64 = 1_000;
 /// request, later would leave work for nobody with the server.
 pub(crate) const WATCH_AFTER_MS: u64 = 100;
 
-/// How often the log says that descriptors have run out, while they have.
+/// How often the log says that descriptors or `worker_connections` have run out, while they have.
 pub(crate) const EXHAUSTION_TOLD_MS: u64 = 10_000;
 
 /// How many times `keepalive` connections may be idle between the requests of a burst, and for how long unused.
 pub(crate) const POOL_BURST: usize = 2;
 pub(crate) const POOL_BURST_MS: u64 = 1_000;
 
-/// How long accepting rests when descriptors have run out.
+/// How long accepting rests when descriptors or `worker_connections` have run out, and when idle connections were
+/// closed to make room: these take a turn of the event loop to go.
 pub(crate) const ACCEPT_PAUSE_MS: u64 = 100;
+pub(crate) const ROOM_PAUSE_MS: u64 = 5;
+/// Which part of `worker_connections` is closed at once, of those that are idle, to make room. Finding them takes a
+/// look at all connections, so it must not be one at a time.
+pub(crate) const ROOM_PART: usize = 16;
 
 /// Connections taken from a listener's queue before it is closed: the longest queue there can be. Clients that go on
 /// connecting must not keep a process from draining.

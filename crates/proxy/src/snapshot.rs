@@ -24,6 +24,8 @@ pub(crate) use upstreams::{Reason, UpstreamSnapshot};
 #[derive(Debug)]
 pub struct Snapshot {
     pub(crate) router: Router,
+    /// `worker_connections`, which each thread may have.
+    pub(crate) connections_max: usize,
     pub(crate) upstreams: Vec<Arc<UpstreamSnapshot>>,
     /// TLS of each listener that speaks it, by the listener's index.
     pub(crate) tls: Vec<Option<Arc<rustls::ServerConfig>>>,
@@ -91,7 +93,8 @@ impl Snapshot {
         let tls = listeners_tls(&router, previous, read)?;
         let log_targets = previous.map(|previous| previous.log_targets.clone()).unwrap_or_default();
         let log_index = previous.map(|previous| previous.log_index.clone()).unwrap_or_default();
-        let mut snapshot = Self { router, upstreams, tls, log_targets, log_index, main_log: 0 };
+        let connections_max = config.events.worker_connections as usize;
+        let mut snapshot = Self { router, connections_max, upstreams, tls, log_targets, log_index, main_log: 0 };
         snapshot.main_log = snapshot.add_log(config.main.error_log.to.clone());
         for server in &config.http.servers {
             let locations = server.locations.iter().map(|location| &location.settings);

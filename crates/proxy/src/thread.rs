@@ -26,6 +26,8 @@ pub(crate) struct Thread {
     pub(crate) events: Events,
     /// The process drains: answers say `Connection: close`.
     pub(crate) is_draining: Cell<bool>,
+    /// When the log last said that there are too many connections.
+    pub(crate) pressure_told_ms: Cell<Option<u64>>,
     #[allow(clippy::vec_box, reason = "exchanges are handed out as they are kept: moving them would copy half a KiB")]
     exchanges: RefCell<Vec<Box<Exchange>>>,
     next_connection: Cell<u64>,
@@ -49,6 +51,7 @@ impl Thread {
             counters,
             events,
             is_draining: Cell::new(false),
+            pressure_told_ms: Cell::new(None),
             exchanges: RefCell::default(),
             next_connection: Cell::new(index as u64 + 1),
             connection_step: threads as u64,

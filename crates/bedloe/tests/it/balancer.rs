@@ -9,6 +9,7 @@ mod failures;
 mod fields;
 mod keep_alive;
 mod messages;
+mod pressure;
 mod retries;
 mod start;
 mod timeouts;

@@ -27,7 +27,7 @@ async fn pair(verify: Verify) -> (std::io::Result<Stream>, std::io::Result<Strea
     let mut listener = Listener::share(&listener).unwrap();
     let (done, served) = oneshot::channel();
     event_loop::spawn(async move {
-        let (tcp, _) = listener.accept().await.unwrap();
+        let (tcp, _) = listener.accept_while(|| true).await.unwrap().unwrap();
         let mut stream = Stream::tls_server(tcp, server()).unwrap();
         done.send(stream.handshake().await.map(|()| stream)).unwrap();
     });

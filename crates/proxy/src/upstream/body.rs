@@ -1,11 +1,10 @@
 //! A request's body before a server is picked: read whole, so that it can be sent again, unless
 //! `proxy_request_buffering` is off. A small one stays behind its head, others go to the spool.
 
-use std::future::poll_fn;
 use std::io;
-use std::task::Poll;
 
 use net::buffer::BLOCK;
+use net::event_loop;
 use route::ProxyRule;
 use wire::{Body, Framing};
 
@@ -137,7 +136,7 @@ async fn spool(connection: &mut Downstream, exchange: &mut Exchange, routed: &mu
         read += taken as u64;
         if since_pause >= SPOOL_PIECE {
             since_pause = 0;
-            pause().await;
+            event_loop::yield_now().await;
         }
     }
     exchange.spool.trailers.extend_from_slice(body.trailers());
@@ -177,18 +176,4 @@ fn came(read: io::Result<usize>) -> Result<usize, Unready> {
         Err(error) if error.kind() == io::ErrorKind::TimedOut => Err(Unready::Closed(CLIENT_TIMED_OUT)),
         _ => Err(Unready::Closed(CUT_OFF)),
     }
-}
-
-/// Lets the thread's other connections have their turn.
-async fn pause() {
-    let mut is_over = false;
-    poll_fn(|cx| {
-        if is_over {
-            return Poll::Ready(());
-        }
-        is_over = true;
-        cx.waker().wake_by_ref();
-        Poll::Pending
-    })
-    .await;
 }

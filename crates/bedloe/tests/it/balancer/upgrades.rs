@@ -221,7 +221,10 @@ fn a_server_that_does_not_change_answers_as_ever() {
 fn many_tunnels_in_which_nothing_moves_take_little_memory() {
     const TUNNELS: usize = 300;
     let upstream = agreeing(Link::closed);
-    let balancer = before(upstream.address(), "");
+    let http = format!("location / {{ proxy_pass http://{}; {UPGRADE} }}", upstream.address());
+    let main = "worker_processes 1; events { worker_connections 1024; }";
+    let folder = tempfile::tempdir().expect("a folder");
+    let balancer = Balancer::start_in(folder, main, &format!("server {{ listen LISTEN; {http} }}"));
     let before_kib = balancer.peak_memory_kib();
     let mut clients = Vec::new();
     for _ in 0..TUNNELS {

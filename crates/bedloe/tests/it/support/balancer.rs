@@ -226,8 +226,9 @@ fn command(folder: &Path, address: SocketAddr, main: &str, http: &str) -> Comman
 }
 
 fn write(folder: &Path, address: SocketAddr, main: &str, http: &str) -> PathBuf {
+    let events = if main.contains("events") { "" } else { "events {}" };
     let text = format!(
-        "{main}\npid FOLDER/pid;\nerror_log FOLDER/error.log;\nevents {{}}\n\
+        "{main}\npid FOLDER/pid;\nerror_log FOLDER/error.log;\n{events}\n\
          http {{\naccess_log FOLDER/access.log;\n{http}\n}}\n"
     );
     let text = text.replace("LISTEN", &address.to_string()).replace("FOLDER", &folder.display().to_string());
