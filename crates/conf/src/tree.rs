@@ -202,6 +202,10 @@ pub struct Server {
     pub settings: LocationSettings,
     /// `client_header_timeout`.
     pub client_header_timeout_ms: u64,
+    /// `http2_max_concurrent_streams`.
+    pub http2_max_concurrent_streams: u32,
+    /// `http2_body_preread_size`: what a client may send of a body before a server has taken it.
+    pub http2_body_preread_size: u32,
     /// `ignore_invalid_headers`.
     pub ignore_invalid_headers: bool,
     /// `underscores_in_headers`.

@@ -53,9 +53,10 @@ impl Deadline {
         self.slot.at_ms.set(at_ms);
     }
 
-    /// Unsets it.
+    /// Unsets it; nobody is woken.
     pub fn clear(&self) {
         self.slot.at_ms.set(NEVER);
+        self.slot.waker.take();
     }
 
     /// Sets it `ms` from now for a connection that has nothing to do: it may be ended early ([`end_idle`]).
@@ -126,6 +127,14 @@ pub fn end_idle(count: usize) -> usize {
         }
     }
     count
+}
+
+/// Wakes all tasks of this thread that wait on a deadline, for something that concerns each of them.
+pub fn wake_all() {
+    SLOTS.with(|slots| {
+        let wakers = slots.borrow().iter().filter_map(|slot| slot.waker.take()).collect::<Vec<_>>();
+        wakers.into_iter().for_each(Waker::wake);
+    });
 }
 
 /// Wakes the tasks whose deadline passed. The event loop calls it each [`SWEEP_MS`].

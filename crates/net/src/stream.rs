@@ -155,14 +155,23 @@ impl Stream {
         }
     }
 
-    /// Says that nothing more will be sent: TLS's close_notify where it applies, then a FIN.
-    pub async fn shutdown(&mut self) -> io::Result<()> {
-        let mut socket = Counted { tcp: &self.tcp, bytes_in: &mut self.bytes_in, bytes_out: &mut self.bytes_out };
+    /// Puts TLS's close_notify, where it applies, behind what was written; [`Stream::poll_close`] sends it.
+    pub fn queue_close(&mut self) {
         if let Some(session) = &mut self.tls {
             session.queue_close();
-            poll_fn(|cx| session.poll_flush(cx, &mut socket)).await?;
         }
-        self.tcp.shutdown_write()
+    }
+
+    /// Sends what is left, then a FIN.
+    pub fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.poll_flush(cx))?;
+        Poll::Ready(self.tcp.shutdown_write())
+    }
+
+    /// Says that nothing more will be sent: TLS's close_notify where it applies, then a FIN.
+    pub async fn shutdown(&mut self) -> io::Result<()> {
+        self.queue_close();
+        poll_fn(|cx| self.poll_close(cx)).await
     }
 }
 

@@ -5,6 +5,7 @@ use std::io;
 use route::{Return, Text};
 use wire::encode;
 
+use crate::channel::Channel;
 use crate::dates::Dates;
 use crate::downstream::{After, Downstream};
 use crate::exchange::Exchange;
@@ -145,7 +146,13 @@ fn closes(status: u16) -> bool {
     matches!(status, 400 | 413 | 414 | 500 | 501 | 505)
 }
 
-fn build(connection: &Downstream, exchange: &mut Exchange, routed: &Routed<'_>, answer: &Answer<'_>, keep_alive: bool) {
+fn build(
+    connection: &mut Downstream,
+    exchange: &mut Exchange,
+    routed: &Routed<'_>,
+    answer: &Answer<'_>,
+    keep_alive: bool,
+) {
     let out = &mut exchange.to_client;
     out.clear();
     start_head(out, answer.status, &mut connection.thread.dates.borrow_mut());
@@ -163,13 +170,19 @@ fn build(connection: &Downstream, exchange: &mut Exchange, routed: &Routed<'_>, 
     if let Some(location) = answer.location {
         encode::field(out, b"Location", location);
     }
-    end_head(out, keep_alive, routed.settings.keepalive_header_s);
-    exchange.record.status = answer.status;
-    exchange.record.head_bytes = out.len() as u64;
     let is_head = exchange.request.method.of(connection.head_bytes()) == b"HEAD";
-    if has_body && !is_head {
-        out.extend_from_slice(answer.body);
+    let body = if has_body && !is_head { answer.body } else { b"" };
+    exchange.record.status = answer.status;
+    exchange.record.sent = 0;
+    if let Channel::Http2(stream) = &mut connection.channel {
+        exchange.record.head_bytes = stream.send_head(answer.status, out, body.is_empty());
+        exchange.record.sent = exchange.record.head_bytes;
+        out.clear();
+    } else {
+        end_head(out, keep_alive, routed.settings.keepalive_header_s);
+        exchange.record.head_bytes = out.len() as u64;
     }
+    out.extend_from_slice(body);
 }
 
 /// What an answer with `X-Accel-Redirect` adds to this one; nothing where this one is an error.
@@ -189,13 +202,13 @@ async fn write(connection: &mut Downstream, exchange: &mut Exchange, routed: &Ro
     deadline
         .limit(|cx| {
             while written < exchange.to_client.len() {
-                let n = std::task::ready!(channel.poll_write(cx, &exchange.to_client[written..]))?;
+                let n = std::task::ready!(channel.poll_write(cx, &exchange.to_client[written..], true))?;
                 written += n;
                 deadline.set(routed.settings.send_timeout_ms);
             }
             channel.poll_flush(cx)
         })
         .await?;
-    exchange.record.sent = written as u64;
+    exchange.record.sent += written as u64;
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! The way to and from a client for one request: an HTTP/1.1 connection.
+//! The way to and from a client for one request: an HTTP/1.1 connection, or a stream of an HTTP/2 one.
 //!
 //! Who serves a request reads its body, sends the answer and watches for the client's going away through this, and
 //! asks for the protocol only where the answer's shape depends on it. It is an enum, not a trait object: HTTP/1.1 must
@@ -9,22 +9,32 @@ use std::task::{Context, Poll, ready};
 
 use net::{Buffer, Stream};
 
+use crate::http2;
+
 /// The way to and from a client.
 #[derive(Debug)]
 pub(crate) enum Channel {
     /// A connection that carries one request after the other.
     Http1(Stream),
+    /// A stream, which carries one. In a box, for HTTP/1.1 connections must not be larger for it.
+    Http2(Box<http2::Stream>),
 }
 
 impl Channel {
+    /// Whether heads are fields without lines, and bodies have no framing of their own.
+    pub(crate) fn is_http2(&self) -> bool {
+        matches!(self, Self::Http2(_))
+    }
+
     /// The connection itself, where it carries one request at a time and so can change its protocol.
     pub(crate) fn as_stream(&mut self) -> Option<&mut Stream> {
         match self {
             Self::Http1(stream) => Some(stream),
+            Self::Http2(_) => None,
         }
     }
 
-    /// Has the connection reset when it is dropped.
+    /// Has the connection reset when it is dropped, where it carries one request at a time.
     pub(crate) fn reset_on_drop(&mut self) {
         if let Some(stream) = self.as_stream() {
             stream.socket().reset_on_drop();
@@ -35,20 +45,50 @@ impl Channel {
     pub(crate) fn poll_read(&mut self, cx: &mut Context<'_>, into: &mut Buffer) -> Poll<io::Result<usize>> {
         match self {
             Self::Http1(stream) => stream.poll_read(cx, into),
+            Self::Http2(stream) => stream.poll_read(cx, into),
         }
     }
 
-    /// Takes some of an answer's bytes. They may still be here: [`Channel::poll_flush`] sees them off.
-    pub(crate) fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    /// Takes some of an answer's bytes; `is_last` when it ends with them. They may still be here:
+    /// [`Channel::poll_flush`] sees them off.
+    pub(crate) fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8], is_last: bool) -> Poll<io::Result<usize>> {
         match self {
             Self::Http1(stream) => stream.poll_write(cx, bytes),
+            Self::Http2(stream) => stream.poll_write(cx, bytes, is_last),
         }
     }
 
-    /// Sees off what was written.
+    /// [`Channel::poll_write`] of the first `length` bytes of a buffer, which are then gone from it.
+    pub(crate) fn poll_write_front(
+        &mut self,
+        cx: &mut Context<'_>,
+        from: &mut Buffer,
+        length: usize,
+        is_last: bool,
+    ) -> Poll<io::Result<usize>> {
+        match self {
+            Self::Http1(stream) => {
+                let n = ready!(stream.poll_write(cx, &from.data()[..length]))?;
+                from.consume(n);
+                Poll::Ready(Ok(n))
+            }
+            Self::Http2(stream) => stream.poll_write_front(cx, from, length, is_last),
+        }
+    }
+
+    /// Sees off what was written. An HTTP/2 connection does so for all its streams.
     pub(crate) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
             Self::Http1(stream) => stream.poll_flush(cx),
+            Self::Http2(_) => Poll::Ready(Ok(())),
+        }
+    }
+
+    /// Ends an answer all of whose bytes were written; `trailers` are those that no chunk carries.
+    pub(crate) fn poll_end(&mut self, cx: &mut Context<'_>, trailers: &[u8]) -> Poll<io::Result<()>> {
+        match self {
+            Self::Http1(stream) => stream.poll_flush(cx),
+            Self::Http2(stream) => Poll::Ready(stream.send_end(trailers)),
         }
     }
 
@@ -62,6 +102,7 @@ impl Channel {
                 }
                 stream.poll_flush(cx)
             }
+            Self::Http2(stream) => Poll::Ready(stream.send_continue()),
         }
     }
 
@@ -83,6 +124,7 @@ impl Channel {
                     Poll::Ready(_) => true,
                 }
             }
+            Self::Http2(stream) => stream.is_gone(cx),
         }
     }
 
@@ -90,6 +132,7 @@ impl Channel {
     pub(crate) async fn shutdown(&mut self) -> io::Result<()> {
         match self {
             Self::Http1(stream) => stream.shutdown().await,
+            Self::Http2(_) => Ok(()),
         }
     }
 }

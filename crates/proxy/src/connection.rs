@@ -13,11 +13,11 @@ use conf::tree::LingeringClose;
 use net::{Stream, clock};
 use wire::{Limits, Refusal, RequestHead};
 
-use crate::answer;
 use crate::channel::Channel;
 use crate::client::Client;
 use crate::downstream::{After, Downstream};
 use crate::exchange::Exchange;
+use crate::http2::{self, PREFACE};
 use crate::limits::LINGER_BYTES;
 use crate::request::{self, Routed};
 use crate::thread::Thread;
@@ -47,6 +47,10 @@ impl Connection {
         if self.handshake().await.is_err() {
             return;
         }
+        if self.speaks_http2().await {
+            // In a box, for an HTTP/1.1 connection must not be larger for it.
+            return Box::pin(http2::run(self.down)).await;
+        }
         let mut after = After::KeepAlive;
         let mut wait_ms = self.first_wait_ms();
         while after == After::KeepAlive && self.has_bytes(wait_ms).await {
@@ -65,7 +69,9 @@ impl Connection {
     /// Makes the TLS handshake. A client that speaks plain HTTP is noted, for an answer that tells it so.
     async fn handshake(&mut self) -> io::Result<()> {
         let wait_ms = self.first_wait_ms();
-        let Downstream { channel: Channel::Http1(stream), input, deadline, client, .. } = &mut self.down;
+        let Downstream { channel: Channel::Http1(stream), input, deadline, client, .. } = &mut self.down else {
+            return Ok(());
+        };
         if !stream.is_tls() {
             return Ok(());
         }
@@ -86,6 +92,31 @@ impl Connection {
             Err(error) => return Err(error),
         }
         Ok(())
+    }
+
+    /// Whether HTTP/2 was agreed on by ALPN, or begins without TLS where `http2` is written. As nginx does, a client
+    /// without TLS that sends anything else is spoken to in HTTP/1.1.
+    async fn speaks_http2(&mut self) -> bool {
+        if let Channel::Http1(stream) = &self.down.channel
+            && stream.is_tls()
+        {
+            return stream.session().and_then(net::tls::Session::alpn) == Some(b"h2");
+        }
+        let client = &self.down.client;
+        if client.lacks_tls || !client.site.snapshot.router.listeners()[client.listener].http2 {
+            return false;
+        }
+        let wait_ms = self.first_wait_ms();
+        let Downstream { channel, input, deadline, .. } = &mut self.down;
+        deadline.set_idle(wait_ms);
+        while input.len() < PREFACE.len() && PREFACE.starts_with(input.data()) {
+            match deadline.limit(|cx| channel.poll_read(cx, input)).await {
+                Ok(n) if n > 0 => deadline.set_busy(),
+                // It is for whoever reads on to see that the client is gone.
+                _ => return false,
+            }
+        }
+        input.data().starts_with(PREFACE)
     }
 
     fn first_wait_ms(&self) -> u64 {
@@ -116,7 +147,13 @@ impl Connection {
         match self.head(exchange).await {
             Head::TimedOut => self.give_up(exchange, 408, "client timed out (110: Connection timed out)"),
             Head::Gone => self.give_up(exchange, 400, "client prematurely closed connection"),
-            Head::Refused(refusal) => self.refuse(exchange, refusal).await,
+            Head::Refused(refusal) => {
+                self.down.client.requests += 1;
+                self.down.thread.counters.requests.add(1);
+                let after = request::refuse(&mut self.down, exchange, refusal.why(), refusal.status()).await;
+                self.down.input.clear();
+                after
+            }
             Head::Whole => {
                 self.down.client.requests += 1;
                 self.down.thread.counters.requests.add(1);
@@ -163,8 +200,7 @@ impl Connection {
     /// Ends with a client that has sent part of a head. As in nginx it gets no answer, and a line in the log.
     fn give_up(&mut self, exchange: &mut Exchange, status: u16, what: &str) -> After {
         let site = Rc::clone(&self.down.client.site);
-        let router = &site.snapshot.router;
-        let server = &router.servers()[router.listeners()[self.down.client.listener].default];
+        let server = site.default_server(self.down.client.listener);
         let routed = Routed { site: &site, server, settings: &server.settings, body_is_here: false };
         self.down.client.requests += 1;
         self.down.thread.counters.requests.add(1);
@@ -174,26 +210,6 @@ impl Connection {
         self.down.log_info(exchange, &routed, &format!("{what} while reading client request headers"));
         self.down.log_access(exchange, &routed);
         if status == 408 { self.down.cut_off(&routed) } else { After::Drop }
-    }
-
-    /// Answers a request that is none, and has the connection closed.
-    async fn refuse(&mut self, exchange: &mut Exchange, refusal: Refusal) -> After {
-        let site = Rc::clone(&self.down.client.site);
-        let router = &site.snapshot.router;
-        let server = &router.servers()[router.listeners()[self.down.client.listener].default];
-        let routed = Routed { site: &site, server, settings: &server.settings, body_is_here: false };
-        self.down.thread.counters.requests.add(1);
-        self.down.client.requests += 1;
-        // The spans of an unfinished head point nowhere: only its first line is shown.
-        exchange.request = RequestHead::new();
-        self.down.head_length = self.down.input.data().iter().position(|byte| *byte == b'\n').unwrap_or(0);
-        let what = format!("client sent invalid request: {}", refusal.why());
-        self.down.log_failure(exchange, &routed, &what, None);
-        exchange.request.keep_alive = false;
-        let after = answer::page(&mut self.down, exchange, &routed, refusal.status()).await;
-        self.down.log_access(exchange, &routed);
-        self.down.input.clear();
-        after
     }
 
     /// Gives the client time to read the answer: closing with unread bytes would reset the connection.
@@ -232,8 +248,7 @@ fn is_plain_http(error: &io::Error) -> bool {
 
 /// `client_header_timeout` of the listener's default server: no name is known yet.
 fn first_server_timeout_ms(client: &Client) -> u64 {
-    let router = &client.site.snapshot.router;
-    router.servers()[router.listeners()[client.listener].default].client_header_timeout_ms
+    client.site.default_server(client.listener).client_header_timeout_ms
 }
 
 #[cfg(test)]

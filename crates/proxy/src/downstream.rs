@@ -52,11 +52,15 @@ pub(crate) enum After {
 
 impl Downstream {
     pub(crate) fn new(thread: Rc<Thread>, channel: Channel, client: Client) -> Self {
+        Self::with_deadline(thread, channel, Deadline::new(), client)
+    }
+
+    pub(crate) fn with_deadline(thread: Rc<Thread>, channel: Channel, deadline: Deadline, client: Client) -> Self {
         Self {
             thread,
             channel,
             input: Buffer::new(),
-            deadline: Deadline::new(),
+            deadline,
             client,
             head_length: 0,
             body_length: 0,

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 
 use net::clock;
 use route::{Fact, Facts, ProxyRule, split_target};
-use wire::{Field, Known, RequestHead, find};
+use wire::{Field, Known, RequestHead, Version, find};
 
 use crate::client::Client;
 use crate::dates::Dates;
@@ -189,6 +189,9 @@ impl<'a> RequestFacts<'a> {
             Fact::ServerAddr => put(out, format_args!("{}", self.client.local.ip())),
             Fact::ServerPort => put(out, format_args!("{}", self.client.local.port())),
             Fact::Scheme => return append(self.client.scheme().as_bytes(), out),
+            Fact::Http2 if self.request.version == Version::Http2 => {
+                out.extend_from_slice(if self.client.is_tls { b"h2" } else { b"h2c" });
+            }
             Fact::Https if self.client.is_tls => out.extend_from_slice(b"on"),
             Fact::Connection => put(out, format_args!("{}", self.client.number)),
             Fact::ConnectionRequests => put(out, format_args!("{}", self.client.requests)),

@@ -3,7 +3,7 @@
 //! The way of a request is that of the files: [`worker`] accepts, `connection` reads a head, `request` routes it,
 //! `answer` or `upstream` sees to it. The client's side of a request is a `downstream`, which reaches the client
 //! through its `channel`. What is not here: reading configuration files, signals and processes, pages (all in
-//! `bedloe`), HTTP/2 (to come).
+//! `bedloe`).
 
 mod accept;
 mod answer;
@@ -17,6 +17,7 @@ mod events;
 mod exchange;
 mod facts;
 mod hops;
+mod http2;
 mod limits;
 mod log;
 mod random;

@@ -71,3 +71,41 @@ pub(crate) const EVENTS_KEPT: usize = 4096;
 /// Logs that one process names over all the configurations it serves. Their numbers are not given again, for requests
 /// write to a log after a reload that no longer has it; a process that has seen more is replaced by a fresh one.
 pub(crate) const LOGS_MAX: usize = 1024;
+
+/// HTTP/2: the most that `http2_max_concurrent_streams` can be: each stream has a future and an exchange of its own.
+pub(crate) const HTTP2_STREAMS_MAX: u32 = 1024;
+/// Bytes of all request bodies of one connection that may come before servers have taken them; one stream may have
+/// `http2_body_preread_size` of them.
+pub(crate) const HTTP2_CONNECTION_WINDOW: u32 = 1024 * 1024;
+/// What `http2_body_preread_size` can be: a frame at least, and less than would fill memory.
+pub(crate) const HTTP2_STREAM_WINDOW_MIN: u32 = 16 * 1024;
+pub(crate) const HTTP2_STREAM_WINDOW_MAX: u32 = 16 * 1024 * 1024;
+/// Bytes of one stream's answer that wait to be written: twice what is read from an upstream at a time and a frame.
+pub(crate) const HTTP2_SEND_BUFFER: usize = 64 * 1024;
+/// Plain bytes gathered for one write: a full TLS record.
+pub(crate) const HTTP2_GATHER: usize = 16 * 1024;
+/// An upstream's block goes to the client as it is from this size on; less is copied, for a block holds 20 KiB.
+pub(crate) const HTTP2_COPY_BELOW: usize = 4 * 1024;
+/// Streams that were reset before they were served, and streams that we reset for their faults.
+pub(crate) const HTTP2_RESETS_PENDING: usize = 64;
+pub(crate) const HTTP2_FAULTS: usize = 256;
+/// Streams that we reset are remembered, so that frames under way for them are no error, this many and so long.
+pub(crate) const HTTP2_RESETS_KEPT: usize = 64;
+pub(crate) const HTTP2_RESETS_KEPT_S: u64 = 5;
+/// RST_STREAM frames at once, and a second: a page left in the middle of loading resets its hundred streams; a flood
+/// (CVE-2023-44487) makes thousands, each of which has begun work at a server.
+pub(crate) const HTTP2_RESET_BURST: u64 = 500;
+pub(crate) const HTTP2_RESET_PER_S: u64 = 100;
+/// PING frames: clients that measure the line send one a round trip at most.
+pub(crate) const HTTP2_PING_BURST: u64 = 1_000;
+pub(crate) const HTTP2_PING_PER_S: u64 = 100;
+/// SETTINGS frames: one at the start, and few later.
+pub(crate) const HTTP2_SETTINGS_BURST: u64 = 100;
+pub(crate) const HTTP2_SETTINGS_PER_S: u64 = 10;
+/// All other frames that are no message (PRIORITY, WINDOW_UPDATE, unknown ones), and how much sent to the client earns
+/// it another one: two windows are updated for each DATA frame, which may be small.
+pub(crate) const HTTP2_OTHER_BURST: u64 = 10_000;
+pub(crate) const HTTP2_OTHER_PER_S: u64 = 1_000;
+pub(crate) const HTTP2_SENT_PER_FRAME: u64 = 512;
+/// Rounds in one turn of a connection's task before others have theirs.
+pub(crate) const HTTP2_ROUNDS: usize = 32;

@@ -4,8 +4,7 @@ use std::rc::Rc;
 
 use conf::tree::LocationSettings;
 use route::{BadPath, Handler, Location, Server};
-use wire::Body;
-use wire::NameKind;
+use wire::{Body, NameKind, RequestHead, Version};
 
 use crate::downstream::{After, Downstream};
 use crate::exchange::Exchange;
@@ -63,6 +62,24 @@ pub(crate) async fn serve(connection: &mut Downstream, exchange: &mut Exchange) 
     };
     connection.keep_alive_ms = routed.settings.keepalive_timeout_ms;
     connection.lingering = routed.settings.lingering;
+    connection.log_access(exchange, &routed);
+    after
+}
+
+/// Answers a request that is none, and has what it came over closed. Of its head the first line is shown.
+pub(crate) async fn refuse(connection: &mut Downstream, exchange: &mut Exchange, why: &str, status: u16) -> After {
+    let site = Rc::clone(&connection.client.site);
+    let server = site.default_server(connection.client.listener);
+    let routed = Routed { site: &site, server, settings: &server.settings, body_is_here: false };
+    // The spans of an unfinished head point nowhere.
+    exchange.request = RequestHead::new();
+    if connection.channel.is_http2() {
+        exchange.request.version = Version::Http2;
+    }
+    connection.head_length = connection.input.data().iter().position(|byte| *byte == b'\n').unwrap_or(0);
+    connection.log_failure(exchange, &routed, &format!("client sent invalid request: {why}"), None);
+    exchange.request.keep_alive = false;
+    let after = answer::page(connection, exchange, &routed, status).await;
     connection.log_access(exchange, &routed);
     after
 }

@@ -29,6 +29,12 @@ pub(crate) struct Upstream {
 }
 
 impl Site {
+    /// The server that speaks for a listener before a name is known.
+    pub(crate) fn default_server(&self, listener: usize) -> &route::Server {
+        let router = &self.snapshot.router;
+        &router.servers()[router.listeners()[listener].default]
+    }
+
     pub(crate) fn new(snapshot: Arc<Snapshot>, thread: usize) -> Self {
         Self::after(snapshot, thread, &[])
     }

@@ -218,7 +218,7 @@ fn listener_tls(
     let options = ServerOptions {
         tls12: default.is_none_or(|tls| tls.tls12),
         tls13: default.is_none_or(|tls| tls.tls13),
-        alpn: vec![b"http/1.1".to_vec()],
+        alpn: if listener.http2 { vec![b"h2".to_vec(), b"http/1.1".to_vec()] } else { vec![b"http/1.1".to_vec()] },
         session_cache: default.map_or(0, |tls| tls.session_cache),
     };
     tls::server_config(&options, Arc::new(by_name))

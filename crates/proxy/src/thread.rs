@@ -5,13 +5,15 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use conf::tree::LogLevel;
+use net::Deadline;
 
+use crate::client::Client;
 use crate::counters::ThreadCounters;
 use crate::dates::Dates;
 use crate::events::Events;
 use crate::exchange::Exchange;
 use crate::limits::EXCHANGES_KEPT;
-use crate::log::{Logs, process_line};
+use crate::log::{Failed, Logs, error_line, process_line};
 use crate::random::Random;
 use crate::site::Site;
 
@@ -30,6 +32,7 @@ pub(crate) struct Thread {
     pub(crate) pressure_told_ms: Cell<Option<u64>>,
     #[allow(clippy::vec_box, reason = "exchanges are handed out as they are kept: moving them would copy half a KiB")]
     exchanges: RefCell<Vec<Box<Exchange>>>,
+    deadlines: RefCell<Vec<Deadline>>,
     next_connection: Cell<u64>,
     connection_step: u64,
 }
@@ -53,6 +56,7 @@ impl Thread {
             is_draining: Cell::new(false),
             pressure_told_ms: Cell::new(None),
             exchanges: RefCell::default(),
+            deadlines: RefCell::default(),
             next_connection: Cell::new(index as u64 + 1),
             connection_step: threads as u64,
         }
@@ -63,6 +67,30 @@ impl Thread {
         let mut logs = self.logs.borrow_mut();
         let log = self.site.borrow().snapshot.main_log();
         process_line(self.dates.borrow_mut().error(), level, what, logs.lines(log));
+        logs.written(log);
+    }
+
+    /// Writes a line about a client's connection, before or between its requests, to its server's error log.
+    pub(crate) fn log_client(&self, level: LogLevel, what: &str, client: &Client) {
+        let server = client.site.default_server(client.listener);
+        let target = &server.settings.error_log;
+        if level > target.level {
+            return;
+        }
+        let failed = Failed {
+            level,
+            what,
+            connection: client.number,
+            client: client.remote_text(),
+            server: &server.name,
+            request: b"",
+            upstream: None,
+            upstream_target: b"",
+            host: b"",
+        };
+        let log = client.site.snapshot.error_log(&target.to);
+        let mut logs = self.logs.borrow_mut();
+        error_line(self.dates.borrow_mut().error(), &failed, logs.lines(log));
         logs.written(log);
     }
 
@@ -86,6 +114,20 @@ impl Thread {
         let mut exchanges = self.exchanges.borrow_mut();
         if exchanges.len() < EXCHANGES_KEPT {
             exchanges.push(exchange);
+        }
+    }
+
+    /// A deadline for a stream, which lives too short for one of its own: each is looked at for a while after its end.
+    pub(crate) fn take_deadline(&self) -> Deadline {
+        self.deadlines.borrow_mut().pop().unwrap_or_default()
+    }
+
+    /// Takes a deadline back.
+    pub(crate) fn give_deadline(&self, deadline: Deadline) {
+        deadline.clear();
+        let mut deadlines = self.deadlines.borrow_mut();
+        if deadlines.len() < EXCHANGES_KEPT {
+            deadlines.push(deadline);
         }
     }
 }

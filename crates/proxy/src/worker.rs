@@ -237,6 +237,7 @@ fn run(plan: Plan) -> io::Result<()> {
             }
         };
         thread.is_draining.set(ending == Phase::Drain);
+        net::deadline::wake_all();
         acceptors.end();
         if ending == Phase::Drain {
             let site = Rc::clone(&thread.site.borrow());
@@ -267,6 +268,8 @@ fn take_up(thread: &Rc<Thread>, index: usize, old: &Work, new: &Work) -> io::Res
             accept_waiting(thread, &before, socket, listener);
         }
     }
+    // Idle HTTP/2 connections of such a listener are told to go.
+    net::deadline::wake_all();
     thread.counters.generation.set(new.generation);
     Ok(acceptors)
 }

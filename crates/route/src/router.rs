@@ -37,6 +37,10 @@ pub struct Server {
     pub settings: Arc<LocationSettings>,
     /// `client_header_timeout`.
     pub client_header_timeout_ms: u64,
+    /// `http2_max_concurrent_streams`.
+    pub http2_max_concurrent_streams: u32,
+    /// `http2_body_preread_size`.
+    pub http2_body_preread_size: u32,
     /// `ignore_invalid_headers`.
     pub ignore_invalid_headers: bool,
     /// `underscores_in_headers`.
@@ -129,6 +133,8 @@ impl Server {
             returns: server.returns.as_ref().map(|returns| Return::compile(returns, maps)),
             settings: Arc::new(server.settings.clone()),
             client_header_timeout_ms: server.client_header_timeout_ms,
+            http2_max_concurrent_streams: server.http2_max_concurrent_streams,
+            http2_body_preread_size: server.http2_body_preread_size,
             ignore_invalid_headers: server.ignore_invalid_headers,
             underscores_in_headers: server.underscores_in_headers,
             locations: Locations::compile(server, maps),

@@ -109,6 +109,8 @@ pub(crate) fn server(listens: Vec<Listen>, names: &[&str], locations: Vec<Locati
         locations,
         settings: settings(),
         client_header_timeout_ms: 60_000,
+        http2_max_concurrent_streams: 128,
+        http2_body_preread_size: 64 * 1024,
         ignore_invalid_headers: true,
         underscores_in_headers: false,
         place: Place::default(),

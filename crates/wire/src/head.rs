@@ -45,6 +45,8 @@ pub enum Version {
     /// HTTP/1.1.
     #[default]
     Http11,
+    /// HTTP/2: of a request that was translated; no head on the wire of HTTP/1 has it.
+    Http2,
 }
 
 impl Version {
@@ -54,6 +56,7 @@ impl Version {
         match self {
             Self::Http10 => "HTTP/1.0",
             Self::Http11 => "HTTP/1.1",
+            Self::Http2 => "HTTP/2.0",
         }
     }
 }

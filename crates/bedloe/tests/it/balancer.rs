@@ -7,6 +7,7 @@ mod bodies;
 mod ending;
 mod failures;
 mod fields;
+mod http2;
 mod keep_alive;
 mod messages;
 mod pressure;

@@ -125,11 +125,6 @@ impl<'a> Cx<'a> {
         self.report(Diagnostic::note("no-effect", place, format!("\"{name}\" has no effect: {reason}")));
     }
 
-    pub(crate) fn http2_to_come(&mut self, place: &Place) {
-        let message = "HTTP/2 is to come: until then clients are answered over HTTP/1.1";
-        self.report(Diagnostic::note("http2-to-come", place, message));
-    }
-
     /// A file that must be there when the program starts; told once a file.
     pub(crate) fn need(&mut self, path: &Path, directive: &'static str, place: &Place) {
         if self.needed.insert(path.to_path_buf()) {

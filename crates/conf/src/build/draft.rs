@@ -26,6 +26,9 @@ pub(crate) struct Inherited {
 #[derive(Clone)]
 pub(crate) struct ServerWide {
     pub(crate) client_header_timeout_ms: u64,
+    pub(crate) http2: bool,
+    pub(crate) http2_max_concurrent_streams: u32,
+    pub(crate) http2_body_preread_size: u32,
     pub(crate) ignore_invalid_headers: bool,
     pub(crate) underscores_in_headers: bool,
     pub(crate) tls: TlsDraft,
@@ -123,6 +126,9 @@ pub(crate) fn inherited(options: &Options, error_log: ErrorLog) -> Inherited {
     };
     let server = ServerWide {
         client_header_timeout_ms: MINUTE_MS,
+        http2: false,
+        http2_max_concurrent_streams: 128,
+        http2_body_preread_size: 64 * 1024,
         ignore_invalid_headers: true,
         underscores_in_headers: false,
         tls,

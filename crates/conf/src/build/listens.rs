@@ -16,6 +16,8 @@ pub(super) struct BuiltServer {
     pub(super) server: Server,
     pub(super) listens: Vec<ListenDraft>,
     pub(super) names: Vec<(String, Place)>,
+    /// `http2 on`.
+    pub(super) http2: bool,
     pub(super) tls: TlsDraft,
 }
 
@@ -67,7 +69,7 @@ fn addresses(servers: &[BuiltServer], cx: &mut Cx<'_>) -> HashMap<SocketAddr, Ad
                 .entry(*address)
                 .or_insert_with(|| AddressState { default_index: index, ..AddressState::default() });
             state.ssl |= listen.ssl;
-            state.http2 |= listen.http2;
+            state.http2 |= listen.http2 || built.http2;
             if let Some(backlog) = backlog {
                 match &state.backlog {
                     Some((_, first)) => cx.report(told_twice("listen options", *address, place, first)),

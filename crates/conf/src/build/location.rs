@@ -43,11 +43,14 @@ pub(super) fn server(node: &Node, above: &Inherited, cx: &mut Cx<'_>) -> BuiltSe
         locations,
         settings: level.settings,
         client_header_timeout_ms: level.server.client_header_timeout_ms,
+        http2_max_concurrent_streams: level.server.http2_max_concurrent_streams,
+        http2_body_preread_size: level.server.http2_body_preread_size,
         ignore_invalid_headers: level.server.ignore_invalid_headers,
         underscores_in_headers: level.server.underscores_in_headers,
         place: node.name.place.clone(),
     };
-    BuiltServer { server, listens: draft.listens, names: draft.names, tls: level.server.tls }
+    let http2 = level.server.http2;
+    BuiltServer { server, listens: draft.listens, names: draft.names, http2, tls: level.server.tls }
 }
 
 /// As nginx does, the files must be there even where no `listen` has `ssl`.

@@ -213,7 +213,7 @@ pub(super) const DIRECTIVES: &[Directive] = &[
 ];
 
 /// A directive that is accepted since files have it, and that changes nothing here.
-const fn no_effect(
+pub(super) const fn no_effect(
     name: &'static str,
     contexts: Contexts,
     ignored: Ignored,

@@ -79,10 +79,7 @@ fn parameter(
     match name {
         _ if text == "default_server" || text == "default" => listen.default_server = true,
         _ if text == "ssl" => listen.ssl = true,
-        _ if text == "http2" => {
-            listen.http2 = true;
-            cx.http2_to_come(&call.word(index).place);
-        }
+        _ if text == "http2" => listen.http2 = true,
         _ if text == "reuseport" => {
             cx.no_effect(&call.word(index).place, "reuseport", "every thread accepts by itself");
         }

@@ -5,6 +5,7 @@ mod answers;
 mod buffering;
 mod client;
 mod core;
+mod http2;
 mod listen;
 mod pending;
 mod proxy;
@@ -124,6 +125,7 @@ pub fn directives() -> impl Iterator<Item = &'static Directive> {
         server::DIRECTIVES,
         listen::DIRECTIVES,
         tls::DIRECTIVES,
+        http2::DIRECTIVES,
         upstream::DIRECTIVES,
         proxy::DIRECTIVES,
         answers::DIRECTIVES,

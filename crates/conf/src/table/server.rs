@@ -49,21 +49,6 @@ pub(super) const DIRECTIVES: &[Directive] = &[
         apply: Apply::Server(server_name),
     },
     Directive {
-        name: "http2",
-        contexts: Contexts::SERVERS,
-        takes: Takes::exactly(1),
-        repeats: false,
-        default: "off",
-        doc: "HTTP/2: accepted, to come.",
-        example: "http2 on;",
-        apply: Apply::Inherited(|_, call, cx| {
-            if call.switch(0)? {
-                cx.http2_to_come(&call.node.name.place);
-            }
-            Ok(())
-        }),
-    },
-    Directive {
         name: "return",
         contexts: Contexts::SERVER,
         takes: Takes::between(1, 2),

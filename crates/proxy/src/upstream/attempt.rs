@@ -237,7 +237,8 @@ impl Turn {
             let what = describe("send", &error, "sending request to upstream");
             return Poll::Ready(Err(self.failed(Failure::Send { timed_out: false }, upload, what)));
         }
-        if self.is_long && upload.is_taken() && may_watch(exchange) && self.is_client_gone(cx, connection) {
+        let watches = self.is_long || connection.channel.is_http2();
+        if watches && upload.is_taken() && may_watch(exchange) && self.is_client_gone(cx, connection) {
             return Poll::Ready(Err(Stop::Closed(CLIENT_CLOSED)));
         }
         Poll::Pending

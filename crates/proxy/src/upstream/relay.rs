@@ -52,7 +52,7 @@ impl Relay {
     /// Writes the answer's head, and what is here of its body, to `exchange.to_client`. The answer's own head lies at
     /// the front of the upstream's bytes and is gone afterwards.
     pub(crate) fn start(
-        connection: &Downstream,
+        connection: &mut Downstream,
         exchange: &mut Exchange,
         routed: &Routed<'_>,
         rule: &AnswerRule,
@@ -65,12 +65,21 @@ impl Relay {
         let is_chunked = !has_length && exchange.request.version == Version::Http11 && !is_head;
         let ends_by_close = !has_length && !is_chunked;
         let keep_alive = !ends_by_close && connection.may_keep_alive(exchange, routed);
-        build_head(connection, exchange, routed, rule, Shape { is_head, is_chunked, keep_alive });
-        exchange.record.head_bytes = exchange.to_client.len() as u64;
+        build_head(connection, exchange, rule, is_head, is_chunked);
         exchange.from_upstream.consume(head_length);
         let body = Body::new(framing);
         let mut relay =
             Self { body, is_chunked, pace, written: 0, segment: 0, skip: 0, waits_for_client: false, sent: 0 };
+        if let Channel::Http2(stream) = &mut connection.channel {
+            let head = &mut exchange.to_client;
+            relay.sent = stream.send_head(exchange.response.status, head, relay.body.ended());
+            exchange.record.head_bytes = relay.sent;
+            head.clear();
+            // Its content goes from where it is, without being gathered first.
+            return Ok((relay, true));
+        }
+        end_head(&mut exchange.to_client, keep_alive, routed.settings.keepalive_header_s);
+        exchange.record.head_bytes = exchange.to_client.len() as u64;
         while exchange.to_client.len() < COALESCE && relay.copy_piece(exchange)? {}
         Ok((relay, keep_alive))
     }
@@ -87,7 +96,7 @@ impl Relay {
             self.waits_for_client = true;
             ready!(self.poll_send(cx, client, exchange)).map_err(|_| RelayError::Client)?;
             if self.body.ended() {
-                return client.poll_flush(cx).map_err(|_| RelayError::Client);
+                return client.poll_end(cx, self.body.trailers()).map_err(|_| RelayError::Client);
             }
             if self.next_piece(exchange)? {
                 continue;
@@ -118,7 +127,7 @@ impl Relay {
     ) -> Poll<io::Result<()>> {
         while self.written < exchange.to_client.len() {
             let most = ready!(self.poll_room(cx, exchange.to_client.len() - self.written));
-            let n = ready!(client.poll_write(cx, &exchange.to_client[self.written..][..most]))?;
+            let n = ready!(client.poll_write(cx, &exchange.to_client[self.written..][..most], false))?;
             self.written += n;
             self.sent += n as u64;
         }
@@ -126,8 +135,8 @@ impl Relay {
         self.written = 0;
         while self.segment > 0 {
             let most = ready!(self.poll_room(cx, self.segment));
-            let n = ready!(client.poll_write(cx, &exchange.from_upstream.data()[..most]))?;
-            exchange.from_upstream.consume(n);
+            let is_last = most == self.segment && self.body.ended() && self.body.trailers().is_empty();
+            let n = ready!(client.poll_write_front(cx, &mut exchange.from_upstream, most, is_last))?;
             self.segment -= n;
             self.sent += n as u64;
         }
@@ -179,16 +188,8 @@ impl Relay {
     }
 }
 
-/// What the client's request makes of the answer.
-#[derive(Clone, Copy)]
-struct Shape {
-    is_head: bool,
-    is_chunked: bool,
-    keep_alive: bool,
-}
-
-fn build_head(connection: &Downstream, exchange: &mut Exchange, routed: &Routed<'_>, rule: &AnswerRule, shape: Shape) {
-    let Shape { is_head, is_chunked, keep_alive } = shape;
+/// Writes the answer's head but for what concerns the connection.
+fn build_head(connection: &Downstream, exchange: &mut Exchange, rule: &AnswerRule, is_head: bool, is_chunked: bool) {
     let Exchange { response, to_client: out, from_upstream, record, kept_fields, .. } = exchange;
     record.status = response.status;
     out.clear();
@@ -218,7 +219,6 @@ fn build_head(connection: &Downstream, exchange: &mut Exchange, routed: &Routed<
         }
         Framing::Chunked | Framing::UntilClose => {}
     }
-    end_head(out, keep_alive, routed.settings.keepalive_header_s);
 }
 
 fn length_field(out: &mut Vec<u8>, length: u64) {

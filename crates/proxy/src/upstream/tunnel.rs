@@ -147,7 +147,7 @@ async fn send_head(connection: &mut Downstream, exchange: &Exchange, routed: &Ro
     deadline
         .limit(|cx| {
             while !left.is_empty() {
-                let n = ready!(channel.poll_write(cx, left))?;
+                let n = ready!(channel.poll_write(cx, left, false))?;
                 left = &left[n..];
             }
             channel.poll_flush(cx)

@@ -3,7 +3,15 @@
 pub(crate) mod admin;
 pub(crate) mod balancer;
 pub(crate) mod client;
+pub(crate) mod frames;
+pub(crate) mod http2;
 pub(crate) mod nginx;
 pub(crate) mod raw;
 pub(crate) mod scripted;
 pub(crate) mod upstream;
+
+/// Says that a test needs what is not installed here.
+#[allow(clippy::print_stderr, reason = "a test that is skipped must be seen")]
+pub(crate) fn skipped(test: &str, missing: &str) {
+    eprintln!("skipped: {test}: {missing} is not installed");
+}

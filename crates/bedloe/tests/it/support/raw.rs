@@ -93,6 +93,16 @@ impl Raw {
         self.ahead.drain(..count).collect()
     }
 
+    /// So many bytes, if they come before the connection is closed or reset.
+    pub(crate) fn try_bytes(&mut self, count: usize) -> Option<Vec<u8>> {
+        while self.ahead.len() < count {
+            if self.more() == 0 {
+                return None;
+            }
+        }
+        Some(self.ahead.drain(..count).collect())
+    }
+
     /// Everything until the connection is closed or reset, dates left out.
     pub(crate) fn rest(&mut self) -> String {
         while self.more() > 0 {}
