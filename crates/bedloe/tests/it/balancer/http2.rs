@@ -4,7 +4,6 @@ mod bodies;
 mod ends;
 mod floods;
 mod messages;
-mod refusals;
 mod spec;
 
 use std::net::SocketAddr;

@@ -10,12 +10,12 @@ use super::script::{Row, Step};
 use crate::support::balancer::{Balancer, PATIENCE};
 
 /// How often the client is looked at while a connection to the upstream is awaited: an answer tells that none comes.
-const LOOK: Duration = Duration::from_millis(5);
+pub(super) const LOOK: Duration = Duration::from_millis(5);
 /// The longest piece that is also sent byte by byte.
 const TRICKLE_MAX: usize = 2_048;
 
 /// The locations that rows speak to. No upstream connection is kept, so that each request has its own.
-const LOCATIONS: &str = "
+pub(super) const LOCATIONS: &str = "
     upstream app { server UPSTREAM; keepalive 0; }
     server {
         listen LISTEN;
@@ -28,7 +28,7 @@ const LOCATIONS: &str = "
 
 /// Whether a side sends its bytes at once or one by one.
 #[derive(Clone, Copy, Debug)]
-enum Pace {
+pub(super) enum Pace {
     Whole,
     Trickled,
 }
@@ -49,13 +49,13 @@ pub(super) fn play(rows: &[Row]) {
 }
 
 /// The server behind the balancer: its connections are taken by whoever plays a row.
-struct Upstream {
-    address: SocketAddr,
-    accepted: Receiver<TcpStream>,
+pub(super) struct Upstream {
+    pub(super) address: SocketAddr,
+    pub(super) accepted: Receiver<TcpStream>,
 }
 
 impl Upstream {
-    fn start() -> Self {
+    pub(super) fn start() -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
         let address = listener.local_addr().expect("an address");
         let (sender, accepted) = channel();
@@ -171,15 +171,15 @@ impl<'a> Course<'a> {
 }
 
 /// One end of a connection to the balancer.
-struct Side {
+pub(super) struct Side {
     stream: TcpStream,
     /// What came and was not expected yet.
-    got: Vec<u8>,
-    is_ended: bool,
+    pub(super) got: Vec<u8>,
+    pub(super) is_ended: bool,
 }
 
 impl Side {
-    fn new(stream: TcpStream) -> Self {
+    pub(super) fn new(stream: TcpStream) -> Self {
         stream.set_nodelay(true).expect("an option");
         stream.set_read_timeout(Some(PATIENCE)).expect("an option");
         stream.set_write_timeout(Some(PATIENCE)).expect("an option");
@@ -187,7 +187,7 @@ impl Side {
     }
 
     /// Sends to a balancer that may have had enough and closed: what it makes of it is compared, not this.
-    fn send(&mut self, bytes: &[u8], pace: Pace) {
+    pub(super) fn send(&mut self, bytes: &[u8], pace: Pace) {
         let _ = match pace {
             Pace::Trickled if bytes.len() <= TRICKLE_MAX => {
                 bytes.iter().try_for_each(|byte| self.stream.write_all(&[*byte]))
@@ -200,12 +200,12 @@ impl Side {
         };
     }
 
-    fn finish(&self) {
+    pub(super) fn finish(&self) {
         let _ = self.stream.shutdown(Shutdown::Write);
     }
 
     /// Takes exactly these bytes; fails as soon as others come, or the other side speaks instead.
-    fn expect(&mut self, expected: &[u8], other: Option<&Side>) -> Result<(), String> {
+    pub(super) fn expect(&mut self, expected: &[u8], other: Option<&Side>) -> Result<(), String> {
         loop {
             let text = without_date(&self.got);
             if text.len() >= expected.len() && text.starts_with(expected) {
@@ -245,7 +245,7 @@ impl Side {
         }
     }
 
-    fn expect_end(&mut self) -> Result<(), String> {
+    pub(super) fn expect_end(&mut self) -> Result<(), String> {
         while !self.is_ended && self.got.is_empty() {
             self.more()?;
         }
@@ -253,7 +253,7 @@ impl Side {
     }
 
     /// What has come without waiting for it; nothing while that is nothing. An end counts as something.
-    fn peek(&self) -> Option<String> {
+    pub(super) fn peek(&self) -> Option<String> {
         let mut piece = [0; 1024];
         self.stream.set_nonblocking(true).expect("an option");
         let peeked = self.stream.peek(&mut piece);
@@ -265,11 +265,11 @@ impl Side {
         }
     }
 
-    fn now(&self) -> String {
+    pub(super) fn now(&self) -> String {
         self.peek().unwrap_or_default()
     }
 
-    fn more(&mut self) -> Result<(), String> {
+    pub(super) fn more(&mut self) -> Result<(), String> {
         let mut piece = [0; 16 * 1024];
         match self.stream.read(&mut piece) {
             Ok(0) => self.is_ended = true,
