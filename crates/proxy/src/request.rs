@@ -105,6 +105,9 @@ async fn route<'a>(connection: &mut Downstream, exchange: &mut Exchange, routed:
 
 /// Finds the location for the path and has it serve the request.
 async fn locate<'a>(connection: &mut Downstream, exchange: &mut Exchange, routed: &mut Routed<'a>) -> Served {
+    // The only way for a test to have something go wrong that nobody thought of.
+    #[cfg(test)]
+    assert!(exchange.path != b"/panic", "on purpose");
     let server: &'a Server = routed.server;
     let location: &'a Location = routed.site.snapshot.router.location(server, &exchange.path);
     if let Some(returns) = &server.returns {

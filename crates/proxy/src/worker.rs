@@ -298,3 +298,6 @@ fn flush_logs(thread: &Thread) {
     logs.flush();
     thread.counters.log_lines_lost.add(logs.take_lost());
 }
+
+#[cfg(test)]
+mod tests;

@@ -28,9 +28,11 @@ use crate::files::Source;
 
 /// Events of workers that wait for the master.
 const EVENTS: usize = 64;
-/// A worker that ends within this time of its start has something wrong with it: the next one waits a while.
+/// A worker that ends within this time of its start may have something wrong with it.
 const TOO_SOON: Duration = Duration::from_secs(1);
-/// How long the next one waits at first, and at most.
+/// So many of them in a row are replaced at once: each may have been killed. The ones behind wait a while.
+const SOON_ENDS: u32 = 5;
+/// How long the next one then waits at first, and at most.
 const BACK_OFF: Duration = Duration::from_millis(100);
 const BACK_OFF_MAX: Duration = Duration::from_secs(5);
 
@@ -80,7 +82,8 @@ struct Master {
     /// HUP came while a reload was under way.
     reload_again: bool,
     has_served: bool,
-    back_off: Duration,
+    /// Workers in a row that ended too soon.
+    soon_ends: u32,
     respawn_at: Option<Instant>,
     kill_at: Option<Instant>,
     successor: Option<Child>,
@@ -149,7 +152,7 @@ impl Master {
             candidate: None,
             reload_again: false,
             has_served: false,
-            back_off: Duration::ZERO,
+            soon_ends: 0,
             respawn_at: None,
             kill_at: None,
             successor: None,
@@ -384,15 +387,13 @@ impl Master {
 
     /// At once, or after a while where workers end as soon as they start.
     fn replace(&mut self, ended: &Worker) {
-        if ended.started.elapsed() > TOO_SOON {
-            self.back_off = Duration::ZERO;
+        let is_soon = ended.started.elapsed() < TOO_SOON;
+        self.soon_ends = if is_soon { self.soon_ends.saturating_add(1) } else { 0 };
+        if self.soon_ends <= SOON_ENDS {
             return self.restart_worker();
         }
-        let wait = self.back_off;
-        self.back_off = (wait * 2).clamp(BACK_OFF, BACK_OFF_MAX);
-        if wait.is_zero() {
-            return self.restart_worker();
-        }
+        let doubled = (self.soon_ends - SOON_ENDS - 1).min(16);
+        let wait = (BACK_OFF * 2_u32.pow(doubled)).min(BACK_OFF_MAX);
         let what = format!("workers end as soon as they start: the next one starts in {} ms", wait.as_millis());
         self.say(LogLevel::Alert, &what);
         self.respawn_at = Some(Instant::now() + wait);

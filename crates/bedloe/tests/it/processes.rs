@@ -3,6 +3,7 @@
 mod load;
 mod nginx;
 mod reload;
+mod shown;
 mod systemd;
 mod upgrade;
 mod worker;

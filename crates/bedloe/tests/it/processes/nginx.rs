@@ -95,7 +95,7 @@ impl Drop for Running {
     fn drop(&mut self) {
         let name = fs::read_to_string(format!("/proc/{}/cmdline", self.0)).unwrap_or_default();
         // The number may be another process's by now.
-        if name.contains("nginx") {
+        if name.contains("nginx") || name.contains("bedloe") {
             let _ = kill_process(Pid::from_raw(self.0.cast_signed()).expect("a process"), Signal::KILL);
         }
     }

@@ -70,7 +70,7 @@ fn quit_to_the_worker_is_a_fresh_one() {
 fn workers_that_end_at_once_are_not_started_without_end() {
     let balancer = Balancer::start(SERVER);
     let mut last = 0;
-    for _ in 0..4 {
+    for _ in 0..6 {
         wait_until("a worker", || balancer.said().contains("as soon as they start") || worker_after(&balancer, last));
         if let Some(worker) = crate::support::balancer::children(balancer.pid()).first() {
             last = *worker;
