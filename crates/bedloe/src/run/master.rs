@@ -36,6 +36,9 @@ const SOON_ENDS: u32 = 5;
 const BACK_OFF: Duration = Duration::from_millis(100);
 const BACK_OFF_MAX: Duration = Duration::from_secs(5);
 
+/// How long a worker may take over a new configuration. One that stands still gets no second one.
+const TAKE_UP_PATIENCE: Duration = Duration::from_secs(20);
+
 /// What a master starts with.
 pub(super) struct Setup {
     pub(super) start: Start,
@@ -67,6 +70,8 @@ struct Candidate {
     sockets: Sockets,
     /// The worker that takes it up.
     worker: u64,
+    /// When it is given up.
+    until: Instant,
 }
 
 struct Master {
@@ -178,7 +183,7 @@ impl Master {
         let chosen = self.candidate.as_mut().filter(|chosen| chosen.number == candidate);
         let (number, plan, sockets) = match chosen {
             Some(chosen) => {
-                chosen.worker = id;
+                (chosen.worker, chosen.until) = (id, Instant::now() + TAKE_UP_PATIENCE);
                 (chosen.number, &chosen.plan, &chosen.sockets)
             }
             None => (id, &self.setup.plan, &self.setup.sockets),
@@ -334,7 +339,8 @@ impl Master {
         self.last_number += 1;
         let number = self.last_number;
         let in_place = serving.filter(|_| self.setup.plan.can_become(&plan));
-        let candidate = Candidate { number, plan, sockets, worker: in_place.unwrap_or(0) };
+        let until = Instant::now() + TAKE_UP_PATIENCE;
+        let candidate = Candidate { number, plan, sockets, worker: in_place.unwrap_or(0), until };
         let Some(worker) = self.workers.iter().find(|worker| Some(worker.id) == in_place) else {
             self.candidate = Some(candidate);
             return self.start_worker(number);
@@ -480,7 +486,8 @@ impl Master {
     }
 
     fn next_time(&self) -> Option<Instant> {
-        [self.respawn_at, self.kill_at].into_iter().flatten().min()
+        let given_up_at = self.candidate.as_ref().map(|candidate| candidate.until);
+        [self.respawn_at, self.kill_at, given_up_at].into_iter().flatten().min()
     }
 
     fn time_has_come(&mut self) {
@@ -490,6 +497,16 @@ impl Master {
         }
         if self.kill_at.take_if(|at| *at <= now).is_some() {
             self.workers.iter().for_each(Worker::kill);
+        }
+        let late = self.candidate.as_ref().filter(|candidate| candidate.until <= now);
+        if let Some((worker, number)) = late.map(|candidate| (candidate.worker, candidate.number)) {
+            self.refused(worker, number, "the worker process does not take it up");
+            // A fresh one that stands still must not serve a refused configuration when it goes on.
+            let is_stuck = |other: &&mut Worker| other.id == worker && other.stage == Stage::Starting;
+            if let Some(stuck) = self.workers.iter_mut().find(is_stuck) {
+                stuck.stage = Stage::Leaving;
+                stuck.kill();
+            }
         }
     }
 
