@@ -42,7 +42,7 @@ const KEPT_BYTES: usize = 64 * 1024;
 impl Exchange {
     /// Makes it ready for another server's answer to the same request.
     pub(crate) fn prepare_again(&mut self) {
-        self.spool.reset(KEPT_BYTES);
+        self.spool.reset();
         self.asks_upgrade = false;
         self.from_upstream.clear();
         self.response.clear();
@@ -60,7 +60,7 @@ impl Exchange {
         self.kept_fields.clear();
         self.kept_fields.shrink_to(0);
         self.asks_upgrade = false;
-        self.spool.reset(KEPT_BYTES);
+        self.spool.reset();
         self.maps.reset();
         self.attempts.reset();
         self.record.reset();

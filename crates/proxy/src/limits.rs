@@ -15,6 +15,8 @@ pub(crate) const COALESCE: usize = 16 * 1024;
 /// Bytes of a kept request body that are written to its temporary file, or read from it, at a time: few system
 /// calls, and short ones.
 pub(crate) const SPOOL_PIECE: usize = 64 * 1024;
+/// Pieces of a body that go to a server before the thread's other connections have their turn.
+pub(crate) const SPOOL_PIECES: u32 = 8;
 
 /// The largest head of an answer whatever `proxy_buffer_size` says: it has to fit into a buffer
 /// (`net::buffer::LARGEST`).

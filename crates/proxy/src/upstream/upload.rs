@@ -8,6 +8,7 @@ use net::{Buffer, Stream};
 use wire::{Body, encode};
 
 use crate::channel::Channel;
+use crate::limits::SPOOL_PIECES;
 use crate::upstream::spool::Spool;
 
 /// A body on its way. Memory is bounded: no more is read from the client than the upstream has taken.
@@ -102,7 +103,13 @@ impl Upload {
         spool: &Spool,
         upstream: &mut Stream,
     ) -> Poll<Result<(), UploadError>> {
+        let mut pieces = 0;
         while !self.is_done {
+            if pieces == SPOOL_PIECES {
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            pieces += 1;
             self.waits_for_client = false;
             while self.written < self.out.len() {
                 let n = ready!(upstream.poll_write(cx, &self.out[self.written..])).map_err(UploadError::Upstream)?;

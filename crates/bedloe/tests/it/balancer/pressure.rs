@@ -145,3 +145,38 @@ fn tls_clients_that_say_nothing_make_room_too() {
     client.send(GET);
     assert_eq!(client.reply().status(), 400, "plain HTTP on a port for TLS");
 }
+
+#[test]
+fn slow_writers_and_slow_readers_take_bounded_memory_and_hold_up_nobody() {
+    const CLIENTS: usize = 100;
+    let upstream = Scripted::start(|link, _| {
+        while link.head()?.starts_with("GET /small") {
+            link.send(ok("hi"))?;
+        }
+        link.send("HTTP/1.1 200 OK\r\nContent-Length: 100000000\r\n\r\n")?;
+        while link.send([b'x'; 100_000]).is_ok() {}
+        Ok(())
+    });
+    let location = format!("location / {{ proxy_pass http://{}; }}", upstream.address());
+    let main = "worker_processes 1; events { worker_connections 1024; }";
+    let folder = tempfile::tempdir().expect("a folder");
+    let balancer = Balancer::start_in(folder, main, &format!("server {{ listen LISTEN; {location} }}"));
+    let small = || balancer.ask("GET /small HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").ends_with("hi");
+    assert!(small());
+    let before_kib = balancer.peak_memory_kib();
+    let mut clients = Vec::new();
+    for _ in 0..CLIENTS {
+        let mut writer = balancer.connect();
+        writer.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n");
+        writer.send([b'x'; 200_000]);
+        let mut reader = balancer.connect();
+        reader.send("GET /large HTTP/1.1\r\nHost: a\r\n\r\n");
+        reader.head();
+        clients.extend([writer, reader]);
+        assert!(small());
+    }
+    // A block for what comes, one for what goes, and as much again of a body on its way to its file.
+    let grown_kib = balancer.peak_memory_kib() - before_kib;
+    assert!(grown_kib < 2 * CLIENTS as u64 * 128, "{grown_kib} KiB for {} clients", 2 * CLIENTS);
+    assert_eq!(balancer.files("client_body_temp"), 0);
+}
