@@ -44,6 +44,8 @@ pub(super) struct Scanner {
     skip: usize,
     /// A head of a request has begun, and the frame with its end has not come.
     is_in_head: bool,
+    /// Frames that began, but for those that go on with a head.
+    begun: u64,
     resets: Allowance,
     pings: Allowance,
     settings: Allowance,
@@ -91,6 +93,7 @@ impl Scanner {
             have: 0,
             skip: PREFACE.len(),
             is_in_head: false,
+            begun: 0,
             resets: Allowance::new(HTTP2_RESET_BURST, HTTP2_RESET_PER_S, now_ms),
             pings: Allowance::new(HTTP2_PING_BURST, HTTP2_PING_PER_S, now_ms),
             settings: Allowance::new(HTTP2_SETTINGS_BURST, HTTP2_SETTINGS_PER_S, now_ms),
@@ -126,14 +129,21 @@ impl Scanner {
         self.is_in_head || self.have > 0 || (self.skip > 0 && self.head[3] != DATA)
     }
 
+    /// Changes when another frame or head begins: what is in between then is not what was.
+    pub(super) fn begun(&self) -> u64 {
+        self.begun
+    }
+
     fn count(&mut self, kind: u8, flags: u8, now_ms: u64) -> Result<(), Flood> {
         const END_HEADERS: u8 = 4;
         const ACK: u8 = 1;
+        const CONTINUATION: u8 = 9;
+        self.begun += u64::from(kind != CONTINUATION);
         let (allowance, flood) = match kind {
             // DATA is flow-controlled, and h2 limits small frames of it.
             0 => return Ok(()),
             // HEADERS and CONTINUATION: h2 limits the length and the number.
-            1 | 9 => {
+            1 | CONTINUATION => {
                 self.is_in_head = flags & END_HEADERS == 0;
                 return Ok(());
             }

@@ -108,10 +108,10 @@ type H2 = h2::server::Connection<Socket, Piece>;
 enum Wait {
     /// Streams are under way, and have their own limits.
     Streams,
-    /// No stream is there.
-    Idle,
-    /// The rest of a head.
-    Head,
+    /// No stream is there, after so many requests.
+    Idle(u64),
+    /// The rest of this head or frame.
+    Head(u64),
     /// The client takes nothing.
     Send,
     /// Its end is told; the client is given time to read it.
@@ -223,7 +223,7 @@ impl Session {
             return Poll::Pending;
         }
         match self.wait {
-            Wait::Idle | Wait::Head if !self.is_closing => {
+            Wait::Idle(_) | Wait::Head(_) if !self.is_closing => {
                 self.close(h2, Reason::NO_ERROR);
                 streams.mark_connection();
                 self.set_wait(h2, streams);
@@ -238,8 +238,8 @@ impl Session {
         let wait = match () {
             () if self.is_closing || self.gauge.is_ending.get() => Wait::Close,
             () if self.gauge.is_stuck.get() => Wait::Send,
-            () if self.gauge.is_in_head.get() => Wait::Head,
-            () if is_idle => Wait::Idle,
+            () if let Some(begun) = self.gauge.in_between.get() => Wait::Head(begun),
+            () if is_idle => Wait::Idle(self.client.requests),
             () => Wait::Streams,
         };
         let has_moved = wait == Wait::Send && self.sent != self.gauge.sent.get();
@@ -252,11 +252,11 @@ impl Session {
         self.deadline.set_busy();
         match wait {
             Wait::Streams => self.deadline.clear(),
-            Wait::Idle => {
+            Wait::Idle(_) => {
                 streams.release_if_empty();
                 self.deadline.set_idle(self.keep_alive_ms);
             }
-            Wait::Head => self.deadline.set(server.client_header_timeout_ms),
+            Wait::Head(_) => self.deadline.set(server.client_header_timeout_ms),
             Wait::Send => self.deadline.set(server.settings.send_timeout_ms),
             Wait::Close => self.deadline.set_idle(LINGER_MS),
         }

@@ -26,8 +26,8 @@ pub(super) struct Gauge {
     pub(super) sent: Cell<u64>,
     /// The last of our bytes are on their way, or gone.
     pub(super) is_ending: Cell<bool>,
-    /// A request's head has begun and not ended.
-    pub(super) is_in_head: Cell<bool>,
+    /// A head or frame that has begun and not ended: which.
+    pub(super) in_between: Cell<Option<u64>>,
 }
 
 /// A connection under h2.
@@ -111,7 +111,7 @@ impl AsyncRead for Socket {
             gauge.flood.set(Some(flood));
             return Poll::Pending;
         }
-        gauge.is_in_head.set(scanner.is_in_between());
+        gauge.in_between.set(scanner.is_in_between().then(|| scanner.begun()));
         into.put_slice(&input.data()[..n]);
         input.consume(n);
         Poll::Ready(Ok(()))

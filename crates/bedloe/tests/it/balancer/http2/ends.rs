@@ -1,6 +1,7 @@
 //! When a connection ends: the process drains, its number of requests or its time is over, its client stops half-way.
 
 use std::sync::{Mutex, mpsc};
+use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
@@ -97,12 +98,21 @@ fn the_last_of_its_number_of_requests() {
 
 #[test]
 fn idle_ones_end_at_their_time() {
-    let balancer = Balancer::start("server { listen LISTEN http2; keepalive_timeout 300ms; return 204; }");
+    let balancer = Balancer::start(
+        "server { listen LISTEN http2; keepalive_timeout 300ms; keepalive_requests 1000000; return 204; }",
+    );
     let mut client = Frames::to(balancer.address());
     client.send(get(1, "/", &[]));
     assert_eq!(client.next_of(&[HEADERS]).unwrap().status(), Some(204));
+    // Each request, however short, begins the time anew.
+    let (began, mut stream) = (Instant::now(), 1);
+    while began.elapsed() < Duration::from_millis(900) {
+        stream += 2;
+        client.send(get(stream, "/", &[]));
+        assert_eq!(client.next_of(&[HEADERS, GOAWAY]).and_then(|head| head.status()), Some(204));
+    }
     let goaway = client.next_of(&[GOAWAY]).expect("its end");
-    assert_eq!((goaway.last_stream(), goaway.code()), (1, 0));
+    assert_eq!((goaway.last_stream(), goaway.code()), (stream, 0));
     assert_eq!(client.next(), None);
 }
 
