@@ -109,5 +109,8 @@ pub(crate) const HTTP2_SETTINGS_PER_S: u64 = 10;
 pub(crate) const HTTP2_OTHER_BURST: u64 = 10_000;
 pub(crate) const HTTP2_OTHER_PER_S: u64 = 1_000;
 pub(crate) const HTTP2_SENT_PER_FRAME: u64 = 512;
+/// An HTTP/2 connection that was idle for so long gives the memory of its streams back; sooner, each request of a busy
+/// one would take it anew.
+pub(crate) const HTTP2_REST_MS: u64 = 1_000;
 /// Rounds in one turn of a connection's task before others have theirs.
 pub(crate) const HTTP2_ROUNDS: usize = 32;

@@ -30,8 +30,8 @@ use crate::channel::Channel;
 use crate::client::Client;
 use crate::downstream::Downstream;
 use crate::limits::{
-    HTTP2_CONNECTION_WINDOW, HTTP2_FAULTS, HTTP2_RESETS_KEPT, HTTP2_RESETS_KEPT_S, HTTP2_RESETS_PENDING, HTTP2_ROUNDS,
-    HTTP2_SEND_BUFFER, HTTP2_STREAM_WINDOW_MAX, HTTP2_STREAM_WINDOW_MIN, HTTP2_STREAMS_MAX, LINGER_MS,
+    HTTP2_CONNECTION_WINDOW, HTTP2_FAULTS, HTTP2_RESETS_KEPT, HTTP2_RESETS_KEPT_S, HTTP2_RESETS_PENDING, HTTP2_REST_MS,
+    HTTP2_ROUNDS, HTTP2_SEND_BUFFER, HTTP2_STREAM_WINDOW_MAX, HTTP2_STREAM_WINDOW_MIN, HTTP2_STREAMS_MAX, LINGER_MS,
 };
 use crate::thread::Thread;
 pub(crate) use flood::PREFACE;
@@ -65,6 +65,7 @@ pub(crate) async fn run(down: Downstream) {
         waker,
         wait: Wait::Streams,
         keep_alive_ms,
+        idle_until_ms: 0,
         sent: 0,
         is_leaving: false,
         is_closing: false,
@@ -129,6 +130,8 @@ struct Session {
     wait: Wait,
     /// How long it may be idle: before the first request `client_header_timeout`, then `keepalive_timeout`.
     keep_alive_ms: u64,
+    /// When an idle connection's time is over.
+    idle_until_ms: u64,
     /// Bytes that had gone to the client when [`Wait::Send`] was last looked at.
     sent: u64,
     /// A GOAWAY is out: streams that there are go on, no more are opened.
@@ -222,6 +225,11 @@ impl Session {
         if self.wait == Wait::Streams || self.deadline.poll_passed(cx).is_pending() {
             return Poll::Pending;
         }
+        if self.is_resting() {
+            streams.release_if_empty();
+            self.deadline.set_idle(self.idle_until_ms.saturating_sub(clock::coarse_ms()));
+            return self.deadline.poll_passed(cx);
+        }
         match self.wait {
             Wait::Idle(_) | Wait::Head(_) if !self.is_closing => {
                 self.close(h2, Reason::NO_ERROR);
@@ -233,7 +241,15 @@ impl Session {
         }
     }
 
-    fn set_wait<F: Future>(&mut self, h2: &H2, streams: &mut Streams<F>) {
+    /// Whether it was idle for so long that it should keep no more memory than it must, and its time is not over. A
+    /// deadline of 0 is set by who wants it to end.
+    fn is_resting(&self) -> bool {
+        matches!(self.wait, Wait::Idle(_))
+            && self.deadline.at_ms() != Some(0)
+            && clock::coarse_ms() < self.idle_until_ms
+    }
+
+    fn set_wait<F: Future>(&mut self, h2: &H2, streams: &Streams<F>) {
         let is_idle = streams.is_empty() && !h2.has_streams();
         let wait = match () {
             () if self.is_closing || self.gauge.is_ending.get() => Wait::Close,
@@ -253,8 +269,8 @@ impl Session {
         match wait {
             Wait::Streams => self.deadline.clear(),
             Wait::Idle(_) => {
-                streams.release_if_empty();
-                self.deadline.set_idle(self.keep_alive_ms);
+                self.idle_until_ms = clock::coarse_ms().saturating_add(self.keep_alive_ms);
+                self.deadline.set_idle(self.keep_alive_ms.min(HTTP2_REST_MS));
             }
             Wait::Head(_) => self.deadline.set(server.client_header_timeout_ms),
             Wait::Send => self.deadline.set(server.settings.send_timeout_ms),

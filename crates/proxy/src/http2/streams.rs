@@ -75,7 +75,8 @@ pub(super) struct Streams<F> {
 }
 
 struct Slot<F> {
-    future: Option<Pin<Box<F>>>,
+    /// Its memory stays for the next one.
+    future: Pin<Box<Option<F>>>,
     waker: Waker,
 }
 
@@ -126,10 +127,10 @@ impl<F: Future> Streams<F> {
         let slot = self.free.pop().unwrap_or_else(|| {
             let slot = self.slots.len();
             let waker = Waker::from(Arc::new(WakeStream { marks: Arc::clone(&self.marks), slot }));
-            self.slots.push(Slot { future: None, waker });
+            self.slots.push(Slot { future: Box::pin(None), waker });
             slot
         });
-        self.slots[slot].future = Some(Box::pin(future));
+        self.slots[slot].future.set(Some(future));
         self.slots[slot].waker.wake_by_ref();
     }
 
@@ -153,8 +154,9 @@ impl<F: Future> Streams<F> {
     fn poll_slot(&mut self, slot: usize) -> Option<F::Output> {
         let Slot { future, waker } = self.slots.get_mut(slot)?;
         // A waker may outlive the stream that it was made for: then there is nothing, or another one, to poll.
-        let Poll::Ready(output) = future.as_mut()?.as_mut().poll(&mut Context::from_waker(waker)) else { return None };
-        *future = None;
+        let running = future.as_mut().as_pin_mut()?;
+        let Poll::Ready(output) = running.poll(&mut Context::from_waker(waker)) else { return None };
+        future.set(None);
         self.free.push(slot);
         Some(output)
     }
