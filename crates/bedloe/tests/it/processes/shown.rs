@@ -91,7 +91,7 @@ fn client(address: SocketAddr, number: u32, shared: &Shared) -> Vec<String> {
 }
 
 fn ask(address: SocketAddr, keeps: bool, request: &str, kept: &mut Option<TcpStream>) -> std::io::Result<()> {
-    let mut stream = match kept.take() {
+    let mut stream = match kept.take().filter(is_open) {
         Some(stream) => stream,
         None => {
             let stream = TcpStream::connect(address)?;
@@ -117,6 +117,14 @@ fn ask(address: SocketAddr, keeps: bool, request: &str, kept: &mut Option<TcpStr
         *kept = Some(stream);
     }
     Ok(())
+}
+
+/// As all clients do, this one looks before it sends whether its idle connection was closed meanwhile.
+fn is_open(stream: &TcpStream) -> bool {
+    stream.set_nonblocking(true).expect("an option");
+    let peeked = stream.peek(&mut [0]);
+    stream.set_nonblocking(false).expect("an option");
+    peeked.is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock)
 }
 
 /// Posts that came to the server more than once.
