@@ -203,3 +203,49 @@ fn the_version_is_what_tools_look_for() {
     let help = text(&installed.nginx(&["-h"]));
     assert!(help.starts_with(&version) && help.contains("Usage: nginx [-?hvVtTq] [-s signal]"), "{help}");
 }
+
+/// Owner, group and mode of the files of a running nginx, before and after its logs were opened anew.
+fn owners(installed: &Installed) -> Vec<String> {
+    use std::os::unix::fs::MetadataExt;
+    let shown = |name: &str| {
+        let meta = fs::metadata(installed.path(name)).expect(name);
+        format!("{name} {}:{} {:o}", meta.uid(), meta.gid(), meta.mode())
+    };
+    let logs = ["error.log", "access.log"];
+    let mut all: Vec<String> = ["pid", "body"].iter().chain(&logs).map(|name| shown(name)).collect();
+    for log in logs {
+        fs::rename(installed.path(log), installed.path("moved")).expect("a log");
+    }
+    assert!(installed.nginx(&["-s", "reopen"]).status.success());
+    let is_given = |log: &str| fs::metadata(installed.path(log)).is_ok_and(|meta| meta.uid() != 0);
+    wait_until("the new logs", || logs.iter().all(|log| is_given(log)));
+    all.extend(logs.map(shown));
+    all
+}
+
+#[test]
+#[allow(clippy::print_stderr, reason = "a test that is skipped must be seen")]
+fn files_belong_to_whom_nginx_gives_them() {
+    let Some(program) = crate::support::nginx::find() else {
+        return crate::support::nginx::skipped("files_belong_to_whom_nginx_gives_them");
+    };
+    if !rustix::process::geteuid().is_root() {
+        return eprintln!("skipped: files_belong_to_whom_nginx_gives_them: this is not root");
+    }
+    let [theirs, ours] = [program.as_path(), Path::new(env!("CARGO_BIN_EXE_bedloe"))].map(|program| {
+        let installed = Installed::new("old");
+        fs::remove_file(installed.path("nginx")).expect("a link");
+        std::os::unix::fs::symlink(program, installed.path("nginx")).expect("a link");
+        let text = fs::read_to_string(installed.path("nginx.conf")).expect("a file");
+        let folder = installed.path("").display().to_string();
+        let logs = format!("access_log {folder}access.log; client_body_temp_path {folder}body;");
+        let text = text.replace("access_log off;", &logs).replace("pid ", "user daemon; pid ");
+        fs::write(installed.path("nginx.conf"), text).expect("a file");
+        let running = installed.start();
+        let found = owners(&installed);
+        running.signal(Signal::TERM);
+        running.wait();
+        found
+    });
+    assert_eq!(ours, theirs);
+}
