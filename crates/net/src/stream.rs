@@ -87,6 +87,10 @@ impl Stream {
 
     /// Reads what has come into the room behind the buffer's data; 0 is the end of the stream. There must be room.
     pub fn poll_read(&mut self, cx: &mut Context<'_>, into: &mut Buffer) -> Poll<io::Result<usize>> {
+        if self.tls.is_none() {
+            // Before there is something to read, no memory is taken for it.
+            ready!(self.tcp.poll_readable(cx));
+        }
         let mut socket = Counted { tcp: &self.tcp, bytes_in: &mut self.bytes_in, bytes_out: &mut self.bytes_out };
         match &mut self.tls {
             None => socket.poll_fill(cx, into),

@@ -130,18 +130,35 @@ impl Known {
     }
 }
 
-/// Whether a field's name is this one, eight letters at a time. Of the characters in known names only the letters have
-/// bit 0x40: those may come without the bit that small letters have, all others must be the same.
+/// Whether a field's name is this one, eight letters at a time; the last eight may have been looked at already.
 #[inline]
 fn is_name(lower: &[u8], name: &[u8]) -> bool {
+    if lower.len() != name.len() {
+        return false;
+    }
+    if let (Some(lower_end), Some(name_end)) = (lower.last_chunk::<8>(), name.last_chunk::<8>()) {
+        let (words, _) = lower.as_chunks::<8>();
+        let (name_words, _) = name.as_chunks::<8>();
+        let mut pairs = words.iter().zip(name_words);
+        return is_word(*lower_end, *name_end) && pairs.all(|(lower, name)| is_word(*lower, *name));
+    }
+    match (lower, name) {
+        ([a, b, c, d, ..], [e, f, g, h, ..]) => {
+            let (lower_end, name_end) = (&lower[lower.len() - 4..], &name[name.len() - 4..]);
+            let joined = |[a, b, c, d]: [u8; 4], end: &[u8]| [a, b, c, d, end[0], end[1], end[2], end[3]];
+            is_word(joined([*a, *b, *c, *d], lower_end), joined([*e, *f, *g, *h], name_end))
+        }
+        _ => name.eq_ignore_ascii_case(lower),
+    }
+}
+
+/// Whether eight bytes are these. Of the characters in known names only the letters have bit 0x40: those may come
+/// without the bit that small letters have, all others must be the same.
+#[inline]
+fn is_word(lower: [u8; 8], name: [u8; 8]) -> bool {
     const LETTER: u64 = 0x4040_4040_4040_4040;
-    let (words, rest) = lower.as_chunks::<8>();
-    let (name_words, name_rest) = name.as_chunks::<8>();
-    let same = |(lower, name): (&[u8; 8], &[u8; 8])| {
-        let lower = u64::from_le_bytes(*lower);
-        u64::from_le_bytes(*name) | (lower & LETTER) >> 1 == lower
-    };
-    lower.len() == name.len() && words.iter().zip(name_words).all(same) && rest.eq_ignore_ascii_case(name_rest)
+    let lower = u64::from_le_bytes(lower);
+    u64::from_le_bytes(name) | (lower & LETTER) >> 1 == lower
 }
 
 const TABLE: [u8; SLOTS] = table();

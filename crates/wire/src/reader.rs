@@ -76,11 +76,13 @@ impl<'a> Reader<'a> {
             let stop = below(word, 0x21) | equal(word, 0x7f);
             // Only what comes before the stop counts.
             let before = (stop & stop.wrapping_neg()).wrapping_sub(1);
-            target.is_foreign |= word & HIGH & before != 0;
-            target.has_hash |= equal(word, b'#') & before != 0;
-            let questions = equal(word, b'?') & before;
-            if questions != 0 && target.question.is_none() {
-                target.question = Some((self.at as u32) + questions.trailing_zeros() / 8);
+            let (hashes, questions) = (equal(word, b'#'), equal(word, b'?'));
+            if (hashes | questions | (word & HIGH)) & before != 0 {
+                target.is_foreign |= word & HIGH & before != 0;
+                target.has_hash |= hashes & before != 0;
+                if questions & before != 0 && target.question.is_none() {
+                    target.question = Some((self.at as u32) + questions.trailing_zeros() / 8);
+                }
             }
             if stop != 0 {
                 self.at += (stop.trailing_zeros() / 8) as usize;

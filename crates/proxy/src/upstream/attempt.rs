@@ -285,7 +285,7 @@ impl Turn {
         limits: &Limits,
     ) -> Poll<Result<usize, Stop>> {
         loop {
-            if exchange.from_upstream.reserve(1).is_none() {
+            if !exchange.from_upstream.is_empty() && exchange.from_upstream.reserve(1).is_none() {
                 let what = "upstream sent too big header while reading response header from upstream".to_owned();
                 return Poll::Ready(Err(self.failed(Failure::InvalidHeader, upload, what)));
             }
