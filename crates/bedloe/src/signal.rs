@@ -65,7 +65,8 @@ pub(crate) fn send(what: What, source: &Source) -> anyhow::Result<ExitCode> {
         Err(error) => bail!("open() \"{file}\" failed ({}): is it running, with this configuration?", told(&error)),
     };
     let number = text.trim();
-    let Some(pid) = number.parse().ok().and_then(Pid::from_raw) else {
+    // A negative number would be a group of processes, and -1 all there are.
+    let Some(pid) = number.parse().ok().filter(|number| *number > 0).and_then(Pid::from_raw) else {
         bail!("invalid PID number \"{number}\" in \"{file}\"");
     };
     let signal = match what {

@@ -153,6 +153,18 @@ fn signals_go_to_the_master_of_the_pid_file() {
     running.wait();
 }
 
+/// To kill(2) a number below 1 means more than one process; -1 all of them.
+#[test]
+fn a_pid_file_that_names_no_process_signals_nobody() {
+    let installed = Installed::new("one");
+    for number in ["-1", "0", "-2147483648", "", "1 2", "18446744073709551615"] {
+        fs::write(installed.path("pid"), number).expect("a file");
+        let sent = installed.nginx(&["-s", "reload"]);
+        assert_eq!(sent.status.code(), Some(1), "{number}");
+        assert!(text(&sent).contains(&format!("invalid PID number \"{number}\"")), "{}", text(&sent));
+    }
+}
+
 #[test]
 fn a_start_that_fails_is_the_caller_s_to_know() {
     let installed = Installed::new("old");
