@@ -43,17 +43,20 @@ pub(super) async fn serve(thread: Rc<Thread>, client: Client, opened: Opened) ->
         Err(unfit) => request::refuse(&mut down, &mut exchange, unfit.why(), unfit.status()).await,
     };
     if let Channel::Http2(stream) = &mut down.channel
-        && after == After::Drop
+        && (after == After::Drop || !stream.is_body_read())
     {
         once_more().await;
-        stream.give_up();
+        if after == After::Drop {
+            stream.give_up();
+        }
     }
     thread.give_exchange(exchange);
     thread.give_deadline(down.deadline);
     read.ok().map(|_| down.keep_alive_ms)
 }
 
-/// Lets the connection send what there is: a reset throws away what waits to be sent.
+/// Lets the connection send what there is: a reset throws away what waits to be sent, and some clients forget an answer
+/// that comes in one piece with the reset which tells them to send no more of their request (curl 7).
 async fn once_more() {
     let mut is_later = false;
     poll_fn(|cx| {

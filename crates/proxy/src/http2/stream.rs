@@ -221,6 +221,11 @@ impl Stream {
         }
     }
 
+    /// Whether the client has sent all of its request: if not, h2 tells it to stop when this is dropped.
+    pub(super) fn is_body_read(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
     /// Gives up an answer that is not all out.
     pub(crate) fn give_up(&mut self) {
         match &mut self.answer {
