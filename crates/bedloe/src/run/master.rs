@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use anyhow::bail;
 use conf::tree::LogLevel;
+use rustix::process::{Pid, getppid};
 use tokio::process::Child;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -51,6 +52,8 @@ pub(super) struct Setup {
     /// a terminal that changes its size.
     pub(super) is_daemon: bool,
     pub(super) is_second: bool,
+    /// The program that this one took over from: its parent for as long as that lives.
+    pub(super) predecessor: Option<Pid>,
 }
 
 /// Whether it serves.
@@ -451,7 +454,10 @@ impl Master {
     /// USR2: the program is started anew beside this one.
     fn upgrade(&mut self) {
         self.say(LogLevel::Notice, "signal 12 (SIGUSR2) received, changing binary");
-        if self.successor.is_some() || !matches!(self.phase, Phase::Serving | Phase::Resting) {
+        // A third program would take the pid file of the first one's: `.oldbin` is one place only.
+        let predecessor = self.setup.predecessor.filter(|pid| getppid() == Some(*pid));
+        let is_one_of_two = self.successor.is_some() || predecessor.is_some();
+        if is_one_of_two || !matches!(self.phase, Phase::Serving | Phase::Resting) {
             return self.say(LogLevel::Alert, "the changing binary signal is ignored: one of the two has to end first");
         }
         let path = self.setup.plan.config.main.pid.clone();

@@ -125,7 +125,8 @@ pub(crate) fn serve(
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     if plan.config.main.master_process {
         let is_daemon = is_daemon || is_upgrade;
-        let setup = master::Setup { start, source, plan, sockets, admin, voice, is_daemon, is_second };
+        let predecessor = rustix::process::getppid().filter(|_| is_upgrade);
+        let setup = master::Setup { start, source, plan, sockets, admin, voice, is_daemon, is_second, predecessor };
         runtime.block_on(master::run(setup))?;
     } else {
         runtime.block_on(single::run(source, plan, sockets, admin, voice))?;

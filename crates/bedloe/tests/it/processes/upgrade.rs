@@ -77,6 +77,29 @@ fn the_old_program_takes_back_what_it_had() {
     assert!(old.is_running() && !installed.path("pid.oldbin").exists());
 }
 
+/// A third program would take `.oldbin` from the first one.
+#[test]
+fn the_new_program_is_not_replaced_while_the_old_one_is_there() {
+    let installed = Installed::new("old");
+    let old = installed.start();
+    old.signal(Signal::USR2);
+    let new = other_than(&installed.path("pid"), old.0);
+    wait_until("its worker", || !children(new.0).is_empty());
+    new.signal(Signal::USR2);
+    let log = || std::fs::read_to_string(installed.path("error.log")).unwrap_or_default();
+    wait_until("a refusal", || log().contains("the changing binary signal is ignored"));
+    assert_eq!((installed.pid("pid"), installed.pid("pid.oldbin")), (new.0, old.0));
+    old.signal(Signal::QUIT);
+    old.wait();
+    new.signal(Signal::USR2);
+    let third = other_than(&installed.path("pid"), new.0);
+    assert_eq!(installed.pid("pid.oldbin"), new.0);
+    wait_until("its worker", || !children(third.0).is_empty());
+    new.signal(Signal::QUIT);
+    new.wait();
+    assert_eq!(installed.body(), "old");
+}
+
 #[test]
 fn a_new_program_that_does_not_start_changes_nothing() {
     let installed = Installed::new("old");
