@@ -300,10 +300,13 @@ impl Master {
             return;
         }
         let serving = self.workers.iter().find(|worker| worker.stage == Stage::Serving).map(|worker| worker.id);
-        if self.phase == Phase::Serving && (self.candidate.is_some() || serving.is_none()) {
+        let is_starting = self.workers.iter().any(|worker| worker.stage == Stage::Starting);
+        if self.phase == Phase::Serving && (self.candidate.is_some() || is_starting) {
             self.reload_again = true;
             return;
         }
+        // What the worker that is waited for would start with may be what this configuration mends.
+        self.respawn_at = None;
         self.say(LogLevel::Notice, "signal 1 (SIGHUP) received, reconfiguring");
         self.notify.reloading();
         if self.phase == Phase::Resting && self.successor.is_some() {
@@ -499,7 +502,7 @@ impl Master {
     fn time_has_come(&mut self) {
         let now = Instant::now();
         if self.respawn_at.take_if(|at| *at <= now).is_some() {
-            self.restart_worker();
+            if std::mem::take(&mut self.reload_again) { self.reload() } else { self.restart_worker() }
         }
         if self.kill_at.take_if(|at| *at <= now).is_some() {
             self.workers.iter().for_each(Worker::kill);

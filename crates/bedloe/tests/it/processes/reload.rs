@@ -102,6 +102,20 @@ fn a_broken_configuration_is_refused_with_its_place_and_the_old_one_serves_on() 
     assert!(balancer.ask("GET / HTTP/1.0\r\n\r\n").ends_with("\r\n\r\nnew"));
 }
 
+/// No worker can start with the configuration that is served: the one that mends it must not wait for that.
+#[test]
+fn a_configuration_mends_what_keeps_workers_from_starting() {
+    let logged = |file: &str| format!("server {{ listen LISTEN; access_log FOLDER/{file}; return 200 {file}; }}");
+    let balancer = start(MAIN, &logged("first"));
+    fs::remove_file(balancer.path("first")).expect("a log");
+    fs::create_dir(balancer.path("first")).expect("a folder");
+    balancer.signal_worker(Signal::KILL);
+    wait_until("a start that fails", || balancer.said().contains("cannot open the log"));
+    balancer.rewrite(MAIN, &logged("second"));
+    balancer.reload();
+    assert!(balancer.ask("GET / HTTP/1.0\r\n\r\n").ends_with("\r\n\r\nsecond"));
+}
+
 #[test]
 fn listeners_come_and_go() {
     let (other, second) = (Reserved::new(), Reserved::new());
