@@ -1,9 +1,14 @@
 //! Listening sockets: opened once, then shared by the threads, each with its own registration.
+//!
+//! The kernel wakes one thread for each connection, and always the same one while that has nothing to do. A thread that
+//! has no room must therefore end its registration, or the connection waits though other threads have room.
 
+use std::cell::RefCell;
 use std::future::poll_fn;
 use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, ready};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -16,6 +21,14 @@ use crate::socket::Socket;
 
 /// Connections accepted one after the other before other work has its turn.
 const MOST_AT_ONCE: u32 = 64;
+
+/// Listeners of this process that rest ([`Listener::rest`]).
+static RESTING: AtomicUsize = AtomicUsize::new(0);
+
+thread_local! {
+    /// The registrations of this thread.
+    static SHARES: RefCell<Vec<Weak<Source>>> = const { RefCell::new(Vec::new()) };
+}
 
 /// Opens a listening socket. `[::]:80` does not take IPv4's port 80 with it, as nginx has it (`ipv6only=on`).
 pub fn open(address: SocketAddr, backlog: u32) -> io::Result<TcpListener> {
@@ -36,14 +49,39 @@ pub struct Listener {
     socket: TcpListener,
     source: Rc<Source>,
     accepted: u32,
+    is_resting: bool,
 }
 
 impl Listener {
     /// This thread's share.
     pub fn share(socket: &TcpListener) -> io::Result<Self> {
         let socket = socket.try_clone()?;
-        let source = Source::register(&socket, Interest::ReadOneThread)?;
-        Ok(Self { socket, source, accepted: 0 })
+        let source = register(&socket)?;
+        Ok(Self { socket, source, accepted: 0, is_resting: false })
+    }
+
+    /// Leaves what comes to the other threads.
+    pub fn rest(&mut self) {
+        if !self.is_resting {
+            self.is_resting = true;
+            RESTING.fetch_add(1, Ordering::Relaxed);
+            self.source.deregister(&self.socket);
+        }
+    }
+
+    /// Whether a connection waits in the queue.
+    pub fn has_waiting(&self) -> bool {
+        is_waiting(&self.socket).unwrap_or(false)
+    }
+
+    /// Takes part again, in what waits first of all.
+    pub fn resume(&mut self) -> io::Result<()> {
+        if self.is_resting {
+            self.source = register(&self.socket)?;
+            self.is_resting = false;
+            RESTING.fetch_sub(1, Ordering::Relaxed);
+        }
+        Ok(())
     }
 
     /// Accepts a connection, and makes it send small writes at once. `None` when one waits that may not be accepted.
@@ -61,7 +99,7 @@ impl Listener {
             cx.waker().wake_by_ref();
             return Poll::Pending;
         }
-        let Self { socket, source, accepted } = self;
+        let Self { socket, source, accepted, .. } = self;
         let polled = source.poll_read(cx, || match may() {
             true => accept_from(socket).map(Some),
             false if is_waiting(socket)? => Ok(None),
@@ -78,7 +116,28 @@ impl Listener {
 
 impl Drop for Listener {
     fn drop(&mut self) {
-        self.source.deregister(&self.socket);
+        if self.is_resting {
+            RESTING.fetch_sub(1, Ordering::Relaxed);
+        } else {
+            self.source.deregister(&self.socket);
+        }
+    }
+}
+
+fn register(socket: &TcpListener) -> io::Result<Rc<Source>> {
+    let source = Source::register(socket, Interest::ReadOneThread)?;
+    SHARES.with_borrow_mut(|shares| {
+        shares.retain(|share| share.strong_count() > 0);
+        shares.push(Rc::downgrade(&source));
+    });
+    Ok(source)
+}
+
+/// Has this thread look into its listeners' queues while others rest: what one was woken for before it came to rest is
+/// told to nobody else. To be called a few times a second.
+pub fn look_for_left_behind() {
+    if RESTING.load(Ordering::Relaxed) > 0 {
+        SHARES.with_borrow(|shares| shares.iter().filter_map(Weak::upgrade).for_each(|share| share.may_be_readable()));
     }
 }
 

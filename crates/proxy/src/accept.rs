@@ -45,7 +45,7 @@ async fn accept_all(thread: Rc<Thread>, mut socket: Listener, listener: usize) {
     loop {
         match socket.accept_while(|| net::socket::open() < most).await {
             Ok(Some((tcp, remote))) => open(&thread, &site, tcp, remote, listener),
-            Ok(None) => make_room(&thread, most, &format!("{most} worker_connections are not enough")).await,
+            Ok(None) => rest(&thread, &mut socket, most).await,
             // The next attempt would fail at once, and again.
             Err(error) if listen::is_exhaustion(&error) => {
                 let what = format!("accept4() failed ({error}; raise the limit of open files)");
@@ -53,6 +53,21 @@ async fn accept_all(thread: Rc<Thread>, mut socket: Listener, listener: usize) {
             }
             // The client gave up before it was accepted.
             Err(_) => {}
+        }
+    }
+}
+
+/// Leaves what comes to the other threads until there is room here, and makes some for what waits all the same.
+async fn rest(thread: &Thread, socket: &mut Listener, most: usize) {
+    socket.rest();
+    loop {
+        if socket.has_waiting() {
+            make_room(thread, most, &format!("{most} worker_connections are not enough")).await;
+        } else {
+            event_loop::sleep(Duration::from_millis(ACCEPT_PAUSE_MS)).await;
+        }
+        if net::socket::open() < most && socket.resume().is_ok() {
+            return;
         }
     }
 }

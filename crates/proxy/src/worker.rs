@@ -289,6 +289,7 @@ async fn keep_house(thread: Rc<Thread>) {
         for upstream in &site.upstreams {
             upstream.pool.borrow_mut().sweep(clock::coarse_ms());
         }
+        net::listen::look_for_left_behind();
         flush_logs(&thread);
     }
 }

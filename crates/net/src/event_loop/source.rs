@@ -102,6 +102,12 @@ impl Source {
         }
     }
 
+    /// Something may have come of which the kernel told somebody else.
+    pub(crate) fn may_be_readable(&self) {
+        self.readable.set(true);
+        wake(&self.reader);
+    }
+
     /// Whether there may be something to read; if not, the task is woken when there is.
     pub(crate) fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<()> {
         if self.readable.get() {

@@ -98,6 +98,35 @@ fn busy_connections_are_waited_for_without_spinning() {
     assert_eq!(balancer.log("error.log").lines().count(), 1);
 }
 
+/// The kernel wakes the same thread for each connection while that is idle: it must not keep them from the others.
+#[test]
+fn a_thread_that_is_full_leaves_connections_to_one_that_is_not() {
+    let upstream = Scripted::start(|link, _| {
+        link.head()?;
+        // It never answers.
+        link.head().map(drop)
+    });
+    let http = format!(
+        "server {{ listen LISTEN; location / {{ proxy_pass http://{}; }} location /here {{ return 200 hi; }} }}",
+        upstream.address()
+    );
+    let main = format!("worker_processes 2; events {{ worker_connections {MOST}; }}");
+    let balancer = Balancer::start_in(tempfile::tempdir().expect("a folder"), &main, &http);
+    // Each takes a connection on either side, so this is half of what both threads may have.
+    let mut clients: Vec<Raw> = Vec::new();
+    for n in 1..=MOST / 2 {
+        let mut client = balancer.connect();
+        client.send(GET);
+        clients.push(client);
+        while upstream.received().len() < n {
+            pause();
+        }
+    }
+    for _ in 0..4 {
+        assert!(balancer.ask("GET /here HTTP/1.0\r\n\r\n").ends_with("\r\n\r\nhi"));
+    }
+}
+
 /// Time that the balancer's threads have computed so far.
 fn processor_ms(balancer: &Balancer) -> u64 {
     let process = balancer.worker();
