@@ -4,6 +4,7 @@
 //! Such a descriptor is a number in the environment. Turning a number into an owner is what Rust calls unsafe, so the
 //! kernel is asked for a second descriptor of the same socket, and the first is closed.
 
+use std::collections::BTreeSet;
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::{AsFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixListener;
@@ -42,17 +43,23 @@ impl Inherited {
     pub(super) fn from_environment() -> Self {
         let variable = |name: &str| std::env::var(name).unwrap_or_default();
         let mut inherited = Self::default();
+        let mut open = open_numbers();
+        // Any other number may come to be a file of this program's own.
+        let mut born_with = |number: RawFd| {
+            let what = format!("descriptor {number} is not open, or was named before");
+            open.remove(&number).then_some(number).ok_or(what)
+        };
         let handed_over = variable(NGINX);
         inherited.is_upgrade = !handed_over.is_empty();
         for number in numbers(&handed_over) {
-            inherited.add(NGINX, number);
+            inherited.add(NGINX, number.and_then(&mut born_with));
         }
         if variable(LISTEN_PID).parse() == Ok(std::process::id()) {
             let count = variable(LISTEN_FDS).parse().unwrap_or(0).clamp(0, SOCKETS_MAX);
-            (LISTEN_START..LISTEN_START + count).for_each(|number| inherited.add(LISTEN_FDS, Ok(number)));
+            (LISTEN_START..LISTEN_START + count).for_each(|number| inherited.add(LISTEN_FDS, born_with(number)));
         }
         for number in numbers(&variable(ADMIN)) {
-            match number.and_then(|number| adopt(number).map_err(|error| error.to_string())) {
+            match number.and_then(&mut born_with).and_then(|number| adopt(number).map_err(|error| error.to_string())) {
                 Ok(socket) => inherited.admin = Some(socket.into()),
                 Err(error) => inherited.complaints.push(format!("{ADMIN}: {error}")),
             }
@@ -66,6 +73,15 @@ impl Inherited {
             Err(error) => self.complaints.push(format!("invalid socket in the variable {variable}: {error}, ignored")),
         }
     }
+}
+
+/// The descriptors of this process, which has opened none yet.
+fn open_numbers() -> BTreeSet<RawFd> {
+    let names = std::fs::read_dir("/proc/self/fd").into_iter().flatten().flatten();
+    let listed: Vec<RawFd> = names.filter_map(|name| name.file_name().to_str()?.parse().ok()).collect();
+    // The folder was one of them while it was read.
+    let is_open = |number: &RawFd| std::path::Path::new(&format!("/proc/self/fd/{number}")).is_symlink();
+    listed.into_iter().filter(is_open).collect()
 }
 
 fn numbers(text: &str) -> impl Iterator<Item = Result<RawFd, String>> {

@@ -66,6 +66,24 @@ fn it_is_told_of_start_reload_and_end() {
     assert!(guard.0.wait().expect("it ends").success());
 }
 
+/// Numbers that are no sockets, or no descriptors at all, are told and left alone.
+#[test]
+fn descriptors_that_are_not_there_are_ignored() {
+    let installed = Installed::new("old");
+    for numbers in ["3;", "4;5;", "3;3;4;", "-1;1;x;99999;"] {
+        let mut start = command(&installed);
+        let mut guard = Guard(start.env("NGINX", numbers).stderr(Stdio::piped()).spawn().expect("it starts"));
+        wait_until("its pid file", || super::nginx::read_pid(&installed.path("pid")).is_some());
+        let mut client = Raw::to(installed.address());
+        client.send("GET / HTTP/1.0\r\n\r\n");
+        assert_eq!(client.reply().body, "old", "{numbers}");
+        guard.signal(Signal::TERM);
+        assert!(guard.0.wait().expect("it ends").success());
+        let said = std::io::read_to_string(guard.0.stderr.take().expect("a pipe")).expect("text");
+        assert!(said.contains("invalid socket in the variable NGINX: "), "{numbers}: {said}");
+    }
+}
+
 /// A shell stands in for systemd: it becomes the program, so that the number in `LISTEN_PID` is right.
 #[test]
 fn a_socket_that_was_opened_for_it_is_found_by_its_address() {
