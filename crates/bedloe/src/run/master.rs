@@ -432,7 +432,7 @@ impl Master {
     fn quit(&mut self) {
         self.say(LogLevel::Notice, "signal 3 (SIGQUIT) received, gracefully shutting down");
         if matches!(self.phase, Phase::Serving | Phase::Resting) {
-            self.notify.stopping("Finishing what is under way");
+            self.tell_stopping("Finishing what is under way");
             self.leave_for_good(Phase::Draining);
             let keep_admin = self.successor.is_none();
             self.workers.iter_mut().for_each(|worker| leave(worker, Order::Drain { keep_admin }));
@@ -441,10 +441,22 @@ impl Master {
 
     fn stop(&mut self) {
         self.say(LogLevel::Notice, "signal 15 (SIGTERM) received, exiting");
-        self.notify.stopping("Ending");
+        self.tell_stopping("Ending");
         self.leave_for_good(Phase::Stopping);
         self.workers.iter_mut().for_each(|worker| leave(worker, Order::Stop));
         self.kill_at = Some(Instant::now() + STOP_PATIENCE);
+    }
+
+    /// systemd then ends what is left of the service, so not while another program goes on with it.
+    fn tell_stopping(&self, status: &str) {
+        if !self.is_one_of_two() {
+            self.notify.stopping(status);
+        }
+    }
+
+    /// Whether the program before this one, or the one behind it, is there too.
+    fn is_one_of_two(&self) -> bool {
+        self.successor.is_some() || self.setup.predecessor.is_some_and(|pid| getppid() == Some(pid))
     }
 
     fn leave_for_good(&mut self, phase: Phase) {
@@ -458,9 +470,7 @@ impl Master {
     fn upgrade(&mut self) {
         self.say(LogLevel::Notice, "signal 12 (SIGUSR2) received, changing binary");
         // A third program would take the pid file of the first one's: `.oldbin` is one place only.
-        let predecessor = self.setup.predecessor.filter(|pid| getppid() == Some(*pid));
-        let is_one_of_two = self.successor.is_some() || predecessor.is_some();
-        if is_one_of_two || !matches!(self.phase, Phase::Serving | Phase::Resting) {
+        if self.is_one_of_two() || !matches!(self.phase, Phase::Serving | Phase::Resting) {
             return self.say(LogLevel::Alert, "the changing binary signal is ignored: one of the two has to end first");
         }
         let path = self.setup.plan.config.main.pid.clone();
@@ -491,6 +501,10 @@ impl Master {
         if self.phase == Phase::Resting {
             self.phase = Phase::Serving;
             self.restart_worker();
+        }
+        if self.phase == Phase::Serving {
+            // To the service manager the new one was the main process, with which the service ends.
+            self.notify.ready("The new program has ended; the old one serves on");
         }
     }
 

@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use rustix::io::{FdFlags, fcntl_setfd};
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::nginx::Installed;
+use super::nginx::{Installed, Running};
 use crate::support::balancer::{PATIENCE, wait_until};
 use crate::support::raw::Raw;
 
@@ -64,6 +64,41 @@ fn it_is_told_of_start_reload_and_end() {
     guard.signal(Signal::QUIT);
     assert!(next().starts_with("STOPPING=1\n"));
     assert!(guard.0.wait().expect("it ends").success());
+}
+
+/// systemd ends a service with its main process, and whatever is left of it when it is told of an end.
+#[test]
+fn it_is_told_who_serves_on_when_one_of_two_programs_ends() {
+    let installed = Installed::new("old");
+    let path = installed.path("notify");
+    let socket = UnixDatagram::bind(&path).expect("a socket");
+    socket.set_read_timeout(Some(PATIENCE)).expect("an option");
+    let next = || {
+        let mut bytes = [0; 4096];
+        let length = socket.recv(&mut bytes).expect("a notification");
+        let text = String::from_utf8_lossy(&bytes[..length]).into_owned();
+        let number = text.lines().find_map(|line| line.strip_prefix("MAINPID=")?.parse::<u32>().ok());
+        (text, number.unwrap_or(0))
+    };
+    let mut guard = Guard(command(&installed).env("NOTIFY_SOCKET", &path).spawn().expect("it starts"));
+    let old = guard.0.id();
+    assert_eq!(next().1, old);
+    guard.signal(Signal::USR2);
+    let new = Running(next().1);
+    assert_ne!(new.0, old);
+    new.signal(Signal::QUIT);
+    let (text, number) = next();
+    assert!(number == old && text.starts_with("READY=1\n"), "{text}");
+    guard.signal(Signal::USR2);
+    let new = Running(next().1);
+    guard.signal(Signal::QUIT);
+    assert!(guard.0.wait().expect("it ends").success());
+    new.signal(Signal::QUIT);
+    let (text, _) = next();
+    assert!(text.starts_with("STOPPING=1\n"), "{text}");
+    new.wait();
+    socket.set_nonblocking(true).expect("an option");
+    assert!(socket.recv(&mut [0; 8]).is_err(), "that was all");
 }
 
 /// Numbers that are no sockets, or no descriptors at all, are told and left alone.
