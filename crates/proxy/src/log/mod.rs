@@ -9,7 +9,7 @@ use std::io::Write;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 
-pub(crate) use access::combined;
+pub(crate) use access::{combined, escape};
 pub use error::level_name;
 pub(crate) use error::{Failed, error_line, process_line};
 

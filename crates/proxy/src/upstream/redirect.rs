@@ -9,6 +9,7 @@ use wire::Framing;
 use crate::answer;
 use crate::downstream::Downstream;
 use crate::exchange::Exchange;
+use crate::log::escape;
 use crate::request::{Routed, Served};
 use crate::site::Held;
 use crate::upstream::attempt::Answered;
@@ -60,7 +61,10 @@ pub(super) async fn follow(
 fn read_target(exchange: &mut Exchange, rule: &ProxyRule) -> Result<(), (u16, String)> {
     let Exchange { response, from_upstream, path, record, .. } = exchange;
     let value = fields::redirect(response, from_upstream.data(), &rule.answer).unwrap_or_default();
-    let shown = String::from_utf8_lossy(value);
+    // In the log it stands within quotes.
+    let mut shown = Vec::new();
+    escape(value, &mut shown);
+    let shown = String::from_utf8_lossy(&shown);
     if value.first() == Some(&b'@') {
         let doing = "while reading response header from upstream (named locations are not served yet)";
         return Err((500, format!("could not find named location \"{shown}\" {doing}")));

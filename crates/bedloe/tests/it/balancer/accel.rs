@@ -83,6 +83,7 @@ fn redirects_that_lead_nowhere() {
     let cases = [
         ("../etc", 404, "unsafe URI \"../etc\" was detected"),
         ("/in/../../etc", 404, "unsafe URI"),
+        ("x\", client: 192.0.2.1", 404, "unsafe URI \"x\\x22, client: 192.0.2.1\" was detected"),
         ("@named", 500, "could not find named location \"@named\""),
         ("/round", 500, "internal redirection cycle"),
     ];
