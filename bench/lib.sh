@@ -62,6 +62,16 @@ cpu_ticks() {
     echo "$sum"
 }
 
+# memory_kib PID: what a process and its children hold now, pages that they share counted once.
+memory_kib() {
+    local sum child
+    sum=$(awk '/^Pss:/ { print $2 }' "/proc/$1/smaps_rollup")
+    for child in $(cat "/proc/$1/task/"*/children 2>/dev/null || true); do
+        sum=$((sum + $(memory_kib "$child" || echo 0)))
+    done
+    echo "$sum"
+}
+
 # peak_memory_kib PID: the most memory that a process has held, and that its children have: a master and its worker.
 peak_memory_kib() {
     local sum child
