@@ -1,130 +1,132 @@
-//! What is shown of reloads, upgrades and kills at a rate, by `bench/stays`: too long for every day.
+//! What is shown of reloads, upgrades and kills at a rate: all of it by `bench/stays`, a few of each every day.
 //!
-//! Half of the clients keep their connections, half make one for each request; every fourth request is a POST with a
-//! number of its own, and the server counts how often each number comes.
+//! Half of the clients speak HTTP/2, and of either half one half keep their connections while the others make one for
+//! each request. Every fourth request is a POST with a number of its own, and the server counts how often each comes.
+
+mod clients;
 
 use std::collections::HashMap;
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
 use super::nginx::{Running, read_pid};
-use crate::support::balancer::{Balancer, PATIENCE, pause, proxying, wait_until};
+use crate::support::balancer::{Balancer, pause, proxying, wait_until};
 use crate::support::scripted::{Scripted, ok};
+use clients::{CLIENTS, Clients, posts};
 
-/// Requests a second, by so many clients.
-const RATE: u32 = 2_000;
-const CLIENTS: u32 = 40;
-
-const RELOADS: usize = 50;
-const UPGRADES: usize = 5;
-const KILLS: usize = 5;
-/// Time between two of them: some hundreds of requests.
+/// Time between two events: some hundreds of requests.
 const PAUSE: Duration = Duration::from_millis(300);
+/// A killed worker is replaced within this time.
+const GAP: Duration = Duration::from_millis(100);
 
-struct Clients {
-    threads: Vec<JoinHandle<Vec<String>>>,
-    shared: Arc<Shared>,
+struct Amounts {
+    reloads: usize,
+    kills: usize,
+    upgrades: usize,
+    /// Requests a second.
+    rate: u32,
+    /// How long nobody may serve after a kill.
+    gap: Duration,
 }
 
-#[derive(Default)]
-struct Shared {
-    is_over: AtomicBool,
-    answers: AtomicUsize,
+#[test]
+#[ignore = "a minute at 2,000 requests a second; bench/stays runs it"]
+fn fifty_reloads_five_upgrades_five_kills() {
+    run(&Amounts { reloads: 50, kills: 5, upgrades: 5, rate: 2_000, gap: GAP });
 }
 
-/// Numbers for posts, never one twice.
-static POSTS: AtomicUsize = AtomicUsize::new(0);
-
-impl Clients {
-    fn start(address: SocketAddr) -> Self {
-        let shared = Arc::new(Shared::default());
-        let client = |number: u32| {
-            let shared = Arc::clone(&shared);
-            std::thread::spawn(move || client(address, number, &shared))
-        };
-        Self { threads: (0..CLIENTS).map(client).collect(), shared }
-    }
-
-    fn answers(&self) -> usize {
-        self.shared.answers.load(Relaxed)
-    }
-
-    /// What failed.
-    fn end(self) -> Vec<String> {
-        self.shared.is_over.store(true, Relaxed);
-        self.threads.into_iter().flat_map(|client| client.join().expect("no panic")).collect()
-    }
+#[test]
+fn some_reloads_a_kill_and_an_upgrade() {
+    // A test's program is built for debugging, and its machine does other things meanwhile.
+    run(&Amounts { reloads: 5, kills: 1, upgrades: 1, rate: 400, gap: GAP * 10 });
 }
 
-/// One client at its share of the rate. A request that is late is not followed by a burst.
-fn client(address: SocketAddr, number: u32, shared: &Shared) -> Vec<String> {
-    let every = Duration::from_secs(1) * CLIENTS / RATE;
-    let mut failures = Vec::new();
-    let mut kept = None;
-    let mut next = Instant::now() + every * number / CLIENTS;
-    while !shared.is_over.load(Relaxed) {
-        std::thread::park_timeout(next.saturating_duration_since(Instant::now()));
-        next = (next + every).max(Instant::now());
-        let is_post = shared.answers.load(Relaxed).is_multiple_of(4);
-        let keeps = number.is_multiple_of(2);
-        let connection = if keeps { "" } else { "Connection: close\r\n" };
-        let request = if is_post {
-            let post = POSTS.fetch_add(1, Relaxed);
-            format!("POST /{post} HTTP/1.1\r\nHost: a\r\n{connection}Content-Length: 0\r\n\r\n")
-        } else {
-            format!("GET / HTTP/1.1\r\nHost: a\r\n{connection}\r\n")
-        };
-        match ask(address, keeps, &request, &mut kept) {
-            Ok(()) => {
-                shared.answers.fetch_add(1, Relaxed);
-            }
-            Err(error) => failures.push(format!("{} connection: {error}", if keeps { "kept" } else { "new" })),
+#[allow(clippy::print_stderr, reason = "it is there to show figures")]
+fn run(amounts: &Amounts) {
+    let upstream = Scripted::start(|link, _| {
+        loop {
+            link.head()?;
+            link.send(ok("hi"))?;
         }
-    }
-    failures
-}
-
-fn ask(address: SocketAddr, keeps: bool, request: &str, kept: &mut Option<TcpStream>) -> std::io::Result<()> {
-    let mut stream = match kept.take().filter(is_open) {
-        Some(stream) => stream,
-        None => {
-            let stream = TcpStream::connect(address)?;
-            stream.set_nodelay(true)?;
-            stream.set_read_timeout(Some(PATIENCE))?;
-            stream
-        }
+    });
+    let main = "worker_processes 2;";
+    let http = |round: usize| {
+        let http = proxying(&[upstream.address()], &format!("keepalive_requests {};", 10_000 + round), "");
+        http.replace("listen LISTEN;", "listen LISTEN http2;")
     };
-    stream.write_all(request.as_bytes())?;
-    let (mut answer, mut piece) = (Vec::new(), [0; 1024]);
-    while !answer.ends_with(b"\r\n\r\nhi") {
-        let read = stream.read(&mut piece)?;
-        if read == 0 {
-            return Err(std::io::Error::other(format!("closed after {} bytes", answer.len())));
+    let balancer = Balancer::start_in(tempfile::tempdir().expect("a folder"), main, &http(0));
+    let rate = amounts.rate;
+    let answered = during(&balancer, &format!("{} reloads", amounts.reloads), rate, 0, || {
+        for round in 0..amounts.reloads {
+            balancer.rewrite(main, &http(round + 1));
+            balancer.reload();
+            rest();
         }
-        answer.extend_from_slice(&piece[..read]);
-    }
-    let head = String::from_utf8_lossy(&answer);
-    if !head.starts_with("HTTP/1.1 200 ") {
-        return Err(std::io::Error::other(head));
-    }
-    if keeps && !head.contains("onnection: close") {
-        *kept = Some(stream);
-    }
-    Ok(())
+    });
+    assert!(answered > amounts.reloads * (rate / 20) as usize, "{answered} answers are no load");
+    let mut gaps = Vec::new();
+    let in_flight = amounts.kills * CLIENTS as usize;
+    during(&balancer, &format!("{} kills", amounts.kills), rate, in_flight, || {
+        for _ in 0..amounts.kills {
+            gaps.push(gap_after_a_kill(&balancer));
+            rest();
+        }
+    });
+    eprintln!("served again after {gaps:?}");
+    assert!(gaps.iter().all(|gap| *gap < amounts.gap), "a worker is replaced within {:?}: {gaps:?}", amounts.gap);
+    let mut running = Running(balancer.pid());
+    during(&balancer, &format!("{} upgrades", amounts.upgrades), rate, 0, || {
+        for _ in 0..amounts.upgrades {
+            running = upgrade(&balancer, &running);
+            rest();
+        }
+    });
+    running.signal(Signal::TERM);
+    running.wait();
+    assert_eq!(repeated(&upstream), Vec::<String>::new(), "no POST is done twice");
+    eprintln!("{} POSTs, none done twice", posts());
 }
 
-/// As all clients do, this one looks before it sends whether its idle connection was closed meanwhile.
-fn is_open(stream: &TcpStream) -> bool {
-    stream.set_nonblocking(true).expect("an option");
-    let peeked = stream.peek(&mut [0]);
-    stream.set_nonblocking(false).expect("an option");
-    peeked.is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock)
+/// Has clients ask while something is done; so many requests may fail. Gives the number of answers.
+#[allow(clippy::print_stderr, reason = "it is there to show figures")]
+fn during(balancer: &Balancer, what: &str, rate: u32, may_fail: usize, work: impl FnOnce()) -> usize {
+    let started = Instant::now();
+    let clients = Clients::start(balancer.address(), rate);
+    rest();
+    work();
+    rest();
+    let ([answers, answers_h2], seconds) = (clients.answers(), started.elapsed().as_secs_f64());
+    let failed = clients.end();
+    let all = answers + answers_h2;
+    eprintln!(
+        "{what}: {all} answers, {answers_h2} of them over HTTP/2, {:.0} a second, {} failed",
+        all as f64 / seconds,
+        failed.len()
+    );
+    assert!(failed.len() <= may_fail, "{failed:?}");
+    assert!(failed.iter().all(|failure| !failure.contains("refused")), "{failed:?}");
+    assert!(answers_h2 > all / 3, "half of the clients speak HTTP/2");
+    all
+}
+
+fn gap_after_a_kill(balancer: &Balancer) -> Duration {
+    balancer.signal_worker(Signal::KILL);
+    let killed = Instant::now();
+    assert!(balancer.ask("GET / HTTP/1.0\r\n\r\n").ends_with("hi"));
+    killed.elapsed()
+}
+
+/// Replaces the program, and gives the new one.
+fn upgrade(balancer: &Balancer, old: &Running) -> Running {
+    let before = balancer.said().matches("bedloe: serving ").count();
+    old.signal(Signal::USR2);
+    wait_until("the new program", || balancer.said().matches("bedloe: serving ").count() > before);
+    let new = Running(read_pid(&balancer.folder().join("pid")).expect("a pid file"));
+    assert_ne!(new.0, old.0);
+    old.signal(Signal::QUIT);
+    old.wait();
+    new
 }
 
 /// Posts that came to the server more than once.
@@ -143,78 +145,4 @@ fn rest() {
     while Instant::now() < end {
         pause();
     }
-}
-
-#[test]
-#[ignore = "a minute at 2,000 requests a second; bench/stays runs it"]
-#[allow(clippy::print_stderr, reason = "it is there to show figures")]
-fn fifty_reloads_five_upgrades_five_kills() {
-    let upstream = Scripted::start(|link, _| {
-        loop {
-            link.head()?;
-            link.send(ok("hi"))?;
-        }
-    });
-    let main = "worker_processes 2;";
-    let http = |round: usize| proxying(&[upstream.address()], &format!("keepalive_requests {};", 10_000 + round), "");
-    let balancer = Balancer::start_in(tempfile::tempdir().expect("a folder"), main, &http(0));
-    let answered = during(&balancer, "50 reloads", 0, || {
-        for round in 0..RELOADS {
-            balancer.rewrite(main, &http(round));
-            balancer.reload();
-            rest();
-        }
-    });
-    assert!(answered > RELOADS * 100, "{answered} answers are no load");
-    let mut gaps = Vec::new();
-    during(&balancer, "5 kills", KILLS * CLIENTS as usize, || {
-        for _ in 0..KILLS {
-            balancer.signal_worker(Signal::KILL);
-            let killed = Instant::now();
-            assert!(balancer.ask("GET / HTTP/1.0\r\n\r\n").ends_with("hi"));
-            gaps.push(killed.elapsed());
-            rest();
-        }
-    });
-    eprintln!("served again after {gaps:?}");
-    assert!(gaps.iter().all(|gap| *gap < Duration::from_millis(100)), "a worker is replaced within 100 ms");
-    let mut running = Running(balancer.pid());
-    during(&balancer, "5 upgrades", 0, || {
-        for _ in 0..UPGRADES {
-            running = upgrade(&balancer, &running);
-            rest();
-        }
-    });
-    running.signal(Signal::TERM);
-    running.wait();
-    assert_eq!(repeated(&upstream), Vec::<String>::new(), "no POST is done twice");
-    eprintln!("{} POSTs, none done twice", POSTS.load(Relaxed));
-}
-
-/// Has clients ask while something is done; so many requests may fail. Gives the number of answers.
-#[allow(clippy::print_stderr, reason = "it is there to show figures")]
-fn during(balancer: &Balancer, what: &str, may_fail: usize, work: impl FnOnce()) -> usize {
-    let started = Instant::now();
-    let clients = Clients::start(balancer.address());
-    rest();
-    work();
-    rest();
-    let (answers, seconds) = (clients.answers(), started.elapsed().as_secs_f64());
-    let failed = clients.end();
-    eprintln!("{what}: {answers} answers, {:.0} a second, {} failed", answers as f64 / seconds, failed.len());
-    assert!(failed.len() <= may_fail, "{failed:?}");
-    assert!(failed.iter().all(|failure| !failure.contains("refused")), "{failed:?}");
-    answers
-}
-
-/// Replaces the program, and gives the new one.
-fn upgrade(balancer: &Balancer, old: &Running) -> Running {
-    let before = balancer.said().matches("bedloe: serving ").count();
-    old.signal(Signal::USR2);
-    wait_until("the new program", || balancer.said().matches("bedloe: serving ").count() > before);
-    let new = Running(read_pid(&balancer.folder().join("pid")).expect("a pid file"));
-    assert_ne!(new.0, old.0);
-    old.signal(Signal::QUIT);
-    old.wait();
-    new
 }
