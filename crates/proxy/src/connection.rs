@@ -18,7 +18,7 @@ use crate::client::Client;
 use crate::downstream::{After, Downstream};
 use crate::exchange::Exchange;
 use crate::http2::{self, PREFACE};
-use crate::limits::LINGER_BYTES;
+use crate::limits::{LINGER_BYTES, LINGER_READS};
 use crate::request::{self, Routed};
 use crate::thread::Thread;
 
@@ -224,8 +224,11 @@ impl Connection {
                 return;
             }
         }
-        while left > 0 {
+        for reads in 1.. {
             input.clear();
+            if reads % LINGER_READS == 0 {
+                net::event_loop::yield_now().await;
+            }
             deadline.set_at(end_ms.min(clock::coarse_ms().saturating_add(lingering.timeout_ms)));
             let read = deadline.limit(|cx| match channel.poll_read(cx, input) {
                 Poll::Pending => {
@@ -235,7 +238,7 @@ impl Connection {
                 ready => ready,
             });
             match read.await {
-                Ok(n) if n > 0 => left = left.saturating_sub(n as u64),
+                Ok(n) if n > 0 && left > n as u64 => left -= n as u64,
                 _ => return,
             }
         }

@@ -6,6 +6,8 @@ pub(crate) const EXCHANGES_KEPT: usize = 1024;
 /// Bytes read and thrown away after an answer that closes the connection, so that the client can read it before a
 /// reset. Many send all of a body before they read; nginx sets no limit but that of time.
 pub(crate) const LINGER_BYTES: u64 = 1 << 30;
+/// Reads of these before the thread's other connections have their turn: a client may send as fast as they are read.
+pub(crate) const LINGER_READS: usize = 4;
 /// How long a client whose request was never understood may take, as nginx's `lingering_timeout`.
 pub(crate) const LINGER_MS: u64 = 5_000;
 
@@ -84,6 +86,9 @@ pub(crate) const HTTP2_STREAM_WINDOW_MIN: u32 = 16 * 1024;
 pub(crate) const HTTP2_STREAM_WINDOW_MAX: u32 = 16 * 1024 * 1024;
 /// Bytes of one stream's answer that wait to be written: twice what is read from an upstream at a time and a frame.
 pub(crate) const HTTP2_SEND_BUFFER: usize = 64 * 1024;
+/// Bytes that are read and thrown away after a GOAWAY: twice what the windows let a client send that has not read it.
+/// Who sends more goes on regardless.
+pub(crate) const HTTP2_LINGER_BYTES: u64 = 2 * HTTP2_CONNECTION_WINDOW as u64;
 /// Plain bytes gathered for one write: a full TLS record.
 pub(crate) const HTTP2_GATHER: usize = 16 * 1024;
 /// An upstream's block goes to the client as it is from this size on; less is copied, for a block holds 20 KiB.

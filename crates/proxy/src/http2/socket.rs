@@ -14,7 +14,7 @@ use net::{Buffer, Stream, clock};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::http2::flood::{Flood, Scanner};
-use crate::limits::{HTTP2_GATHER, LINGER_BYTES};
+use crate::limits::{HTTP2_GATHER, HTTP2_LINGER_BYTES, LINGER_READS};
 
 /// What there is to know of a socket that h2 has taken for itself.
 #[derive(Debug, Default)]
@@ -58,7 +58,7 @@ impl Socket {
     pub(super) fn new(stream: Stream, input: Buffer, gauge: Rc<Gauge>) -> Self {
         let scanner = Scanner::new(clock::coarse_ms());
         let output = Buffer::new();
-        Self { stream, input, output, scanner, gauge, end: End::Open, linger_left: LINGER_BYTES }
+        Self { stream, input, output, scanner, gauge, end: End::Open, linger_left: HTTP2_LINGER_BYTES }
     }
 
     /// Sees off what is gathered.
@@ -71,9 +71,10 @@ impl Socket {
     }
 
     /// Throws away what still comes after the last write, until the client closes: closing first would reset the
-    /// connection, and the client might not read the GOAWAY that tells it why.
+    /// connection, and the client might not read the GOAWAY that tells it why. A client that sends as fast as we read
+    /// must not keep the thread from all others.
     fn poll_linger(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        loop {
+        for _ in 0..LINGER_READS {
             self.input.clear();
             match self.stream.poll_read(cx, &mut self.input) {
                 Poll::Pending => {
@@ -84,6 +85,10 @@ impl Socket {
                 Poll::Ready(_) => return Poll::Ready(()),
             }
         }
+        self.input.clear();
+        self.input.release_if_empty();
+        cx.waker().wake_by_ref();
+        Poll::Pending
     }
 }
 
