@@ -15,11 +15,14 @@ pub(crate) mod spool;
 mod tunnel;
 mod upload;
 
+use std::task::{Context, Waker};
+
 use balance::{Exchange as Known, Failure, Outcome, Transition, Verdict};
 use net::clock;
 use route::ProxyRule;
 
 use crate::answer;
+use crate::channel::Channel;
 use crate::downstream::{After, Downstream};
 use crate::events::Event;
 use crate::exchange::Exchange;
@@ -76,6 +79,12 @@ pub(crate) async fn proxy(
             return Served::Done(answer::page(connection, exchange, routed, status).await);
         }
     };
+    // A client that resets its streams as soon as it has opened them must not make work for servers.
+    if let Channel::Http2(stream) = &mut connection.channel
+        && stream.is_gone(&mut Context::from_waker(Waker::noop()))
+    {
+        return Served::Done(closed_by_client(connection, exchange, routed, CLIENT_CLOSED));
+    }
     let upstream = &routed.site.upstreams[rule.upstream];
     render_key(connection, exchange, routed, rule);
     match attempts(connection, exchange, routed, rule, upstream, &mut upload).await {

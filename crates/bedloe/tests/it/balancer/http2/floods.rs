@@ -73,7 +73,8 @@ fn streams_that_are_reset_as_soon_as_they_are_opened() {
         pause();
     }
     let sent = upstream.all().matches("GET /reset").count();
-    assert!(sent <= 1_000, "{sent} requests got as far as a server");
+    // Those whose reset comes in a later read than they.
+    assert!(sent <= 20, "{sent} requests got as far as a server");
 }
 
 #[test]
