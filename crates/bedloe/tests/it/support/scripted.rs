@@ -124,21 +124,24 @@ impl Link {
         self.until("\r\n\r\n")
     }
 
-    /// Reads until this came.
+    /// Reads until this came. No byte is looked at twice: bodies are large, and reads are small.
     pub(crate) fn until(&mut self, end: &str) -> io::Result<String> {
+        let (start, mut from) = (self.used, self.used);
         loop {
-            let from = self.used;
             let found = self.with_received(|bytes| {
-                let at = bytes[from..].windows(end.len()).position(|window| window == end.as_bytes())?;
-                Some(bytes[from..from + at + end.len()].to_vec())
+                match bytes[from..].windows(end.len()).position(|window| window == end.as_bytes()) {
+                    Some(at) => Ok(bytes[start..from + at + end.len()].to_vec()),
+                    None => Err(bytes.len().saturating_sub(end.len() - 1).max(from)),
+                }
             });
             match found {
-                Some(bytes) => {
+                Ok(bytes) => {
                     self.used += bytes.len();
                     return Ok(String::from_utf8_lossy(&bytes).into_owned());
                 }
-                None => self.more()?,
+                Err(next) => from = next,
             }
+            self.more()?;
         }
     }
 
