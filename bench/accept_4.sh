@@ -218,7 +218,7 @@ as_nobody() {
 
 # Attacks, and what clients at a fixed rate notice of them: their p99 beside that of calm, in turns.
 line_4_4() {
-    local kind connections rate rounds=3 seconds=6 server_pid
+    local kind connections rate most rounds=3 seconds=6 server_pid
     if ! has gcc; then row 4.4 'attacks' 'bench/attack.c' skipped 'no C compiler'; return 0; fi
     cargo build --release --quiet -p bedloe
     for kind in attack paced upstream; do gcc -O2 -o "$scratch/$kind" "$here/$kind.c"; done
@@ -230,7 +230,10 @@ line_4_4() {
     wait_for upstream "$server_pid" 127.0.0.1 "$site_server" && site_run taskset -c 0 ||
         { row 4.4 'attacks' 'bedloe run' failed 'does not start'; return 0; }
     # A connection that a request waits on at the server cannot be one of too many descriptors there.
+    most=$(($(ulimit -n) - 500)) # what one attacker may hold here
+    if [ "$short" = 1 ] && [ "$most" -gt 4000 ]; then most=4000; fi
     while read -r kind connections rate; do
+        if [ "$connections" -gt "$most" ]; then connections=$most; fi
         attacked "$kind" "$connections" "$rate" "$rounds" "$seconds"
     done <<'KINDS'
 loris 2000 2000
