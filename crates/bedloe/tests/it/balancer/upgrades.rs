@@ -43,7 +43,7 @@ fn agreeing(then: impl Fn(&mut Link) -> io::Result<()> + Send + Sync + 'static) 
 #[test]
 fn a_websocket_s_handshake_and_frames_pass_both_ways() {
     let upstream = agreeing(|link| {
-        link.until("XXX")?;
+        link.until("frames")?;
         link.send(HELLO_BACK)?;
         link.until("bye")?;
         link.send("bye")
@@ -53,7 +53,7 @@ fn a_websocket_s_handshake_and_frames_pass_both_ways() {
     client.send(ASK);
     assert_eq!(client.head(), AGREED);
     client.send(HELLO);
-    client.send("XXX");
+    client.send("frames");
     assert_eq!(client.bytes(HELLO_BACK.len()), HELLO_BACK);
     client.send("bye");
     assert_eq!(client.rest(), "bye");

@@ -6,7 +6,7 @@ use std::net::TcpStream;
 use std::sync::mpsc::RecvTimeoutError;
 use std::time::Instant;
 
-use super::run::{LOCATIONS, LOOK, Pace, Side, Upstream};
+use super::run::{LOCATIONS, LOOK, Pace, Side, Upstream, at_both_paces};
 use crate::support::balancer::{Balancer, PATIENCE};
 use crate::support::frames::{DATA, END_STREAM, GOAWAY, HEADERS, PING, PREFACE, RST_STREAM, SETTINGS, frame};
 
@@ -77,15 +77,7 @@ pub(super) fn play(rows: &[Row]) {
     let upstream = Upstream::start();
     let http = LOCATIONS.replace("UPSTREAM", &upstream.address.to_string()).replace("LISTEN;", "LISTEN http2;");
     let balancer = Balancer::start(&http);
-    let mut broken = Vec::new();
-    for row in rows {
-        for pace in [Pace::Whole, Pace::Trickled] {
-            if let Err(what) = Course::new(&balancer, &upstream, pace).run(row) {
-                broken.push(format!("{}, {pace:?}: {what}", row.rule));
-            }
-        }
-    }
-    assert!(broken.is_empty(), "{} of {} rows:\n{}", broken.len(), 2 * rows.len(), broken.join("\n"));
+    at_both_paces(rows, |row| row.rule, |row, pace| Course::new(&balancer, &upstream, pace).run(row));
 }
 
 /// A row being played.

@@ -37,11 +37,20 @@ pub(super) enum Pace {
 pub(super) fn play(rows: &[Row]) {
     let upstream = Upstream::start();
     let balancer = Balancer::start(&LOCATIONS.replace("UPSTREAM", &upstream.address.to_string()));
+    at_both_paces(rows, |row| row.rule, |row, pace| Course::new(&balancer, &upstream, pace).run(row));
+}
+
+/// Runs each row whole and trickled, and fails with the names of all that were not kept.
+pub(super) fn at_both_paces<R>(
+    rows: &[R],
+    rule: impl Fn(&R) -> &'static str,
+    mut run: impl FnMut(&R, Pace) -> Result<(), String>,
+) {
     let mut broken = Vec::new();
     for row in rows {
         for pace in [Pace::Whole, Pace::Trickled] {
-            if let Err(what) = Course::new(&balancer, &upstream, pace).run(row) {
-                broken.push(format!("{}, {pace:?}: {what}", row.rule));
+            if let Err(what) = run(row, pace) {
+                broken.push(format!("{}, {pace:?}: {what}", rule(row)));
             }
         }
     }
