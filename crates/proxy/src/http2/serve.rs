@@ -1,13 +1,11 @@
 //! One stream's request, from its head to the end of its answer.
 
-use std::future::poll_fn;
 use std::rc::Rc;
-use std::task::Poll;
 
 use h2::RecvStream;
 use h2::server::SendResponse;
 use http::request::Parts;
-use net::clock;
+use net::{clock, event_loop};
 
 use crate::channel::Channel;
 use crate::client::Client;
@@ -45,7 +43,9 @@ pub(super) async fn serve(thread: Rc<Thread>, client: Client, opened: Opened) ->
     if let Channel::Http2(stream) = &mut down.channel
         && (after == After::Drop || !stream.is_body_read())
     {
-        once_more().await;
+        // The connection sends what there is: a reset throws away what waits to be sent, and some clients forget an
+        // answer that comes in one piece with the reset which tells them to send no more of their request (curl 7).
+        event_loop::yield_now().await;
         if after == After::Drop {
             stream.give_up();
         }
@@ -53,20 +53,6 @@ pub(super) async fn serve(thread: Rc<Thread>, client: Client, opened: Opened) ->
     thread.give_exchange(exchange);
     thread.give_deadline(down.deadline);
     read.ok().map(|_| down.keep_alive_ms)
-}
-
-/// Lets the connection send what there is: a reset throws away what waits to be sent, and some clients forget an answer
-/// that comes in one piece with the reset which tells them to send no more of their request (curl 7).
-async fn once_more() {
-    let mut is_later = false;
-    poll_fn(|cx| {
-        if std::mem::replace(&mut is_later, true) {
-            return Poll::Ready(());
-        }
-        cx.waker().wake_by_ref();
-        Poll::Pending
-    })
-    .await;
 }
 
 async fn served(down: &mut Downstream, exchange: &mut Exchange, content: Content) -> After {
