@@ -3,6 +3,7 @@
 mod balancer;
 mod check;
 mod faults;
+mod fixtures;
 mod lab;
 mod load;
 mod nginx_paths;
