@@ -12,12 +12,14 @@ pub struct Attempts {
     pub(crate) on_backups: bool,
     /// Where the hash stands; `None` before the first attempt.
     pub(crate) hash: Option<HashState>,
+    /// Where the chance of `random` comes from.
+    seed: u64,
 }
 
 /// The state of a hashed request.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct HashState {
-    /// Plain: the sum of all hashes so far. Consistent: the index of a point, modulo their number.
+    /// Plain: the sum of all hashes so far. Consistent: the index of a point, modulo their number. By address: the hash.
     pub(crate) position: usize,
     /// Plain: how often the key was hashed.
     pub(crate) rehashes: u32,
@@ -40,6 +42,20 @@ impl Attempts {
             None => self.tried & (1 << peer) != 0,
             Some(rest) => self.more_tried.get(rest / 64).is_some_and(|word| word & (1 << (rest % 64)) != 0),
         }
+    }
+
+    /// Gives it the chance that `random` draws from; the other methods need none.
+    pub fn seed(&mut self, random: u64) {
+        self.seed = random;
+    }
+
+    /// The next number of the sequence that the seed begins (splitmix64).
+    pub(crate) fn next_random(&mut self) -> u64 {
+        self.seed = self.seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.seed;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
     }
 
     pub(crate) fn mark_tried(&mut self, peer: usize) {

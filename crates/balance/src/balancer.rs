@@ -6,7 +6,7 @@ use crate::attempts::Attempts;
 use crate::group::{Group, Method};
 use crate::peer::{Outcome, Transition};
 use crate::round_robin::Weights;
-use crate::{hash, ring};
+use crate::{hash, ip_hash, least_conn, random, ring};
 
 /// One thread's choice among the servers of a group.
 #[derive(Debug)]
@@ -28,17 +28,21 @@ impl Balancer {
     }
 
     /// The server for the next attempt of a request; `None` when no server is left that may be tried. `key` is what a
-    /// hashing method hashes, and must be the same for all attempts of a request. Each pick is followed by one
+    /// hashing method hashes (for `ip_hash` the address), and must be the same for all attempts of a request. Each pick is followed by one
     /// [`release`](Balancer::release).
     pub fn pick(&mut self, attempts: &mut Attempts, key: &[u8], now_ms: u64) -> Option<usize> {
         let Self { group, weights } = self;
-        let hashed = match group.method() {
-            _ if key.is_empty() || group.primaries.len() < 2 => None,
+        let chosen = match group.method() {
             Method::RoundRobin => None,
+            Method::LeastConn => least_conn::pick(group, weights, attempts, now_ms),
+            _ if group.primaries.len() < 2 => None,
+            Method::IpHash => ip_hash::pick(group, attempts, key, now_ms),
+            Method::Random { two } => random::pick(group, two, attempts, now_ms),
+            Method::Hash { .. } if key.is_empty() => None,
             Method::Hash { consistent: false } => hash::pick(group, attempts, key, now_ms),
             Method::Hash { consistent: true } => ring::pick(group, weights, attempts, key, now_ms),
         };
-        let peer = hashed.or_else(|| weights.pick_in_turn(group, attempts, now_ms))?;
+        let peer = chosen.or_else(|| weights.pick_in_turn(group, attempts, now_ms))?;
         attempts.mark_tried(peer);
         Some(peer)
     }

@@ -14,6 +14,22 @@ pub enum Method {
         /// Whether keys are placed on a ring (ketama), so that a change of servers moves few of them.
         consistent: bool,
     },
+    /// By the client's address.
+    IpHash,
+    /// The one with the fewest requests in flight.
+    LeastConn,
+    /// By chance.
+    Random {
+        /// Of two that are drawn the one with fewer requests in flight.
+        two: bool,
+    },
+}
+
+impl Method {
+    /// Whether it looks at how many requests a server has in flight.
+    fn counts_in_flight(self) -> bool {
+        matches!(self, Self::LeastConn | Self::Random { two: true })
+    }
 }
 
 /// The servers of one upstream. Threads share it in an `Arc`; each makes its own [`crate::Balancer`] from it.
@@ -34,7 +50,8 @@ impl Group {
     /// A group of these servers, in the order written.
     pub fn new(peers: Vec<PeerSettings>, method: Method) -> Self {
         let single = peers.len() == 1;
-        let peers: Vec<Peer> = peers.into_iter().map(|settings| Peer::new(settings, single)).collect();
+        let counts = method.counts_in_flight();
+        let peers: Vec<Peer> = peers.into_iter().map(|settings| Peer::new(settings, single, counts)).collect();
         let (backups, primaries): (Vec<_>, Vec<_>) = (0..peers.len()).partition(|&i| peers[i].settings().backup);
         let total_weight = primaries.iter().map(|&i| peers[i].settings().weight as usize).sum();
         let ring = match method {

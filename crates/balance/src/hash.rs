@@ -28,7 +28,7 @@ pub(crate) fn pick(group: &Group, attempts: &mut Attempts, key: &[u8], now_ms: u
 }
 
 /// The primary server whose stretch of the total weight holds this number.
-fn peer_at_weight(group: &Group, mut weight: usize) -> usize {
+pub(crate) fn peer_at_weight(group: &Group, mut weight: usize) -> usize {
     for &peer in &group.primaries {
         let share = group.peers()[peer].settings().weight as usize;
         if weight < share {

@@ -67,6 +67,8 @@ pub struct Peer {
     settings: PeerSettings,
     /// The only server of its group: there is nowhere else to go, so failures do not count.
     single: bool,
+    /// How it is chosen depends on what it has in flight.
+    counts: bool,
     health: Arc<Health>,
 }
 
@@ -109,14 +111,16 @@ impl Peer {
         self.health.fails.load(Relaxed)
     }
 
-    /// Requests in flight, counted only for a server with `max_conns`: the others need no shared counter.
+    /// Requests in flight, counted only for a server with `max_conns` and where they decide how servers are chosen: the
+    /// others need no shared counter.
     pub fn in_flight(&self) -> u32 {
         self.health.in_flight.load(Relaxed)
     }
 
-    pub(crate) fn new(mut settings: PeerSettings, single: bool) -> Self {
+    pub(crate) fn new(mut settings: PeerSettings, single: bool, counts: bool) -> Self {
         settings.weight = settings.weight.max(1);
-        Self { settings, single, health: Arc::default() }
+        let counts = counts || settings.max_conns > 0;
+        Self { settings, single, counts, health: Arc::default() }
     }
 
     /// From now on it is known to be what `other` is: the same server, under other settings.
@@ -136,7 +140,7 @@ impl Peer {
 
     /// Gives it back after a request.
     pub(crate) fn release(&self, peer: usize, outcome: Outcome, now_ms: u64) -> Option<Transition> {
-        if self.settings.max_conns > 0 {
+        if self.counts {
             // Saturating: a release too many must not turn into four thousand million requests in flight.
             let _ = self.health.in_flight.fetch_update(Relaxed, Relaxed, |n| n.checked_sub(1));
         }
@@ -178,8 +182,8 @@ impl Peer {
 
     fn claim_place(&self) -> bool {
         let max_conns = self.settings.max_conns;
-        let place = |n| if n < max_conns { Some(n + 1) } else { None };
-        max_conns == 0 || self.health.in_flight.fetch_update(Relaxed, Relaxed, place).is_ok()
+        let place = |n: u32| if max_conns == 0 || n < max_conns { n.checked_add(1) } else { None };
+        !self.counts || self.health.in_flight.fetch_update(Relaxed, Relaxed, place).is_ok()
     }
 
     /// True when this failure made it unavailable.

@@ -130,7 +130,7 @@ mod tests {
     fn the_parts_of_the_range_lead_to_the_same_points_as_a_search() {
         for servers in [1, 2, 3, 50] {
             let settings = |n: usize| PeerSettings { weight: 1 + n as u32 % 3, ..peer(&format!("10.0.0.{n}:9080")) };
-            let peers: Vec<_> = (0..servers).map(|n| Peer::new(settings(n), false)).collect();
+            let peers: Vec<_> = (0..servers).map(|n| Peer::new(settings(n), false, false)).collect();
             let ring = Ring::new(&peers, &(0..servers).collect::<Vec<_>>());
             for key in 0..20_000_u32 {
                 let hash = crc32fast::hash(&key.to_le_bytes());

@@ -35,15 +35,24 @@ impl Weights {
 
     /// Round robin among the primary servers, then, for the rest of the request, among the backups.
     pub(crate) fn pick_in_turn(&mut self, group: &Group, attempts: &mut Attempts, now_ms: u64) -> Option<usize> {
+        self.in_turn(group, attempts, |weights, among, attempts| weights.pick_among(group, among, attempts, now_ms))
+    }
+
+    /// A pick among the primary servers, then, for the rest of the request, among the backups.
+    pub(crate) fn in_turn(
+        &mut self,
+        group: &Group,
+        attempts: &mut Attempts,
+        mut pick: impl FnMut(&mut Self, &[usize], &Attempts) -> Option<usize>,
+    ) -> Option<usize> {
         if !attempts.on_backups {
-            if let Some(peer) = self.pick_among(group, &group.primaries, attempts, now_ms) {
+            if let Some(peer) = pick(self, &group.primaries, attempts) {
                 return Some(peer);
             }
             attempts.on_backups = true;
         }
         // nginx gives up after the last backup; a primary server that has come back meanwhile serves just as well.
-        self.pick_among(group, &group.backups, attempts, now_ms)
-            .or_else(|| self.pick_among(group, &group.primaries, attempts, now_ms))
+        pick(self, &group.backups, attempts).or_else(|| pick(self, &group.primaries, attempts))
     }
 
     /// Round robin among the given servers, as far as they may be tried.
@@ -54,9 +63,19 @@ impl Weights {
         attempts: &Attempts,
         now_ms: u64,
     ) -> Option<usize> {
+        let open = |peer: &usize| group.may_pick(attempts, *peer, now_ms);
+        self.claim(group, now_ms, |weights| weights.next(among.iter().copied().filter(open)))
+    }
+
+    /// Claims what is chosen, and has it chosen again where another thread was quicker.
+    pub(crate) fn claim(
+        &mut self,
+        group: &Group,
+        now_ms: u64,
+        mut choose: impl FnMut(&mut Self) -> Option<usize>,
+    ) -> Option<usize> {
         for _ in 0..MAX_LOST_CLAIMS {
-            let open = |peer: &usize| group.may_pick(attempts, *peer, now_ms);
-            let peer = self.next(among.iter().copied().filter(open))?;
+            let peer = choose(self)?;
             if group.peers()[peer].claim(now_ms) {
                 return Some(peer);
             }
@@ -73,7 +92,7 @@ impl Weights {
     }
 
     /// The server whose turn it is among `candidates`.
-    fn next(&mut self, candidates: impl Iterator<Item = usize>) -> Option<usize> {
+    pub(crate) fn next(&mut self, candidates: impl Iterator<Item = usize>) -> Option<usize> {
         let mut total = 0;
         let mut best: Option<(usize, i64)> = None;
         for peer in candidates {

@@ -6,7 +6,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use crate::testing::{HASH, RING, ROUND_ROBIN, peer};
+use crate::testing::{HASH, IP_HASH, LEAST_CONN, RANDOM, RANDOM_TWO, RING, ROUND_ROBIN, peer};
 use crate::{
     Attempts, Balancer, Exchange, Failure, Group, Outcome, PeerSettings, RetryRule, State, StatusSet, Transition,
     Verdict,
@@ -71,7 +71,7 @@ struct World {
 impl World {
     fn new(seed: u64) -> Self {
         let mut random = Random(seed);
-        let method = [ROUND_ROBIN, HASH, RING][random.below(3)];
+        let method = [ROUND_ROBIN, HASH, RING, IP_HASH, LEAST_CONN, RANDOM, RANDOM_TWO][random.below(7)];
         let peers = if random.chance(5) { 130 + random.below(70) } else { 1 + random.below(6) };
         let settings: Vec<_> = (0..peers).map(|index| settings(index, &mut random)).collect();
         let rule = rule(&mut random);
@@ -98,8 +98,10 @@ impl World {
 
     fn start(&mut self) {
         let idempotent = self.random.chance(70);
+        let mut attempts = Attempts::default();
+        attempts.seed(self.random.below(usize::MAX) as u64);
         let request = Open {
-            attempts: Attempts::default(),
+            attempts,
             key: self.random.below(1000).to_string().into_bytes(),
             exchange: Exchange { idempotent, replayable: self.random.chance(90), ..Exchange::default() },
             thread: self.random.below(self.threads.len()),
@@ -227,10 +229,17 @@ impl World {
         }
         let busy = self.group.peers().iter().any(|peer| peer.in_flight() > 0);
         assert!(!busy, "seed {}: requests in flight that are none", self.seed);
-        for _ in 0..4 * self.group.peers().len() {
+        // By chance or by address it takes longer until every server has had a request.
+        let by_chance = !matches!(self.group.method(), ROUND_ROBIN | HASH | RING | LEAST_CONN);
+        let rounds = if by_chance { 40 } else { 4 } * self.group.peers().len();
+        for _ in 0..rounds {
             self.now_ms += 100_000;
+            let (seed, address) = (self.random.next(), self.random.next().to_le_bytes());
             for thread in &mut self.threads {
-                if let Some(peer) = thread.pick(&mut Attempts::default(), b"", self.now_ms) {
+                let mut attempts = Attempts::default();
+                attempts.seed(seed);
+                let key: &[u8] = if by_chance { &address[..3] } else { b"" };
+                if let Some(peer) = thread.pick(&mut attempts, key, self.now_ms) {
                     thread.release(peer, Outcome::Success, self.now_ms);
                 }
             }

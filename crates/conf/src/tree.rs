@@ -160,6 +160,15 @@ pub enum Algorithm {
         /// Whether keys are placed on a ring (ketama).
         consistent: bool,
     },
+    /// `ip_hash`.
+    IpHash,
+    /// `least_conn`.
+    LeastConn,
+    /// `random`.
+    Random {
+        /// `two`: of two servers the one with less to do.
+        two: bool,
+    },
 }
 
 /// One `server` of an upstream.

@@ -19,16 +19,27 @@ impl Random {
     /// 16 random bytes as 32 hexadecimal digits.
     pub(crate) fn request_id(&mut self) -> [u8; 32] {
         const DIGITS: &[u8; 16] = b"0123456789abcdef";
-        if self.used + 16 > self.bytes.len() {
-            self.refill();
-        }
         let mut id = [0; 32];
-        for (pair, byte) in id.chunks_exact_mut(2).zip(&self.bytes[self.used..self.used + 16]) {
+        for (pair, byte) in id.chunks_exact_mut(2).zip(self.take::<16>()) {
             pair[0] = DIGITS[usize::from(byte >> 4)];
             pair[1] = DIGITS[usize::from(byte & 15)];
         }
-        self.used += 16;
         id
+    }
+
+    /// A random number.
+    pub(crate) fn number(&mut self) -> u64 {
+        u64::from_ne_bytes(self.take())
+    }
+
+    fn take<const N: usize>(&mut self) -> [u8; N] {
+        if self.used + N > self.bytes.len() {
+            self.refill();
+        }
+        let mut taken = [0; N];
+        taken.copy_from_slice(&self.bytes[self.used..self.used + N]);
+        self.used += N;
+        taken
     }
 
     fn refill(&mut self) {

@@ -27,5 +27,5 @@ pub use lookup::{argument, cookie};
 pub use map::{Maps, Scratch};
 pub use normalize::{BadPath, internal_target, normalize, split_target};
 pub use proxy_rule::{ProxyRule, SetHeader};
-pub use router::{Router, Server, UpstreamRule};
+pub use router::{Algorithm, Router, Server, UpstreamRule};
 pub use text::Text;

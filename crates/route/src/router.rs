@@ -55,10 +55,8 @@ pub struct UpstreamRule {
     pub name: String,
     /// Whether it was written as a block.
     pub declared: bool,
-    /// What `hash` hashes; `None` for round robin.
-    pub key: Option<Text>,
-    /// `hash ... consistent`.
-    pub consistent: bool,
+    /// How a server is chosen.
+    pub algorithm: Algorithm,
     /// Its servers, in the order written.
     pub servers: Vec<tree::UpstreamServer>,
     /// `keepalive`: idle connections kept a thread; 0 keeps none.
@@ -69,6 +67,29 @@ pub struct UpstreamRule {
     pub keepalive_requests: u64,
     /// `keepalive_time`.
     pub keepalive_time_ms: u64,
+}
+
+/// How an upstream's server is chosen.
+#[derive(Debug)]
+pub enum Algorithm {
+    /// In turns.
+    RoundRobin,
+    /// `hash`.
+    Hash {
+        /// What is hashed.
+        key: Text,
+        /// `consistent`.
+        consistent: bool,
+    },
+    /// `ip_hash`.
+    IpHash,
+    /// `least_conn`.
+    LeastConn,
+    /// `random`.
+    Random {
+        /// `two`.
+        two: bool,
+    },
 }
 
 impl Router {
@@ -144,15 +165,19 @@ impl Server {
 
 impl UpstreamRule {
     fn compile(upstream: &tree::Upstream, maps: &HashMap<String, usize>) -> Self {
-        let (key, consistent) = match &upstream.algorithm {
-            tree::Algorithm::RoundRobin => (None, false),
-            tree::Algorithm::Hash { key, consistent } => (Some(Text::compile(key, maps)), *consistent),
+        let algorithm = match &upstream.algorithm {
+            tree::Algorithm::RoundRobin => Algorithm::RoundRobin,
+            tree::Algorithm::Hash { key, consistent } => {
+                Algorithm::Hash { key: Text::compile(key, maps), consistent: *consistent }
+            }
+            tree::Algorithm::IpHash => Algorithm::IpHash,
+            tree::Algorithm::LeastConn => Algorithm::LeastConn,
+            tree::Algorithm::Random { two } => Algorithm::Random { two: *two },
         };
         Self {
             name: upstream.name.clone(),
             declared: upstream.declared,
-            key,
-            consistent,
+            algorithm,
             servers: upstream.servers.clone(),
             keepalive: upstream.keepalive,
             keepalive_timeout_ms: upstream.keepalive_timeout_ms,

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::*;
-use crate::testing::{HASH, RING, ROUND_ROBIN, balancer, peer, pick};
+use crate::testing::{HASH, IP_HASH, LEAST_CONN, RANDOM, RANDOM_TWO, RING, ROUND_ROBIN, balancer, peer, pick};
 use crate::{PeerSettings, State};
 
 fn weighted(weights: &[u32]) -> Vec<PeerSettings> {
@@ -154,4 +154,85 @@ fn large_groups_are_tried_to_the_last_server() {
     let mut attempts = Attempts::default();
     let tried: BTreeSet<_> = std::iter::from_fn(|| balancer.pick(&mut attempts, b"", 0)).take(301).collect();
     assert_eq!(tried.len(), 300);
+}
+
+#[test]
+fn the_least_busy_server_for_its_weight_is_picked() {
+    let mut busy = balancer(LEAST_CONN, weighted(&[2, 1, 1]));
+    let mut pick = || pick(&mut busy, "", 0).unwrap();
+    // All idle: their turns. Then by what is in flight for a weight, in turns where that is the same.
+    let picked: Vec<usize> = (0..4).map(|_| pick()).collect();
+    assert_eq!(picked.iter().filter(|&&peer| peer == 0).count(), 2, "{picked:?}");
+    let more: Vec<usize> = (0..4).map(|_| pick()).collect();
+    assert_eq!(more.iter().filter(|&&peer| peer == 0).count(), 2, "{more:?}");
+    // Two are given back by one server: it gets the next two.
+    for _ in 0..2 {
+        busy.release(1, Outcome::Success, 0);
+    }
+    assert_eq!([0, 1].map(|_| crate::testing::pick(&mut busy, "", 0)), [Some(1); 2]);
+}
+
+#[test]
+fn the_least_busy_of_the_backups_follows() {
+    let mut peers = weighted(&[1, 1, 1]);
+    (peers[1].backup, peers[2].backup) = (true, true);
+    let mut busy = balancer(LEAST_CONN, peers);
+    let mut attempts = Attempts::default();
+    let mut picks: Vec<_> = (0..4).map(|_| busy.pick(&mut attempts, b"", 0)).collect();
+    assert_eq!((picks[0], picks.pop()), (Some(0), Some(None)));
+    picks.sort_unstable();
+    assert_eq!(picks, [Some(0), Some(1), Some(2)]);
+}
+
+#[test]
+fn an_address_stays_with_its_server_while_that_is_there() {
+    let mut hashed = balancer(IP_HASH, weighted(&[1, 2, 1]));
+    let mut server_of = |address: [u8; 3], now_ms| {
+        let peer = hashed.pick(&mut Attempts::default(), &address, now_ms).unwrap();
+        hashed.release(peer, if now_ms == 1 { Outcome::Failure } else { Outcome::Success }, now_ms);
+        peer
+    };
+    let servers: BTreeSet<_> = (0..50).map(|last| server_of([10, 0, last], 0)).collect();
+    assert_eq!(servers.len(), 3);
+    let own = server_of([192, 168, 7], 0);
+    assert!((0..20).all(|_| server_of([192, 168, 7], 0) == own));
+    server_of([192, 168, 7], 1);
+    assert_ne!(server_of([192, 168, 7], 2), own);
+}
+
+#[test]
+fn chance_follows_the_weights_and_of_two_the_less_busy_is_taken() {
+    let draws = |method, weights: &[u32], releases: bool| {
+        let mut balancer = balancer(method, weighted(weights));
+        let mut counts = vec![0; weights.len()];
+        for seed in 0..6_000 {
+            let mut attempts = Attempts::default();
+            attempts.seed(seed);
+            let peer = balancer.pick(&mut attempts, b"", 0).unwrap();
+            counts[peer] += 1;
+            if releases {
+                balancer.release(peer, Outcome::Success, 0);
+            }
+        }
+        counts
+    };
+    let counts = draws(RANDOM, &[1, 2, 3], true);
+    for (count, expected) in counts.iter().zip([1_000, 2_000, 3_000_i32]) {
+        assert!((count - expected).abs() < 200, "{counts:?}");
+    }
+    let counts = draws(RANDOM_TWO, &[1, 1, 1], false);
+    assert!(counts.iter().all(|count| (count - 2_000).abs() < 10), "{counts:?}");
+}
+
+#[test]
+fn chance_tries_every_server_once() {
+    for method in [RANDOM, RANDOM_TWO] {
+        let mut balancer = balancer(method, weighted(&[1, 100, 1]));
+        let mut attempts = Attempts::default();
+        attempts.seed(7);
+        let mut picks: Vec<_> = (0..3).map(|_| balancer.pick(&mut attempts, b"", 0).unwrap()).collect();
+        picks.sort_unstable();
+        assert_eq!(picks, [0, 1, 2]);
+        assert_eq!(balancer.pick(&mut attempts, b"", 0), None);
+    }
 }

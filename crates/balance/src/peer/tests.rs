@@ -24,7 +24,7 @@ fn count(shared: &Arc<Peer>, work: impl Fn(&Peer) -> bool + Send + Copy + 'stati
 
 #[test]
 fn of_many_threads_one_reports_the_change_and_one_gets_the_probe() {
-    let shared = Arc::new(Peer::new(PeerSettings { max_fails: 100, ..peer("a") }, false));
+    let shared = Arc::new(Peer::new(PeerSettings { max_fails: 100, ..peer("a") }, false, false));
     assert_eq!(count(&shared, |peer| peer.release(0, Outcome::Failure, 5) == Some(Transition::Down { peer: 0 })), 1);
     assert_eq!(count(&shared, |peer| peer.claim(10_006)), 1);
     assert_eq!(count(&shared, |peer| peer.release(0, Outcome::Success, 10_007).is_some()), 1);
@@ -33,7 +33,7 @@ fn of_many_threads_one_reports_the_change_and_one_gets_the_probe() {
 
 #[test]
 fn places_are_never_oversold() {
-    let shared = Arc::new(Peer::new(PeerSettings { max_conns: 7, ..peer("a") }, false));
+    let shared = Arc::new(Peer::new(PeerSettings { max_conns: 7, ..peer("a") }, false, false));
     assert_eq!(count(&shared, |peer| peer.claim(1)), 7);
     assert_eq!(shared.in_flight(), 7);
 }

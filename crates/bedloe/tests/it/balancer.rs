@@ -10,6 +10,7 @@ mod fields;
 mod http2;
 mod keep_alive;
 mod messages;
+mod methods;
 mod pressure;
 mod retries;
 mod start;

@@ -4,12 +4,12 @@
 //! Without an nginx on the machine the comparison is skipped by name.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
 use balance::{Attempts, Balancer, Exchange, Failure, Group, Method, PeerSettings, RetryRule, StatusSet, Verdict};
 
-use crate::support::client::{Answer, get_all};
+use crate::support::client::{Answer, get_all_with};
 use crate::support::nginx::{self, Nginx};
 use crate::support::upstream::{Refusing, Upstream};
 
@@ -22,7 +22,7 @@ const FAIL_TIMEOUT_S: u64 = 600;
 /// A group of servers, and the requests it is asked.
 struct Scenario {
     name: &'static str,
-    /// `""`, `"hash"` or `"consistent"`.
+    /// `""`, `"hash"`, `"consistent"`, or a directive as it is written.
     method: &'static str,
     servers: Vec<Server>,
     keys: Keys,
@@ -36,6 +36,8 @@ enum Keys {
     Different,
     /// None at all: it is the order of servers that counts.
     Empty,
+    /// Addresses of clients.
+    Addresses,
 }
 
 #[derive(Clone, Copy)]
@@ -74,6 +76,15 @@ fn in_turn(name: &'static str, servers: &[Server]) -> Scenario {
     Scenario { keys: Keys::Empty, ..hashed(name, "", servers) }
 }
 
+fn by_address(name: &'static str, servers: &[Server]) -> Scenario {
+    Scenario { keys: Keys::Addresses, ..hashed(name, "ip_hash", servers) }
+}
+
+/// One request at a time: whose turn it is among servers with nothing to do.
+fn idle(name: &'static str, servers: &[Server]) -> Scenario {
+    Scenario { keys: Keys::Empty, ..hashed(name, "least_conn", servers) }
+}
+
 fn scenarios() -> Vec<Scenario> {
     let always_tried = Server { max_fails: 0, ..REFUSING };
     let often_failing = Server { max_fails: 3, ..REFUSING };
@@ -100,6 +111,14 @@ fn scenarios() -> Vec<Scenario> {
         in_turn("backups in turn", &[REFUSING, BACKUP, REFUSING, Server { weight: 3, ..BACKUP }]),
         in_turn("nothing but refusals", &[REFUSING, REFUSING]),
         in_turn("a single server that refuses", &[REFUSING]),
+        by_address("addresses", &[SERVER; 3]),
+        by_address("addresses and weights", &[weight(3), weight(1), weight(2)]),
+        by_address("addresses and a down server", &[SERVER, DOWN, SERVER]),
+        by_address("addresses after a failure", &[SERVER, REFUSING, SERVER, weight(2)]),
+        idle("idle servers", &[SERVER; 3]),
+        idle("idle servers of weights", &[weight(4), weight(3), DOWN, weight(6)]),
+        idle("idle servers after a failure", &[weight(5), Server { weight: 6, ..often_failing }, weight(2)]),
+        idle("idle backups", &[REFUSING, BACKUP, REFUSING, Server { weight: 3, ..BACKUP }]),
         Scenario { keys: Keys::Empty, ..hashed("a ring without keys", "consistent", &[weight(2), SERVER]) },
         Scenario { keys: Keys::Empty, ..hashed("plain hash without keys", "hash", &[weight(2), SERVER]) },
         Scenario { next_upstream: "error http_503", ..in_turn("503 goes on", &[weight(2), FAILING, weight(3)]) },
@@ -107,6 +126,15 @@ fn scenarios() -> Vec<Scenario> {
         Scenario { tries: 1, ..in_turn("a refusal without tries", &[weight(3), REFUSING]) },
         Scenario { next_upstream: "off", ..in_turn("off", &[SERVER, FAILING, often_failing]) },
     ]
+}
+
+/// Addresses of which the first three bytes differ, some of them of IPv6.
+fn address(number: usize) -> IpAddr {
+    let [.., high, middle, low] = (number as u32).wrapping_mul(104_729).to_be_bytes();
+    match number % 5 {
+        0 => IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, high.into(), 0, 0, 0, middle.into(), low.into())),
+        _ => IpAddr::V4(Ipv4Addr::new(high, middle, low, 7)),
+    }
 }
 
 /// Servers for a scenario, on addresses of their own.
@@ -150,6 +178,7 @@ impl Scenario {
         match self.keys {
             Keys::Different => (0..KEYS).map(|number| format!("{:x}-{number}", number * 7919)).collect(),
             Keys::Empty => vec![String::new(); TURNS],
+            Keys::Addresses => (0..KEYS).map(|number| address(number).to_string()).collect(),
         }
     }
 
@@ -158,6 +187,7 @@ impl Scenario {
         let method = match self.method {
             "" => String::new(),
             "hash" => "hash $arg_key;".to_owned(),
+            "ip_hash" | "least_conn" => format!("{};", self.method),
             method => format!("hash $arg_key {method};"),
         };
         let server = |(server, name): (&Server, &String)| {
@@ -188,9 +218,20 @@ impl Scenario {
         };
         let method = match self.method {
             "" => Method::RoundRobin,
+            "ip_hash" => Method::IpHash,
+            "least_conn" => Method::LeastConn,
             method => Method::Hash { consistent: method == "consistent" },
         };
         Balancer::new(Arc::new(Group::new(self.servers.iter().zip(names).map(settings).collect(), method)))
+    }
+
+    /// What is hashed: of IPv4 the first three bytes.
+    fn key(&self, key: &str) -> Vec<u8> {
+        match (self.keys, key.parse()) {
+            (Keys::Addresses, Ok(IpAddr::V4(ip))) => ip.octets()[..3].to_vec(),
+            (Keys::Addresses, Ok(IpAddr::V6(ip))) => ip.octets().to_vec(),
+            _ => key.as_bytes().to_vec(),
+        }
     }
 
     fn rule(&self) -> RetryRule {
@@ -216,7 +257,8 @@ impl Scenario {
         let now_ms = 10 * FAIL_TIMEOUT_S * 1000;
         let mut attempts = Attempts::default();
         let mut tries_left = rule.tries_of(balancer.group().tries());
-        while let Some(peer) = balancer.pick(&mut attempts, key.as_bytes(), now_ms) {
+        let key = self.key(key);
+        while let Some(peer) = balancer.pick(&mut attempts, &key, now_ms) {
             tries_left -= 1;
             let (failure, anything_written) = match self.servers[peer].kind {
                 Kind::Answering => {
@@ -253,12 +295,15 @@ fn every_request_goes_where_nginx_sends_it() {
         upstreams.push_str(&upstream);
         locations.push_str(&location);
     }
-    let http = format!("{upstreams}server {{ listen SOCKET;\n{locations} }}\n");
+    let address = "set_real_ip_from unix:; real_ip_header X-Address;";
+    let http = format!("{upstreams}server {{ listen SOCKET; {address}\n{locations} }}\n");
     let nginx = Nginx::start(&program, &http).unwrap();
     let stream = nginx.connect().unwrap();
     for (index, (servers, scenario)) in scenarios.iter().enumerate() {
         let targets = scenario.targets(index);
-        let theirs = get_all(&stream, &stream, targets.iter().map(String::as_str)).unwrap();
+        let fields: Vec<String> = scenario.keys().iter().map(|key| format!("X-Address: {key}\r\n")).collect();
+        let requests = targets.iter().zip(&fields).map(|(target, fields)| (target.as_str(), fields.as_str()));
+        let theirs = get_all_with(&stream, &stream, requests).unwrap();
         compare(scenario, &theirs, &scenario.answers_of_balance(&servers.names));
     }
 }

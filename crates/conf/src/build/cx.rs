@@ -39,6 +39,7 @@ pub(crate) struct Cx<'a> {
     needed: HashSet<PathBuf>,
     written: HashSet<PathBuf>,
     zones: HashMap<String, u64>,
+    zones_used: Vec<Word>,
     errors: usize,
     pub(crate) errors_dropped: usize,
 }
@@ -93,6 +94,7 @@ impl<'a> Cx<'a> {
             needed: HashSet::new(),
             written: HashSet::new(),
             zones: HashMap::new(),
+            zones_used: Vec::new(),
             errors: 0,
             errors_dropped: 0,
         }
@@ -147,6 +149,22 @@ impl<'a> Cx<'a> {
         }
         let message = format!("the zone \"{name}\" has {bytes} bytes here and {declared} elsewhere");
         Err(Diagnostic::error("conflicting-zone", &word.place, message))
+    }
+
+    /// A zone that is used without a size must be given one elsewhere.
+    pub(crate) fn zone_without_size(&mut self, word: &Word) {
+        self.zones_used.push(word.clone());
+    }
+
+    /// Tells of the zones that nobody has given a size.
+    pub(crate) fn check_zones(&mut self) {
+        for word in std::mem::take(&mut self.zones_used) {
+            if !self.zones.contains_key(&word.text) {
+                let message = format!("the zone \"{}\" has no size", word.shown());
+                let help = format!("write \"zone {} 64k;\"", word.shown());
+                self.report(Diagnostic::error("zone-without-size", &word.place, message).help(help));
+            }
+        }
     }
 
     /// A word as a template whose variables all exist. Of several that do not, all but the last are reported here.

@@ -72,6 +72,9 @@ pub(crate) struct UpstreamDraft {
     pub(crate) keepalive_requests: u64,
     pub(crate) keepalive_time_ms: u64,
     pub(crate) hash_place: Option<Place>,
+    /// The directive that chose the algorithm; two may not.
+    pub(crate) method: Option<(&'static str, Place)>,
+    pub(crate) zone_place: Option<Place>,
     pub(crate) backup_place: Option<Place>,
     pub(crate) keepalive_place: Option<Place>,
     pub(crate) keepalive_timeout_place: Option<Place>,
@@ -167,6 +170,8 @@ impl UpstreamDraft {
             keepalive_requests: 1_000,
             keepalive_time_ms: 60 * MINUTE_MS,
             hash_place: None,
+            method: None,
+            zone_place: None,
             backup_place: None,
             keepalive_place: None,
             keepalive_timeout_place: None,

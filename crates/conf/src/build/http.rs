@@ -26,6 +26,7 @@ pub(super) fn build(nodes: &[Node], main: &Main, cx: &mut Cx<'_>) -> Http {
         upstream(node, cx);
     }
     let servers = servers(of(Block::Server), &level, cx);
+    cx.check_zones();
     Http { maps, upstreams: std::mem::take(&mut cx.upstreams), servers }
 }
 
@@ -61,9 +62,10 @@ fn upstream(node: &Node, cx: &mut Cx<'_>) {
         return cx.report(Diagnostic::error("duplicate-upstream", &name.place, message));
     }
     check_servers(node, &draft, cx);
-    if let (Some(_), Some(place)) = (&draft.hash_place, &draft.backup_place) {
-        let message = "\"hash\" does not support \"backup\" servers";
-        cx.report(Diagnostic::error("backup-with-hash", place, message).help("remove \"backup\", or balance in turns"));
+    if let (Some((method @ ("hash" | "ip_hash" | "random"), _)), Some(place)) = (&draft.method, &draft.backup_place) {
+        let message = format!("\"{method}\" does not support \"backup\" servers");
+        let help = "remove \"backup\", or balance in turns or with \"least_conn\"";
+        cx.report(Diagnostic::error("backup-with-hash", place, message).help(help));
     }
     let index = cx.upstreams.len();
     cx.facts.upstreams.push(UpstreamFacts {

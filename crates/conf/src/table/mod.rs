@@ -7,6 +7,7 @@ mod client;
 mod core;
 mod http2;
 mod listen;
+mod methods;
 mod pending;
 mod proxy;
 mod server;
@@ -127,6 +128,7 @@ pub fn directives() -> impl Iterator<Item = &'static Directive> {
         tls::DIRECTIVES,
         http2::DIRECTIVES,
         upstream::DIRECTIVES,
+        methods::DIRECTIVES,
         proxy::DIRECTIVES,
         answers::DIRECTIVES,
     ]

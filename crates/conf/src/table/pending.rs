@@ -127,8 +127,8 @@ const AREAS: &[Area] = &[
     Area {
         title: "more ways to choose a server",
         contexts: Contexts::ALL,
-        names: "ip_hash least_conn least_time ntlm queue random resolver resolver_timeout state sticky \
-            sticky_cookie_insert upstream_conf zone",
+        names: "least_time ntlm queue resolver resolver_timeout state sticky sticky_cookie_insert \
+            upstream_conf",
     },
     Area {
         title: "health checks and pages about them",

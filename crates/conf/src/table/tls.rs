@@ -13,7 +13,7 @@ const SESSIONS_A_MIB: u64 = 4_000;
 /// What nginx's `builtin` holds where no number is given.
 const BUILTIN_SESSIONS: u64 = 20_480;
 /// nginx refuses smaller zones: eight pages.
-const LEAST_ZONE_BYTES: u64 = 8 * 4096;
+pub(super) const LEAST_ZONE_BYTES: u64 = 8 * 4096;
 /// Sessions take some 200 bytes each here; more than this is a slip.
 const MOST_SESSIONS: u64 = 100_000_000;
 

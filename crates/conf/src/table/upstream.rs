@@ -4,7 +4,7 @@ use super::{Apply, Block, Contexts, Directive, Takes};
 use crate::Diagnostic;
 use crate::address::{self, Address};
 use crate::build::{Call, Cx, Outcome, UpstreamDraft};
-use crate::tree::{Algorithm, UpstreamServer};
+use crate::tree::UpstreamServer;
 use crate::value;
 
 pub(super) const DIRECTIVES: &[Directive] = &[
@@ -27,24 +27,6 @@ pub(super) const DIRECTIVES: &[Directive] = &[
         doc: "A server of the group: weight, max_conns, max_fails, fail_timeout, backup, down.",
         example: "server 127.0.0.1:9081 weight=2 max_fails=3 fail_timeout=30s;",
         apply: Apply::Upstream(server),
-    },
-    Directive {
-        name: "hash",
-        contexts: Contexts::UPSTREAM,
-        takes: Takes::between(1, 2),
-        repeats: false,
-        default: "",
-        doc: "Chooses a server by the hash of a key, on a ring with \"consistent\".",
-        example: "hash $request_uri consistent;",
-        apply: Apply::Upstream(|draft, call, cx| {
-            if call.args().len() == 2 && call.text(1) != "consistent" {
-                return Err(call.unknown_word(1, "parameter of \"hash\"", ["consistent"]));
-            }
-            let consistent = call.args().len() == 2;
-            draft.algorithm = Algorithm::Hash { key: cx.template(call.word(0))?, consistent };
-            draft.hash_place = Some(call.node.name.place.clone());
-            Ok(())
-        }),
     },
     Directive {
         name: "keepalive",

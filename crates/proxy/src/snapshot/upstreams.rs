@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use balance::{Group, Method, PeerSettings};
 use conf::tree::UpstreamServer;
-use route::UpstreamRule;
+use route::{Algorithm, UpstreamRule};
 
 use crate::counters::PeerCounters;
 
@@ -46,9 +46,12 @@ impl UpstreamSnapshot {
     }
 
     fn new(rule: &UpstreamRule, threads: usize) -> Self {
-        let method = match rule.key {
-            None => Method::RoundRobin,
-            Some(_) => Method::Hash { consistent: rule.consistent },
+        let method = match rule.algorithm {
+            Algorithm::RoundRobin => Method::RoundRobin,
+            Algorithm::Hash { consistent, .. } => Method::Hash { consistent },
+            Algorithm::IpHash => Method::IpHash,
+            Algorithm::LeastConn => Method::LeastConn,
+            Algorithm::Random { two } => Method::Random { two },
         };
         let counters = || rule.servers.iter().map(|_| Arc::default()).collect();
         Self {

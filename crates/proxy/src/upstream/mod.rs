@@ -15,11 +15,12 @@ pub(crate) mod spool;
 mod tunnel;
 mod upload;
 
+use std::net::IpAddr;
 use std::task::{Context, Waker};
 
 use balance::{Exchange as Known, Failure, Outcome, Transition, Verdict};
 use net::clock;
-use route::ProxyRule;
+use route::{Algorithm, ProxyRule};
 
 use crate::answer;
 use crate::channel::Channel;
@@ -241,11 +242,20 @@ fn closed_by_client(connection: &mut Downstream, exchange: &mut Exchange, routed
 }
 
 fn render_key(connection: &Downstream, exchange: &mut Exchange, routed: &Routed<'_>, rule: &ProxyRule) {
-    let Exchange { request, path, key, maps, record, .. } = exchange;
+    let Exchange { request, path, key, maps, record, attempts, .. } = exchange;
     key.clear();
-    if let Some(text) = &routed.site.snapshot.router.upstreams()[rule.upstream].key {
-        let facts = connection.facts(request, routed, path, record, Some(rule));
-        text.render(&facts, &routed.site.maps, maps, key);
+    match &routed.site.snapshot.router.upstreams()[rule.upstream].algorithm {
+        Algorithm::RoundRobin | Algorithm::LeastConn => {}
+        Algorithm::Hash { key: text, .. } => {
+            let facts = connection.facts(request, routed, path, record, Some(rule));
+            text.render(&facts, &routed.site.maps, maps, key);
+        }
+        // Of IPv4 the network of a client, as nginx does.
+        Algorithm::IpHash => match connection.client.remote.ip() {
+            IpAddr::V4(ip) => key.extend_from_slice(&ip.octets()[..3]),
+            IpAddr::V6(ip) => key.extend_from_slice(&ip.octets()),
+        },
+        Algorithm::Random { .. } => attempts.seed(connection.thread.random.borrow_mut().number()),
     }
 }
 

@@ -15,17 +15,26 @@ pub(crate) struct Answer {
 /// The answers to a GET of each target, in order. `reader` and `writer` are two handles of one connection.
 pub(crate) fn get_all<'a>(
     reader: impl Read,
-    mut writer: impl Write,
+    writer: impl Write,
     targets: impl IntoIterator<Item = &'a str>,
+) -> io::Result<Vec<Answer>> {
+    get_all_with(reader, writer, targets.into_iter().map(|target| (target, "")))
+}
+
+/// The same for targets with lines of a head, each with its end.
+pub(crate) fn get_all_with<'a>(
+    reader: impl Read,
+    mut writer: impl Write,
+    requests: impl IntoIterator<Item = (&'a str, &'a str)>,
 ) -> io::Result<Vec<Answer>> {
     let mut reader = BufReader::new(reader);
     let mut answers = Vec::new();
-    let mut targets = targets.into_iter().peekable();
-    while targets.peek().is_some() {
+    let mut requests = requests.into_iter().peekable();
+    while requests.peek().is_some() {
         let mut batch = String::new();
         let mut count = 0;
-        for target in targets.by_ref().take(BATCH) {
-            batch.push_str(&format!("GET {target} HTTP/1.1\r\nHost: test.example\r\n\r\n"));
+        for (target, fields) in requests.by_ref().take(BATCH) {
+            batch.push_str(&format!("GET {target} HTTP/1.1\r\nHost: test.example\r\n{fields}\r\n"));
             count += 1;
         }
         writer.write_all(batch.as_bytes())?;

@@ -1,0 +1,114 @@
+//! Directives of an upstream for how a server is chosen, and for the zone that workers of nginx share.
+
+use super::tls::LEAST_ZONE_BYTES;
+use super::{Apply, Contexts, Directive, Takes};
+use crate::Diagnostic;
+use crate::build::{Call, Cx, Outcome, UpstreamDraft};
+use crate::tree::Algorithm;
+use crate::value;
+
+pub(super) const DIRECTIVES: &[Directive] = &[
+    Directive {
+        name: "hash",
+        contexts: Contexts::UPSTREAM,
+        takes: Takes::between(1, 2),
+        repeats: false,
+        default: "",
+        doc: "Chooses a server by the hash of a key, on a ring with \"consistent\".",
+        example: "hash $request_uri consistent;",
+        apply: Apply::Upstream(|draft, call, cx| {
+            if call.args().len() == 2 && call.text(1) != "consistent" {
+                return Err(call.unknown_word(1, "parameter of \"hash\"", ["consistent"]));
+            }
+            let consistent = call.args().len() == 2;
+            let algorithm = Algorithm::Hash { key: cx.template(call.word(0))?, consistent };
+            draft.hash_place = Some(call.node.name.place.clone());
+            choose(draft, call, cx, algorithm)
+        }),
+    },
+    Directive {
+        name: "ip_hash",
+        contexts: Contexts::UPSTREAM,
+        takes: Takes::exactly(0),
+        repeats: false,
+        default: "",
+        doc: "Chooses a server by the client's address, of IPv4 by its first three bytes.",
+        example: "ip_hash;",
+        apply: Apply::Upstream(|draft, call, cx| choose(draft, call, cx, Algorithm::IpHash)),
+    },
+    Directive {
+        name: "least_conn",
+        contexts: Contexts::UPSTREAM,
+        takes: Takes::exactly(0),
+        repeats: false,
+        default: "",
+        doc: "Chooses the server with the fewest requests in flight for its weight.",
+        example: "least_conn;",
+        apply: Apply::Upstream(|draft, call, cx| choose(draft, call, cx, Algorithm::LeastConn)),
+    },
+    Directive {
+        name: "random",
+        contexts: Contexts::UPSTREAM,
+        takes: Takes::between(0, 2),
+        repeats: false,
+        default: "",
+        doc: "Chooses a server by chance, or with \"two\" the one of two with fewer requests in flight.",
+        example: "random two least_conn;",
+        apply: Apply::Upstream(|draft, call, cx| {
+            if !call.args().is_empty() && call.text(0) != "two" {
+                return Err(call.unknown_word(0, "parameter of \"random\"", ["two"]));
+            }
+            match call.text(1) {
+                _ if call.args().len() < 2 => {}
+                "least_conn" => {}
+                text if text.starts_with("least_time") => return Err(call.not_yet(1, "choosing by times of answers")),
+                _ => return Err(call.unknown_word(1, "way to choose one of two", ["least_conn"])),
+            }
+            choose(draft, call, cx, Algorithm::Random { two: !call.args().is_empty() })
+        }),
+    },
+    Directive {
+        name: "zone",
+        contexts: Contexts::UPSTREAM,
+        takes: Takes::between(1, 2),
+        repeats: false,
+        default: "",
+        doc: "Memory that nginx's workers share; bedloe's threads share what is known of servers in any case.",
+        example: "zone app 64k;",
+        apply: Apply::Upstream(zone),
+    },
+];
+
+/// Sets the algorithm. As in nginx, the last one holds, with a warning.
+fn choose(draft: &mut UpstreamDraft, call: &Call<'_>, cx: &mut Cx<'_>, algorithm: Algorithm) -> Outcome {
+    let place = &call.node.name.place;
+    if let Some((earlier, _)) = draft.method.replace((call.name, place.clone())) {
+        let message = format!("\"{}\" takes the place of \"{earlier}\", which is written before it", call.name);
+        cx.report(Diagnostic::warning("method-redefined", place, message).help("write one way to choose a server"));
+    }
+    if call.name != "hash" {
+        draft.hash_place = None;
+    }
+    draft.algorithm = algorithm;
+    Ok(())
+}
+
+fn zone(draft: &mut UpstreamDraft, call: &Call<'_>, cx: &mut Cx<'_>) -> Outcome {
+    let word = call.word(0);
+    if word.text.is_empty() {
+        return Err(call.invalid(0, "a zone has a name"));
+    }
+    match call.args().get(1) {
+        Some(size) => {
+            let bytes = value::size(&size.text).map_err(|error| call.invalid(1, error))?;
+            if bytes < LEAST_ZONE_BYTES {
+                return Err(call.invalid(1, "the zone must have at least 32k"));
+            }
+            cx.same_zone(&word.text, bytes, word)?;
+        }
+        None => cx.zone_without_size(word),
+    }
+    draft.zone_place = Some(call.node.name.place.clone());
+    cx.no_effect(&call.node.name.place, "zone", "threads share what is known of servers in any case");
+    Ok(())
+}
