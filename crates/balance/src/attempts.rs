@@ -19,7 +19,8 @@ pub struct Attempts {
 /// The state of a hashed request.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct HashState {
-    /// Plain: the sum of all hashes so far. Consistent: the index of a point, modulo their number. By address: the hash.
+    /// Plain: the sum of all hashes so far. Consistent: the index of a point, modulo their number. By address: the
+    /// hash.
     pub(crate) position: usize,
     /// Plain: how often the key was hashed.
     pub(crate) rehashes: u32,

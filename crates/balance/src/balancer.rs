@@ -28,8 +28,8 @@ impl Balancer {
     }
 
     /// The server for the next attempt of a request; `None` when no server is left that may be tried. `key` is what a
-    /// hashing method hashes (for `ip_hash` the address), and must be the same for all attempts of a request. Each pick is followed by one
-    /// [`release`](Balancer::release).
+    /// hashing method hashes (for `ip_hash` the address), and must be the same for all attempts of a request. Each pick
+    /// is followed by one [`release`](Balancer::release).
     pub fn pick(&mut self, attempts: &mut Attempts, key: &[u8], now_ms: u64) -> Option<usize> {
         let Self { group, weights } = self;
         let chosen = match group.method() {

@@ -1,6 +1,7 @@
 //! Addresses as configurations write them: `80`, `10.0.0.1:9080`, `[::1]:80`, `app.internal`.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
 
 use thiserror::Error;
 
@@ -8,7 +9,12 @@ use thiserror::Error;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Address {
     Socket(SocketAddr),
-    Name { host: String, port: u16 },
+    Name {
+        host: String,
+        port: u16,
+    },
+    /// A unix socket, of a server only.
+    Unix(PathBuf),
 }
 
 /// Why a text is no address.
@@ -22,6 +28,8 @@ pub(crate) enum AddressError {
     Bracket,
     #[error("this is no host name")]
     Host,
+    #[error("the path of a unix socket has 1 to {UNIX_PATH_MAX} bytes")]
+    UnixPath,
 }
 
 /// What `listen` takes: a port alone is for all IPv4 addresses, and 0 lets the system choose one.
@@ -40,8 +48,15 @@ pub(crate) fn parse_listen(text: &str) -> Result<Address, AddressError> {
     }
 }
 
+/// The longest path of a unix socket that Linux has room for.
+const UNIX_PATH_MAX: usize = 107;
+
 /// What a `server` of an upstream and `proxy_pass` take.
 pub(crate) fn parse_peer(text: &str, default_port: u16) -> Result<Address, AddressError> {
+    if let Some(path) = text.strip_prefix("unix:") {
+        let fits = (1..=UNIX_PATH_MAX).contains(&path.len());
+        return if fits { Ok(Address::Unix(PathBuf::from(path))) } else { Err(AddressError::UnixPath) };
+    }
     parse_with(text, default_port, 1)
 }
 
@@ -130,6 +145,8 @@ mod tests {
         assert_eq!(parse_peer("10.0.0.1", 80), socket("10.0.0.1:80"));
         assert_eq!(parse_peer("10.0.0.1:0", 80), Err(AddressError::Port(1)));
         assert_eq!(parse_peer("app:81", 80), Ok(Address::Name { host: "app".into(), port: 81 }));
+        assert_eq!(parse_peer("unix:/run/a.sock", 80), Ok(Address::Unix("/run/a.sock".into())));
+        assert_eq!(parse_peer("unix:", 80), Err(AddressError::UnixPath));
         assert_eq!(split_host("[::1]:80"), ("[::1]", true));
         assert_eq!(split_host("app"), ("app", false));
     }

@@ -9,7 +9,7 @@ use crate::diagnostic::Diagnostic;
 use crate::loader::Options;
 use crate::span::Place;
 use crate::template::Template;
-use crate::tree::{Algorithm, Config, LocationKind, Upstream};
+use crate::tree::{Algorithm, Config, LocationKind, PeerAddress, Upstream};
 
 /// Liberty closes idle connections after 30 s (persistTimeout); at 20 s a balancer closes them safely before.
 const SERVER_KEEPALIVE_MS: u64 = 30_000;
@@ -74,7 +74,9 @@ fn is_session(cookie: &str) -> bool {
 fn idle_connections(config: &Config, facts: &Facts, found: &mut Vec<Diagnostic>) {
     for (upstream, fact) in upstreams(config, facts) {
         let written = fact.keepalive_timeout_place.as_ref().or(fact.keepalive_place.as_ref());
-        let is_liberty = upstream.servers.iter().any(|server| LIBERTY_PORTS.contains(&server.address.port()));
+        let is_liberty = upstream.servers.iter().any(
+            |server| matches!(&server.address, PeerAddress::Ip(address) if LIBERTY_PORTS.contains(&address.port())),
+        );
         let Some(place) = written.or(is_liberty.then_some(&upstream.place)) else { continue };
         if upstream.keepalive > 0 && upstream.keepalive_timeout_ms >= SERVER_KEEPALIVE_MS {
             let message = format!(

@@ -171,13 +171,22 @@ pub enum Algorithm {
     },
 }
 
+/// Where a server is.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum PeerAddress {
+    /// An address and port.
+    Ip(SocketAddr),
+    /// A unix socket.
+    Unix(PathBuf),
+}
+
 /// One `server` of an upstream.
 #[derive(Debug, Clone)]
 pub struct UpstreamServer {
     /// As written: `10.0.0.11:9080`. The ring of `hash ... consistent` is made from it, as nginx does.
     pub name: String,
     /// The address to dial.
-    pub address: SocketAddr,
+    pub address: PeerAddress,
     /// `weight`, at least 1.
     pub weight: u32,
     /// `max_conns`; 0 is no limit.
@@ -303,12 +312,12 @@ pub enum Handler {
     Proxy(ProxyPass),
 }
 
-/// `proxy_pass http://UPSTREAM[URI]`.
+/// `proxy_pass SCHEME://UPSTREAM[URI]`.
 #[derive(Debug, Clone)]
 pub struct ProxyPass {
     /// Index into `Http::upstreams`.
     pub upstream: usize,
-    /// The authority as written, which is `$proxy_host`.
+    /// The authority as written, which is `$proxy_host`; a unix socket with its `unix:`.
     pub host: String,
     /// The URI after the authority, which replaces the part of the path that the location matched; `None` passes the
     /// client's request target on as it came.
@@ -407,6 +416,96 @@ pub struct ProxySettings {
     pub pass_headers: Vec<String>,
     /// `proxy_ignore_headers`, in lower case.
     pub ignore_headers: Vec<String>,
+    /// `proxy_set_body`.
+    pub set_body: Option<Template>,
+    /// `proxy_pass_request_headers`.
+    pub pass_request_headers: bool,
+    /// `proxy_pass_request_body`.
+    pub pass_request_body: bool,
+    /// `proxy_ignore_client_abort`.
+    pub ignore_client_abort: bool,
+    /// `proxy_socket_keepalive`.
+    pub socket_keepalive: bool,
+    /// `proxy_bind`: the address on this side of connections to servers, with or without a port.
+    pub bind: Option<Template>,
+    /// `proxy_redirect`; none at all is `off`.
+    pub redirects: Vec<Redirect>,
+    /// `proxy_cookie_domain`.
+    pub cookie_domains: Vec<Replacement>,
+    /// `proxy_cookie_path`.
+    pub cookie_paths: Vec<Replacement>,
+    /// `proxy_cookie_flags`.
+    pub cookie_flags: Vec<CookieFlags>,
+}
+
+/// One `proxy_redirect`.
+#[derive(Debug, Clone)]
+pub enum Redirect {
+    /// From the address of `proxy_pass` to that of the location.
+    Default,
+    /// As written.
+    Rule(Replacement),
+}
+
+/// What is looked for, and what takes its place.
+#[derive(Debug, Clone)]
+pub struct Replacement {
+    /// What is looked for.
+    pub from: Subject,
+    /// What takes its place.
+    pub to: Template,
+}
+
+/// What a text is compared with.
+#[derive(Debug, Clone)]
+pub enum Subject {
+    /// A text.
+    Text(Template),
+    /// A regular expression.
+    Pattern(Pattern),
+}
+
+/// One `proxy_cookie_flags`.
+#[derive(Debug, Clone)]
+pub struct CookieFlags {
+    /// The cookie's name.
+    pub cookie: Subject,
+    /// What becomes of its flags.
+    pub change: CookieChange,
+}
+
+/// What becomes of a cookie's flags; `None` leaves one as it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct CookieChange {
+    /// `secure` or `nosecure`.
+    pub secure: Option<bool>,
+    /// `httponly` or `nohttponly`.
+    pub http_only: Option<bool>,
+    /// `samesite=...` or `nosamesite`.
+    pub same_site: Option<SameSite>,
+}
+
+/// What becomes of `SameSite`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names are the documentation: they are the attribute's")]
+pub enum SameSite {
+    Strict,
+    Lax,
+    None,
+    /// It is taken away.
+    Removed,
+}
+
+impl SameSite {
+    /// The attribute's value; `None` where it is taken away.
+    pub fn value(self) -> Option<&'static str> {
+        match self {
+            Self::Strict => Some("Strict"),
+            Self::Lax => Some("Lax"),
+            Self::None => Some("None"),
+            Self::Removed => None,
+        }
+    }
 }
 
 /// The words of `proxy_next_upstream`.

@@ -1,8 +1,8 @@
-//! A TCP connection registered with this thread's event loop.
+//! A connection, over TCP or a unix socket, registered with this thread's event loop.
 
 use std::cell::Cell;
 use std::io;
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::net::{Shutdown, SocketAddr};
 use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -23,39 +23,34 @@ pub fn open() -> usize {
 /// A connected socket, non-blocking and without delay for small writes.
 #[derive(Debug)]
 pub struct Socket {
-    tcp: TcpStream,
+    inner: socket2::Socket,
     source: Rc<Source>,
 }
 
 impl Socket {
     /// Registers a connection that is already non-blocking.
-    pub(crate) fn new(tcp: TcpStream) -> io::Result<Self> {
-        let source = Source::register(&tcp, Interest::Both)?;
+    pub(crate) fn new(inner: socket2::Socket) -> io::Result<Self> {
+        let source = Source::register(&inner, Interest::Both)?;
         OPEN.set(OPEN.get() + 1);
-        Ok(Self { tcp, source })
+        Ok(Self { inner, source })
     }
 
     /// A connection that has been made: it takes bytes at once.
-    pub(crate) fn connected(tcp: TcpStream) -> io::Result<Self> {
+    pub(crate) fn connected(tcp: std::net::TcpStream) -> io::Result<Self> {
         tcp.set_nodelay(true)?;
-        let socket = Self::new(tcp)?;
+        let socket = Self::new(tcp.into())?;
         socket.source.assume_writable();
         Ok(socket)
     }
 
-    /// The address on this side.
+    /// The address on this side, which a unix socket has not.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.tcp.local_addr()
+        ip_address(&self.inner.local_addr()?)
     }
 
-    /// The address on the other side.
+    /// The address on the other side, which a unix socket has not.
     pub fn peer_addr(&self) -> io::Result<SocketAddr> {
-        self.tcp.peer_addr()
-    }
-
-    /// The socket itself, for its options.
-    pub fn tcp(&self) -> &TcpStream {
-        &self.tcp
+        ip_address(&self.inner.peer_addr()?)
     }
 
     /// Whether something may have come, the end included; asks the kernel nothing.
@@ -67,7 +62,7 @@ impl Socket {
     pub(crate) fn poll_recv(&self, cx: &mut Context<'_>, room: &mut [u8]) -> Poll<io::Result<usize>> {
         debug_assert!(!room.is_empty(), "a read needs room");
         let size = room.len();
-        let polled = self.source.poll_read(cx, || Ok(recv(&self.tcp, &mut *room, RecvFlags::empty())?.0));
+        let polled = self.source.poll_read(cx, || Ok(recv(&self.inner, &mut *room, RecvFlags::empty())?.0));
         // Less than there was room for is all there was: the next call would find nothing.
         if matches!(polled, Poll::Ready(Ok(n)) if n > 0 && n < size) {
             self.source.clear_readable();
@@ -77,24 +72,28 @@ impl Socket {
 
     /// One write.
     pub(crate) fn poll_send(&self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        self.source.poll_write(cx, || send(&self.tcp, bytes, SendFlags::NOSIGNAL))
+        self.source.poll_write(cx, || send(&self.inner, bytes, SendFlags::NOSIGNAL))
     }
 
     /// Whether the connection that was begun is made; its error if it failed.
     pub(crate) fn poll_connected(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.source.poll_writable(cx).map(|()| self.tcp.take_error()?.map_or(Ok(()), Err))
+        self.source.poll_writable(cx).map(|()| self.inner.take_error()?.map_or(Ok(()), Err))
     }
 
     /// Has the connection reset when it is dropped, and what was not sent thrown away.
     pub fn reset_on_drop(&self) {
         // Whoever is reset cannot tell, and the connection goes in any case.
-        let _ = socket2::SockRef::from(&self.tcp).set_linger(Some(Duration::ZERO));
+        let _ = self.inner.set_linger(Some(Duration::ZERO));
     }
 
     /// Says that nothing more will be sent.
     pub(crate) fn shutdown_write(&self) -> io::Result<()> {
-        self.tcp.shutdown(Shutdown::Write)
+        self.inner.shutdown(Shutdown::Write)
     }
+}
+
+fn ip_address(address: &socket2::SockAddr) -> io::Result<SocketAddr> {
+    address.as_socket().ok_or_else(|| io::ErrorKind::Unsupported.into())
 }
 
 impl Drop for Socket {

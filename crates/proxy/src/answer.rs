@@ -92,7 +92,12 @@ fn render(connection: &Downstream, exchange: &mut Exchange, routed: &Routed<'_>,
 }
 
 /// An address that starts with a slash gets scheme, host and port before it (`absolute_redirect on`).
-fn absolute(connection: &Downstream, exchange: &mut Exchange, routed: &Routed<'_>, location: Vec<u8>) -> Vec<u8> {
+pub(crate) fn absolute(
+    connection: &Downstream,
+    exchange: &mut Exchange,
+    routed: &Routed<'_>,
+    location: Vec<u8>,
+) -> Vec<u8> {
     if location.first() != Some(&b'/') {
         return location;
     }

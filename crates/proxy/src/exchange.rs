@@ -26,6 +26,8 @@ pub(crate) struct Exchange {
     pub(crate) body: Buffer,
     /// Lines that an answer with `X-Accel-Redirect` adds to the one that the client gets.
     pub(crate) kept_fields: Vec<u8>,
+    /// Fields of the upstream's answer that the client gets with another value, by their number.
+    pub(crate) rewritten: Vec<(usize, Vec<u8>)>,
     /// The request asks the upstream to change the protocol, as the client asked for.
     pub(crate) asks_upgrade: bool,
     /// A request's body that is kept to be sent whole.
@@ -57,6 +59,7 @@ impl Exchange {
         }
         self.from_upstream = Buffer::new();
         self.body = Buffer::new();
+        self.rewritten.clear();
         self.kept_fields.clear();
         self.kept_fields.shrink_to(0);
         self.asks_upgrade = false;

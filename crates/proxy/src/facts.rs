@@ -2,9 +2,9 @@
 
 use std::cell::{Cell, RefCell};
 use std::io::Write;
-use std::net::SocketAddr;
 
 use net::clock;
+use net::dial::Endpoint;
 use route::{Fact, Facts, ProxyRule, split_target};
 use wire::{Field, Known, RequestHead, Version, find};
 
@@ -32,7 +32,7 @@ pub(crate) struct Record {
 /// An attempt at an upstream server.
 #[derive(Debug, Clone)]
 pub(crate) struct Attempt {
-    pub(crate) address: SocketAddr,
+    pub(crate) address: Endpoint,
     pub(crate) status: u16,
     pub(crate) started_ms: u64,
     pub(crate) connected_ms: Option<u64>,

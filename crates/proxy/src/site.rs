@@ -5,6 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use balance::{Balancer, Outcome, Transition};
+use net::dial::Endpoint;
 use route::{Maps, UpstreamRule};
 
 use crate::counters::PeerCounters;
@@ -103,6 +104,11 @@ pub(crate) struct Held<'a> {
 }
 
 impl Held<'_> {
+    /// Where the server is.
+    pub(crate) fn endpoint(&self) -> &Endpoint {
+        &self.upstream.shared.addresses[self.peer]
+    }
+
     /// Gives the server back with how the attempt ended.
     pub(crate) fn release(mut self, outcome: Outcome, now_ms: u64) -> Option<Transition> {
         self.give_back(outcome, now_ms)

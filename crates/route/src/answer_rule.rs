@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use conf::tree::LocationSettings;
 
+use crate::rewriting::Rewriting;
 use crate::text::Text;
 
 /// Fields that the client does not get unless `proxy_pass_header` names them: ours are written in their place, or they
@@ -34,12 +35,19 @@ pub struct AnswerRule {
     pub hides_more: bool,
     /// Whether `proxy_pass_header` passes some of what is hidden by default.
     pub passes_more: bool,
+    /// What is rewritten; `None` for nothing.
+    pub rewriting: Option<Box<Rewriting>>,
     /// In lower case.
     hidden: Vec<Vec<u8>>,
 }
 
 impl AnswerRule {
-    pub(crate) fn compile(settings: &LocationSettings, maps: &HashMap<String, usize>) -> Self {
+    /// `redirect_default` is the address of `proxy_pass` and what it becomes, if that can be known.
+    pub(crate) fn compile(
+        settings: &LocationSettings,
+        redirect_default: Option<&(String, String)>,
+        maps: &HashMap<String, usize>,
+    ) -> Self {
         let proxy = &settings.proxy;
         let is_passed = |name: &str| proxy.pass_headers.iter().any(|passed| passed == name);
         let all = HIDDEN.into_iter().chain(proxy.hide_headers.iter().map(String::as_str));
@@ -52,6 +60,7 @@ impl AnswerRule {
             limits_rate: obeys("x-accel-limit-rate"),
             hides_more: proxy.hide_headers.iter().any(|name| !HIDDEN.contains(&name.as_str())),
             passes_more: HIDDEN.into_iter().any(is_passed),
+            rewriting: Rewriting::compile(proxy, redirect_default, maps),
             hidden,
         }
     }
@@ -74,7 +83,7 @@ mod tests {
         settings.proxy.hide_headers = owned(hide);
         settings.proxy.pass_headers = owned(pass);
         settings.proxy.ignore_headers = owned(ignore);
-        AnswerRule::compile(&settings, &HashMap::new())
+        AnswerRule::compile(&settings, None, &HashMap::new())
     }
 
     #[test]

@@ -14,6 +14,7 @@ mod map;
 mod matcher;
 mod normalize;
 mod proxy_rule;
+mod rewriting;
 mod router;
 #[cfg(test)]
 mod testing;
@@ -27,5 +28,6 @@ pub use lookup::{argument, cookie};
 pub use map::{Maps, Scratch};
 pub use normalize::{BadPath, internal_target, normalize, split_target};
 pub use proxy_rule::{ProxyRule, SetHeader};
+pub use rewriting::{Rendering, Rewriting};
 pub use router::{Algorithm, Router, Server, UpstreamRule};
 pub use text::Text;

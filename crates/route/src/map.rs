@@ -51,6 +51,11 @@ impl Scratch {
         self.captures.clear();
     }
 
+    /// Whether an expression matches; if so, its captures are those that texts name.
+    pub(crate) fn matches(&mut self, matcher: &Matcher, text: &[u8]) -> bool {
+        matcher.matches(text, &mut self.captures)
+    }
+
     pub(crate) fn append_capture(&self, number: u8, out: &mut Vec<u8>) {
         out.extend_from_slice(self.captures.get(number));
     }

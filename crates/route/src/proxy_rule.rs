@@ -47,6 +47,18 @@ pub struct ProxyRule {
     pub next_upstream_timeout_ms: u64,
     /// `proxy_request_buffering`.
     pub request_buffering: bool,
+    /// `proxy_set_body`.
+    pub set_body: Option<Text>,
+    /// `proxy_pass_request_headers`.
+    pub pass_headers: bool,
+    /// `proxy_pass_request_body`.
+    pub pass_body: bool,
+    /// `proxy_ignore_client_abort`.
+    pub ignore_client_abort: bool,
+    /// `proxy_socket_keepalive`.
+    pub socket_keepalive: bool,
+    /// `proxy_bind`.
+    pub bind: Option<Text>,
     /// What becomes of answers.
     pub answer: AnswerRule,
     /// The URI of `proxy_pass`, and the length of the location's path that it replaces.
@@ -97,7 +109,13 @@ impl ProxyRule {
             next_upstream_tries: settings.next_upstream_tries,
             next_upstream_timeout_ms: settings.next_upstream_timeout_ms,
             request_buffering: settings.request_buffering,
-            answer: AnswerRule::compile(location_settings, maps),
+            set_body: settings.set_body.as_ref().map(|body| Text::compile(body, maps)),
+            pass_headers: settings.pass_request_headers,
+            pass_body: settings.pass_request_body,
+            ignore_client_abort: settings.ignore_client_abort,
+            socket_keepalive: settings.socket_keepalive,
+            bind: settings.bind.as_ref().map(|address| Text::compile(address, maps)),
+            answer: AnswerRule::compile(location_settings, Some(&redirect_default(pass, location)), maps),
             uri: pass.uri.as_ref().map(|uri| (uri.clone().into_bytes(), location.len())),
             replaced_lengths: replaced.iter().fold(0, |bits, name| bits | length_bit(name)),
             replaced,
@@ -109,6 +127,11 @@ impl ProxyRule {
     pub fn replaces(&self, name: &[u8]) -> bool {
         self.replaced_lengths & length_bit(name) != 0
             && self.replaced.iter().any(|other| name.eq_ignore_ascii_case(other))
+    }
+
+    /// Whether the client's body is put aside.
+    pub fn replaces_body(&self) -> bool {
+        self.set_body.is_some() || !self.pass_body
     }
 
     /// Whether the target that goes to the upstream is made from the decoded path.
@@ -149,6 +172,15 @@ impl SetHeader {
     }
 }
 
+/// `proxy_redirect default`: the address of `proxy_pass` becomes the location's path, or `/` where it has no path.
+fn redirect_default(pass: &ProxyPass, location: &str) -> (String, String) {
+    let host = &pass.host;
+    match &pass.uri {
+        Some(uri) => (format!("http://{host}{uri}"), location.to_owned()),
+        None => (format!("http://{host}/"), "/".to_owned()),
+    }
+}
+
 fn was_escaped(raw_target: &[u8]) -> bool {
     raw_target.iter().take_while(|&&byte| byte != b'?').any(|&byte| byte == b'%')
 }
@@ -166,6 +198,9 @@ fn headers(set: &[(String, Template)], maps: &HashMap<String, usize>) -> Vec<Set
 
 /// Host without a port that is HTTP's own, and the port.
 fn host_and_port(authority: &str) -> (String, String) {
+    if authority.starts_with("unix:") {
+        return ("localhost".to_owned(), String::new());
+    }
     match authority.rsplit_once(':') {
         Some((host, "80")) => (host.to_owned(), "80".to_owned()),
         Some((_, port)) if !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()) => {

@@ -69,6 +69,16 @@ pub(crate) fn proxy_settings(set_headers: &[(&str, &str)]) -> ProxySettings {
         hide_headers: Vec::new(),
         pass_headers: Vec::new(),
         ignore_headers: Vec::new(),
+        set_body: None,
+        pass_request_headers: true,
+        pass_request_body: true,
+        ignore_client_abort: false,
+        socket_keepalive: false,
+        bind: None,
+        redirects: vec![Redirect::Default],
+        cookie_domains: Vec::new(),
+        cookie_paths: Vec::new(),
+        cookie_flags: Vec::new(),
     }
 }
 

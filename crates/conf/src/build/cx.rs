@@ -15,7 +15,7 @@ use crate::parser::MAX_DIAGNOSTICS;
 use crate::span::Place;
 use crate::suggest;
 use crate::template::{self, Part, Template};
-use crate::tree::{Algorithm, LocationKind, Upstream, UpstreamServer};
+use crate::tree::{Algorithm, LocationKind, PeerAddress, Upstream, UpstreamServer};
 use crate::variables::{self, Known};
 
 /// Addresses taken of one name; services have a few, and a resolver's answer is outside input.
@@ -246,15 +246,30 @@ impl<'a> Cx<'a> {
         Ok(index)
     }
 
+    /// The addresses of a server, at least one; a name is looked up.
+    pub(crate) fn peer_addresses(
+        &mut self,
+        call: &Call<'_>,
+        text: &str,
+        default_port: u16,
+    ) -> Result<Vec<PeerAddress>, Diagnostic> {
+        match address::parse_peer(text, default_port).map_err(|error| call.invalid(0, error))? {
+            Address::Socket(address) => Ok(vec![PeerAddress::Ip(address)]),
+            Address::Unix(path) => Ok(vec![PeerAddress::Unix(path)]),
+            Address::Name { host, port } => {
+                let found = self.resolve(call.word(0), &host, port)?;
+                Ok(found.into_iter().map(PeerAddress::Ip).collect())
+            }
+        }
+    }
+
     fn servers_at(&mut self, call: &Call<'_>, host: &str) -> Result<Vec<UpstreamServer>, Diagnostic> {
         let word = call.word(0);
-        let addresses = match address::parse_peer(host, 80).map_err(|error| call.invalid(0, error))? {
-            Address::Socket(address) => vec![address],
-            Address::Name { host, port } => {
-                let found = self.resolve(word, &host, port);
-                found.map_err(|wrong| self.with_near_upstream(wrong, &host))?
-            }
-        };
+        let found = self.peer_addresses(call, host, 80);
+        let addresses = found.map_err(|wrong| match wrong.code {
+            "host-not-found" => self.with_near_upstream(wrong, address::split_host(host).0),
+            _ => wrong,
+        })?;
         let server = |address| UpstreamServer {
             name: host.to_owned(),
             address,

@@ -2,11 +2,12 @@
 
 use std::path::PathBuf;
 
+use super::buffers::Buffers;
 use crate::loader::Options;
 use crate::span::Place;
 use crate::tree::{
     Algorithm, ErrorLog, Lingering, LingeringClose, Listen, LocationSettings, LogLevel, LogTarget, Main, NextUpstream,
-    ProxyPass, ProxySettings, Return, Upstream, UpstreamServer,
+    ProxyPass, ProxySettings, Redirect, Return, Upstream, UpstreamServer,
 };
 
 const MINUTE_MS: u64 = 60_000;
@@ -18,6 +19,9 @@ pub(crate) type MainDraft = Main;
 pub(crate) struct Inherited {
     pub(crate) settings: LocationSettings,
     pub(crate) server: ServerWide,
+    pub(crate) buffers: Buffers,
+    /// The rules of rewriting that are `off` at the level they were written at.
+    pub(crate) off: Vec<&'static str>,
     /// Where the `proxy_next_upstream` that applies was written.
     pub(crate) next_upstream_place: Option<Place>,
 }
@@ -136,7 +140,7 @@ pub(crate) fn inherited(options: &Options, error_log: ErrorLog) -> Inherited {
         underscores_in_headers: false,
         tls,
     };
-    Inherited { settings, server, next_upstream_place: None }
+    Inherited { settings, server, buffers: Buffers::default(), off: Vec::new(), next_upstream_place: None }
 }
 
 fn proxy() -> ProxySettings {
@@ -156,6 +160,16 @@ fn proxy() -> ProxySettings {
         hide_headers: Vec::new(),
         pass_headers: Vec::new(),
         ignore_headers: Vec::new(),
+        set_body: None,
+        pass_request_headers: true,
+        pass_request_body: true,
+        ignore_client_abort: false,
+        socket_keepalive: false,
+        bind: None,
+        redirects: vec![Redirect::Default],
+        cookie_domains: Vec::new(),
+        cookie_paths: Vec::new(),
+        cookie_flags: Vec::new(),
     }
 }
 

@@ -20,6 +20,7 @@ pub(super) fn build(nodes: &[Node], main: &Main, cx: &mut Cx<'_>) -> Http {
         }
         _ => Ok(()),
     });
+    level.buffers.read(nodes, cx);
     let of = |kind: Block| blocks.iter().filter(move |(block, _)| *block == kind).map(|(_, node)| *node);
     let maps = maps(of(Block::Map).collect(), cx);
     for node in of(Block::Upstream) {

@@ -30,6 +30,7 @@ pub(super) fn server(node: &Node, above: &Inherited, cx: &mut Cx<'_>) -> BuiltSe
             _ => Ok(()),
         }
     });
+    level.buffers.read(node.block.as_deref().unwrap_or_default(), cx);
     let locations = locations(&blocks, &level, cx);
     if node.block.as_ref().is_some_and(|block| !block.iter().any(answers)) {
         cx.report(no_content(&node.name, "server"));
@@ -132,6 +133,7 @@ fn location(node: &Node, above: &Inherited, cx: &mut Cx<'_>) -> (Handler, Inheri
         Apply::Action(apply) => apply(&mut actions, call, cx),
         _ => Ok(()),
     });
+    level.buffers.read(block, cx);
     level.settings.is_internal = actions.is_internal;
     // `return` belongs to the rewriting of a request, which comes before its content.
     let handler = match (actions.returns, actions.proxy) {

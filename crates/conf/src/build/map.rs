@@ -106,7 +106,7 @@ impl Entries {
 }
 
 /// Checks an expression; look-around and back references take the slower engine.
-fn compiled(key: &Word, after_sign: &str) -> Result<Pattern, Diagnostic> {
+pub(crate) fn compiled(key: &Word, after_sign: &str) -> Result<Pattern, Diagnostic> {
     let (source, ignore_case) = match after_sign.strip_prefix('*') {
         Some(source) => (source, true),
         None => (after_sign, false),

@@ -4,6 +4,7 @@
 //! and the blocks in it afterwards, so that what is inherited is complete when a lower block copies it, wherever in the
 //! upper block it was written.
 
+mod buffers;
 mod call;
 mod cx;
 mod draft;
@@ -18,6 +19,7 @@ use std::path::Path;
 pub(crate) use call::{Call, Outcome};
 pub(crate) use cx::{Cx, Facts, ProxyFacts, UpstreamFacts};
 pub(crate) use draft::{Actions, Inherited, ListenDraft, MainDraft, ServerDraft, UpstreamDraft};
+pub(crate) use map::compiled;
 
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::lexer::Word;
@@ -130,6 +132,7 @@ fn no_effect(reason: &str, ignored: Ignored, call: &Call<'_>, cx: &mut Cx<'_>) -
         Ignored::EventMethod if !["epoll", "poll", "select"].contains(&call.text(0)) => {
             return Err(call.unknown_word(0, "event method of Linux", ["epoll"]));
         }
+        Ignored::Templates => call.args().iter().try_for_each(|word| cx.template(word).map(drop)),
         Ignored::EventMethod | Ignored::Text => Ok(()),
     }?;
     cx.no_effect(&call.node.name.place, call.name, reason);

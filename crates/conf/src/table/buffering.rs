@@ -60,7 +60,7 @@ pub(super) const DIRECTIVES: &[Directive] = &[
         repeats: false,
         default: "",
         doc: "The largest head of an answer; at least 32k and at most 64k whatever is written.",
-        example: "proxy_buffer_size 16k;",
+        example: "proxy_buffer_size 8k;",
         apply: Apply::Inherited(|level, call, _| {
             level.settings.proxy.buffer_size = call.size(0)?;
             Ok(())

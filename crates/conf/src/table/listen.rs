@@ -40,6 +40,7 @@ fn listen(draft: &mut ServerDraft, call: &Call<'_>, cx: &mut Cx<'_>) -> Outcome 
     }
     let addresses = match address::parse_listen(text).map_err(|error| call.invalid(0, error))? {
         Address::Socket(address) => vec![address],
+        Address::Unix(_) => return Err(call.not_yet(0, "listening on unix sockets")),
         Address::Name { host, port } => cx.resolve(call.word(0), &host, port)?,
     };
     let mut listen = Listen {

@@ -10,6 +10,8 @@ mod listen;
 mod methods;
 mod pending;
 mod proxy;
+mod proxy_request;
+mod rewriting;
 mod server;
 mod tls;
 mod upstream;
@@ -92,6 +94,8 @@ pub(crate) enum Ignored {
     Time,
     EventMethod,
     Text,
+    /// Texts with variables.
+    Templates,
 }
 
 /// The blocks, each with rules of its own in `build`.
@@ -116,6 +120,7 @@ pub(crate) enum Found {
 }
 
 pub use answers::rate_of;
+pub use proxy_request::bind_address;
 
 /// All directives, by subject.
 pub fn directives() -> impl Iterator<Item = &'static Directive> {
@@ -130,6 +135,8 @@ pub fn directives() -> impl Iterator<Item = &'static Directive> {
         upstream::DIRECTIVES,
         methods::DIRECTIVES,
         proxy::DIRECTIVES,
+        proxy_request::DIRECTIVES,
+        rewriting::DIRECTIVES,
         answers::DIRECTIVES,
     ]
     .into_iter()

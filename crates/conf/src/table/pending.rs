@@ -37,8 +37,8 @@ const AREAS: &[Area] = &[
         title: "response headers and error pages",
         contexts: Contexts::ALL,
         names: "absolute_redirect add_header add_header_inherit add_trailer add_trailer_inherit \
-            early_hints error_page msie_padding msie_refresh port_in_redirect proxy_cookie_domain \
-            proxy_cookie_flags proxy_cookie_path proxy_intercept_errors proxy_pass_trailers proxy_redirect \
+            early_hints error_page msie_padding msie_refresh port_in_redirect \
+            proxy_intercept_errors proxy_pass_trailers \
             recursive_error_pages server_name_in_redirect server_tokens userid userid_domain \
             userid_expires userid_name userid_path userid_service",
     },
@@ -72,11 +72,11 @@ const AREAS: &[Area] = &[
     Area {
         title: "caching",
         contexts: Contexts::ALL,
-        names: "proxy_cache proxy_cache_background_update proxy_cache_bypass proxy_cache_convert_head \
+        names: "proxy_cache proxy_cache_background_update proxy_cache_convert_head \
             proxy_cache_key proxy_cache_lock proxy_cache_lock_age proxy_cache_lock_timeout \
             proxy_cache_max_range_offset proxy_cache_methods proxy_cache_min_uses proxy_cache_path \
             proxy_cache_purge proxy_cache_revalidate proxy_cache_use_stale proxy_cache_valid \
-            proxy_no_cache proxy_store proxy_store_access",
+            proxy_store proxy_store_access",
     },
     Area {
         title: "logging",
@@ -93,9 +93,7 @@ const AREAS: &[Area] = &[
     Area {
         title: "more of proxying",
         contexts: Contexts::ALL,
-        names: "chunked_transfer_encoding client_body_min_rate proxy_allow_upstream proxy_bind \
-            proxy_ignore_client_abort proxy_pass_request_body proxy_pass_request_headers \
-            proxy_request_dynamic proxy_send_lowat proxy_set_body proxy_socket_keepalive \
+        names: "chunked_transfer_encoding client_body_min_rate proxy_allow_upstream proxy_request_dynamic \
             proxy_upgrade",
     },
     Area {

@@ -153,11 +153,7 @@ fn proxy_pass(actions: &mut Actions, call: &Call<'_>, cx: &mut Cx<'_>) -> Outcom
         return Err(call.invalid(0, "it must begin with http://").help(help));
     }
     let rest = &text["http://".len()..];
-    if rest.starts_with("unix:") {
-        return Err(call.not_yet(0, "unix sockets in proxy_pass"));
-    }
-    let end = rest.find(['/', '?']).unwrap_or(rest.len());
-    let (host, uri) = rest.split_at(end);
+    let (host, uri) = authority_and_uri(rest);
     let uri = match uri.bytes().next() {
         None => None,
         Some(b'?') => Some(format!("/{uri}")),
@@ -169,6 +165,15 @@ fn proxy_pass(actions: &mut Actions, call: &Call<'_>, cx: &mut Cx<'_>) -> Outcom
     let upstream = cx.upstream(call, host)?;
     actions.proxy = Some(ProxyPass { upstream, host: host.to_owned(), uri });
     Ok(())
+}
+
+/// A path follows the path of a unix socket behind a colon.
+fn authority_and_uri(rest: &str) -> (&str, &str) {
+    if let Some(path) = rest.strip_prefix("unix:") {
+        let end = path.find(':').unwrap_or(path.len());
+        return (&rest[.."unix:".len() + end], path[end..].strip_prefix(':').unwrap_or_default());
+    }
+    rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()))
 }
 
 fn set_header(level: &mut Inherited, call: &Call<'_>, cx: &mut Cx<'_>) -> Outcome {

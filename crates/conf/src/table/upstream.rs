@@ -2,7 +2,6 @@
 
 use super::{Apply, Block, Contexts, Directive, Takes};
 use crate::Diagnostic;
-use crate::address::{self, Address};
 use crate::build::{Call, Cx, Outcome, UpstreamDraft};
 use crate::tree::UpstreamServer;
 use crate::value;
@@ -95,20 +94,14 @@ const PARAMETERS: [&str; 6] = ["weight=", "max_conns=", "max_fails=", "fail_time
 
 fn server(draft: &mut UpstreamDraft, call: &Call<'_>, cx: &mut Cx<'_>) -> Outcome {
     let text = call.text(0);
-    if text.starts_with("unix:") {
-        return Err(call.not_yet(0, "unix sockets in an upstream"));
-    }
-    if text.contains("://") || text.contains('/') {
+    if text.contains("://") || (text.contains('/') && !text.starts_with("unix:")) {
         let help = "write the host and port alone, such as 10.0.0.11:9080";
         return Err(call.invalid(0, "a server has no scheme and no path").help(help));
     }
-    let addresses = match address::parse_peer(text, 80).map_err(|error| call.invalid(0, error))? {
-        Address::Socket(address) => vec![address],
-        Address::Name { host, port } => cx.resolve(call.word(0), &host, port)?,
-    };
+    let addresses = cx.peer_addresses(call, text, 80)?;
     let mut server = UpstreamServer {
         name: text.to_owned(),
-        address: addresses[0],
+        address: addresses[0].clone(),
         weight: 1,
         max_conns: 0,
         max_fails: 1,

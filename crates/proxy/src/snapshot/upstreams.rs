@@ -1,11 +1,11 @@
 //! An upstream as all threads share it, and what of it stays when a new configuration has it too.
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
 use balance::{Group, Method, PeerSettings};
-use conf::tree::UpstreamServer;
+use conf::tree::{PeerAddress, UpstreamServer};
+use net::dial::Endpoint;
 use route::{Algorithm, UpstreamRule};
 
 use crate::counters::PeerCounters;
@@ -15,7 +15,7 @@ use crate::counters::PeerCounters;
 pub(crate) struct UpstreamSnapshot {
     pub(crate) name: String,
     pub(crate) group: Arc<Group>,
-    pub(crate) addresses: Vec<SocketAddr>,
+    pub(crate) addresses: Vec<Endpoint>,
     /// By thread, then by server. A server's counts go on under a new configuration.
     pub(crate) counters: Vec<Vec<Arc<PeerCounters>>>,
     /// Why a server last went down, for people.
@@ -57,7 +57,7 @@ impl UpstreamSnapshot {
         Self {
             name: rule.name.clone(),
             group: Arc::new(Group::new(rule.servers.iter().map(peer).collect(), method)),
-            addresses: rule.servers.iter().map(|server| server.address).collect(),
+            addresses: rule.servers.iter().map(endpoint).collect(),
             counters: std::iter::repeat_with(counters).take(threads).collect(),
             reasons: Mutex::default(),
             declared: rule.declared,
@@ -84,7 +84,7 @@ impl UpstreamSnapshot {
     /// Health, counts and reasons of the servers that the old one has too: those of the same name and address.
     fn knowing(mut self, old: &Self) -> Self {
         let key = |upstream: &Self, index: usize| {
-            (upstream.group.peers()[index].settings().name.clone(), upstream.addresses[index])
+            (upstream.group.peers()[index].settings().name.clone(), upstream.addresses[index].clone())
         };
         let known: HashMap<_, usize> = (0..old.addresses.len()).map(|index| (key(old, index), index)).collect();
         let from = |index: usize| known.get(&key(&self, index)).copied();
@@ -104,6 +104,13 @@ impl UpstreamSnapshot {
     }
 }
 
+fn endpoint(server: &UpstreamServer) -> Endpoint {
+    match &server.address {
+        PeerAddress::Ip(address) => Endpoint::Ip(*address),
+        PeerAddress::Unix(path) => Endpoint::Unix(Arc::from(path.as_path())),
+    }
+}
+
 fn peer(server: &UpstreamServer) -> PeerSettings {
     PeerSettings {
         name: server.name.clone(),
@@ -120,6 +127,7 @@ fn peer(server: &UpstreamServer) -> PeerSettings {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a failed step fails the test")]
 
+    use std::net::SocketAddr;
     use std::path::{Path, PathBuf};
 
     use balance::{Attempts, Balancer, Outcome, State};

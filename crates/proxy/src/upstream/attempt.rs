@@ -6,8 +6,9 @@ use std::net::SocketAddr;
 use std::task::{Context, Poll, ready};
 
 use balance::{Exchange as Known, Failure};
+use net::dial::Endpoint;
 use net::{Deadline, Stream, clock, dial};
-use route::ProxyRule;
+use route::{ProxyRule, Text};
 use wire::Limits;
 
 use crate::downstream::Downstream;
@@ -64,7 +65,7 @@ pub(crate) async fn attempt(
 ) -> Result<Answered, Stop> {
     let idempotent = !exchange.record.internal_target.is_empty()
         || is_idempotent(exchange.request.method.of(connection.head_bytes()));
-    note_start(exchange, held.upstream.shared.addresses[held.peer]);
+    note_start(exchange, held.endpoint().clone());
     exchange.from_upstream.clear();
     upload.rewind();
     let pooled = if fresh { None } else { take_pooled(held, idempotent) };
@@ -78,10 +79,10 @@ pub(crate) async fn attempt(
     };
     let link = match pooled {
         Some(link) => link,
-        None => connect(connection, rule, held, known).await?,
+        None => connect(connection, exchange, routed, rule, held, known).await?,
     };
     note(exchange, |attempt, now_ms| attempt.connected_ms = Some(now_ms));
-    let mut turn = Turn::new(link, known);
+    let mut turn = Turn { watches_client: !rule.ignore_client_abort, ..Turn::new(link, known) };
     let head_length = turn.run(connection, exchange, routed, rule, upload).await?;
     let status = exchange.response.status;
     note(exchange, |attempt, now_ms| (attempt.head_ms, attempt.status) = (Some(now_ms), status));
@@ -94,9 +95,17 @@ fn take_pooled(held: &Held<'_>, idempotent: bool) -> Option<Link> {
     held.upstream.pool.borrow_mut().take(held.peer, idle_limit_ms(idempotent), clock::coarse_ms())
 }
 
-async fn connect(connection: &Downstream, rule: &ProxyRule, held: &Held<'_>, known: Known) -> Result<Link, Stop> {
-    let address = held.upstream.shared.addresses[held.peer];
-    let mut dialling = std::pin::pin!(dial::dial(address));
+async fn connect(
+    connection: &Downstream,
+    exchange: &mut Exchange,
+    routed: &Routed<'_>,
+    rule: &ProxyRule,
+    held: &Held<'_>,
+    known: Known,
+) -> Result<Link, Stop> {
+    let from = rule.bind.as_ref().and_then(|address| bind_address(connection, exchange, routed, rule, address));
+    let options = dial::Options { from, keepalive: rule.socket_keepalive };
+    let mut dialling = std::pin::pin!(dial::connect(held.endpoint(), options));
     connection.deadline.set(rule.connect_timeout_ms);
     match connection.deadline.limit(|cx| dialling.as_mut().poll(cx)).await {
         Ok(tcp) => Ok(Link::new(Stream::plain(tcp), clock::coarse_ms())),
@@ -108,6 +117,21 @@ async fn connect(connection: &Downstream, rule: &ProxyRule, held: &Held<'_>, kno
             Err(Stop::Failed(Failed { failure: Failure::Connect { timed_out }, known, is_local, what }))
         }
     }
+}
+
+/// What `proxy_bind` comes to for a request; a text that is no address binds nothing, as in nginx.
+fn bind_address(
+    connection: &Downstream,
+    exchange: &mut Exchange,
+    routed: &Routed<'_>,
+    rule: &ProxyRule,
+    address: &Text,
+) -> Option<SocketAddr> {
+    let Exchange { request, path, maps, record, .. } = exchange;
+    let facts = connection.facts(request, routed, path, record, Some(rule));
+    let mut text = Vec::new();
+    address.render(&facts, &routed.site.maps, maps, &mut text);
+    conf::table::bind_address(&text)
 }
 
 /// The request on its way to a server, and the head of the answer on its way back.
@@ -363,7 +387,7 @@ pub(crate) async fn relay(
     relay: &mut Relay,
     upload: &mut Upload,
 ) -> Result<(), RelayError> {
-    let mut watches_client = true;
+    let mut watches_client = !rule.ignore_client_abort;
     connection.deadline.set(routed.settings.send_timeout_ms);
     poll_fn(|cx| {
         let Downstream { channel, input, deadline, .. } = &mut *connection;
@@ -414,7 +438,7 @@ pub(super) fn describe(call: &str, error: &io::Error, doing: &str) -> String {
     }
 }
 
-fn note_start(exchange: &mut Exchange, address: SocketAddr) {
+fn note_start(exchange: &mut Exchange, address: Endpoint) {
     let started_ms = clock::coarse_ms();
     exchange.record.attempts.push(Attempt {
         address,

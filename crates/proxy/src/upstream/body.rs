@@ -37,7 +37,7 @@ pub(crate) async fn prepare(
         if exchange.request.expect_continue {
             invite(connection, routed).await?;
         }
-        if rule.request_buffering {
+        if rule.request_buffering || rule.replaces_body() {
             gather(connection, exchange, routed).await?;
             if !routed.body_is_here {
                 // In a box: large bodies are rare, and an idle connection's task must not be larger for them.
@@ -48,8 +48,9 @@ pub(crate) async fn prepare(
     let mut body = Body::new(exchange.request.framing);
     let is_chunked =
         head::build(connection, exchange, routed, rule, &mut body).map_err(|unfit| Unready::Status(unfit.status()))?;
+    let is_replaced = rule.replaces_body();
     if exchange.spool.is_used {
-        return Ok(Upload::of_spool(is_chunked));
+        return Ok(if is_replaced { Upload::nothing() } else { Upload::of_spool(is_chunked) });
     }
     let limit = routed.settings.client_max_body_size;
     let length = if connection.body_length == 0 { 0 } else { content_here(connection, exchange) };
@@ -57,6 +58,9 @@ pub(crate) async fn prepare(
         return Err(Unready::Status(413));
     }
     exchange.record.request_bytes += connection.body_length as u64;
+    if is_replaced {
+        return Ok(Upload::nothing());
+    }
     Ok(Upload::new(body, is_chunked, limit, length))
 }
 

@@ -39,7 +39,13 @@ pub(crate) fn build(
     exchange.to_upstream.clear();
     request_line(connection, exchange, routed, rule)?;
     set_fields(connection, exchange, routed, rule)?;
-    client_fields(connection, exchange, routed, rule);
+    if rule.pass_headers {
+        client_fields(connection, exchange, routed, rule);
+    }
+    if rule.replaces_body() {
+        own_body(connection, exchange, routed, rule);
+        return Ok(false);
+    }
     append_body(connection, exchange, routed, rule, body)
 }
 
@@ -116,6 +122,21 @@ fn client_fields(connection: &Downstream, exchange: &mut Exchange, routed: &Rout
 
 fn passes(field: &Field, head: &[u8], routed: &Routed<'_>, rule: &ProxyRule) -> bool {
     routed.takes(field.kind) && !field.hop && !rule.replaces(field.name.of(head))
+}
+
+/// `proxy_set_body`, or nothing in place of the client's body.
+fn own_body(connection: &Downstream, exchange: &mut Exchange, routed: &Routed<'_>, rule: &ProxyRule) {
+    let Exchange { request, to_upstream: out, key: own, path, maps, record, .. } = exchange;
+    own.clear();
+    if let Some(text) = &rule.set_body {
+        let facts = connection.facts(request, routed, path, record, Some(rule));
+        text.render(&facts, &routed.site.maps, maps, own);
+        out.extend_from_slice(b"Content-Length: ");
+        encode::decimal(out, own.len() as u64);
+        out.extend_from_slice(b"\r\n");
+    }
+    out.extend_from_slice(b"\r\n");
+    out.extend_from_slice(own);
 }
 
 fn append_body(

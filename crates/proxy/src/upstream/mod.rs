@@ -9,6 +9,7 @@ mod pace;
 pub(crate) mod pool;
 mod redirect;
 mod relay;
+mod rewrite;
 #[cfg(test)]
 mod simulation;
 pub(crate) mod spool;
@@ -277,6 +278,7 @@ async fn pass_on(
         return finish_tunnel(connection, exchange, routed, held, &end);
     }
     routed.body_is_here = upload.is_taken();
+    rewrite::prepare(connection, exchange, routed, rule);
     let pace = pace(connection, exchange, routed, rule);
     let (mut relay, mut keep_alive) = match Relay::start(connection, exchange, routed, &rule.answer, head_length, pace)
     {

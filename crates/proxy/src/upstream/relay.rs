@@ -190,14 +190,20 @@ impl Relay {
 
 /// Writes the answer's head but for what concerns the connection.
 fn build_head(connection: &Downstream, exchange: &mut Exchange, rule: &AnswerRule, is_head: bool, is_chunked: bool) {
-    let Exchange { response, to_client: out, from_upstream, record, kept_fields, .. } = exchange;
+    let Exchange { response, to_client: out, from_upstream, record, kept_fields, rewritten, .. } = exchange;
     record.status = response.status;
     out.clear();
     let head = from_upstream.data();
     fields::start(out, response, head, rule, &mut connection.thread.dates.borrow_mut());
-    for field in &response.fields {
-        if fields::passes(field, head, rule) {
-            encode::copied_field(out, head, field);
+    let mut rewritten = rewritten.iter().peekable();
+    for (index, field) in response.fields.iter().enumerate() {
+        let new = rewritten.next_if(|(number, _)| *number == index);
+        if !fields::passes(field, head, rule) {
+            continue;
+        }
+        match new {
+            None => encode::copied_field(out, head, field),
+            Some((_, value)) => encode::field(out, field.name.of(head), value),
         }
     }
     if !kept_fields.is_empty() {

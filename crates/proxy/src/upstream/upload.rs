@@ -5,7 +5,7 @@ use std::io;
 use std::task::{Context, Poll, ready};
 
 use net::{Buffer, Stream};
-use wire::{Body, encode};
+use wire::{Body, Framing, encode};
 
 use crate::channel::Channel;
 use crate::limits::SPOOL_PIECES;
@@ -58,6 +58,11 @@ impl Upload {
     pub(crate) fn new(body: Body, is_chunked: bool, limit: u64, length: u64) -> Self {
         let is_done = body.ended();
         Self { is_done, limit, length, ..Self::from(Source::Client(body), is_chunked) }
+    }
+
+    /// The request is whole as it is.
+    pub(crate) fn nothing() -> Self {
+        Self::new(Body::new(Framing::None), false, 0, 0)
     }
 
     /// Sends what the spool holds.

@@ -158,7 +158,9 @@ fn an_answer_with_odd_but_valid_parts_passes() {
 fn the_head_of_an_answer_may_be_as_large_as_proxy_buffer_size_says() {
     let field = "x".repeat(40_000);
     let upstream = Scripted::answering(format!("HTTP/1.1 200 OK\r\nX: {field}\r\nContent-Length: 2\r\n\r\nhi"));
-    for (location, status) in [("", 502), ("proxy_buffer_size 4k;", 502), ("proxy_buffer_size 128k;", 200)] {
+    for (location, status) in
+        [("", 502), ("proxy_buffer_size 4k;", 502), ("proxy_buffer_size 128k; proxy_buffers 4 128k;", 200)]
+    {
         let balancer = Balancer::before_with(&[upstream.address()], "", location);
         let answer = balancer.ask("GET / HTTP/1.0\r\n\r\n");
         assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{location}");

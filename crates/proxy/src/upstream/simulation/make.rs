@@ -2,7 +2,7 @@
 
 use balance::{Group, Method, PeerSettings, RetryRule, StatusSet};
 use conf::span::Place;
-use conf::tree::UpstreamServer;
+use conf::tree::{PeerAddress, UpstreamServer};
 use route::UpstreamRule;
 
 use super::random::Random;
@@ -60,7 +60,7 @@ impl PoolLimits {
     pub(super) fn rule(&self, peers: usize) -> UpstreamRule {
         let server = UpstreamServer {
             name: String::new(),
-            address: ([127, 0, 0, 1], 9080).into(),
+            address: PeerAddress::Ip(([127, 0, 0, 1], 9080).into()),
             weight: 1,
             max_conns: 0,
             max_fails: 1,
@@ -72,8 +72,7 @@ impl PoolLimits {
         UpstreamRule {
             name: "app".to_owned(),
             declared: true,
-            key: None,
-            consistent: false,
+            algorithm: route::Algorithm::RoundRobin,
             servers: vec![server; peers],
             keepalive: u32::try_from(self.keepalive).unwrap(),
             keepalive_timeout_ms: self.timeout_ms,
