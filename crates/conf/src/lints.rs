@@ -96,7 +96,7 @@ fn balanced_health(config: &Config, facts: &Facts, found: &mut Vec<Diagnostic>) 
     for proxy in &facts.proxies {
         let names_health = proxy.path.contains("health");
         let asks_health = proxy.uri.as_deref().is_some_and(|uri| uri.contains("/health"));
-        let Some(upstream) = config.http.upstreams.get(proxy.upstream) else { continue };
+        let Some(upstream) = proxy.upstream.and_then(|upstream| config.http.upstreams.get(upstream)) else { continue };
         if proxy.kind == LocationKind::Exact && (names_health || asks_health) && upstream.servers.len() > 1 {
             let message = format!(
                 "\"{}\" is balanced itself: whichever of the {} servers answers, it checks none of them",
@@ -129,7 +129,8 @@ fn next_upstream(config: &Config, facts: &Facts, found: &mut Vec<Diagnostic>) {
             uses.entry(key).or_insert_with(|| (place, Vec::new())).1.push(proxy);
         }
     }
-    let servers = |proxy: &ProxyFacts| config.http.upstreams.get(proxy.upstream).map_or(0, |u| u.servers.len());
+    let upstream = |proxy: &ProxyFacts| config.http.upstreams.get(proxy.upstream?);
+    let servers = |proxy: &ProxyFacts| upstream(proxy).map_or(0, |upstream| upstream.servers.len());
     for (place, proxies) in uses.values() {
         if proxies.iter().all(|proxy| servers(proxy) == 1) {
             let message = "there is one server, so there is no next one: this retries nothing";

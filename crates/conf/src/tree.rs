@@ -7,6 +7,13 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+mod proxy;
+
+pub use proxy::{
+    CookieChange, CookieFlags, NextUpstream, PassTo, ProxyPass, ProxySettings, ProxyTls, Redirect, Replacement,
+    SameSite, Subject,
+};
+
 use crate::span::Place;
 use crate::template::Template;
 
@@ -95,6 +102,10 @@ pub struct Events {
 pub struct Http {
     /// `map` blocks, in the order written.
     pub maps: Vec<Map>,
+    /// The different `resolver`s that a `proxy_pass` with variables may ask.
+    pub resolvers: Vec<Resolver>,
+    /// The different ways in which TLS is spoken to servers.
+    pub proxy_tls: Vec<ProxyTls>,
     /// `upstream` blocks, and one for each address written directly in a `proxy_pass`.
     pub upstreams: Vec<Upstream>,
     /// `server` blocks, in the order written.
@@ -130,12 +141,16 @@ pub struct Pattern {
 pub struct Upstream {
     /// Its name, or the `host:port` of a `proxy_pass` that names no upstream block.
     pub name: String,
+    /// In lower case and, where it is no block's, with its port: what `proxy_pass` with variables finds it by.
+    pub key: String,
     /// Whether it was written as a block (or made for an address in `proxy_pass`).
     pub declared: bool,
     /// How a server is chosen.
     pub algorithm: Algorithm,
     /// The servers, in the order written; a name with several addresses gives one each.
     pub servers: Vec<UpstreamServer>,
+    /// Servers with `resolve`, whose addresses are looked up while the program runs.
+    pub resolved: Vec<ResolvedServer>,
     /// `keepalive N`: idle connections kept a thread; 0 keeps none.
     pub keepalive: u32,
     /// `keepalive_timeout`.
@@ -169,6 +184,36 @@ pub enum Algorithm {
         /// `two`: of two servers the one with less to do.
         two: bool,
     },
+}
+
+/// A `server` with `resolve`.
+#[derive(Debug, Clone)]
+pub struct ResolvedServer {
+    /// Its settings; the address stands for none.
+    pub server: UpstreamServer,
+    /// The name that is looked up.
+    pub host: String,
+    /// The port of its addresses.
+    pub port: u16,
+    /// How many of the upstream's other servers are written before it.
+    pub position: usize,
+    /// Whom to ask.
+    pub resolver: Resolver,
+}
+
+/// `resolver` with its `resolver_timeout`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Resolver {
+    /// The name servers.
+    pub servers: Vec<SocketAddr>,
+    /// `valid`.
+    pub valid_ms: Option<u64>,
+    /// Whether IPv4 addresses are looked for.
+    pub ipv4: bool,
+    /// Whether IPv6 addresses are.
+    pub ipv6: bool,
+    /// `resolver_timeout`.
+    pub timeout_ms: u64,
 }
 
 /// Where a server is.
@@ -312,18 +357,6 @@ pub enum Handler {
     Proxy(ProxyPass),
 }
 
-/// `proxy_pass SCHEME://UPSTREAM[URI]`.
-#[derive(Debug, Clone)]
-pub struct ProxyPass {
-    /// Index into `Http::upstreams`.
-    pub upstream: usize,
-    /// The authority as written, which is `$proxy_host`; a unix socket with its `unix:`.
-    pub host: String,
-    /// The URI after the authority, which replaces the part of the path that the location matched; `None` passes the
-    /// client's request target on as it came.
-    pub uri: Option<String>,
-}
-
 /// Settings of a location, inheritance resolved.
 #[derive(Debug, Clone)]
 pub struct LocationSettings {
@@ -383,143 +416,4 @@ pub enum LingeringClose {
     On,
     /// It always is.
     Always,
-}
-
-/// `proxy_*` settings of a location.
-#[derive(Debug, Clone)]
-pub struct ProxySettings {
-    /// `proxy_http_version`: whether 1.1 is spoken to the upstream.
-    pub http11: bool,
-    /// `proxy_method`.
-    pub method: Option<Template>,
-    /// `proxy_set_header`s as written; what nginx sends by default (`Host $proxy_host`) is added by `route`.
-    pub set_headers: Vec<(String, Template)>,
-    /// `proxy_connect_timeout`.
-    pub connect_timeout_ms: u64,
-    /// `proxy_send_timeout`.
-    pub send_timeout_ms: u64,
-    /// `proxy_read_timeout`.
-    pub read_timeout_ms: u64,
-    /// `proxy_next_upstream`.
-    pub next_upstream: NextUpstream,
-    /// `proxy_next_upstream_tries`; 0 is no limit.
-    pub next_upstream_tries: u32,
-    /// `proxy_next_upstream_timeout`; 0 is no limit.
-    pub next_upstream_timeout_ms: u64,
-    /// `proxy_request_buffering`.
-    pub request_buffering: bool,
-    /// `proxy_buffer_size`; 0 where none is written.
-    pub buffer_size: u64,
-    /// `proxy_hide_header`s, in lower case.
-    pub hide_headers: Vec<String>,
-    /// `proxy_pass_header`s, in lower case.
-    pub pass_headers: Vec<String>,
-    /// `proxy_ignore_headers`, in lower case.
-    pub ignore_headers: Vec<String>,
-    /// `proxy_set_body`.
-    pub set_body: Option<Template>,
-    /// `proxy_pass_request_headers`.
-    pub pass_request_headers: bool,
-    /// `proxy_pass_request_body`.
-    pub pass_request_body: bool,
-    /// `proxy_ignore_client_abort`.
-    pub ignore_client_abort: bool,
-    /// `proxy_socket_keepalive`.
-    pub socket_keepalive: bool,
-    /// `proxy_bind`: the address on this side of connections to servers, with or without a port.
-    pub bind: Option<Template>,
-    /// `proxy_redirect`; none at all is `off`.
-    pub redirects: Vec<Redirect>,
-    /// `proxy_cookie_domain`.
-    pub cookie_domains: Vec<Replacement>,
-    /// `proxy_cookie_path`.
-    pub cookie_paths: Vec<Replacement>,
-    /// `proxy_cookie_flags`.
-    pub cookie_flags: Vec<CookieFlags>,
-}
-
-/// One `proxy_redirect`.
-#[derive(Debug, Clone)]
-pub enum Redirect {
-    /// From the address of `proxy_pass` to that of the location.
-    Default,
-    /// As written.
-    Rule(Replacement),
-}
-
-/// What is looked for, and what takes its place.
-#[derive(Debug, Clone)]
-pub struct Replacement {
-    /// What is looked for.
-    pub from: Subject,
-    /// What takes its place.
-    pub to: Template,
-}
-
-/// What a text is compared with.
-#[derive(Debug, Clone)]
-pub enum Subject {
-    /// A text.
-    Text(Template),
-    /// A regular expression.
-    Pattern(Pattern),
-}
-
-/// One `proxy_cookie_flags`.
-#[derive(Debug, Clone)]
-pub struct CookieFlags {
-    /// The cookie's name.
-    pub cookie: Subject,
-    /// What becomes of its flags.
-    pub change: CookieChange,
-}
-
-/// What becomes of a cookie's flags; `None` leaves one as it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct CookieChange {
-    /// `secure` or `nosecure`.
-    pub secure: Option<bool>,
-    /// `httponly` or `nohttponly`.
-    pub http_only: Option<bool>,
-    /// `samesite=...` or `nosamesite`.
-    pub same_site: Option<SameSite>,
-}
-
-/// What becomes of `SameSite`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(missing_docs, reason = "the names are the documentation: they are the attribute's")]
-pub enum SameSite {
-    Strict,
-    Lax,
-    None,
-    /// It is taken away.
-    Removed,
-}
-
-impl SameSite {
-    /// The attribute's value; `None` where it is taken away.
-    pub fn value(self) -> Option<&'static str> {
-        match self {
-            Self::Strict => Some("Strict"),
-            Self::Lax => Some("Lax"),
-            Self::None => Some("None"),
-            Self::Removed => None,
-        }
-    }
-}
-
-/// The words of `proxy_next_upstream`.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-#[allow(clippy::struct_excessive_bools, reason = "one flag a word of the directive")]
-pub struct NextUpstream {
-    /// `error`.
-    pub error: bool,
-    /// `timeout`.
-    pub timeout: bool,
-    /// `invalid_header`.
-    pub invalid_header: bool,
-    /// `non_idempotent`.
-    pub non_idempotent: bool,
-    /// `http_NNN`: the statuses that go to the next server (403, 404, 429, 500, 502, 503, 504).
-    pub statuses: Vec<u16>,
 }

@@ -10,6 +10,7 @@ pub mod deadline;
 pub mod dial;
 pub mod event_loop;
 pub mod listen;
+pub mod resolver;
 pub mod socket;
 pub mod stream;
 pub mod timer;

@@ -46,6 +46,7 @@ impl Exchange {
     pub(crate) fn prepare_again(&mut self) {
         self.spool.reset();
         self.asks_upgrade = false;
+        self.record.proxied = None;
         self.from_upstream.clear();
         self.response.clear();
         self.attempts.reset();

@@ -12,6 +12,7 @@ use crate::client::Client;
 use crate::dates::Dates;
 use crate::random::Random;
 use crate::request::Routed;
+use crate::upstream::target::Proxied;
 
 /// What is noted of a request as it goes along.
 #[derive(Debug, Default)]
@@ -26,6 +27,8 @@ pub(crate) struct Record {
     pub(crate) internal_target: Vec<u8>,
     /// Attempts at upstream servers.
     pub(crate) attempts: Vec<Attempt>,
+    /// Where a `proxy_pass` with variables has led.
+    pub(crate) proxied: Option<Box<Proxied>>,
     request_id: Cell<Option<[u8; 32]>>,
 }
 
@@ -88,6 +91,14 @@ impl<'a> RequestFacts<'a> {
             b"HEAD" => b"HEAD",
             _ if !self.record.internal_target.is_empty() => b"GET",
             method => method,
+        }
+    }
+
+    /// Host and port of `proxy_pass`.
+    fn proxied(&self) -> Option<(&str, &str)> {
+        match &self.record.proxied {
+            Some(proxied) => Some((&proxied.host, &proxied.port)),
+            None => self.rule.map(|rule| (rule.proxy_host.as_str(), rule.proxy_port.as_str())),
         }
     }
 
@@ -239,8 +250,8 @@ impl Facts for RequestFacts<'_> {
             Fact::Request => append(self.request_line(), out),
             Fact::Method => append(self.method(), out),
             Fact::RequestId => self.request_id(out),
-            Fact::ProxyHost => append_found(self.rule.map(|rule| rule.proxy_host.as_bytes()), out),
-            Fact::ProxyPort => append_found(self.rule.map(|rule| rule.proxy_port.as_bytes()), out),
+            Fact::ProxyHost => append_found(self.proxied().map(|(host, _)| host.as_bytes()), out),
+            Fact::ProxyPort => append_found(self.proxied().map(|(_, port)| port.as_bytes()), out),
             Fact::ProxyAddXForwardedFor => self.forwarded_for(out),
             Fact::ContentLength => append_found(self.field(Known::ContentLength), out),
             Fact::ContentType => append_found(self.field(Known::ContentType), out),

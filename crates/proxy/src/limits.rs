@@ -119,3 +119,6 @@ pub(crate) const HTTP2_SENT_PER_FRAME: u64 = 512;
 pub(crate) const HTTP2_REST_MS: u64 = 1_000;
 /// Rounds in one turn of a connection's task before others have theirs.
 pub(crate) const HTTP2_ROUNDS: usize = 32;
+
+/// Servers that a thread keeps TLS sessions of: names that are resolved again and again bring new addresses.
+pub(crate) const TLS_CLIENTS_MAX: usize = 4096;

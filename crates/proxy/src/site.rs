@@ -1,14 +1,19 @@
 //! One thread's view of a configuration: the shared snapshot, and what of it the thread has for itself.
 
 use std::cell::RefCell;
+use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use balance::{Balancer, Outcome, Transition};
 use net::dial::Endpoint;
+use net::tls;
 use route::{Maps, UpstreamRule};
+use rustls::ClientConfig;
 
 use crate::counters::PeerCounters;
+use crate::limits::TLS_CLIENTS_MAX;
+use crate::names::Names;
 use crate::snapshot::{Snapshot, UpstreamSnapshot};
 use crate::upstream::pool::Pool;
 
@@ -18,6 +23,10 @@ pub(crate) struct Site {
     pub(crate) snapshot: Arc<Snapshot>,
     pub(crate) maps: Maps,
     pub(crate) upstreams: Vec<Rc<Upstream>>,
+    /// TLS to servers, with the sessions of each: by the way it is spoken and by the server.
+    tls_clients: RefCell<HashMap<(usize, Endpoint), Arc<ClientConfig>>>,
+    /// Names that requests have led to.
+    pub(crate) names: RefCell<Names>,
 }
 
 /// An upstream as one thread uses it.
@@ -49,7 +58,29 @@ impl Site {
             same.cloned().unwrap_or_else(|| Rc::new(Upstream::new(shared, rule, thread)))
         });
         let upstreams = upstreams.collect();
-        Self { snapshot, maps, upstreams }
+        Self { snapshot, maps, upstreams, tls_clients: RefCell::default(), names: RefCell::default() }
+    }
+
+    /// Takes over what was learnt under the same rules: TLS sessions and names.
+    pub(crate) fn adopt(&self, before: &Self) {
+        if Arc::ptr_eq(&self.snapshot.router, &before.snapshot.router) {
+            self.tls_clients.swap(&before.tls_clients);
+            self.names.swap(&before.names);
+        }
+    }
+
+    /// What a server is spoken to with over TLS.
+    pub(crate) fn tls_client(&self, way: usize, to: &Endpoint) -> Arc<ClientConfig> {
+        let config = &self.snapshot.proxy_tls[way];
+        if !self.snapshot.router.proxy_tls()[way].session_reuse {
+            return Arc::clone(config);
+        }
+        let mut clients = self.tls_clients.borrow_mut();
+        if clients.len() >= TLS_CLIENTS_MAX {
+            clients.clear();
+        }
+        let client = clients.entry((way, to.clone()));
+        Arc::clone(client.or_insert_with(|| Arc::new(tls::with_sessions(config))))
     }
 
     /// Closes the kept connections of upstreams that the new site does not have.
@@ -75,8 +106,16 @@ impl Upstream {
             shared: Arc::clone(shared),
             thread,
             balancer: RefCell::new(Balancer::new(Arc::clone(&shared.group))),
-            pool: RefCell::new(Pool::new(rule)),
+            pool: RefCell::new(Pool::new(rule, shared.addresses.len())),
         }
+    }
+
+    /// Servers that no configuration names, for one request.
+    pub(crate) fn of_addresses(name: &str, addresses: Vec<Endpoint>) -> Self {
+        let peers = addresses.len();
+        let shared = Arc::new(UpstreamSnapshot::of_addresses(name, addresses));
+        let balancer = RefCell::new(Balancer::new(Arc::clone(&shared.group)));
+        Self { shared, thread: 0, balancer, pool: RefCell::new(Pool::none(peers)) }
     }
 
     /// Picks a server for a request's next attempt.

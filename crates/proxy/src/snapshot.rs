@@ -3,32 +3,39 @@
 //! One that is built after another takes over what clients and servers would miss: health and counts of the servers
 //! that are in both, TLS sessions, the numbers of the logs.
 
+mod client;
 mod upstreams;
 
 use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use balance::{RetryRule, StatusSet};
 use conf::tree::{self, LogTarget};
+use net::resolver::{self, Resolver};
 use net::tls::{self, CertificateError, Identity, ServerOptions};
 use route::{ProxyRule, Router};
 use rustls::server::{ClientHello, ResolvesServerCert};
 
 use crate::limits::LOGS_MAX;
-pub(crate) use upstreams::{Reason, UpstreamSnapshot};
+pub(crate) use upstreams::{Reason, UpstreamSnapshot, resolver_settings, servers};
 
 /// A configuration ready to serve.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Snapshot {
-    pub(crate) router: Router,
+    pub(crate) router: Arc<Router>,
     /// `worker_connections`, which each thread may have.
     pub(crate) connections_max: usize,
     pub(crate) upstreams: Vec<Arc<UpstreamSnapshot>>,
     /// TLS of each listener that speaks it, by the listener's index.
     pub(crate) tls: Vec<Option<Arc<rustls::ServerConfig>>>,
+    /// The ways in which TLS is spoken to servers, as the router numbers them.
+    pub(crate) proxy_tls: Vec<Arc<rustls::ClientConfig>>,
+    /// The way to those who know names; the thread starts when the first is asked for.
+    resolver: OnceLock<Option<Resolver>>,
+    resolvers: Vec<Arc<resolver::Settings>>,
     /// All logs that locations name, and those of the snapshots before it: requests that began under one of these write
     /// there to their end. The index is that of the writer's files.
     log_targets: Vec<LogTarget>,
@@ -57,6 +64,17 @@ pub enum SnapshotError {
         /// What is wrong.
         error: CertificateError,
     },
+    /// Certificates of authorities are of no use.
+    #[error("proxy_ssl_trusted_certificate {path}: {error}")]
+    Trusted {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        error: CertificateError,
+    },
+    /// TLS to servers cannot be set up.
+    #[error("TLS to servers: {0}")]
+    Client(CertificateError),
     /// TLS cannot be set up.
     #[error("TLS for {listener}: {error}")]
     Tls {
@@ -87,14 +105,27 @@ impl Snapshot {
         read: &mut dyn FnMut(&Path) -> io::Result<Vec<u8>>,
         previous: Option<&Self>,
     ) -> Result<Self, SnapshotError> {
-        let router = Router::compile(config);
+        let router = Arc::new(Router::compile(config));
         let before = previous.map_or(&[][..], |previous| &previous.upstreams);
         let upstreams = router.upstreams().iter().map(|rule| UpstreamSnapshot::after(rule, threads, before)).collect();
         let tls = listeners_tls(&router, previous, read)?;
+        let proxy_tls = router.proxy_tls().iter().map(|way| client::config(way, read)).collect::<Result<_, _>>()?;
         let log_targets = previous.map(|previous| previous.log_targets.clone()).unwrap_or_default();
         let log_index = previous.map(|previous| previous.log_index.clone()).unwrap_or_default();
         let connections_max = config.events.worker_connections as usize;
-        let mut snapshot = Self { router, connections_max, upstreams, tls, log_targets, log_index, main_log: 0 };
+        let resolvers = router.resolvers().iter().map(upstreams::resolver_settings).collect();
+        let mut snapshot = Self {
+            resolver: OnceLock::new(),
+            resolvers,
+            router,
+            connections_max,
+            upstreams,
+            tls,
+            proxy_tls,
+            log_targets,
+            log_index,
+            main_log: 0,
+        };
         snapshot.main_log = snapshot.add_log(config.main.error_log.to.clone());
         for server in &config.http.servers {
             let locations = server.locations.iter().map(|location| &location.settings);
@@ -106,6 +137,23 @@ impl Snapshot {
             }
         }
         if snapshot.log_targets.len() > LOGS_MAX { Err(SnapshotError::Logs) } else { Ok(snapshot) }
+    }
+
+    /// The same with other addresses of an upstream's servers.
+    pub(crate) fn with_upstream(&self, index: usize, upstream: Arc<UpstreamSnapshot>) -> Self {
+        let mut changed = self.clone();
+        changed.upstreams[index] = upstream;
+        changed
+    }
+
+    /// Whom to ask for a name, and how.
+    pub(crate) fn resolver(&self, number: usize) -> Option<(&Resolver, Arc<resolver::Settings>)> {
+        Some((self.any_resolver()?, Arc::clone(self.resolvers.get(number)?)))
+    }
+
+    /// The way to those who know names; `None` where their thread cannot be started.
+    pub(crate) fn any_resolver(&self) -> Option<&Resolver> {
+        self.resolver.get_or_init(|| Resolver::start().ok()).as_ref()
     }
 
     /// The addresses to listen on, with their backlogs; `None` for one that another one's socket serves.
@@ -230,14 +278,21 @@ fn identity(tls: &tree::Tls, identities: &mut Identities, read: &mut Read<'_>) -
     if let Some(known) = identities.get(&files) {
         return Ok(Arc::clone(known));
     }
-    let mut bytes = |path: &Path| read(path).map_err(|error| SnapshotError::Read { path: path.to_owned(), error });
-    let (chain, key) = (bytes(&tls.certificate)?, bytes(&tls.key)?);
-    let identity = tls::read_identity(&chain, &key).map_err(|error| SnapshotError::Certificate {
-        certificate: tls.certificate.clone(),
-        key: tls.key.clone(),
-        error,
-    })?;
+    let identity = read_pair(&tls.certificate, &tls.key, read)?;
     Ok(Arc::clone(identities.entry(files).or_insert(Arc::new(identity))))
+}
+
+fn read_pair(certificate: &Path, key: &Path, read: &mut Read<'_>) -> Result<Identity, SnapshotError> {
+    let (chain, key_bytes) = (read_file(certificate, read)?, read_file(key, read)?);
+    tls::read_identity(&chain, &key_bytes).map_err(|error| SnapshotError::Certificate {
+        certificate: certificate.to_owned(),
+        key: key.to_owned(),
+        error,
+    })
+}
+
+fn read_file(path: &Path, read: &mut Read<'_>) -> Result<Vec<u8>, SnapshotError> {
+    read(path).map_err(|error| SnapshotError::Read { path: path.to_owned(), error })
 }
 
 /// The certificate by the name asked for, else the default server's.

@@ -48,7 +48,7 @@ struct Work {
     /// Counts the configurations of the process, from 1.
     generation: u64,
     snapshot: Arc<Snapshot>,
-    listening: Listening,
+    listening: Arc<Listening>,
 }
 
 impl Work {
@@ -80,7 +80,7 @@ impl Shared {
 #[derive(Debug)]
 pub struct Running {
     shared: Arc<Shared>,
-    orders: watch::Sender<Orders>,
+    orders: Arc<watch::Sender<Orders>>,
     threads: Vec<JoinHandle<io::Result<()>>>,
     events: Events,
     log_writer: LogWriter,
@@ -95,6 +95,7 @@ impl Running {
         log_writer: LogWriter,
     ) -> io::Result<Self> {
         let events = Events::new();
+        let listening = Arc::new(listening);
         let work = Arc::new(Work { generation: 1, snapshot: Arc::clone(&snapshot), listening });
         let (order, orders) = watch::channel(Orders { phase: Phase::Serve, work });
         let counters: Vec<_> = (0..threads).map(|_| Arc::new(ThreadCounters::default())).collect();
@@ -117,20 +118,45 @@ impl Running {
             started_ms: clock::now_ns() / 1_000_000,
             started_unix_ms: clock::unix_ns() / 1_000_000,
         };
-        Ok(Self { shared: Arc::new(shared), orders: order, threads: handles, events, log_writer })
+        let running = Self { shared: Arc::new(shared), orders: Arc::new(order), threads: handles, events, log_writer };
+        running.renew()?;
+        Ok(running)
     }
 
     /// Serves another configuration, built after the one before and for as many threads; `logs` are its log targets
     /// beyond those of the one before. Gives the number by which [`Running::serves`] knows it.
     pub fn reload(&self, snapshot: Arc<Snapshot>, listening: Listening, logs: Vec<Box<dyn Write + Send>>) -> u64 {
         logs.into_iter().for_each(|file| self.log_writer.add(file));
-        *self.shared.snapshot.lock().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&snapshot);
         let mut number = 0;
         self.orders.send_modify(|orders| {
+            *self.shared.snapshot.lock().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&snapshot);
             number = orders.work.generation + 1;
-            orders.work = Arc::new(Work { generation: number, snapshot, listening });
+            orders.work = Arc::new(Work { generation: number, snapshot, listening: Arc::new(listening) });
         });
+        // Without a thread for it names lead where they led: no reason to refuse a configuration.
+        let _ = self.renew();
         number
+    }
+
+    /// Has names of servers looked up for as long as the configuration is served.
+    fn renew(&self) -> io::Result<()> {
+        let snapshot = self.snapshot();
+        let (orders, shared) = (Arc::downgrade(&self.orders), Arc::clone(&self.shared));
+        let router = Arc::clone(&snapshot.router);
+        crate::renew::start(&snapshot, self.shared.threads.len(), move |changed| {
+            let Some(orders) = orders.upgrade() else { return false };
+            let mut is_served = false;
+            orders.send_if_modified(|orders| {
+                is_served = orders.phase == Phase::Serve && Arc::ptr_eq(&orders.work.snapshot.router, &router);
+                let Some((index, upstream)) = changed.clone().filter(|_| is_served) else { return false };
+                let snapshot = Arc::new(orders.work.snapshot.with_upstream(index, upstream));
+                *shared.snapshot.lock().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&snapshot);
+                let (generation, listening) = (orders.work.generation + 1, Arc::clone(&orders.work.listening));
+                orders.work = Arc::new(Work { generation, snapshot, listening });
+                true
+            });
+            is_served
+        })
     }
 
     /// Whether all threads have taken up that configuration.
@@ -175,7 +201,7 @@ impl Running {
         let snapshot = self.shared.snapshot();
         self.orders.send_modify(|orders| {
             let generation = orders.work.generation;
-            *orders = Orders { phase, work: Arc::new(Work { generation, snapshot, listening: Vec::new() }) };
+            *orders = Orders { phase, work: Arc::new(Work { generation, snapshot, listening: Arc::default() }) };
         });
     }
 
@@ -260,6 +286,7 @@ fn take_up(thread: &Rc<Thread>, index: usize, old: &Work, new: &Work) -> io::Res
     let before = Rc::clone(&thread.site.borrow());
     let site = Rc::new(Site::after(Arc::clone(&new.snapshot), index, &before.upstreams));
     before.retire(&site);
+    site.adopt(&before);
     *thread.site.borrow_mut() = site;
     let acceptors = Acceptors::start(thread, new.sockets())?;
     // A listener that is gone: who waits there believes to be connected, and is served as it was.

@@ -27,7 +27,7 @@ pub use location::{Handler, Location, Return};
 pub use lookup::{argument, cookie};
 pub use map::{Maps, Scratch};
 pub use normalize::{BadPath, internal_target, normalize, split_target};
-pub use proxy_rule::{ProxyRule, SetHeader};
+pub use proxy_rule::{ProxyRule, ProxyTls, SetHeader, To, host_and_port};
 pub use rewriting::{Rendering, Rewriting};
 pub use router::{Algorithm, Router, Server, UpstreamRule};
 pub use text::Text;

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use conf::template::Template;
-use conf::tree::{LocationSettings, NextUpstream, ProxyPass};
+use conf::tree::{LocationSettings, NextUpstream, PassTo, ProxyPass};
 
 use crate::answer_rule::AnswerRule;
 use crate::escape::append_escaped;
@@ -20,8 +20,8 @@ const FRAMING: &[&str] = &["content-length", "transfer-encoding"];
 /// `proxy_pass` with all that applies to it.
 #[derive(Debug)]
 pub struct ProxyRule {
-    /// Index into [`crate::Router::upstreams`].
-    pub upstream: usize,
+    /// Where requests go.
+    pub to: To,
     /// `$proxy_host`: the authority as written.
     pub proxy_host: String,
     /// `$proxy_port`: its port, 80 when none is written.
@@ -59,6 +59,8 @@ pub struct ProxyRule {
     pub socket_keepalive: bool,
     /// `proxy_bind`.
     pub bind: Option<Text>,
+    /// TLS to the servers.
+    pub tls: Option<ProxyTls>,
     /// What becomes of answers.
     pub answer: AnswerRule,
     /// The URI of `proxy_pass`, and the length of the location's path that it replaces.
@@ -67,6 +69,35 @@ pub struct ProxyRule {
     replaced: Vec<Vec<u8>>,
     /// A bit for each length that occurs in `replaced`, so that most names are decided by it alone.
     replaced_lengths: u64,
+}
+
+/// TLS to the servers of a rule.
+#[derive(Debug)]
+pub struct ProxyTls {
+    /// Index into [`crate::Router::proxy_tls`].
+    pub way: usize,
+    /// `proxy_ssl_name`: the name that is asked for and verified.
+    pub name: Text,
+}
+
+impl ProxyTls {
+    fn compile(way: usize, name: &Template, maps: &HashMap<String, usize>) -> Self {
+        Self { way, name: Text::compile(name, maps) }
+    }
+}
+
+/// Where a rule's requests go.
+#[derive(Debug)]
+pub enum To {
+    /// Index into [`crate::Router::upstreams`].
+    Upstream(usize),
+    /// To what a text comes to, scheme and path included.
+    Variable {
+        /// The text.
+        text: Text,
+        /// Who knows the addresses of names that are no upstream's: index into [`crate::Router::resolvers`].
+        resolver: Option<usize>,
+    },
 }
 
 /// A field to send.
@@ -94,9 +125,9 @@ impl ProxyRule {
             set.chain(HOP_BY_HOP.iter().chain(FRAMING).map(|name| name.as_bytes().to_vec())).collect();
         // One that is always empty is never sent.
         set_headers.retain(|header| header.value.as_literal() != Some(b""));
-        let (proxy_host, proxy_port) = host_and_port(&pass.host);
+        let (proxy_host, proxy_port) = host_and_port(&pass.host, if pass.tls.is_some() { "443" } else { "80" });
         Self {
-            upstream: pass.upstream,
+            to: To::compile(&pass.to, maps),
             proxy_host,
             proxy_port,
             method: settings.method.as_ref().map(|method| Text::compile(method, maps)),
@@ -115,7 +146,8 @@ impl ProxyRule {
             ignore_client_abort: settings.ignore_client_abort,
             socket_keepalive: settings.socket_keepalive,
             bind: settings.bind.as_ref().map(|address| Text::compile(address, maps)),
-            answer: AnswerRule::compile(location_settings, Some(&redirect_default(pass, location)), maps),
+            tls: pass.tls.map(|way| ProxyTls::compile(way, &settings.ssl_name, maps)),
+            answer: AnswerRule::compile(location_settings, redirect_default(pass, location).as_ref(), maps),
             uri: pass.uri.as_ref().map(|uri| (uri.clone().into_bytes(), location.len())),
             replaced_lengths: replaced.iter().fold(0, |bits, name| bits | length_bit(name)),
             replaced,
@@ -161,6 +193,17 @@ impl ProxyRule {
     }
 }
 
+impl To {
+    fn compile(to: &PassTo, maps: &HashMap<String, usize>) -> Self {
+        match to {
+            PassTo::Upstream(upstream) => Self::Upstream(*upstream),
+            PassTo::Variable { text, resolver } => {
+                Self::Variable { text: Text::compile(text, maps), resolver: *resolver }
+            }
+        }
+    }
+}
+
 impl SetHeader {
     /// Its name as written.
     pub fn name(&self) -> &[u8] {
@@ -173,12 +216,17 @@ impl SetHeader {
 }
 
 /// `proxy_redirect default`: the address of `proxy_pass` becomes the location's path, or `/` where it has no path.
-fn redirect_default(pass: &ProxyPass, location: &str) -> (String, String) {
-    let host = &pass.host;
-    match &pass.uri {
-        Some(uri) => (format!("http://{host}{uri}"), location.to_owned()),
-        None => (format!("http://{host}/"), "/".to_owned()),
+/// Where variables make it there is none.
+fn redirect_default(pass: &ProxyPass, location: &str) -> Option<(String, String)> {
+    if matches!(pass.to, PassTo::Variable { .. }) {
+        return None;
     }
+    let host = &pass.host;
+    let scheme = if pass.tls.is_some() { "https" } else { "http" };
+    Some(match &pass.uri {
+        Some(uri) => (format!("{scheme}://{host}{uri}"), location.to_owned()),
+        None => (format!("{scheme}://{host}/"), "/".to_owned()),
+    })
 }
 
 fn was_escaped(raw_target: &[u8]) -> bool {
@@ -196,17 +244,17 @@ fn headers(set: &[(String, Template)], maps: &HashMap<String, usize>) -> Vec<Set
     host.into_iter().chain(written).filter(|header| !of_framing(header)).collect()
 }
 
-/// Host without a port that is HTTP's own, and the port.
-fn host_and_port(authority: &str) -> (String, String) {
+/// Host without a port that is the scheme's own, and the port.
+pub fn host_and_port(authority: &str, own: &str) -> (String, String) {
     if authority.starts_with("unix:") {
         return ("localhost".to_owned(), String::new());
     }
     match authority.rsplit_once(':') {
-        Some((host, "80")) => (host.to_owned(), "80".to_owned()),
+        Some((host, port)) if port == own => (host.to_owned(), own.to_owned()),
         Some((_, port)) if !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()) => {
             (authority.to_owned(), port.to_owned())
         }
-        _ => (authority.to_owned(), "80".to_owned()),
+        _ => (authority.to_owned(), own.to_owned()),
     }
 }
 

@@ -17,6 +17,8 @@ pub struct Router {
     listeners: Vec<Listener>,
     servers: Vec<Server>,
     upstreams: Vec<UpstreamRule>,
+    proxy_tls: Vec<tree::ProxyTls>,
+    resolvers: Vec<tree::Resolver>,
     maps: Maps,
 }
 
@@ -53,12 +55,16 @@ pub struct Server {
 pub struct UpstreamRule {
     /// Its name, or the authority of a `proxy_pass` without an upstream block.
     pub name: String,
+    /// What `proxy_pass` with variables finds it by: in lower case, and with its port where it is no block's.
+    pub key: String,
     /// Whether it was written as a block.
     pub declared: bool,
     /// How a server is chosen.
     pub algorithm: Algorithm,
     /// Its servers, in the order written.
     pub servers: Vec<tree::UpstreamServer>,
+    /// Its servers with `resolve`.
+    pub resolved: Vec<tree::ResolvedServer>,
     /// `keepalive`: idle connections kept a thread; 0 keeps none.
     pub keepalive: u32,
     /// `keepalive_timeout`.
@@ -102,6 +108,8 @@ impl Router {
             listeners: Listener::merge(&http.servers),
             servers: http.servers.iter().enumerate().map(|(i, server)| Server::compile(i, server, &names)).collect(),
             upstreams: http.upstreams.iter().map(|upstream| UpstreamRule::compile(upstream, &names)).collect(),
+            proxy_tls: http.proxy_tls.clone(),
+            resolvers: http.resolvers.clone(),
             maps: Maps::compile(&http.maps, &names),
         }
     }
@@ -119,6 +127,28 @@ impl Router {
     /// All upstreams; indexes are those of [`crate::ProxyRule::upstream`].
     pub fn upstreams(&self) -> &[UpstreamRule] {
         &self.upstreams
+    }
+
+    /// The upstream that an address with variables leads to: a block of that name where no port is written, else one
+    /// that a `proxy_pass` without variables has made of the same host and port.
+    pub fn upstream_named(&self, host: &str, port: Option<u16>, own_port: u16) -> Option<usize> {
+        let host = host.to_ascii_lowercase();
+        let with_port = format!("{host}:{}", port.unwrap_or(own_port));
+        let is_named = |upstream: &UpstreamRule| match upstream.declared {
+            true => port.is_none() && upstream.key == host,
+            false => upstream.key == with_port,
+        };
+        self.upstreams.iter().position(is_named)
+    }
+
+    /// The different ways in which TLS is spoken to servers.
+    pub fn proxy_tls(&self) -> &[tree::ProxyTls] {
+        &self.proxy_tls
+    }
+
+    /// Whom addresses with variables may ask for names.
+    pub fn resolvers(&self) -> &[tree::Resolver] {
+        &self.resolvers
     }
 
     /// The maps, which [`Text::render`] needs. A thread keeps its own clone.
@@ -176,9 +206,11 @@ impl UpstreamRule {
         };
         Self {
             name: upstream.name.clone(),
+            key: upstream.key.clone(),
             declared: upstream.declared,
             algorithm,
             servers: upstream.servers.clone(),
+            resolved: upstream.resolved.clone(),
             keepalive: upstream.keepalive,
             keepalive_timeout_ms: upstream.keepalive_timeout_ms,
             keepalive_requests: upstream.keepalive_requests,

@@ -79,6 +79,8 @@ pub(crate) fn proxy_settings(set_headers: &[(&str, &str)]) -> ProxySettings {
         cookie_domains: Vec::new(),
         cookie_paths: Vec::new(),
         cookie_flags: Vec::new(),
+        tls: ProxyTls::default(),
+        ssl_name: template("$proxy_host"),
     }
 }
 
@@ -92,7 +94,7 @@ pub(crate) fn proxied(kind: LocationKind, path: &str, uri: Option<&str>) -> Loca
 }
 
 pub(crate) fn proxy_pass(host: &str, uri: Option<&str>) -> ProxyPass {
-    ProxyPass { upstream: 0, host: host.to_owned(), uri: uri.map(str::to_owned) }
+    ProxyPass { to: PassTo::Upstream(0), host: host.to_owned(), uri: uri.map(str::to_owned), tls: None }
 }
 
 fn located(kind: LocationKind, path: &str, handler: Handler) -> Location {
@@ -139,5 +141,9 @@ pub(crate) fn config(maps: Vec<Map>, servers: Vec<Server>) -> Config {
         pid: PathBuf::from("nginx.pid"),
         error_log,
     };
-    Config { main, events: Events { worker_connections: 512 }, http: Http { maps, upstreams: Vec::new(), servers } }
+    Config {
+        main,
+        events: Events { worker_connections: 512 },
+        http: Http { maps, resolvers: Vec::new(), proxy_tls: Vec::new(), upstreams: Vec::new(), servers },
+    }
 }

@@ -5,31 +5,57 @@ use std::collections::HashSet;
 use std::path::Path;
 
 use conf::span::Place;
-use conf::tree::{Config, Tls};
+use conf::tree::{Config, ProxyTls};
 use conf::{Diagnostic, Loaded, Loader};
-use net::tls::{CertificateError, read_identity};
+use net::tls::{CertificateError, read_identity, read_trusted};
 
 use crate::files;
 
 /// A finding for each pair that is of no use.
 pub(super) fn findings(config: &Config, loaded: &Loaded) -> Vec<Diagnostic> {
     let mut seen = HashSet::new();
-    let pairs = config.http.servers.iter().filter_map(|server| server.tls.as_ref());
-    let pairs = pairs.filter(|tls| seen.insert((&tls.certificate, &tls.key)));
-    pairs.flat_map(|tls| of_pair(tls, loaded)).collect()
+    let servers = config.http.servers.iter().filter_map(|server| server.tls.as_ref());
+    let servers = servers.map(|tls| Pair { certificate: &tls.certificate, key: &tls.key, place: &tls.place });
+    let proxies = config.http.proxy_tls.iter().filter_map(|tls| of_proxy(tls, loaded));
+    let pairs = servers.chain(proxies).filter(|pair| seen.insert((pair.certificate, pair.key)));
+    let trusted = config.http.proxy_tls.iter().filter_map(|tls| of_trusted(tls, loaded));
+    pairs.flat_map(|pair| of_pair(&pair, loaded)).chain(trusted).collect()
 }
 
-fn of_pair(tls: &Tls, loaded: &Loaded) -> Vec<Diagnostic> {
+/// A certificate with its key, and where it was written.
+struct Pair<'a> {
+    certificate: &'a Path,
+    key: &'a Path,
+    place: &'a Place,
+}
+
+fn of_proxy<'a>(tls: &'a ProxyTls, loaded: &'a Loaded) -> Option<Pair<'a>> {
+    let (certificate, key) = (tls.certificate.as_ref()?, tls.key.as_ref()?);
+    Some(Pair { certificate, key, place: place_of(certificate, loaded)? })
+}
+
+fn place_of<'a>(path: &Path, loaded: &'a Loaded) -> Option<&'a Place> {
+    loaded.needs.iter().find(|need| need.path == path).map(|need| &need.place)
+}
+
+/// What is wrong with authorities' certificates that servers are verified with.
+fn of_trusted(tls: &ProxyTls, loaded: &Loaded) -> Option<Diagnostic> {
+    let path = tls.trusted.as_ref().filter(|_| tls.verify)?;
+    let error = read_trusted(&files::System.read(path).ok()?).err()?;
+    let message = format!("certificates {}: {error}", path.display());
+    Some(Diagnostic::error("certificate-unusable", place_of(path, loaded)?, message))
+}
+
+fn of_pair(tls: &Pair<'_>, loaded: &Loaded) -> Vec<Diagnostic> {
     // Files that cannot be read are told already.
-    let (Ok(certificate), Ok(key)) = (files::System.read(&tls.certificate), files::System.read(&tls.key)) else {
+    let (Ok(certificate), Ok(key)) = (files::System.read(tls.certificate), files::System.read(tls.key)) else {
         return Vec::new();
     };
     let Err(error) = read_identity(&certificate, &key) else { return Vec::new() };
-    let key_place = loaded.needs.iter().find(|need| need.path == tls.key).map_or(&tls.place, |need| &need.place);
+    let key_place = place_of(tls.key, loaded).unwrap_or(tls.place);
     let files = [
-        File { name: "certificate", block: "CERTIFICATE", path: &tls.certificate, place: &tls.place }
-            .wrong(&certificate),
-        File { name: "key", block: "PRIVATE KEY", path: &tls.key, place: key_place }.wrong(&key),
+        File { name: "certificate", block: "CERTIFICATE", path: tls.certificate, place: tls.place }.wrong(&certificate),
+        File { name: "key", block: "PRIVATE KEY", path: tls.key, place: key_place }.wrong(&key),
     ];
     let found: Vec<Diagnostic> = files.into_iter().flatten().collect();
     if found.is_empty() { vec![pair(&error, tls, key_place)] } else { found }
@@ -76,7 +102,7 @@ impl File<'_> {
 }
 
 /// What only both files together show.
-fn pair(error: &CertificateError, tls: &Tls, key_place: &Place) -> Diagnostic {
+fn pair(error: &CertificateError, tls: &Pair<'_>, key_place: &Place) -> Diagnostic {
     let (certificate, key) = (tls.certificate.display(), tls.key.display());
     let wrong = |place, message: String| Diagnostic::error("certificate-unusable", place, message);
     let text = error.to_string();
@@ -90,7 +116,7 @@ fn pair(error: &CertificateError, tls: &Tls, key_place: &Place) -> Diagnostic {
             wrong(key_place, format!("key {key}: a key of this kind or size cannot be used"))
                 .help("RSA with 2048 to 8192 bits, ECDSA (P-256, P-384, P-521) and Ed25519 are taken")
         }
-        _ => wrong(&tls.place, format!("certificate {certificate} with key {key}: {text}"))
+        _ => wrong(tls.place, format!("certificate {certificate} with key {key}: {text}"))
             .help("is a file cut off, or a line of it changed? \"openssl x509 -in FILE\" shows whether it is whole"),
     }
 }

@@ -15,7 +15,7 @@ use crate::parser::MAX_DIAGNOSTICS;
 use crate::span::Place;
 use crate::suggest;
 use crate::template::{self, Part, Template};
-use crate::tree::{Algorithm, LocationKind, PeerAddress, Upstream, UpstreamServer};
+use crate::tree::{Algorithm, LocationKind, PeerAddress, ProxyTls, Resolver, Upstream, UpstreamServer};
 use crate::variables::{self, Known};
 
 /// Addresses taken of one name; services have a few, and a resolver's answer is outside input.
@@ -30,6 +30,8 @@ pub(crate) struct Cx<'a> {
     pub(crate) writes: Vec<NeededFile>,
     pub(crate) facts: Facts,
     pub(crate) upstreams: Vec<Upstream>,
+    pub(crate) proxy_tls: Vec<ProxyTls>,
+    pub(crate) resolvers: Vec<Resolver>,
     /// Names of upstreams in lower case, with their index.
     pub(crate) upstream_index: HashMap<String, usize>,
     /// Variables that a `map` defines.
@@ -66,7 +68,8 @@ pub(crate) struct ProxyFacts {
     pub(crate) place: Place,
     pub(crate) kind: LocationKind,
     pub(crate) path: String,
-    pub(crate) upstream: usize,
+    /// `None` where variables decide.
+    pub(crate) upstream: Option<usize>,
     pub(crate) uri: Option<String>,
     /// The method, if it is always the same.
     pub(crate) method: Option<String>,
@@ -87,6 +90,8 @@ impl<'a> Cx<'a> {
             writes: Vec::new(),
             facts: Facts::default(),
             upstreams: Vec::new(),
+            proxy_tls: Vec::new(),
+            resolvers: Vec::new(),
             upstream_index: HashMap::new(),
             map_variables: HashSet::new(),
             loader,
@@ -228,21 +233,37 @@ impl<'a> Cx<'a> {
         })
     }
 
+    /// The number of a way in which TLS is spoken to servers.
+    pub(crate) fn proxy_tls(&mut self, tls: &ProxyTls) -> usize {
+        number_of(tls, &mut self.proxy_tls)
+    }
+
+    /// The number of a resolver.
+    pub(crate) fn resolver(&mut self, resolver: &Resolver) -> usize {
+        number_of(resolver, &mut self.resolvers)
+    }
+
     /// The upstream that a `proxy_pass` names, made from the address where no block has the name.
-    pub(crate) fn upstream(&mut self, call: &Call<'_>, host: &str) -> Result<usize, Diagnostic> {
+    pub(crate) fn upstream(&mut self, call: &Call<'_>, host: &str, default_port: u16) -> Result<usize, Diagnostic> {
         let lower = host.to_ascii_lowercase();
         if let Some(index) = self.upstream_index.get(&lower) {
             return Ok(*index);
         }
         let (name, has_port) = address::split_host(&lower);
+        // Without a port it is another server for another scheme.
+        let key = if has_port { lower.clone() } else { format!("{lower}:{default_port}") };
+        if let Some(index) = self.upstream_index.get(&key) {
+            return Ok(*index);
+        }
         if has_port && self.upstream_index.get(name).is_some_and(|index| self.upstreams[*index].declared) {
             return Err(call.invalid(0, format!("the upstream \"{name}\" takes no port here")));
         }
-        let servers = self.servers_at(call, host)?;
+        let servers = self.servers_at(call, host, default_port)?;
         let index = self.upstreams.len();
         let draft = UpstreamDraft { servers, keepalive: 0, algorithm: Algorithm::RoundRobin, ..UpstreamDraft::new() };
-        self.upstreams.push(draft.finish(host.to_owned(), false, call.word(0).place.clone()));
-        self.upstream_index.insert(lower, index);
+        let upstream = draft.finish(host.to_owned(), false, call.word(0).place.clone());
+        self.upstreams.push(Upstream { key: key.clone(), ..upstream });
+        self.upstream_index.insert(key, index);
         Ok(index)
     }
 
@@ -263,9 +284,14 @@ impl<'a> Cx<'a> {
         }
     }
 
-    fn servers_at(&mut self, call: &Call<'_>, host: &str) -> Result<Vec<UpstreamServer>, Diagnostic> {
+    fn servers_at(
+        &mut self,
+        call: &Call<'_>,
+        host: &str,
+        default_port: u16,
+    ) -> Result<Vec<UpstreamServer>, Diagnostic> {
         let word = call.word(0);
-        let found = self.peer_addresses(call, host, 80);
+        let found = self.peer_addresses(call, host, default_port);
         let addresses = found.map_err(|wrong| match wrong.code {
             "host-not-found" => self.with_near_upstream(wrong, address::split_host(host).0),
             _ => wrong,
@@ -291,4 +317,12 @@ impl<'a> Cx<'a> {
             None => wrong.help("no upstream block has this name, and as a host it has no address"),
         }
     }
+}
+
+/// The place of a thing among others, at their end if it is new.
+fn number_of<T: Clone + PartialEq>(thing: &T, all: &mut Vec<T>) -> usize {
+    all.iter().position(|other| other == thing).unwrap_or_else(|| {
+        all.push(thing.clone());
+        all.len() - 1
+    })
 }

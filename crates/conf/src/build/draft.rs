@@ -5,12 +5,15 @@ use std::path::PathBuf;
 use super::buffers::Buffers;
 use crate::loader::Options;
 use crate::span::Place;
+use crate::template::{Part, Template};
 use crate::tree::{
     Algorithm, ErrorLog, Lingering, LingeringClose, Listen, LocationSettings, LogLevel, LogTarget, Main, NextUpstream,
-    ProxyPass, ProxySettings, Redirect, Return, Upstream, UpstreamServer,
+    ProxyPass, ProxySettings, Redirect, ResolvedServer, Resolver, Return, Upstream, UpstreamServer,
 };
 
 const MINUTE_MS: u64 = 60_000;
+/// nginx's own default of `resolver_timeout`.
+pub(crate) const RESOLVER_TIMEOUT_MS: u64 = 30_000;
 
 pub(crate) type MainDraft = Main;
 
@@ -20,8 +23,13 @@ pub(crate) struct Inherited {
     pub(crate) settings: LocationSettings,
     pub(crate) server: ServerWide,
     pub(crate) buffers: Buffers,
+    /// `resolver`, but for its `resolver_timeout`.
+    pub(crate) resolver: Option<Resolver>,
+    pub(crate) resolver_timeout_ms: u64,
     /// The rules of rewriting that are `off` at the level they were written at.
     pub(crate) off: Vec<&'static str>,
+    /// Where the `proxy_ssl_certificate` that applies was written.
+    pub(crate) ssl_certificate_place: Option<Place>,
     /// Where the `proxy_next_upstream` that applies was written.
     pub(crate) next_upstream_place: Option<Place>,
 }
@@ -71,6 +79,10 @@ pub(crate) struct Actions {
 pub(crate) struct UpstreamDraft {
     pub(crate) algorithm: Algorithm,
     pub(crate) servers: Vec<UpstreamServer>,
+    /// Servers with `resolve`, and where among the servers their addresses belong.
+    pub(crate) resolved: Vec<ResolvedServer>,
+    pub(crate) resolver: Option<Resolver>,
+    pub(crate) resolver_timeout_ms: Option<u64>,
     pub(crate) keepalive: u32,
     pub(crate) keepalive_timeout_ms: u64,
     pub(crate) keepalive_requests: u64,
@@ -140,7 +152,16 @@ pub(crate) fn inherited(options: &Options, error_log: ErrorLog) -> Inherited {
         underscores_in_headers: false,
         tls,
     };
-    Inherited { settings, server, buffers: Buffers::default(), off: Vec::new(), next_upstream_place: None }
+    Inherited {
+        settings,
+        server,
+        buffers: Buffers::default(),
+        resolver: None,
+        resolver_timeout_ms: RESOLVER_TIMEOUT_MS,
+        off: Vec::new(),
+        ssl_certificate_place: None,
+        next_upstream_place: None,
+    }
 }
 
 fn proxy() -> ProxySettings {
@@ -170,6 +191,8 @@ fn proxy() -> ProxySettings {
         cookie_domains: Vec::new(),
         cookie_paths: Vec::new(),
         cookie_flags: Vec::new(),
+        tls: crate::tree::ProxyTls::default(),
+        ssl_name: Template { parts: vec![Part::Variable("proxy_host".to_owned())] },
     }
 }
 
@@ -178,6 +201,9 @@ impl UpstreamDraft {
         Self {
             algorithm: Algorithm::RoundRobin,
             servers: Vec::new(),
+            resolved: Vec::new(),
+            resolver: None,
+            resolver_timeout_ms: None,
             // Since nginx 1.29.7; none before.
             keepalive: 32,
             keepalive_timeout_ms: MINUTE_MS,
@@ -194,10 +220,12 @@ impl UpstreamDraft {
 
     pub(crate) fn finish(self, name: String, declared: bool, place: Place) -> Upstream {
         Upstream {
+            key: name.to_ascii_lowercase(),
             name,
             declared,
             algorithm: self.algorithm,
             servers: self.servers,
+            resolved: self.resolved,
             keepalive: self.keepalive,
             keepalive_timeout_ms: self.keepalive_timeout_ms,
             keepalive_requests: self.keepalive_requests,

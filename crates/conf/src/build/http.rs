@@ -6,7 +6,7 @@ use super::{Contexts, each, listens, location, map};
 use crate::diagnostic::Diagnostic;
 use crate::parser::Node;
 use crate::table::{Apply, Block};
-use crate::tree::{Http, Main, Map};
+use crate::tree::{Http, Main, Map, Resolver};
 
 /// Builds the whole block.
 pub(super) fn build(nodes: &[Node], main: &Main, cx: &mut Cx<'_>) -> Http {
@@ -24,11 +24,12 @@ pub(super) fn build(nodes: &[Node], main: &Main, cx: &mut Cx<'_>) -> Http {
     let of = |kind: Block| blocks.iter().filter(move |(block, _)| *block == kind).map(|(_, node)| *node);
     let maps = maps(of(Block::Map).collect(), cx);
     for node in of(Block::Upstream) {
-        upstream(node, cx);
+        upstream(node, &level, cx);
     }
     let servers = servers(of(Block::Server), &level, cx);
     cx.check_zones();
-    Http { maps, upstreams: std::mem::take(&mut cx.upstreams), servers }
+    let (resolvers, proxy_tls) = (std::mem::take(&mut cx.resolvers), std::mem::take(&mut cx.proxy_tls));
+    Http { maps, resolvers, proxy_tls, upstreams: std::mem::take(&mut cx.upstreams), servers }
 }
 
 fn maps(nodes: Vec<&Node>, cx: &mut Cx<'_>) -> Vec<Map> {
@@ -48,7 +49,7 @@ fn maps(nodes: Vec<&Node>, cx: &mut Cx<'_>) -> Vec<Map> {
     map::without_overridden(maps, &places, cx)
 }
 
-fn upstream(node: &Node, cx: &mut Cx<'_>) {
+fn upstream(node: &Node, above: &Inherited, cx: &mut Cx<'_>) {
     let Some(name) = node.args.first() else { return };
     let mut draft = UpstreamDraft::new();
     each(node.block.as_deref().unwrap_or_default(), Contexts::UPSTREAM, cx, |directive, call, cx| {
@@ -63,6 +64,7 @@ fn upstream(node: &Node, cx: &mut Cx<'_>) {
         return cx.report(Diagnostic::error("duplicate-upstream", &name.place, message));
     }
     check_servers(node, &draft, cx);
+    give_resolver(&mut draft, above, cx);
     if let (Some((method @ ("hash" | "ip_hash" | "random"), _)), Some(place)) = (&draft.method, &draft.backup_place) {
         let message = format!("\"{method}\" does not support \"backup\" servers");
         let help = "remove \"backup\", or balance in turns or with \"least_conn\"";
@@ -79,12 +81,34 @@ fn upstream(node: &Node, cx: &mut Cx<'_>) {
     cx.upstreams.push(draft.finish(name.text.clone(), true, node.name.place.clone()));
 }
 
+/// Servers with `resolve` need somebody to ask, and, as in nginx, a zone.
+fn give_resolver(draft: &mut UpstreamDraft, above: &Inherited, cx: &mut Cx<'_>) {
+    let resolver = draft.resolver.clone().or_else(|| above.resolver.clone());
+    let timeout_ms = draft.resolver_timeout_ms.unwrap_or(above.resolver_timeout_ms);
+    for resolved in &mut draft.resolved {
+        let place = &resolved.server.place;
+        match &resolver {
+            Some(resolver) => resolved.resolver = Resolver { timeout_ms, ..resolver.clone() },
+            None => {
+                let message = "no resolver is there for a server with \"resolve\"";
+                let help = "write \"resolver ADDRESS;\" in the upstream or in \"http\"";
+                cx.report(Diagnostic::error("no-resolver", place, message).help(help));
+            }
+        }
+        if draft.zone_place.is_none() {
+            let message = "a server with \"resolve\" needs a \"zone\" in its upstream, as in nginx";
+            cx.report(Diagnostic::error("no-zone", place, message).help("write \"zone NAME 64k;\" in the upstream"));
+        }
+    }
+}
+
 fn check_servers(node: &Node, draft: &UpstreamDraft, cx: &mut Cx<'_>) {
     // Servers that are wrong in themselves were told already.
     let written = node.block.iter().flatten().any(|inner| inner.name.text == "server");
     let message = if !written {
         "there are no servers in this upstream"
-    } else if !draft.servers.is_empty() && draft.servers.iter().all(|server| server.backup) {
+    } else if !draft.servers.is_empty() && draft.resolved.is_empty() && draft.servers.iter().all(|server| server.backup)
+    {
         "all servers of this upstream are backups"
     } else {
         return;

@@ -10,7 +10,7 @@ use crate::diagnostic::Diagnostic;
 use crate::lexer::Word;
 use crate::parser::Node;
 use crate::table::Apply;
-use crate::tree::{Handler, Location, LocationKind, NextUpstream, ProxyPass, Server};
+use crate::tree::{Handler, Location, LocationKind, NextUpstream, PassTo, ProxyPass, Resolver, Server};
 
 /// Builds a server, but for what depends on the other servers at its addresses.
 pub(super) fn server(node: &Node, above: &Inherited, cx: &mut Cx<'_>) -> BuiltServer {
@@ -135,6 +135,16 @@ fn location(node: &Node, above: &Inherited, cx: &mut Cx<'_>) -> (Handler, Inheri
     });
     level.buffers.read(block, cx);
     level.settings.is_internal = actions.is_internal;
+    if let Some(proxy) = actions.proxy.as_mut().filter(|proxy| proxy.tls.is_some()) {
+        proxy.tls = Some(cx.proxy_tls(&level.settings.proxy.tls));
+        if let Err(wrong) = crate::table::check_proxy_tls(&level, &node.name.place) {
+            cx.report(wrong);
+        }
+    }
+    if let Some(ProxyPass { to: PassTo::Variable { resolver, .. }, .. }) = &mut actions.proxy {
+        let timeout_ms = level.resolver_timeout_ms;
+        *resolver = level.resolver.clone().map(|resolver| cx.resolver(&Resolver { timeout_ms, ..resolver }));
+    }
     // `return` belongs to the rewriting of a request, which comes before its content.
     let handler = match (actions.returns, actions.proxy) {
         (Some(returns), _) => Handler::Return(returns),
@@ -168,7 +178,10 @@ fn note_proxy(node: &Node, kind: LocationKind, path: &str, proxy: &ProxyPass, le
         place: node.name.place.clone(),
         kind,
         path: path.to_owned(),
-        upstream: proxy.upstream,
+        upstream: match proxy.to {
+            PassTo::Upstream(upstream) => Some(upstream),
+            PassTo::Variable { .. } => None,
+        },
         uri: proxy.uri.clone(),
         method: settings.method.as_ref().and_then(|method| method.literal()).map(str::to_owned),
         next_upstream_place: level.next_upstream_place.clone(),

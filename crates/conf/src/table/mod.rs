@@ -11,6 +11,8 @@ mod methods;
 mod pending;
 mod proxy;
 mod proxy_request;
+mod proxy_tls;
+mod resolver;
 mod rewriting;
 mod server;
 mod tls;
@@ -121,6 +123,7 @@ pub(crate) enum Found {
 
 pub use answers::rate_of;
 pub use proxy_request::bind_address;
+pub(crate) use proxy_tls::check as check_proxy_tls;
 
 /// All directives, by subject.
 pub fn directives() -> impl Iterator<Item = &'static Directive> {
@@ -136,7 +139,9 @@ pub fn directives() -> impl Iterator<Item = &'static Directive> {
         methods::DIRECTIVES,
         proxy::DIRECTIVES,
         proxy_request::DIRECTIVES,
+        proxy_tls::DIRECTIVES,
         rewriting::DIRECTIVES,
+        resolver::DIRECTIVES,
         answers::DIRECTIVES,
     ]
     .into_iter()

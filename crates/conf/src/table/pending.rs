@@ -99,11 +99,8 @@ const AREAS: &[Area] = &[
     Area {
         title: "TLS to upstreams",
         contexts: Contexts::ALL,
-        names: "proxy_ssl_certificate proxy_ssl_certificate_cache proxy_ssl_certificate_key \
-            proxy_ssl_ciphers proxy_ssl_conf_command proxy_ssl_crl proxy_ssl_key_log proxy_ssl_name \
-            proxy_ssl_password_file proxy_ssl_protocols proxy_ssl_server_name \
-            proxy_ssl_session_reuse proxy_ssl_trusted_certificate proxy_ssl_verify \
-            proxy_ssl_verify_depth",
+        names: "proxy_ssl_certificate_cache proxy_ssl_conf_command proxy_ssl_crl proxy_ssl_key_log \
+            proxy_ssl_password_file",
     },
     Area {
         title: "more of TLS",
@@ -125,7 +122,7 @@ const AREAS: &[Area] = &[
     Area {
         title: "more ways to choose a server",
         contexts: Contexts::ALL,
-        names: "least_time ntlm queue resolver resolver_timeout state sticky sticky_cookie_insert \
+        names: "least_time ntlm queue state sticky sticky_cookie_insert \
             upstream_conf",
     },
     Area {

@@ -3,7 +3,7 @@
 use super::{Apply, Contexts, Directive, Takes};
 use crate::Diagnostic;
 use crate::build::{Actions, Call, Cx, Inherited, Outcome};
-use crate::tree::{NextUpstream, ProxyPass};
+use crate::tree::{NextUpstream, PassTo, ProxyPass};
 
 pub(super) const DIRECTIVES: &[Directive] = &[
     Directive {
@@ -142,17 +142,20 @@ pub(super) const DIRECTIVES: &[Directive] = &[
 fn proxy_pass(actions: &mut Actions, call: &Call<'_>, cx: &mut Cx<'_>) -> Outcome {
     let text = call.text(0);
     if text.contains('$') {
-        return Err(call.not_yet(0, "variables in proxy_pass"));
+        let lower = text.to_ascii_lowercase();
+        // Which way of TLS and which resolver it is, is known when the whole location is read.
+        let tls = (!lower.starts_with("http://")).then_some(0);
+        let to = PassTo::Variable { text: cx.template(call.word(0))?, resolver: None };
+        actions.proxy = Some(ProxyPass { to, host: String::new(), uri: None, tls });
+        return Ok(());
     }
     let scheme = text.split("://").next().unwrap_or_default();
-    if scheme.eq_ignore_ascii_case("https") && scheme.len() < text.len() {
-        return Err(call.not_yet(0, "TLS to upstreams"));
-    }
-    if !scheme.eq_ignore_ascii_case("http") || scheme.len() == text.len() {
+    let is_tls = scheme.eq_ignore_ascii_case("https");
+    if !(is_tls || scheme.eq_ignore_ascii_case("http")) || scheme.len() == text.len() {
         let help = format!("write \"proxy_pass http://{text};\"");
-        return Err(call.invalid(0, "it must begin with http://").help(help));
+        return Err(call.invalid(0, "it must begin with http:// or https://").help(help));
     }
-    let rest = &text["http://".len()..];
+    let rest = &text[scheme.len() + "://".len()..];
     let (host, uri) = authority_and_uri(rest);
     let uri = match uri.bytes().next() {
         None => None,
@@ -162,8 +165,10 @@ fn proxy_pass(actions: &mut Actions, call: &Call<'_>, cx: &mut Cx<'_>) -> Outcom
     if uri.as_deref().is_some_and(|uri| uri.bytes().any(|b| b <= b' ' || b == 0x7f)) {
         return Err(call.invalid(0, "there is a space or control character in its path"));
     }
-    let upstream = cx.upstream(call, host)?;
-    actions.proxy = Some(ProxyPass { upstream, host: host.to_owned(), uri });
+    let upstream = cx.upstream(call, host, if is_tls { 443 } else { 80 })?;
+    // Which way of TLS it is, is known when the whole location is read.
+    let tls = is_tls.then_some(0);
+    actions.proxy = Some(ProxyPass { to: PassTo::Upstream(upstream), host: host.to_owned(), uri, tls });
     Ok(())
 }
 

@@ -108,10 +108,16 @@ fn pem_path(call: &Call<'_>, cx: &mut Cx<'_>) -> (PathBuf, Place) {
 }
 
 fn protocols(level: &mut Inherited, call: &Call<'_>, cx: &mut Cx<'_>) -> Outcome {
+    let tls = &mut level.server.tls;
+    (tls.tls12, tls.tls13) = versions(call, cx);
+    Ok(())
+}
+
+/// Whether TLS 1.2 and 1.3 are listed.
+pub(super) fn versions(call: &Call<'_>, cx: &mut Cx<'_>) -> (bool, bool) {
     const NAMES: [&str; 6] = ["TLSv1.3", "TLSv1.2", "TLSv1.1", "TLSv1", "SSLv3", "SSLv2"];
     let listed = |name: &str| call.args().iter().any(|word| word.text.eq_ignore_ascii_case(name));
-    let tls = &mut level.server.tls;
-    (tls.tls12, tls.tls13) = (listed("TLSv1.2"), listed("TLSv1.3"));
+    let (tls12, tls13) = (listed("TLSv1.2"), listed("TLSv1.3"));
     for (index, word) in call.args().iter().enumerate() {
         let Some(name) = NAMES.iter().find(|name| word.text.eq_ignore_ascii_case(name)) else {
             cx.report(call.unknown_word(index, "protocol", NAMES));
@@ -122,13 +128,14 @@ fn protocols(level: &mut Inherited, call: &Call<'_>, cx: &mut Cx<'_>) -> Outcome
         }
         let message = format!("{name} is not offered: it is broken, and bedloe does not have it");
         let place = &word.place;
-        cx.report(if tls.tls12 || tls.tls13 {
-            Diagnostic::warning("old-protocol", place, message).help("write \"ssl_protocols TLSv1.2 TLSv1.3;\"")
+        let help = format!("write \"{} TLSv1.2 TLSv1.3;\"", call.name);
+        cx.report(if tls12 || tls13 {
+            Diagnostic::warning("old-protocol", place, message).help(help)
         } else {
-            Diagnostic::error("old-protocol", place, message).help("write \"ssl_protocols TLSv1.2 TLSv1.3;\"")
+            Diagnostic::error("old-protocol", place, message).help(help)
         });
     }
-    Ok(())
+    (tls12, tls13)
 }
 
 /// `off`, `none`, `builtin[:COUNT]`, `shared:NAME:SIZE`, or the last two together.

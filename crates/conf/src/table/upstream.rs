@@ -1,9 +1,12 @@
-//! `upstream` and what is in it: servers, how one is chosen, the connections kept to them.
+//! `upstream` and what is in it: servers, the connections kept to them.
+
+use std::net::SocketAddr;
 
 use super::{Apply, Block, Contexts, Directive, Takes};
 use crate::Diagnostic;
+use crate::address::{self, Address};
 use crate::build::{Call, Cx, Outcome, UpstreamDraft};
-use crate::tree::UpstreamServer;
+use crate::tree::{PeerAddress, ResolvedServer, Resolver, UpstreamServer};
 use crate::value;
 
 pub(super) const DIRECTIVES: &[Directive] = &[
@@ -90,7 +93,7 @@ pub(super) const DIRECTIVES: &[Directive] = &[
     },
 ];
 
-const PARAMETERS: [&str; 6] = ["weight=", "max_conns=", "max_fails=", "fail_timeout=", "backup", "down"];
+const PARAMETERS: [&str; 7] = ["weight=", "max_conns=", "max_fails=", "fail_timeout=", "backup", "down", "resolve"];
 
 fn server(draft: &mut UpstreamDraft, call: &Call<'_>, cx: &mut Cx<'_>) -> Outcome {
     let text = call.text(0);
@@ -98,10 +101,25 @@ fn server(draft: &mut UpstreamDraft, call: &Call<'_>, cx: &mut Cx<'_>) -> Outcom
         let help = "write the host and port alone, such as 10.0.0.11:9080";
         return Err(call.invalid(0, "a server has no scheme and no path").help(help));
     }
+    let resolves = call.args().iter().skip(1).any(|word| word.text == "resolve");
+    if let (true, Ok(Address::Name { host, port })) = (resolves, address::parse_peer(text, 80)) {
+        return resolved(draft, call, cx, host, port);
+    }
     let addresses = cx.peer_addresses(call, text, 80)?;
-    let mut server = UpstreamServer {
-        name: text.to_owned(),
-        address: addresses[0].clone(),
+    let mut server = new_server(call, addresses[0].clone());
+    for index in 1..call.args().len() {
+        if let Err(wrong) = parameter(&mut server, draft, call, index) {
+            cx.report(wrong);
+        }
+    }
+    draft.servers.extend(addresses.into_iter().map(|address| UpstreamServer { address, ..server.clone() }));
+    Ok(())
+}
+
+fn new_server(call: &Call<'_>, address: PeerAddress) -> UpstreamServer {
+    UpstreamServer {
+        name: call.text(0).to_owned(),
+        address,
         weight: 1,
         max_conns: 0,
         max_fails: 1,
@@ -109,13 +127,21 @@ fn server(draft: &mut UpstreamDraft, call: &Call<'_>, cx: &mut Cx<'_>) -> Outcom
         backup: false,
         down: false,
         place: call.node.name.place.clone(),
-    };
+    }
+}
+
+/// A server whose name is looked up while the program runs.
+fn resolved(draft: &mut UpstreamDraft, call: &Call<'_>, cx: &mut Cx<'_>, host: String, port: u16) -> Outcome {
+    let nowhere = PeerAddress::Ip(SocketAddr::from(([0, 0, 0, 0], 0)));
+    let mut server = new_server(call, nowhere);
     for index in 1..call.args().len() {
         if let Err(wrong) = parameter(&mut server, draft, call, index) {
             cx.report(wrong);
         }
     }
-    draft.servers.extend(addresses.into_iter().map(|address| UpstreamServer { address, ..server.clone() }));
+    let resolver = Resolver { servers: Vec::new(), valid_ms: None, ipv4: true, ipv6: true, timeout_ms: 0 };
+    let position = draft.servers.len();
+    draft.resolved.push(ResolvedServer { server, host, port, position, resolver });
     Ok(())
 }
 
@@ -132,8 +158,10 @@ fn parameter(server: &mut UpstreamServer, draft: &mut UpstreamDraft, call: &Call
             draft.backup_place.get_or_insert_with(|| call.word(index).place.clone());
         }
         None if text == "down" => server.down = true,
+        // An address needs no looking up; a name is seen to elsewhere.
+        None if text == "resolve" => {}
         Some(("route" | "slow_start" | "service", _)) => return Err(call.not_yet(index, "this parameter of a server")),
-        None if text == "resolve" || text == "drain" => {
+        None if text == "drain" => {
             return Err(call.not_yet(index, "this parameter of a server"));
         }
         _ => return Err(unknown_parameter(call, index)),

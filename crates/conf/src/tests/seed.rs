@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use super::{MAIN, Memory, load_text, load_with, options};
 use crate::template::Template;
-use crate::tree::{Algorithm, Config, Handler, LocationKind, LogLevel, LogTarget};
+use crate::tree::{Algorithm, Config, Handler, LocationKind, LogLevel, LogTarget, PassTo};
 use crate::{Loaded, load};
 
 const NGINX: &str = include_str!("../../../../examples/seed/nginx.conf");
@@ -64,7 +64,8 @@ fn the_seeds_servers_are_whole() {
     let [health, root] = secure.locations.as_slice() else { panic!("two locations") };
     assert_eq!((health.kind, health.path.as_str()), (LocationKind::Exact, "/lb-health"));
     let Handler::Proxy(proxy) = &health.handler else { panic!("a proxy") };
-    assert_eq!((proxy.upstream, proxy.uri.as_deref()), (0, Some("/health/ready")));
+    assert!(matches!(proxy.to, PassTo::Upstream(0)));
+    assert_eq!(proxy.uri.as_deref(), Some("/health/ready"));
     assert_eq!(health.settings.proxy.next_upstream.statuses, [502, 503, 504]);
     let names: Vec<_> = root.settings.proxy.set_headers.iter().map(|(name, _)| name.as_str()).collect();
     assert_eq!(names, ["Connection", "Host", "X-Real-IP", "X-Forwarded-For", "X-Forwarded-Proto"]);

@@ -64,13 +64,7 @@ pub fn server_config(
     options: &ServerOptions,
     certificates: Arc<dyn ResolvesServerCert>,
 ) -> Result<rustls::ServerConfig, rustls::Error> {
-    let mut versions: Vec<&'static SupportedProtocolVersion> = Vec::new();
-    if options.tls13 {
-        versions.push(&version::TLS13);
-    }
-    if options.tls12 {
-        versions.push(&version::TLS12);
-    }
+    let versions = versions(options.tls12, options.tls13);
     let mut config = rustls::ServerConfig::builder_with_provider(provider())
         .with_protocol_versions(&versions)?
         .with_no_client_auth()
@@ -78,6 +72,11 @@ pub fn server_config(
     config.alpn_protocols.clone_from(&options.alpn);
     config.ticketer = aws_lc_rs::Ticketer::new()?;
     Ok(with_session_cache(config, options.session_cache))
+}
+
+pub(super) fn versions(tls12: bool, tls13: bool) -> Vec<&'static SupportedProtocolVersion> {
+    let offered = [(tls13, &version::TLS13), (tls12, &version::TLS12)];
+    offered.into_iter().filter_map(|(is_offered, version)| is_offered.then_some(version)).collect()
 }
 
 /// Gives the configuration a cache of `sessions`, or none.
@@ -113,13 +112,13 @@ pub fn client_config(verify: Verify) -> Result<Arc<rustls::ClientConfig>, rustls
     Ok(Arc::new(config))
 }
 
-fn provider() -> Arc<CryptoProvider> {
+pub(super) fn provider() -> Arc<CryptoProvider> {
     Arc::new(aws_lc_rs::default_provider())
 }
 
 /// Takes any certificate, but still checks that the server holds its key.
 #[derive(Debug)]
-struct AnyCertificate(Arc<CryptoProvider>);
+pub(super) struct AnyCertificate(pub(super) Arc<CryptoProvider>);
 
 impl ServerCertVerifier for AnyCertificate {
     fn verify_server_cert(

@@ -4,6 +4,8 @@ mod config;
 mod session;
 #[cfg(test)]
 mod tests;
+mod upstream;
 
 pub use config::{CertificateError, Identity, ServerOptions, Verify, client_config, read_identity, server_config};
 pub use session::{PlainHttp, Session};
+pub use upstream::{ClientOptions, name_to_ask_for, read_trusted, upstream_config, with_sessions};

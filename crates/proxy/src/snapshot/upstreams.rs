@@ -4,8 +4,9 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use balance::{Group, Method, PeerSettings};
-use conf::tree::{PeerAddress, UpstreamServer};
+use conf::tree::{self, PeerAddress, UpstreamServer};
 use net::dial::Endpoint;
+use net::resolver::Settings;
 use route::{Algorithm, UpstreamRule};
 
 use crate::counters::PeerCounters;
@@ -36,16 +37,62 @@ impl UpstreamSnapshot {
     /// The upstream of a new configuration: the very same one where nothing of it has changed, else one that knows what
     /// was known of its servers.
     pub(crate) fn after(rule: &UpstreamRule, threads: usize, before: &[Arc<Self>]) -> Arc<Self> {
-        let fresh = Self::new(rule, threads);
         let is_named = |old: &&Arc<Self>| old.name == rule.name && old.declared == rule.declared;
-        match before.iter().find(is_named) {
-            None => Arc::new(fresh),
-            Some(old) if fresh.is_same(old) => Arc::clone(old),
-            Some(old) => Arc::new(fresh.knowing(old)),
+        let Some(old) = before.iter().find(is_named) else { return Arc::new(Self::new(rule, &rule.servers, threads)) };
+        // Until names are looked up again they lead where they led.
+        Self::renewed(rule, &servers(rule, &old.known(rule)), threads, old)
+    }
+
+    /// The addresses of a rule's servers with `resolve`, as far as they are known here.
+    pub(crate) fn known(&self, rule: &UpstreamRule) -> Vec<Vec<PeerAddress>> {
+        rule.resolved.iter().map(|resolved| self.addresses_of(&resolved.server.name)).collect()
+    }
+
+    /// The upstream with these servers: the very same one where none of them is new.
+    pub(crate) fn renewed(
+        rule: &UpstreamRule,
+        servers: &[UpstreamServer],
+        threads: usize,
+        old: &Arc<Self>,
+    ) -> Arc<Self> {
+        let fresh = Self::new(rule, servers, threads);
+        if fresh.is_same(old) { Arc::clone(old) } else { Arc::new(fresh.knowing(old)) }
+    }
+
+    /// Servers that no configuration names.
+    pub(crate) fn of_addresses(name: &str, addresses: Vec<Endpoint>) -> Self {
+        let settings = |address: &Endpoint| PeerSettings {
+            name: address.to_string(),
+            weight: 1,
+            max_conns: 0,
+            max_fails: 1,
+            fail_timeout_ms: 10_000,
+            backup: false,
+            down: false,
+        };
+        Self {
+            name: name.to_owned(),
+            group: Arc::new(Group::new(addresses.iter().map(settings).collect(), Method::RoundRobin)),
+            counters: vec![addresses.iter().map(|_| Arc::default()).collect()],
+            addresses,
+            reasons: Mutex::default(),
+            declared: false,
+            keepalive: [0; 4],
         }
     }
 
-    fn new(rule: &UpstreamRule, threads: usize) -> Self {
+    /// The addresses of a server that was written so.
+    fn addresses_of(&self, name: &str) -> Vec<PeerAddress> {
+        let peers = self.group.peers().iter().zip(&self.addresses).filter(|(peer, _)| peer.settings().name == name);
+        peers
+            .filter_map(|(_, endpoint)| match endpoint {
+                Endpoint::Ip(address) => Some(PeerAddress::Ip(*address)),
+                Endpoint::Unix(_) => None,
+            })
+            .collect()
+    }
+
+    fn new(rule: &UpstreamRule, servers: &[UpstreamServer], threads: usize) -> Self {
         let method = match rule.algorithm {
             Algorithm::RoundRobin => Method::RoundRobin,
             Algorithm::Hash { consistent, .. } => Method::Hash { consistent },
@@ -53,11 +100,11 @@ impl UpstreamSnapshot {
             Algorithm::LeastConn => Method::LeastConn,
             Algorithm::Random { two } => Method::Random { two },
         };
-        let counters = || rule.servers.iter().map(|_| Arc::default()).collect();
+        let counters = || servers.iter().map(|_| Arc::default()).collect();
         Self {
             name: rule.name.clone(),
-            group: Arc::new(Group::new(rule.servers.iter().map(peer).collect(), method)),
-            addresses: rule.servers.iter().map(endpoint).collect(),
+            group: Arc::new(Group::new(servers.iter().map(peer).collect(), method)),
+            addresses: servers.iter().map(endpoint).collect(),
             counters: std::iter::repeat_with(counters).take(threads).collect(),
             reasons: Mutex::default(),
             declared: rule.declared,
@@ -102,6 +149,27 @@ impl UpstreamSnapshot {
         }
         self
     }
+}
+
+/// An upstream's servers, each one with `resolve` in its place by the addresses that are known of it.
+pub(crate) fn servers(rule: &UpstreamRule, known: &[Vec<PeerAddress>]) -> Vec<UpstreamServer> {
+    let mut servers = Vec::new();
+    let mut resolved = rule.resolved.iter().zip(known).peekable();
+    for position in 0..=rule.servers.len() {
+        while let Some((resolved, addresses)) = resolved.next_if(|(resolved, _)| resolved.position <= position) {
+            let at = |address: &PeerAddress| UpstreamServer { address: address.clone(), ..resolved.server.clone() };
+            servers.extend(addresses.iter().map(at));
+        }
+        servers.extend(rule.servers.get(position).cloned());
+    }
+    servers
+}
+
+/// A resolver as the network knows it.
+pub(crate) fn resolver_settings(resolver: &tree::Resolver) -> Arc<Settings> {
+    let tree::Resolver { servers, valid_ms, ipv4, ipv6, timeout_ms } = resolver;
+    let (valid_ms, ipv4, ipv6, timeout_ms) = (*valid_ms, *ipv4, *ipv6, *timeout_ms);
+    Arc::new(Settings { servers: servers.clone(), valid_ms, ipv4, ipv6, timeout_ms })
 }
 
 fn endpoint(server: &UpstreamServer) -> Endpoint {

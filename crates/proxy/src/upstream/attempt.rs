@@ -2,13 +2,12 @@
 
 use std::future::poll_fn;
 use std::io;
-use std::net::SocketAddr;
 use std::task::{Context, Poll, ready};
 
 use balance::{Exchange as Known, Failure};
 use net::dial::Endpoint;
-use net::{Deadline, Stream, clock, dial};
-use route::{ProxyRule, Text};
+use net::{Deadline, clock, dial};
+use route::ProxyRule;
 use wire::Limits;
 
 use crate::downstream::Downstream;
@@ -22,6 +21,7 @@ use crate::upstream::head::is_idempotent;
 use crate::upstream::pool::Link;
 use crate::upstream::relay::{Relay, RelayError};
 use crate::upstream::upload::{Upload, UploadError};
+use crate::upstream::way::{Unmade, Way};
 use crate::upstream::{CLIENT_CLOSED, CLIENT_TIMED_OUT, CUT_OFF};
 
 /// A server has answered; the answer's head is at the front of `exchange.from_upstream`.
@@ -68,7 +68,8 @@ pub(crate) async fn attempt(
     note_start(exchange, held.endpoint().clone());
     exchange.from_upstream.clear();
     upload.rewind();
-    let pooled = if fresh { None } else { take_pooled(held, idempotent) };
+    let way = Way::of(connection, exchange, routed, rule, held.endpoint());
+    let pooled = if fresh { None } else { take_pooled(held, &way, idempotent) };
     let known = Known {
         reused: pooled.is_some(),
         anything_written: false,
@@ -79,7 +80,8 @@ pub(crate) async fn attempt(
     };
     let link = match pooled {
         Some(link) => link,
-        None => connect(connection, exchange, routed, rule, held, known).await?,
+        // In a box: while a server is waited for, nothing of it must make the task larger.
+        None => Box::pin(connect(connection, rule, held, way, known)).await?,
     };
     note(exchange, |attempt, now_ms| attempt.connected_ms = Some(now_ms));
     let mut turn = Turn { watches_client: !rule.ignore_client_abort, ..Turn::new(link, known) };
@@ -91,47 +93,40 @@ pub(crate) async fn attempt(
 }
 
 /// A kept connection; one that must not fail only if it was in use a moment ago.
-fn take_pooled(held: &Held<'_>, idempotent: bool) -> Option<Link> {
-    held.upstream.pool.borrow_mut().take(held.peer, idle_limit_ms(idempotent), clock::coarse_ms())
+fn take_pooled(held: &Held<'_>, way: &Way, idempotent: bool) -> Option<Link> {
+    held.upstream.pool.borrow_mut().take(held.peer, way, idle_limit_ms(idempotent), clock::coarse_ms())
 }
 
 async fn connect(
     connection: &Downstream,
-    exchange: &mut Exchange,
-    routed: &Routed<'_>,
     rule: &ProxyRule,
     held: &Held<'_>,
+    way: Way,
     known: Known,
 ) -> Result<Link, Stop> {
-    let from = rule.bind.as_ref().and_then(|address| bind_address(connection, exchange, routed, rule, address));
-    let options = dial::Options { from, keepalive: rule.socket_keepalive };
-    let mut dialling = std::pin::pin!(dial::connect(held.endpoint(), options));
     connection.deadline.set(rule.connect_timeout_ms);
-    match connection.deadline.limit(|cx| dialling.as_mut().poll(cx)).await {
-        Ok(tcp) => Ok(Link::new(Stream::plain(tcp), clock::coarse_ms())),
-        Err(error) => {
-            let timed_out = error.kind() == io::ErrorKind::TimedOut;
-            let is_local = dial::is_local_fault(&error);
-            let doing = if is_local { "making a socket: this host is out of it" } else { "connecting to upstream" };
-            let what = describe("connect", &error, doing);
-            Err(Stop::Failed(Failed { failure: Failure::Connect { timed_out }, known, is_local, what }))
+    let made = {
+        let mut making = std::pin::pin!(way.connect(held.endpoint(), rule.socket_keepalive));
+        let limited = connection.deadline.limit(|cx| making.as_mut().poll(cx).map(Ok));
+        limited.await.unwrap_or_else(|error| Err(Unmade::Connect(error)))
+    };
+    let (error, what) = match made {
+        Ok(stream) => return Ok(Link::by(way, stream, clock::coarse_ms())),
+        Err(Unmade::Connect(error)) if dial::is_local_fault(&error) => {
+            let what = describe("connect", &error, "making a socket: this host is out of it");
+            (error, what)
         }
-    }
-}
-
-/// What `proxy_bind` comes to for a request; a text that is no address binds nothing, as in nginx.
-fn bind_address(
-    connection: &Downstream,
-    exchange: &mut Exchange,
-    routed: &Routed<'_>,
-    rule: &ProxyRule,
-    address: &Text,
-) -> Option<SocketAddr> {
-    let Exchange { request, path, maps, record, .. } = exchange;
-    let facts = connection.facts(request, routed, path, record, Some(rule));
-    let mut text = Vec::new();
-    address.render(&facts, &routed.site.maps, maps, &mut text);
-    conf::table::bind_address(&text)
+        Err(Unmade::Connect(error)) => {
+            let what = describe("connect", &error, "connecting to upstream");
+            (error, what)
+        }
+        Err(Unmade::Handshake(error)) => {
+            let what = describe("SSL_do_handshake", &error, "SSL handshaking to upstream");
+            (error, what)
+        }
+    };
+    let (timed_out, is_local) = (error.kind() == io::ErrorKind::TimedOut, dial::is_local_fault(&error));
+    Err(Stop::Failed(Failed { failure: Failure::Connect { timed_out }, known, is_local, what }))
 }
 
 /// The request on its way to a server, and the head of the answer on its way back.

@@ -72,9 +72,13 @@ fn request_line(
         internal => internal,
     };
     let from = out.len();
-    rule.target(raw, path, facts.target().1, out);
+    let own = record.proxied.as_ref().and_then(|proxied| proxied.uri.as_ref());
+    match own {
+        Some(uri) => out.extend_from_slice(uri),
+        None => rule.target(raw, path, facts.target().1, out),
+    }
     // A decoded path can hold anything; a space or a line end would start another request.
-    if rule.rewrites_target() && !encode::is_word(&out[from..]) {
+    if (own.is_some() || rule.rewrites_target()) && !encode::is_word(&out[from..]) {
         return Err(Unfit::Control);
     }
     out.extend_from_slice(if rule.http11 { b" HTTP/1.1\r\n" } else { b" HTTP/1.0\r\n" });

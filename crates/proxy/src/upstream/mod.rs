@@ -13,15 +13,17 @@ mod rewrite;
 #[cfg(test)]
 mod simulation;
 pub(crate) mod spool;
+pub(crate) mod target;
 mod tunnel;
 mod upload;
+pub(crate) mod way;
 
 use std::net::IpAddr;
 use std::task::{Context, Waker};
 
 use balance::{Exchange as Known, Failure, Outcome, Transition, Verdict};
 use net::clock;
-use route::{Algorithm, ProxyRule};
+use route::{Algorithm, ProxyRule, Text, To};
 
 use crate::answer;
 use crate::channel::Channel;
@@ -68,6 +70,12 @@ pub(crate) async fn proxy(
     routed: &mut Routed<'_>,
     rule: &ProxyRule,
 ) -> Served {
+    if let To::Variable { text, .. } = &rule.to
+        && let Err(what) = evaluate(connection, exchange, routed, rule, text)
+    {
+        connection.log_failure(exchange, routed, &what, None);
+        return Served::Done(answer::page(connection, exchange, routed, 500).await);
+    }
     let mut upload = match body::prepare(connection, exchange, routed, rule).await {
         Ok(upload) => upload,
         Err(body::Unready::Closed(status)) => {
@@ -87,8 +95,23 @@ pub(crate) async fn proxy(
     {
         return Served::Done(closed_by_client(connection, exchange, routed, CLIENT_CLOSED));
     }
-    let upstream = &routed.site.upstreams[rule.upstream];
-    render_key(connection, exchange, routed, rule);
+    let found;
+    let (number, upstream) = match &rule.to {
+        To::Upstream(number) => (Some(*number), &*routed.site.upstreams[*number]),
+        To::Variable { resolver, .. } => match Box::pin(target::find(connection, exchange, routed, *resolver)).await {
+            Ok(servers) => {
+                found = servers;
+                found.upstream()
+            }
+            Err(what) => {
+                connection.log_failure(exchange, routed, &what, None);
+                return Served::Done(answer::page(connection, exchange, routed, 502).await);
+            }
+        },
+    };
+    if let Some(number) = number {
+        render_key(connection, exchange, routed, rule, number);
+    }
     match attempts(connection, exchange, routed, rule, upstream, &mut upload).await {
         Ok((held, answered)) if redirect::is_asked(exchange, rule) => {
             Box::pin(redirect::follow(connection, exchange, routed, rule, held, answered, &upload)).await
@@ -242,10 +265,32 @@ fn closed_by_client(connection: &mut Downstream, exchange: &mut Exchange, routed
     After::Drop
 }
 
-fn render_key(connection: &Downstream, exchange: &mut Exchange, routed: &Routed<'_>, rule: &ProxyRule) {
+/// Notes where a `proxy_pass` with variables leads; else what is wrong with it.
+fn evaluate(
+    connection: &Downstream,
+    exchange: &mut Exchange,
+    routed: &Routed<'_>,
+    rule: &ProxyRule,
+    text: &Text,
+) -> Result<(), String> {
+    let Exchange { request, path, key, maps, record, .. } = &mut *exchange;
+    key.clear();
+    let facts = connection.facts(request, routed, path, record, Some(rule));
+    text.render(&facts, &routed.site.maps, maps, key);
+    record.proxied = Some(Box::new(target::read(key)?));
+    Ok(())
+}
+
+fn render_key(
+    connection: &Downstream,
+    exchange: &mut Exchange,
+    routed: &Routed<'_>,
+    rule: &ProxyRule,
+    upstream: usize,
+) {
     let Exchange { request, path, key, maps, record, attempts, .. } = exchange;
     key.clear();
-    match &routed.site.snapshot.router.upstreams()[rule.upstream].algorithm {
+    match &routed.site.snapshot.router.upstreams()[upstream].algorithm {
         Algorithm::RoundRobin | Algorithm::LeastConn => {}
         Algorithm::Hash { key: text, .. } => {
             let facts = connection.facts(request, routed, path, record, Some(rule));

@@ -11,6 +11,7 @@ use net::Stream;
 use route::UpstreamRule;
 
 use crate::limits::{POOL_BURST, POOL_BURST_MS};
+use crate::upstream::way::Way;
 
 /// What a kept connection is asked before it is used again; a simulation has others than sockets.
 pub(crate) trait Quiet {
@@ -31,13 +32,21 @@ pub(crate) struct Link<S = Stream> {
     /// Requests it has carried.
     pub(crate) requests: u64,
     pub(crate) created_ms: u64,
+    /// How it was made.
+    pub(crate) way: Way,
     /// When it was last in use.
     used_ms: u64,
 }
 
 impl<S> Link<S> {
+    #[cfg(test)]
     pub(crate) fn new(stream: S, now_ms: u64) -> Self {
-        Self { stream, requests: 0, created_ms: now_ms, used_ms: now_ms }
+        Self::by(Way::default(), stream, now_ms)
+    }
+
+    /// A connection that was made this way.
+    pub(crate) fn by(way: Way, stream: S, now_ms: u64) -> Self {
+        Self { stream, requests: 0, created_ms: now_ms, way, used_ms: now_ms }
     }
 }
 
@@ -53,9 +62,9 @@ pub(crate) struct Pool<S = Stream> {
 }
 
 impl<S: Quiet> Pool<S> {
-    pub(crate) fn new(rule: &UpstreamRule) -> Self {
+    pub(crate) fn new(rule: &UpstreamRule, peers: usize) -> Self {
         Self {
-            idle: rule.servers.iter().map(|_| VecDeque::new()).collect(),
+            idle: (0..peers).map(|_| VecDeque::new()).collect(),
             count: 0,
             limit: rule.keepalive as usize,
             timeout_ms: rule.keepalive_timeout_ms,
@@ -64,17 +73,24 @@ impl<S: Quiet> Pool<S> {
         }
     }
 
-    /// A connection to that server that was in use within `idle_ms` and on which nothing has come since.
-    pub(crate) fn take(&mut self, peer: usize, idle_ms: u64, now_ms: u64) -> Option<Link<S>> {
+    /// One that keeps nothing.
+    pub(crate) fn none(peers: usize) -> Self {
+        let idle = (0..peers).map(|_| VecDeque::new()).collect();
+        Self { idle, count: 0, limit: 0, timeout_ms: 0, requests: 0, time_ms: 0 }
+    }
+
+    /// A connection to that server, made that way, that was in use within `idle_ms` and on which nothing has come
+    /// since.
+    pub(crate) fn take(&mut self, peer: usize, way: &Way, idle_ms: u64, now_ms: u64) -> Option<Link<S>> {
         let idle_ms = idle_ms.min(self.timeout_ms);
-        while let Some(mut link) = self.idle[peer].pop_back() {
-            self.count -= 1;
-            if now_ms.saturating_sub(link.used_ms) >= idle_ms {
+        let idle = &mut self.idle[peer];
+        while let Some(last) = idle.iter().rposition(|link| link.way == *way) {
+            if now_ms.saturating_sub(idle[last].used_ms) >= idle_ms {
                 // All the others are older.
-                self.idle[peer].push_back(link);
-                self.count += 1;
                 return None;
             }
+            let mut link = idle.remove(last)?;
+            self.count -= 1;
             if link.stream.is_quiet() {
                 return Some(link);
             }

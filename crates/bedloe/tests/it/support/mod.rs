@@ -5,9 +5,11 @@ pub(crate) mod balancer;
 pub(crate) mod client;
 pub(crate) mod frames;
 pub(crate) mod http2;
+pub(crate) mod name_server;
 pub(crate) mod nginx;
 pub(crate) mod raw;
 pub(crate) mod scripted;
+pub(crate) mod tls_server;
 pub(crate) mod upstream;
 
 /// Says that a test needs what is not installed here.

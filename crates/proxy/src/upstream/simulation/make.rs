@@ -71,9 +71,11 @@ impl PoolLimits {
         };
         UpstreamRule {
             name: "app".to_owned(),
+            key: "app".to_owned(),
             declared: true,
             algorithm: route::Algorithm::RoundRobin,
             servers: vec![server; peers],
+            resolved: Vec::new(),
             keepalive: u32::try_from(self.keepalive).unwrap(),
             keepalive_timeout_ms: self.timeout_ms,
             keepalive_requests: self.requests,

@@ -14,6 +14,7 @@ use super::servers::{Closed, End, Health, Server, Wire};
 use crate::limits::{FRESH_ENOUGH_MS, POOL_BURST};
 use crate::upstream::course::{Course, idle_limit_ms};
 use crate::upstream::pool::{Link, Pool};
+use crate::upstream::way::Way;
 
 const CONNECT_TIMEOUT_MS: u64 = 1_000;
 const READ_TIMEOUT_MS: u64 = 3_000;
@@ -130,7 +131,8 @@ impl World {
         let group = Arc::new(make::group(&mut random));
         let peers = group.peers().len();
         let pool = make::PoolLimits::new(&mut random);
-        let thread = || Thread { balancer: Balancer::new(Arc::clone(&group)), pool: Pool::new(&pool.rule(peers)) };
+        let thread =
+            || Thread { balancer: Balancer::new(Arc::clone(&group)), pool: Pool::new(&pool.rule(peers), peers) };
         Self {
             clock: Rc::new(Cell::new(1)),
             delay_ms: random.one_of(&[1, 4, 40]),
@@ -309,7 +311,7 @@ impl World {
         let is_fresh = request.course.wants_fresh();
         let limit_ms = idle_limit_ms(is_idempotent);
         let pool = &mut self.threads[request.thread].pool;
-        let pooled = if is_fresh { None } else { pool.take(peer, limit_ms, now_ms) };
+        let pooled = if is_fresh { None } else { pool.take(peer, &Way::default(), limit_ms, now_ms) };
         request.known = Known {
             reused: pooled.is_some(),
             idempotent: is_idempotent,

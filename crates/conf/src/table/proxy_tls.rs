@@ -1,0 +1,165 @@
+//! `proxy_ssl_*`: TLS to upstream servers.
+
+use super::{Apply, Contexts, Directive, Ignored, Takes};
+use crate::Diagnostic;
+use crate::build::{Call, Cx, Inherited, Outcome};
+
+pub(super) const DIRECTIVES: &[Directive] = &[
+    Directive {
+        name: "proxy_ssl_server_name",
+        contexts: Contexts::REQUEST,
+        takes: Takes::exactly(1),
+        repeats: false,
+        default: "off",
+        doc: "Whether servers are told over TLS which name is asked for (SNI).",
+        example: "proxy_ssl_server_name on;",
+        apply: Apply::Inherited(|level, call, _| {
+            level.settings.proxy.tls.server_name = call.switch(0)?;
+            Ok(())
+        }),
+    },
+    Directive {
+        name: "proxy_ssl_name",
+        contexts: Contexts::REQUEST,
+        takes: Takes::exactly(1),
+        repeats: false,
+        default: "$proxy_host",
+        doc: "The name that is asked for, and that a server's certificate must have.",
+        example: "proxy_ssl_name $host;",
+        apply: Apply::Inherited(|level, call, cx| {
+            level.settings.proxy.ssl_name = cx.template(call.word(0))?;
+            Ok(())
+        }),
+    },
+    Directive {
+        name: "proxy_ssl_verify",
+        contexts: Contexts::REQUEST,
+        takes: Takes::exactly(1),
+        repeats: false,
+        default: "off",
+        doc: "Whether servers' certificates are verified.",
+        example: "proxy_ssl_verify on;",
+        apply: Apply::Inherited(|level, call, _| {
+            level.settings.proxy.tls.verify = call.switch(0)?;
+            Ok(())
+        }),
+    },
+    Directive {
+        name: "proxy_ssl_trusted_certificate",
+        contexts: Contexts::REQUEST,
+        takes: Takes::exactly(1),
+        repeats: false,
+        default: "",
+        doc: "The certificates of the authorities that servers' certificates are verified with.",
+        example: "proxy_ssl_trusted_certificate ca.pem;",
+        apply: Apply::Inherited(|level, call, cx| {
+            level.settings.proxy.tls.trusted = Some(path(call, cx)?);
+            Ok(())
+        }),
+    },
+    Directive {
+        name: "proxy_ssl_certificate",
+        contexts: Contexts::REQUEST,
+        takes: Takes::exactly(1),
+        repeats: false,
+        default: "",
+        doc: "The certificate that servers are shown, with its chain.",
+        example: "proxy_ssl_certificate client.pem;",
+        apply: Apply::Inherited(|level, call, cx| {
+            level.settings.proxy.tls.certificate = Some(path(call, cx)?);
+            level.ssl_certificate_place = Some(call.word(0).place.clone());
+            Ok(())
+        }),
+    },
+    Directive {
+        name: "proxy_ssl_certificate_key",
+        contexts: Contexts::REQUEST,
+        takes: Takes::exactly(1),
+        repeats: false,
+        default: "",
+        doc: "The key of that certificate.",
+        example: "proxy_ssl_certificate_key client.key;",
+        apply: Apply::Inherited(|level, call, cx| {
+            level.settings.proxy.tls.key = Some(path(call, cx)?);
+            Ok(())
+        }),
+    },
+    Directive {
+        name: "proxy_ssl_protocols",
+        contexts: Contexts::REQUEST,
+        takes: Takes::at_least(1),
+        repeats: false,
+        default: "TLSv1.2 TLSv1.3",
+        doc: "The versions of TLS that are spoken to servers.",
+        example: "proxy_ssl_protocols TLSv1.2 TLSv1.3;",
+        apply: Apply::Inherited(|level, call, cx| {
+            let tls = &mut level.settings.proxy.tls;
+            (tls.tls12, tls.tls13) = super::tls::versions(call, cx);
+            Ok(())
+        }),
+    },
+    Directive {
+        name: "proxy_ssl_session_reuse",
+        contexts: Contexts::REQUEST,
+        takes: Takes::exactly(1),
+        repeats: false,
+        default: "on",
+        doc: "Whether sessions with servers are resumed.",
+        example: "proxy_ssl_session_reuse off;",
+        apply: Apply::Inherited(|level, call, _| {
+            level.settings.proxy.tls.session_reuse = call.switch(0)?;
+            Ok(())
+        }),
+    },
+    ignored(
+        "proxy_ssl_ciphers",
+        Ignored::Text,
+        "proxy_ssl_ciphers HIGH:!aNULL;",
+        "every cipher that is offered is a strong one",
+    ),
+    ignored(
+        "proxy_ssl_verify_depth",
+        Ignored::Number,
+        "proxy_ssl_verify_depth 2;",
+        "a chain may have as many certificates as it takes, up to six",
+    ),
+];
+
+const fn ignored(name: &'static str, ignored: Ignored, example: &'static str, reason: &'static str) -> Directive {
+    let (doc, takes) = ("Accepted, without effect.", Takes::exactly(1));
+    let apply = Apply::NoEffect(reason, ignored);
+    Directive { name, contexts: Contexts::REQUEST, takes, repeats: false, default: "", doc, example, apply }
+}
+
+/// A file, relative to the folder of the main configuration file as certificates are.
+fn path(call: &Call<'_>, cx: &mut Cx<'_>) -> Result<std::path::PathBuf, Diagnostic> {
+    let text = call.text(0);
+    match text {
+        "" => return Err(call.invalid(0, "the path is empty")),
+        _ if text.contains('$') => return Err(call.not_yet(0, "variables in the paths of certificates")),
+        _ if ["data:", "engine:", "store:"].iter().any(|prefix| text.starts_with(prefix)) => {
+            return Err(call.not_yet(0, "certificates and keys from elsewhere than files"));
+        }
+        _ => {}
+    }
+    let path = cx.folder.join(text);
+    cx.need(&path, call.name, &call.word(0).place);
+    Ok(path)
+}
+
+/// What nginx asks for where a location speaks TLS to its servers.
+pub(crate) fn check(level: &Inherited, call_place: &crate::span::Place) -> Outcome {
+    let tls = &level.settings.proxy.tls;
+    if tls.verify && tls.trusted.is_none() {
+        let message = "no \"proxy_ssl_trusted_certificate\" is there for \"proxy_ssl_verify on\"";
+        return Err(Diagnostic::error("no-trusted-certificate", call_place, message)
+            .help("write \"proxy_ssl_trusted_certificate FILE;\" with the authorities' certificates"));
+    }
+    if let (Some(certificate), None) = (&tls.certificate, &tls.key) {
+        let place = level.ssl_certificate_place.as_ref().unwrap_or(call_place);
+        let message =
+            format!("no \"proxy_ssl_certificate_key\" is there for the certificate {}", certificate.display());
+        return Err(Diagnostic::error("no-certificate-key", place, message));
+    }
+    Ok(())
+}
