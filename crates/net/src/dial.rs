@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
+use nix::sys::socket::{setsockopt, sockopt};
 use rustix::io::Errno;
 use socket2::{Domain, Protocol, SockAddr, Type};
 
@@ -80,6 +81,10 @@ fn tcp(to: SocketAddr, options: Options) -> io::Result<socket2::Socket> {
     }
     // As in nginx, an address of the other family is put aside.
     if let Some(from) = options.from.filter(|from| from.is_ipv4() == to.is_ipv4()) {
+        // The port is chosen when it is known where the connection goes: then each destination has all of them.
+        if from.port() == 0 {
+            setsockopt(&socket, sockopt::IpBindAddressNoPort, &true)?;
+        }
         socket.set_reuse_address(true)?;
         socket.bind(&from.into())?;
     }

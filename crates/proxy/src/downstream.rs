@@ -163,6 +163,7 @@ impl Downstream {
             server: &routed.server.name,
             request: facts.request_line(),
             upstream,
+            upstream_is_tls: exchange.record.upstream_is_tls,
             upstream_target: exchange.to_upstream.split(|byte| *byte == b' ').nth(1).unwrap_or_default(),
             host: exchange.request.host.map_or(b"", |host| host.of(self.head_bytes())),
         };

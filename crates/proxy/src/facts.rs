@@ -27,6 +27,8 @@ pub(crate) struct Record {
     pub(crate) internal_target: Vec<u8>,
     /// Attempts at upstream servers.
     pub(crate) attempts: Vec<Attempt>,
+    /// TLS is spoken to the server that was tried last.
+    pub(crate) upstream_is_tls: bool,
     /// Where a `proxy_pass` with variables has led.
     pub(crate) proxied: Option<Box<Proxied>>,
     request_id: Cell<Option<[u8; 32]>>,

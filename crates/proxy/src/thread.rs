@@ -85,6 +85,7 @@ impl Thread {
             server: &server.name,
             request: b"",
             upstream: None,
+            upstream_is_tls: false,
             upstream_target: b"",
             host: b"",
         };

@@ -18,6 +18,8 @@ pub(crate) struct Failed<'a> {
     pub(crate) request: &'a [u8],
     /// The upstream server's address, where one is concerned.
     pub(crate) upstream: Option<&'a str>,
+    /// Whether TLS is spoken to it.
+    pub(crate) upstream_is_tls: bool,
     /// What it is asked for: path and arguments.
     pub(crate) upstream_target: &'a [u8],
     pub(crate) host: &'a [u8],
@@ -34,7 +36,11 @@ pub(crate) fn error_line(time: &str, failed: &Failed<'_>, out: &mut Vec<u8>) {
     }
     quoted(out, "request", failed.request);
     if let Some(upstream) = failed.upstream {
-        let _ = write!(out, ", upstream: \"http://{upstream}");
+        let scheme = if failed.upstream_is_tls { "https" } else { "http" };
+        let _ = write!(out, ", upstream: \"{scheme}://{upstream}");
+        if upstream.starts_with("unix:") {
+            out.push(b':');
+        }
         escape(failed.upstream_target, out);
         out.push(b'"');
     }
@@ -85,6 +91,7 @@ mod tests {
             server: "_",
             request: b"GET /\" HTTP/1.1",
             upstream: Some("127.0.0.1:9080"),
+            upstream_is_tls: false,
             upstream_target: b"/?a",
             host: b"example.com",
         };

@@ -69,6 +69,7 @@ pub(crate) async fn attempt(
     exchange.from_upstream.clear();
     upload.rewind();
     let way = Way::of(connection, exchange, routed, rule, held.endpoint());
+    exchange.record.upstream_is_tls = way.is_tls();
     let pooled = if fresh { None } else { take_pooled(held, &way, idempotent) };
     let known = Known {
         reused: pooled.is_some(),

@@ -4,6 +4,7 @@ use route::AnswerRule;
 use wire::{Field, Known, ResponseHead, encode};
 
 use crate::dates::Dates;
+use crate::exchange::Exchange;
 
 /// Whether a field goes on. A field of framing never does: whoever writes a message frames it.
 #[inline]
@@ -65,8 +66,10 @@ fn value<'a>(response: &ResponseHead, head: &'a [u8], known: Known) -> Option<&'
 }
 
 /// Appends the lines that an answer with `X-Accel-Redirect` adds to the one that the client gets: nginx's choice.
-pub(crate) fn keep(out: &mut Vec<u8>, response: &ResponseHead, head: &[u8], rule: &AnswerRule) {
-    for field in &response.fields {
+pub(crate) fn keep(exchange: &mut Exchange, rule: &AnswerRule) {
+    let Exchange { kept_fields: out, response, from_upstream, rewritten, .. } = exchange;
+    let head = from_upstream.data();
+    for (index, field) in response.fields.iter().enumerate() {
         let is_kept = matches!(
             field.known,
             Known::ContentType
@@ -76,8 +79,12 @@ pub(crate) fn keep(out: &mut Vec<u8>, response: &ResponseHead, head: &[u8], rule
                 | Known::Expires
                 | Known::AcceptRanges
         );
-        if is_kept && passes(field, head, rule) {
-            encode::copied_field(out, head, field);
+        if !is_kept || !passes(field, head, rule) {
+            continue;
+        }
+        match rewritten.iter().find(|(number, _)| *number == index) {
+            None => encode::copied_field(out, head, field),
+            Some((_, value)) => encode::field(out, field.name.of(head), value),
         }
     }
 }

@@ -14,7 +14,7 @@ use crate::request::{Routed, Served};
 use crate::site::Held;
 use crate::upstream::attempt::Answered;
 use crate::upstream::upload::Upload;
-use crate::upstream::{fields, keep, report};
+use crate::upstream::{fields, keep, report, rewrite};
 
 /// Whether the answer at hand asks for it.
 pub(super) fn is_asked(exchange: &Exchange, rule: &ProxyRule) -> bool {
@@ -41,7 +41,8 @@ pub(super) async fn follow(
         let _ = held.release(Outcome::Success, clock::coarse_ms());
         return Served::Done(answer::page(connection, exchange, routed, status).await);
     }
-    fields::keep(&mut exchange.kept_fields, &exchange.response, exchange.from_upstream.data(), &rule.answer);
+    rewrite::prepare(connection, exchange, routed, rule);
+    fields::keep(exchange, &rule.answer);
     let (upstream, peer, now_ms) = (held.upstream, held.peer, clock::coarse_ms());
     // An answer without content is read to its end; the rest of any other is nobody's business.
     let is_empty = matches!(exchange.response.framing, Framing::None | Framing::Length(0));

@@ -68,6 +68,11 @@ impl Way {
         Self(Some(Box::new(Detail::of(connection, exchange, routed, rule, to))))
     }
 
+    /// Whether it is one over TLS.
+    pub(crate) fn is_tls(&self) -> bool {
+        self.0.as_ref().is_some_and(|detail| detail.tls.is_some())
+    }
+
     /// Makes a connection.
     pub(crate) async fn connect(&self, to: &Endpoint, keepalive: bool) -> Result<Stream, Unmade> {
         let from = self.0.as_ref().and_then(|detail| detail.from);

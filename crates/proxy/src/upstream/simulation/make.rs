@@ -9,7 +9,7 @@ use super::random::Random;
 
 pub(super) fn group(random: &mut Random) -> Group {
     let hash = |consistent| Method::Hash { consistent };
-    let method = random.one_of(&[Method::RoundRobin, hash(false), hash(true)]);
+    let method = random.one_of(&[Method::RoundRobin, hash(false), hash(true), Method::LeastConn]);
     let peers = 1 + random.below(6);
     Group::new((0..peers).map(|index| peer(index, random)).collect(), method)
 }
