@@ -28,8 +28,8 @@ pub(crate) struct Inherited {
     pub(crate) resolver_timeout_ms: u64,
     /// The rules of rewriting that are `off` at the level they were written at.
     pub(crate) off: Vec<&'static str>,
-    /// Where the `proxy_ssl_certificate` that applies was written.
-    pub(crate) ssl_certificate_place: Option<Place>,
+    /// Where the files of `proxy_ssl_*` that apply were written.
+    pub(crate) ssl_places: Vec<(&'static str, Place)>,
     /// Where the `proxy_next_upstream` that applies was written.
     pub(crate) next_upstream_place: Option<Place>,
 }
@@ -159,7 +159,7 @@ pub(crate) fn inherited(options: &Options, error_log: ErrorLog) -> Inherited {
         resolver: None,
         resolver_timeout_ms: RESOLVER_TIMEOUT_MS,
         off: Vec::new(),
-        ssl_certificate_place: None,
+        ssl_places: Vec::new(),
         next_upstream_place: None,
     }
 }

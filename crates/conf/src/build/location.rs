@@ -10,7 +10,7 @@ use crate::diagnostic::Diagnostic;
 use crate::lexer::Word;
 use crate::parser::Node;
 use crate::table::Apply;
-use crate::tree::{Handler, Location, LocationKind, NextUpstream, PassTo, ProxyPass, Resolver, Server};
+use crate::tree::{Handler, Location, LocationKind, NextUpstream, PassTo, ProxyPass, Server};
 
 /// Builds a server, but for what depends on the other servers at its addresses.
 pub(super) fn server(node: &Node, above: &Inherited, cx: &mut Cx<'_>) -> BuiltServer {
@@ -135,15 +135,8 @@ fn location(node: &Node, above: &Inherited, cx: &mut Cx<'_>) -> (Handler, Inheri
     });
     level.buffers.read(block, cx);
     level.settings.is_internal = actions.is_internal;
-    if let Some(proxy) = actions.proxy.as_mut().filter(|proxy| proxy.tls.is_some()) {
-        proxy.tls = Some(cx.proxy_tls(&level.settings.proxy.tls));
-        if let Err(wrong) = crate::table::check_proxy_tls(&level, &node.name.place) {
-            cx.report(wrong);
-        }
-    }
-    if let Some(ProxyPass { to: PassTo::Variable { resolver, .. }, .. }) = &mut actions.proxy {
-        let timeout_ms = level.resolver_timeout_ms;
-        *resolver = level.resolver.clone().map(|resolver| cx.resolver(&Resolver { timeout_ms, ..resolver }));
+    if let Some(proxy) = &mut actions.proxy {
+        super::proxy::finish(proxy, &level, &node.name.place, cx);
     }
     // `return` belongs to the rewriting of a request, which comes before its content.
     let handler = match (actions.returns, actions.proxy) {

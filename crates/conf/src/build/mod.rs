@@ -12,6 +12,7 @@ mod http;
 mod listens;
 mod location;
 mod map;
+mod proxy;
 
 use std::collections::HashMap;
 use std::path::Path;

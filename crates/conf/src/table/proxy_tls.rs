@@ -1,8 +1,11 @@
 //! `proxy_ssl_*`: TLS to upstream servers.
 
+use std::path::PathBuf;
+
 use super::{Apply, Contexts, Directive, Ignored, Takes};
 use crate::Diagnostic;
-use crate::build::{Call, Cx, Inherited, Outcome};
+use crate::build::{Call, Cx, Inherited};
+use crate::span::Place;
 
 pub(super) const DIRECTIVES: &[Directive] = &[
     Directive {
@@ -53,7 +56,7 @@ pub(super) const DIRECTIVES: &[Directive] = &[
         doc: "The certificates of the authorities that servers' certificates are verified with.",
         example: "proxy_ssl_trusted_certificate ca.pem;",
         apply: Apply::Inherited(|level, call, cx| {
-            level.settings.proxy.tls.trusted = Some(path(call, cx)?);
+            level.settings.proxy.tls.trusted = Some(path(level, call, cx)?);
             Ok(())
         }),
     },
@@ -66,8 +69,7 @@ pub(super) const DIRECTIVES: &[Directive] = &[
         doc: "The certificate that servers are shown, with its chain.",
         example: "proxy_ssl_certificate client.pem;",
         apply: Apply::Inherited(|level, call, cx| {
-            level.settings.proxy.tls.certificate = Some(path(call, cx)?);
-            level.ssl_certificate_place = Some(call.word(0).place.clone());
+            level.settings.proxy.tls.certificate = Some(path(level, call, cx)?);
             Ok(())
         }),
     },
@@ -80,7 +82,7 @@ pub(super) const DIRECTIVES: &[Directive] = &[
         doc: "The key of that certificate.",
         example: "proxy_ssl_certificate_key client.key;",
         apply: Apply::Inherited(|level, call, cx| {
-            level.settings.proxy.tls.key = Some(path(call, cx)?);
+            level.settings.proxy.tls.key = Some(path(level, call, cx)?);
             Ok(())
         }),
     },
@@ -132,7 +134,7 @@ const fn ignored(name: &'static str, ignored: Ignored, example: &'static str, re
 }
 
 /// A file, relative to the folder of the main configuration file as certificates are.
-fn path(call: &Call<'_>, cx: &mut Cx<'_>) -> Result<std::path::PathBuf, Diagnostic> {
+fn path(level: &mut Inherited, call: &Call<'_>, cx: &Cx<'_>) -> Result<PathBuf, Diagnostic> {
     let text = call.text(0);
     match text {
         "" => return Err(call.invalid(0, "the path is empty")),
@@ -142,24 +144,38 @@ fn path(call: &Call<'_>, cx: &mut Cx<'_>) -> Result<std::path::PathBuf, Diagnost
         }
         _ => {}
     }
-    let path = cx.folder.join(text);
-    cx.need(&path, call.name, &call.word(0).place);
-    Ok(path)
+    level.ssl_places.retain(|(name, _)| *name != call.name);
+    level.ssl_places.push((call.name, call.word(0).place.clone()));
+    Ok(cx.folder.join(text))
 }
 
-/// What nginx asks for where a location speaks TLS to its servers.
-pub(crate) fn check(level: &Inherited, call_place: &crate::span::Place) -> Outcome {
+/// What nginx asks for where a location speaks TLS to its servers, or may.
+pub(crate) fn check(level: &Inherited, location: &Place, cx: &mut Cx<'_>) {
     let tls = &level.settings.proxy.tls;
-    if tls.verify && tls.trusted.is_none() {
+    let trusted = tls.trusted.as_ref().filter(|_| tls.verify);
+    if tls.verify && trusted.is_none() {
         let message = "no \"proxy_ssl_trusted_certificate\" is there for \"proxy_ssl_verify on\"";
-        return Err(Diagnostic::error("no-trusted-certificate", call_place, message)
-            .help("write \"proxy_ssl_trusted_certificate FILE;\" with the authorities' certificates"));
+        let help = "write \"proxy_ssl_trusted_certificate FILE;\" with the authorities' certificates";
+        cx.report(Diagnostic::error("no-trusted-certificate", location, message).help(help));
     }
     if let (Some(certificate), None) = (&tls.certificate, &tls.key) {
-        let place = level.ssl_certificate_place.as_ref().unwrap_or(call_place);
+        let place = place_of("proxy_ssl_certificate", level).unwrap_or(location);
         let message =
             format!("no \"proxy_ssl_certificate_key\" is there for the certificate {}", certificate.display());
-        return Err(Diagnostic::error("no-certificate-key", place, message));
+        cx.report(Diagnostic::error("no-certificate-key", place, message));
     }
-    Ok(())
+    let of_identity = tls.certificate.as_ref().and(tls.key.as_ref());
+    for (name, path) in [
+        ("proxy_ssl_trusted_certificate", trusted),
+        ("proxy_ssl_certificate", tls.certificate.as_ref()),
+        ("proxy_ssl_certificate_key", of_identity),
+    ] {
+        if let (Some(path), Some(place)) = (path, place_of(name, level)) {
+            cx.need(path, name, place);
+        }
+    }
+}
+
+fn place_of<'a>(name: &str, level: &'a Inherited) -> Option<&'a Place> {
+    level.ssl_places.iter().find(|(other, _)| *other == name).map(|(_, place)| place)
 }

@@ -33,7 +33,7 @@ pub(super) async fn lookup(settings: &Settings, host: &str) -> Result<Answer, Fa
         };
         tokio::join!(of(Kind::V4, settings.ipv4), of(Kind::V6, settings.ipv6))
     };
-    let patience = Duration::from_millis(settings.timeout_ms);
+    let patience = Duration::from_millis(if settings.timeout_ms == 0 { u64::MAX } else { settings.timeout_ms });
     let (v4, v6) = timeout(patience, all).await.map_err(|_| Failure::TimedOut)?;
     let mut addresses: Vec<IpAddr> = Vec::new();
     let (mut ttl_s, mut failed) = (u32::MAX, None);
@@ -50,7 +50,7 @@ pub(super) async fn lookup(settings: &Settings, host: &str) -> Result<Answer, Fa
     if addresses.is_empty() {
         return Err(failed.unwrap_or(Failure::NotFound));
     }
-    let valid_ms = settings.valid_ms.unwrap_or_else(|| u64::from(ttl_s.max(LEAST_TTL_S)) * 1000);
+    let valid_ms = settings.valid_ms.filter(|ms| *ms > 0).unwrap_or_else(|| u64::from(ttl_s.max(LEAST_TTL_S)) * 1000);
     Ok(Answer { addresses, valid_ms })
 }
 

@@ -27,13 +27,13 @@ const NAMES_AT_ONCE: usize = 256;
 pub struct Settings {
     /// The name servers, asked in turns.
     pub servers: Vec<SocketAddr>,
-    /// How long answers hold; `None` for as long as they say themselves.
+    /// How long answers hold; `None` or 0 for as long as they say themselves.
     pub valid_ms: Option<u64>,
     /// Whether IPv4 addresses are looked for.
     pub ipv4: bool,
     /// Whether IPv6 addresses are.
     pub ipv6: bool,
-    /// How long a name may take.
+    /// How long a name may take; 0 is no limit.
     pub timeout_ms: u64,
 }
 
@@ -121,8 +121,10 @@ async fn serve(mut queue: mpsc::Receiver<Question>) {
 }
 
 async fn ask(waiting: Waiting, key: (Arc<Settings>, String)) {
-    let (settings, host) = &key;
-    let answer = exchange::lookup(settings, host).await;
+    let (settings, host) = key.clone();
+    // In a task of its own: a panic over what a name server sent ends this question, and whoever waits is told.
+    let asked = tokio::task::spawn_local(async move { exchange::lookup(&settings, &host).await });
+    let answer = asked.await.unwrap_or(Err(Failure::Server));
     let replies = waiting.borrow_mut().remove(&key).unwrap_or_default();
     for reply in replies {
         let _ = reply.send(answer.clone());

@@ -113,6 +113,30 @@ fn names_have_addresses_for_a_time() {
     assert_eq!(ask(Settings { timeout_ms: 100, ..all }, "silent.test"), Err(Failure::TimedOut));
 }
 
+/// Whatever comes is read without a panic, and what was not asked for is nobody's answer.
+#[test]
+fn mutated_answers_are_read_or_not() {
+    use super::message::{Kind, Read, question, read};
+    let mut seed = 7_u64;
+    let mut below = |limit: usize| {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (seed >> 33) as usize % limit
+    };
+    for round in 0..20_000 {
+        let (host, kind) = [("alias.test", Kind::V4), ("both.test", Kind::V6), ("long.test", Kind::V4)][round % 3];
+        let mut bytes = answer(&question(9, host, kind).unwrap(), true).unwrap();
+        assert!(matches!(read(&bytes, 9, host, kind), Read::Addresses(found, _) if !found.is_empty()));
+        assert_eq!(read(&bytes, 8, host, kind), Read::Foreign);
+        assert_eq!(read(&bytes, 9, "other.test", kind), Read::Foreign);
+        for _ in 0..=below(4) {
+            let at = below(bytes.len());
+            bytes[at] = [0, 0xff, 0xc0, below(256) as u8][below(4)];
+        }
+        bytes.truncate(bytes.len() - below(2) * below(bytes.len()));
+        let _ = read(&bytes, 9, host, kind);
+    }
+}
+
 #[test]
 fn a_name_server_that_is_not_there_is_passed_over() {
     let server = NameServer::start();
