@@ -61,6 +61,13 @@ impl Word {
         shown
     }
 
+    /// The word without the sign that it begins with.
+    pub(crate) fn behind(&self, sign: char) -> Option<Self> {
+        let text = self.text.strip_prefix(sign)?.to_owned();
+        let text_offset = self.text_offset.map(|offset| offset + to_u32(sign.len_utf8()));
+        Some(Self { text, place: self.place.clone(), text_offset })
+    }
+
     /// The place of a part of the text, or of the whole word where that cannot be told.
     pub(crate) fn part(&self, offset: usize, length: usize) -> Place {
         let (Some(start), Ok(offset), Ok(length)) =

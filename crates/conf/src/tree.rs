@@ -4,6 +4,8 @@
 //! milliseconds, sizes in bytes. Nothing in the tree touches the file system; paths are as written, made absolute
 //! against the prefix.
 
+mod rules;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -16,6 +18,7 @@ pub use proxy::{
 
 use crate::span::Place;
 use crate::template::Template;
+pub use rules::{AfterRewrite, Condition, If, PathTest, Return, Rewrite, Rule, Test};
 
 /// A whole configuration.
 #[derive(Debug, Clone)]
@@ -110,6 +113,32 @@ pub struct Http {
     pub upstreams: Vec<Upstream>,
     /// `server` blocks, in the order written.
     pub servers: Vec<Server>,
+    /// Variables that `set` and named groups of regular expressions define, in lower case, sorted.
+    pub variables: Vec<String>,
+}
+
+impl Http {
+    /// The settings of all servers and locations.
+    pub fn all_settings(&self) -> Vec<&LocationSettings> {
+        let mut all = Vec::new();
+        for server in &self.servers {
+            all.push(&server.settings);
+            server.locations.iter().for_each(|location| location.add_settings(&mut all));
+        }
+        all
+    }
+}
+
+impl Location {
+    fn add_settings<'a>(&'a self, all: &mut Vec<&'a LocationSettings>) {
+        all.push(&self.settings);
+        let content = |rule: &'a Rule| match rule {
+            Rule::If(block) => block.content.as_ref(),
+            _ => None,
+        };
+        all.extend(self.rules.iter().filter_map(content).map(|(_, settings)| settings));
+        self.locations.iter().for_each(|location| location.add_settings(all));
+    }
 }
 
 /// `map SOURCE $NAME { ... }`.
@@ -134,6 +163,8 @@ pub struct Pattern {
     pub source: String,
     /// Whether case is ignored (`~*`).
     pub ignore_case: bool,
+    /// Whether a group has a name, which is a variable's.
+    pub has_names: bool,
 }
 
 /// `upstream NAME { ... }`.
@@ -253,12 +284,13 @@ pub struct UpstreamServer {
 pub struct Server {
     /// Its `listen` directives; `*:80` when none is written.
     pub listens: Vec<Listen>,
-    /// Its `server_name`s, lower case; the empty name when none is written.
+    /// Its `server_name`s: exact ones, `*.example.com`, `.example.com`, `www.example.*` in lower case, and `~PATTERN`;
+    /// the empty name when none is written.
     pub names: Vec<String>,
     /// Certificates and protocols; present where a listen has `ssl`.
     pub tls: Option<Tls>,
-    /// `return` written in the server block itself, which answers before a location is looked for.
-    pub returns: Option<Return>,
+    /// Rules written in the server itself, which come before a location is looked for.
+    pub rules: Vec<Rule>,
     /// Locations in the order written.
     pub locations: Vec<Location>,
     /// What applies where no location matches.
@@ -273,6 +305,12 @@ pub struct Server {
     pub ignore_invalid_headers: bool,
     /// `underscores_in_headers`.
     pub underscores_in_headers: bool,
+    /// `merge_slashes`.
+    pub merge_slashes: bool,
+    /// `large_client_header_buffers` and `client_header_buffer_size`: bytes of one line of a head.
+    pub header_line_max: u64,
+    /// Those of a whole head.
+    pub header_max: u64,
     /// Where it was written.
     pub place: Place,
 }
@@ -290,8 +328,39 @@ pub struct Listen {
     pub default_server: bool,
     /// `backlog=N`, 511 by default.
     pub backlog: u32,
+    /// Options of the socket.
+    pub options: SocketOptions,
     /// Where it was written.
     pub place: Place,
+}
+
+/// What a `listen` says of its socket beyond the backlog.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct SocketOptions {
+    /// `ipv6only=off`: an IPv6 wildcard takes IPv4 connections too.
+    pub takes_ipv4: bool,
+    /// `rcvbuf`.
+    pub receive_buffer: Option<u32>,
+    /// `sndbuf`.
+    pub send_buffer: Option<u32>,
+    /// `so_keepalive`.
+    pub keepalive: Option<KeepAlive>,
+}
+
+/// `so_keepalive`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeepAlive {
+    /// `off`.
+    Off,
+    /// `on`, or `[IDLE]:[INTERVAL]:[COUNT]`, each the system's where it is not written.
+    On {
+        /// Seconds without a byte before the first probe.
+        idle_s: Option<u64>,
+        /// Seconds between two probes.
+        interval_s: Option<u64>,
+        /// Probes without an answer before the connection is given up.
+        count: Option<u32>,
+    },
 }
 
 /// `ssl_*` of a server.
@@ -313,37 +382,38 @@ pub struct Tls {
     pub place: Place,
 }
 
-/// `return CODE [TEXT]`, `return URL`.
-#[derive(Debug, Clone)]
-pub struct Return {
-    /// The status.
-    pub status: u16,
-    /// The body, or for 301, 302, 303, 307 and 308 the address to go to.
-    pub text: Option<Template>,
-}
-
-/// `location [=] PATH { ... }`.
+/// `location [SIGN] PATH { ... }`.
 #[derive(Debug, Clone)]
 pub struct Location {
     /// How the path is compared.
     pub kind: LocationKind,
-    /// The path.
+    /// The path; the pattern as written where it is compared with one, the name behind `@` where it is none.
     pub path: String,
+    /// Its rules, which come before its content.
+    pub rules: Vec<Rule>,
     /// What it does.
     pub handler: Handler,
     /// Its settings, inherited ones included.
     pub settings: LocationSettings,
+    /// Locations within it, in the order written.
+    pub locations: Vec<Location>,
     /// Where it was written.
     pub place: Place,
 }
 
 /// How a location's path is compared.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LocationKind {
-    /// The longest prefix wins.
+    /// The longest prefix wins, unless a pattern matches.
     Prefix,
-    /// `=`: the whole path, which wins over any prefix.
+    /// `^~`: the same, and where it is the longest no pattern of its level is looked at.
+    FirmPrefix,
+    /// `=`: the whole path, which wins over all others.
     Exact,
+    /// `~`, `~*`: the first pattern that matches wins over prefixes.
+    Pattern(Pattern),
+    /// `@`: found by its name alone.
+    Named,
 }
 
 /// What a location does with a request.
@@ -351,8 +421,6 @@ pub enum LocationKind {
 pub enum Handler {
     /// No handler is written: 404 (files are not served yet).
     None,
-    /// `return`.
-    Return(Return),
     /// `proxy_pass`.
     Proxy(ProxyPass),
 }
@@ -376,6 +444,8 @@ pub struct LocationSettings {
     pub client_body_temp_path: PathBuf,
     /// `send_timeout`.
     pub send_timeout_ms: u64,
+    /// `chunked_transfer_encoding`.
+    pub chunked_transfer_encoding: bool,
     /// `lingering_*`.
     pub lingering: Lingering,
     /// `reset_timedout_connection`.
@@ -388,12 +458,53 @@ pub struct LocationSettings {
     pub limit_rate_after: Option<Template>,
     /// `internal`.
     pub is_internal: bool,
+    /// `error_page`s.
+    pub error_pages: Vec<ErrorPage>,
+    /// `recursive_error_pages`.
+    pub recursive_error_pages: bool,
+    /// `add_header`s.
+    pub add_headers: Vec<AddedHeader>,
+    /// `absolute_redirect` and the like.
+    pub redirects: Redirects,
     /// `access_log`s: files in the combined format. Empty is `off`.
     pub access_log: Vec<PathBuf>,
     /// `error_log` that applies here.
     pub error_log: ErrorLog,
     /// `proxy_*`.
     pub proxy: ProxySettings,
+}
+
+/// `error_page`.
+#[derive(Debug, Clone)]
+pub struct ErrorPage {
+    /// What it is for.
+    pub statuses: Vec<u16>,
+    /// `=CODE`: the status of the answer; 0 for `=`, that of whoever answers. `None` keeps the error's.
+    pub status: Option<u16>,
+    /// A path (`/...`), a named location (`@...`), or an address to send the client to.
+    pub target: Template,
+}
+
+/// `add_header NAME VALUE [always]`.
+#[derive(Debug, Clone)]
+pub struct AddedHeader {
+    /// The name as written.
+    pub name: String,
+    /// The value; where it is empty nothing is added.
+    pub value: Template,
+    /// Whether errors get it too.
+    pub always: bool,
+}
+
+/// How the address of a redirect is written that begins with a slash.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Redirects {
+    /// `absolute_redirect`: with scheme, host and port.
+    pub are_absolute: bool,
+    /// `port_in_redirect`.
+    pub have_port: bool,
+    /// `server_name_in_redirect`.
+    pub have_server_name: bool,
 }
 
 /// How a client's connection is closed while the client may still be sending.

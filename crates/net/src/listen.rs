@@ -10,11 +10,12 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::rc::{Rc, Weak};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::net::{SocketFlags, acceptfrom_with};
-use socket2::{Domain, Protocol, Type};
+use socket2::{Domain, Protocol, TcpKeepalive, Type};
 
 use crate::event_loop::{Interest, Source};
 use crate::socket::Socket;
@@ -30,17 +31,80 @@ thread_local! {
     static SHARES: RefCell<Vec<Weak<Source>>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Opens a listening socket. `[::]:80` does not take IPv4's port 80 with it, as nginx has it (`ipv6only=on`).
+/// What a listening socket is like, and by inheritance the connections that it accepts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Options {
+    /// Connections that may wait to be accepted.
+    pub backlog: u32,
+    /// Whether `[::]:80` takes IPv4's port 80 with it; by default it does not, as nginx has it (`ipv6only=on`).
+    pub takes_ipv4: bool,
+    /// The kernel's buffers, in bytes, where they are not to be its own choice.
+    pub receive_buffer: Option<u32>,
+    /// The other one.
+    pub send_buffer: Option<u32>,
+    /// Probes of idle connections.
+    pub keepalive: Option<KeepAlive>,
+}
+
+/// Probes of idle connections: none, or when and how often, as the system has it where nothing is said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeepAlive {
+    /// None.
+    Off,
+    /// After so many seconds without a byte, so many seconds apart, at most so many.
+    On {
+        /// Seconds before the first.
+        idle_s: Option<u64>,
+        /// Seconds between two.
+        interval_s: Option<u64>,
+        /// Before the connection is given up.
+        count: Option<u32>,
+    },
+}
+
+/// Opens a listening socket.
 pub fn open(address: SocketAddr, backlog: u32) -> io::Result<TcpListener> {
+    open_with(address, &Options { backlog, ..Options::default() })
+}
+
+/// Opens a listening socket with these options.
+pub fn open_with(address: SocketAddr, options: &Options) -> io::Result<TcpListener> {
     let socket = socket2::Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_reuse_address(true)?;
     if address.is_ipv6() {
-        socket.set_only_v6(true)?;
+        socket.set_only_v6(!options.takes_ipv4)?;
     }
+    if let Some(size) = options.receive_buffer {
+        socket.set_recv_buffer_size(size as usize)?;
+    }
+    if let Some(size) = options.send_buffer {
+        socket.set_send_buffer_size(size as usize)?;
+    }
+    probe(&socket, options.keepalive)?;
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
-    socket.listen(i32::try_from(backlog).unwrap_or(i32::MAX))?;
+    socket.listen(i32::try_from(options.backlog).unwrap_or(i32::MAX))?;
     Ok(socket.into())
+}
+
+fn probe(socket: &socket2::Socket, keepalive: Option<KeepAlive>) -> io::Result<()> {
+    match keepalive {
+        None => Ok(()),
+        Some(KeepAlive::Off) => socket.set_keepalive(false),
+        Some(KeepAlive::On { idle_s, interval_s, count }) => {
+            let mut probes = TcpKeepalive::new();
+            if let Some(seconds) = idle_s {
+                probes = probes.with_time(Duration::from_secs(seconds));
+            }
+            if let Some(seconds) = interval_s {
+                probes = probes.with_interval(Duration::from_secs(seconds));
+            }
+            if let Some(count) = count {
+                probes = probes.with_retries(count);
+            }
+            socket.set_tcp_keepalive(&probes)
+        }
+    }
 }
 
 /// One thread's share of a listening socket: for each connection that comes, one of the threads is woken.

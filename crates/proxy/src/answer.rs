@@ -8,8 +8,9 @@ use wire::encode;
 use crate::channel::Channel;
 use crate::dates::Dates;
 use crate::downstream::{After, Downstream};
+use crate::error_page::TO_HTTPS;
 use crate::exchange::Exchange;
-use crate::request::Routed;
+use crate::request::{Routed, Served};
 use crate::upstream;
 
 /// Appends the status line and the fields that every answer has.
@@ -37,18 +38,13 @@ pub(crate) async fn page(
     routed: &Routed<'_>,
     status: u16,
 ) -> After {
+    if status == TO_HTTPS {
+        let body = b"This port speaks HTTPS: use https:// in the address.\n";
+        return send(connection, exchange, routed, &Answer { status: 400, body, html: false, location: None }).await;
+    }
     let mut body = Vec::new();
     append_page(&mut body, status);
     send(connection, exchange, routed, &Answer { status, body: &body, html: true, location: None }).await
-}
-
-/// Answers a request that came without TLS on a port for TLS.
-pub(crate) async fn plain_http(connection: &mut Downstream, exchange: &mut Exchange, routed: &Routed<'_>) -> After {
-    connection.log_failure(exchange, routed, "client sent plain HTTP request to HTTPS port", None);
-    let body = b"This port speaks HTTPS: use https:// in the address.\n";
-    let after = send(connection, exchange, routed, &Answer { status: 400, body, html: false, location: None }).await;
-    connection.log_access(exchange, routed);
-    after
 }
 
 /// Answers as a `return` says.
@@ -57,35 +53,62 @@ pub(crate) async fn returned(
     exchange: &mut Exchange,
     routed: &Routed<'_>,
     returns: &Return,
-) -> After {
+) -> Served {
     if returns.status == 444 {
-        return connection.cut_off(routed);
+        return Served::Done(connection.cut_off(routed));
     }
-    let mut text = Vec::new();
-    if let Some(template) = &returns.text {
-        render(connection, exchange, routed, template, &mut text);
-    }
-    let is_redirect = matches!(returns.status, 301 | 302 | 303 | 307 | 308) && returns.text.is_some();
-    if !is_redirect && returns.text.is_none() && returns.status >= 300 {
-        return page(connection, exchange, routed, returns.status).await;
-    }
-    if !is_redirect {
-        let answer = Answer { status: returns.status, body: &text, html: false, location: None };
-        return send(connection, exchange, routed, &answer).await;
-    }
+    let Some(template) = &returns.text else {
+        return match returns.status {
+            status @ 300.. => Served::Status(status),
+            status => Served::Done(text(connection, exchange, routed, status, b"").await),
+        };
+    };
+    let mut rendered = Vec::new();
+    render(connection, exchange, routed, template, &mut rendered);
+    Served::Done(match returns.status {
+        status @ (301 | 302 | 303 | 307 | 308) => redirect(connection, exchange, routed, status, rendered).await,
+        status => text(connection, exchange, routed, status, &rendered).await,
+    })
+}
+
+async fn text(
+    connection: &mut Downstream,
+    exchange: &mut Exchange,
+    routed: &Routed<'_>,
+    status: u16,
+    text: &[u8],
+) -> After {
+    let status = exchange.record.detour.status_of(status);
+    send(connection, exchange, routed, &Answer { status, body: text, html: false, location: None }).await
+}
+
+/// Sends the client to another address.
+pub(crate) async fn redirect(
+    connection: &mut Downstream,
+    exchange: &mut Exchange,
+    routed: &Routed<'_>,
+    status: u16,
+    address: Vec<u8>,
+) -> After {
     // `$uri` and captures can hold anything after decoding.
-    if encode::breaks_line(&text) {
+    if encode::breaks_line(&address) {
         return page(connection, exchange, routed, 400).await;
     }
-    let location = absolute(connection, exchange, routed, text);
+    let location = absolute(connection, exchange, routed, address);
     let mut body = Vec::new();
-    append_page(&mut body, returns.status);
-    let answer = Answer { status: returns.status, body: &body, html: true, location: Some(&location) };
+    append_page(&mut body, status);
+    let answer = Answer { status, body: &body, html: true, location: Some(&location) };
     send(connection, exchange, routed, &answer).await
 }
 
 /// A text's value for this request.
-fn render(connection: &Downstream, exchange: &mut Exchange, routed: &Routed<'_>, text: &Text, out: &mut Vec<u8>) {
+pub(crate) fn render(
+    connection: &Downstream,
+    exchange: &mut Exchange,
+    routed: &Routed<'_>,
+    text: &Text,
+    out: &mut Vec<u8>,
+) {
     let Exchange { request, path, maps, record, .. } = exchange;
     let facts = connection.facts(request, routed, path, record, None);
     text.render(&facts, &routed.site.maps, maps, out);
@@ -98,21 +121,45 @@ pub(crate) fn absolute(
     routed: &Routed<'_>,
     location: Vec<u8>,
 ) -> Vec<u8> {
-    if location.first() != Some(&b'/') {
+    let redirects = &routed.settings.redirects;
+    if location.first() != Some(&b'/') || !redirects.are_absolute {
         return location;
     }
     let mut out = connection.client.scheme().as_bytes().to_vec();
     out.extend_from_slice(b"://");
     let Exchange { request, path, record, .. } = exchange;
     let facts = connection.facts(request, routed, path, record, None);
-    route::Facts::append(&facts, &route::Fact::Host, &mut out);
+    let host = if redirects.have_server_name { route::Fact::ServerName } else { route::Fact::Host };
+    route::Facts::append(&facts, &host, &mut out);
     let port = connection.client.local.port();
-    if port != if connection.client.is_tls { 443 } else { 80 } {
+    if redirects.have_port && port != if connection.client.is_tls { 443 } else { 80 } {
         out.push(b':');
         encode::decimal(&mut out, u64::from(port));
     }
     out.extend_from_slice(&location);
     out
+}
+
+/// Appends the fields that the configuration adds to an answer (`add_header`).
+pub(crate) fn add_fields(
+    connection: &Downstream,
+    exchange: &mut Exchange,
+    routed: &Routed<'_>,
+    status: u16,
+    out: &mut Vec<u8>,
+) {
+    for header in routed.finish.headers(status) {
+        let start = out.len();
+        out.extend_from_slice(&header.prefix);
+        let value = out.len();
+        render(connection, exchange, routed, &header.value, out);
+        // A value that would end the line is worth nothing; `$uri` and captures can hold anything after decoding.
+        if out.len() == value || encode::breaks_line(&out[value..]) {
+            out.truncate(start);
+        } else {
+            out.extend_from_slice(b"\r\n");
+        }
+    }
 }
 
 fn append_page(body: &mut Vec<u8>, status: u16) {
@@ -147,8 +194,8 @@ async fn send(connection: &mut Downstream, exchange: &mut Exchange, routed: &Rou
 }
 
 /// Statuses after which nginx closes the connection: the request could not be understood, or was not read whole.
-fn closes(status: u16) -> bool {
-    matches!(status, 400 | 413 | 414 | 500 | 501 | 505)
+pub(crate) fn closes(status: u16) -> bool {
+    matches!(status, 400 | 497 | 413 | 414 | 500 | 501 | 505)
 }
 
 fn build(
@@ -158,7 +205,8 @@ fn build(
     answer: &Answer<'_>,
     keep_alive: bool,
 ) {
-    let out = &mut exchange.to_client;
+    let mut out = std::mem::take(&mut exchange.to_client);
+    let out = &mut out;
     out.clear();
     start_head(out, answer.status, &mut connection.thread.dates.borrow_mut());
     let has_body = !matches!(answer.status, 204 | 304);
@@ -175,9 +223,10 @@ fn build(
     if let Some(location) = answer.location {
         encode::field(out, b"Location", location);
     }
+    exchange.record.status = answer.status;
+    add_fields(connection, exchange, routed, answer.status, out);
     let is_head = exchange.request.method.of(connection.head_bytes()) == b"HEAD";
     let body = if has_body && !is_head { answer.body } else { b"" };
-    exchange.record.status = answer.status;
     exchange.record.sent = 0;
     if let Channel::Http2(stream) = &mut connection.channel {
         exchange.record.head_bytes = stream.send_head(answer.status, out, body.is_empty());
@@ -188,6 +237,7 @@ fn build(
         exchange.record.head_bytes = out.len() as u64;
     }
     out.extend_from_slice(body);
+    exchange.to_client = std::mem::take(out);
 }
 
 /// What an answer with `X-Accel-Redirect` adds to this one; nothing where this one is an error.

@@ -18,7 +18,7 @@ use crate::client::Client;
 use crate::downstream::{After, Downstream};
 use crate::exchange::Exchange;
 use crate::http2::{self, PREFACE};
-use crate::limits::{LINGER_BYTES, LINGER_READS};
+use crate::limits::{LINGER_BYTES, LINGER_READS, REQUEST_HEAD_MAX};
 use crate::request::{self, Routed};
 use crate::thread::Thread;
 
@@ -173,7 +173,7 @@ impl Connection {
 
     /// Reads until a whole head is at the front of the input.
     async fn head(&mut self, exchange: &mut Exchange) -> Head {
-        let limits = Limits::default();
+        let limits = head_limits(&self.down.client);
         let Downstream { channel, input, deadline, client, .. } = &mut self.down;
         deadline.set(first_server_timeout_ms(client));
         loop {
@@ -201,7 +201,7 @@ impl Connection {
     fn give_up(&mut self, exchange: &mut Exchange, status: u16, what: &str) -> After {
         let site = Rc::clone(&self.down.client.site);
         let server = site.default_server(self.down.client.listener);
-        let routed = Routed { site: &site, server, settings: &server.settings, body_is_here: false };
+        let routed = Routed::new(&site, server);
         self.down.client.requests += 1;
         self.down.thread.counters.requests.add(1);
         exchange.request = RequestHead::new();
@@ -247,6 +247,13 @@ impl Connection {
 
 fn is_plain_http(error: &io::Error) -> bool {
     error.get_ref().is_some_and(|inner| inner.is::<net::tls::PlainHttp>())
+}
+
+/// How large a head may be, of the listener's default server: no name is known yet.
+pub(crate) fn head_limits(client: &Client) -> Limits {
+    let server = client.site.default_server(client.listener);
+    let most = |bytes: u64| usize::try_from(bytes).unwrap_or(usize::MAX).min(REQUEST_HEAD_MAX);
+    Limits { head: most(server.header_max), line: most(server.header_line_max), ..Limits::default() }
 }
 
 /// `client_header_timeout` of the listener's default server: no name is known yet.

@@ -42,9 +42,13 @@ pub(crate) struct Exchange {
 const KEPT_BYTES: usize = 64 * 1024;
 
 impl Exchange {
+    /// Forgets a body that was kept: the request goes on without it.
+    pub(crate) fn forget_body(&mut self) {
+        self.spool.reset();
+    }
+
     /// Makes it ready for another server's answer to the same request.
     pub(crate) fn prepare_again(&mut self) {
-        self.spool.reset();
         self.asks_upgrade = false;
         self.record.proxied = None;
         self.from_upstream.clear();

@@ -5,11 +5,12 @@ use std::io::Write;
 
 use net::clock;
 use net::dial::Endpoint;
-use route::{Fact, Facts, ProxyRule, split_target};
+use route::{Fact, Facts, ProxyRule, Target, split_target};
 use wire::{Field, Known, RequestHead, Version, find};
 
 use crate::client::Client;
 use crate::dates::Dates;
+use crate::detour::Detour;
 use crate::random::Random;
 use crate::request::Routed;
 use crate::upstream::target::Proxied;
@@ -23,8 +24,8 @@ pub(crate) struct Record {
     /// Bytes of head and body that went to the client.
     pub(crate) sent: u64,
     pub(crate) head_bytes: u64,
-    /// Where an upstream's answer has sent the request (`X-Accel-Redirect`): path and arguments. Empty before that.
-    pub(crate) internal_target: Vec<u8>,
+    /// How it differs from what the client asked for.
+    pub(crate) detour: Detour,
     /// Attempts at upstream servers.
     pub(crate) attempts: Vec<Attempt>,
     /// TLS is spoken to the server that was tried last.
@@ -49,7 +50,9 @@ impl Record {
     pub(crate) fn reset(&mut self) {
         let mut attempts = std::mem::take(&mut self.attempts);
         attempts.clear();
-        *self = Self { attempts, ..Self::default() };
+        let mut detour = std::mem::take(&mut self.detour);
+        detour.reset();
+        *self = Self { attempts, detour, ..Self::default() };
     }
 
     /// Body bytes sent.
@@ -79,19 +82,32 @@ impl<'a> RequestFacts<'a> {
         self.request.host.map_or(b"", |host| without_port(host.of(self.head)))
     }
 
-    /// The path and what follows `?`.
-    pub(crate) fn target(&self) -> (&'a [u8], &'a [u8]) {
-        match self.record.internal_target.as_slice() {
-            [] => self.request.path_and_query(self.head),
-            internal => split_target(internal),
+    /// What follows `?`.
+    pub(crate) fn args(&self) -> &'a [u8] {
+        match &self.record.detour {
+            detour if detour.is_changed => &detour.args,
+            _ => self.request.path_and_query(self.head).1,
         }
     }
 
-    /// The method: after an internal redirect GET, or HEAD.
+    /// What to ask an upstream for.
+    pub(crate) fn target(&self) -> Target<'a> {
+        let detour = &self.record.detour;
+        let raw = self.request.path.of(self.head);
+        Target {
+            raw: Some(raw).filter(|_| !detour.is_changed),
+            path: self.path,
+            args: self.args(),
+            is_of_location: !detour.has_left,
+            escapes: detour.is_internal || split_target(raw).0.contains(&b'%'),
+        }
+    }
+
+    /// The method: after a redirect to another path GET, or HEAD.
     pub(crate) fn method(&self) -> &'a [u8] {
         match self.request.method.of(self.head) {
             b"HEAD" => b"HEAD",
-            _ if !self.record.internal_target.is_empty() => b"GET",
+            _ if self.record.detour.is_get => b"GET",
             method => method,
         }
     }
@@ -242,11 +258,11 @@ impl Facts for RequestFacts<'_> {
             Fact::Host => self.append_host(out),
             Fact::HttpField(name) => self.http_field(name, out),
             Fact::Cookie(name) => self.cookie(name, out),
-            Fact::Arg(name) => append_found(route::argument(self.target().1, name.as_bytes()), out),
+            Fact::Arg(name) => append_found(route::argument(self.args(), name.as_bytes()), out),
             Fact::RequestUri => append(self.request.path.of(self.head), out),
             Fact::Uri => append(self.path, out),
-            Fact::Args => append(self.target().1, out),
-            Fact::IsArgs => append(if self.target().1.is_empty() { b"" } else { b"?" }, out),
+            Fact::Args => append(self.args(), out),
+            Fact::IsArgs => append(if self.args().is_empty() { b"" } else { b"?" }, out),
             Fact::ServerName => append(self.routed.server.name.as_bytes(), out),
             Fact::ServerProtocol => append(self.request.version.as_str().as_bytes(), out),
             Fact::Request => append(self.request_line(), out),

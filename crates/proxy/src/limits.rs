@@ -20,6 +20,9 @@ pub(crate) const SPOOL_PIECE: usize = 64 * 1024;
 /// Pieces of a body that go to a server before the thread's other connections have their turn.
 pub(crate) const SPOOL_PIECES: u32 = 8;
 
+/// The largest head of a request whatever `large_client_header_buffers` says: it has to fit into a buffer.
+pub(crate) const REQUEST_HEAD_MAX: usize = 64 * 1024;
+
 /// The largest head of an answer whatever `proxy_buffer_size` says: it has to fit into a buffer
 /// (`net::buffer::LARGEST`).
 pub(crate) const ANSWER_HEAD_MAX: usize = 64 * 1024;

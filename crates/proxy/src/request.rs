@@ -3,20 +3,30 @@
 use std::rc::Rc;
 
 use conf::tree::LocationSettings;
-use route::{BadPath, Handler, Location, Server};
+use route::{BadPath, Ended, Finish, Followed, Handler, Location, Server};
 use wire::{Body, NameKind, RequestHead, Version};
 
+use crate::detour::Entry;
 use crate::downstream::{After, Downstream};
+use crate::error_page::{self, TO_HTTPS, Way};
 use crate::exchange::Exchange;
 use crate::limits::REDIRECTS_MAX;
 use crate::site::Site;
-use crate::{answer, hops, upstream};
+use crate::{answer, hops, rewriting, upstream};
 
 /// What became of a request in a location.
 pub(crate) enum Served {
     Done(After),
-    /// It goes on elsewhere: `exchange.path` and the record's target say where.
-    Redirected,
+    /// It goes on elsewhere; `exchange.path` and the record's detour say what it asks for now.
+    Moved(Entry),
+    /// An answer of this status is due, with a page that says no more.
+    Status(u16),
+}
+
+impl Served {
+    fn is_elsewhere(&self) -> bool {
+        matches!(self, Self::Moved(_))
+    }
 }
 
 /// Where a request belongs.
@@ -24,11 +34,24 @@ pub(crate) struct Routed<'a> {
     pub(crate) site: &'a Rc<Site>,
     pub(crate) server: &'a Server,
     pub(crate) settings: &'a LocationSettings,
+    /// What becomes of answers.
+    pub(crate) finish: &'a Finish,
     /// Whether all of the request's body lies behind its head in the connection's buffer (or there is none).
     pub(crate) body_is_here: bool,
 }
 
-impl Routed<'_> {
+impl<'a> Routed<'a> {
+    /// At a server, before its location is known.
+    pub(crate) fn new(site: &'a Rc<Site>, server: &'a Server) -> Self {
+        Self { site, server, settings: &server.settings, finish: &server.finish, body_is_here: false }
+    }
+
+    /// Goes on in a location, or in an `if` of it.
+    pub(crate) fn enter(&mut self, location: &'a Location) {
+        self.settings = &location.settings;
+        self.finish = &location.finish;
+    }
+
     /// Whether a field with such a name is looked at; else it is as if it had not come.
     pub(crate) fn takes(&self, kind: NameKind) -> bool {
         match kind {
@@ -44,12 +67,10 @@ pub(crate) async fn serve(connection: &mut Downstream, exchange: &mut Exchange) 
     connection.client.follow(&connection.thread.site.borrow());
     let site = Rc::clone(&connection.client.site);
     let host = exchange.request.host.map_or(&b""[..], |host| host.of(connection.head_bytes()));
-    let server = site.snapshot.router.server(connection.client.listener, host);
-    let mut routed = Routed { site: &site, server, settings: &server.settings, body_is_here: false };
+    let router = &site.snapshot.router;
+    let server = router.server(connection.client.listener, host, &site.patterns, &mut exchange.maps);
+    let mut routed = Routed::new(&site, server);
     connection.body_length = 0;
-    if connection.client.lacks_tls {
-        return answer::plain_http(connection, exchange, &routed).await;
-    }
     let after = match connection.scan_body(&mut Body::new(exchange.request.framing)) {
         Ok(is_here) => {
             routed.body_is_here = is_here;
@@ -70,7 +91,7 @@ pub(crate) async fn serve(connection: &mut Downstream, exchange: &mut Exchange) 
 pub(crate) async fn refuse(connection: &mut Downstream, exchange: &mut Exchange, why: &str, status: u16) -> After {
     let site = Rc::clone(&connection.client.site);
     let server = site.default_server(connection.client.listener);
-    let routed = Routed { site: &site, server, settings: &server.settings, body_is_here: false };
+    let routed = Routed::new(&site, server);
     // The spans of an unfinished head point nowhere.
     exchange.request = RequestHead::new();
     if connection.channel.is_http2() {
@@ -85,52 +106,133 @@ pub(crate) async fn refuse(connection: &mut Downstream, exchange: &mut Exchange,
 }
 
 async fn route<'a>(connection: &mut Downstream, exchange: &mut Exchange, routed: &mut Routed<'a>) -> After {
-    if matches!(exchange.request.method.of(connection.head_bytes()), b"CONNECT" | b"TRACE") {
-        // What follows a CONNECT may be meant for the tunnel.
-        exchange.request.keep_alive = false;
-        return answer::page(connection, exchange, routed, 405).await;
-    }
-    if set_path(connection, exchange).is_err() {
-        return answer::page(connection, exchange, routed, 400).await;
-    }
+    let mut entry = Entry::Server;
+    let mut due = first_refusal(connection, exchange, routed);
     for _ in 0..=REDIRECTS_MAX {
-        if let Served::Done(after) = locate(connection, exchange, routed).await {
-            return after;
+        let served = match due.take() {
+            Some(status) => Served::Status(status),
+            None => enter(connection, exchange, routed, entry).await,
+        };
+        match served {
+            Served::Done(after) => return after,
+            Served::Moved(next) => entry = next,
+            Served::Status(status) => match error_page::find(connection, exchange, routed, status) {
+                Way::Goes(next) => entry = next,
+                Way::Redirects(status, address) => {
+                    return answer::redirect(connection, exchange, routed, status, address).await;
+                }
+                Way::Ends(status) => return answer::page(connection, exchange, routed, status).await,
+            },
         }
     }
-    let what = format!("internal redirection cycle: an X-Accel-Redirect led to the next one {REDIRECTS_MAX} times");
+    let what = format!("rewrite or internal redirection cycle: the request was sent on {REDIRECTS_MAX} times");
     connection.log_failure(exchange, routed, &what, None);
     answer::page(connection, exchange, routed, 500).await
 }
 
-/// Finds the location for the path and has it serve the request.
-async fn locate<'a>(connection: &mut Downstream, exchange: &mut Exchange, routed: &mut Routed<'a>) -> Served {
+/// Why a request is not even looked at, if it is not.
+fn first_refusal(connection: &Downstream, exchange: &mut Exchange, routed: &Routed<'_>) -> Option<u16> {
+    if connection.client.lacks_tls {
+        connection.log_failure(exchange, routed, "client sent plain HTTP request to HTTPS port", None);
+        exchange.request.keep_alive = false;
+    }
+    if matches!(exchange.request.method.of(connection.head_bytes()), b"CONNECT" | b"TRACE") {
+        // What follows a CONNECT may be meant for the tunnel.
+        exchange.request.keep_alive = false;
+        return Some(405);
+    }
+    let path = set_path(connection, exchange);
+    if connection.client.lacks_tls { Some(TO_HTTPS) } else { path.err().map(|BadPath| 400) }
+}
+
+/// Follows the rules of the server, finds the location, and has it serve the request.
+async fn enter<'a>(
+    connection: &mut Downstream,
+    exchange: &mut Exchange,
+    routed: &mut Routed<'a>,
+    entry: Entry,
+) -> Served {
     // The only way for a test to have something go wrong that nobody thought of.
     #[cfg(test)]
     assert!(exchange.path != b"/panic", "on purpose");
     let server: &'a Server = routed.server;
-    let location: &'a Location = routed.site.snapshot.router.location(server, &exchange.path);
-    if let Some(returns) = &server.returns {
-        return Served::Done(answer::returned(connection, exchange, routed, returns).await);
+    if entry == Entry::Server {
+        (routed.settings, routed.finish) = (&server.settings, &server.finish);
+        if !server.rules.is_empty() {
+            let ended = rewriting::follow(connection, exchange, routed, &server.rules).ended;
+            // Where the path has changed, the location is found all the same.
+            if let Some(served) = end(connection, exchange, routed, ended).await.filter(|end| !end.is_elsewhere()) {
+                return served;
+            }
+        }
     }
-    routed.settings = &location.settings;
-    if routed.settings.is_internal && exchange.record.internal_target.is_empty() {
-        return Served::Done(answer::page(connection, exchange, routed, 404).await);
+    let location = match locate(connection, exchange, routed, entry) {
+        Ok(location) => location,
+        Err(status) => return Served::Status(status),
+    };
+    let mut handler = &location.handler;
+    if !location.rules.is_empty() {
+        let Followed { ended, entered } = rewriting::follow(connection, exchange, routed, &location.rules);
+        if let Some(served) = end(connection, exchange, routed, ended).await {
+            return served;
+        }
+        handler = entered.map_or(handler, |entered| &entered.handler);
+    }
+    match handler {
+        Handler::NotFound => Served::Status(404),
+        Handler::Return(returns) => answer::returned(connection, exchange, routed, returns).await,
+        Handler::Proxy(_) if hops::are_used_up(&exchange.request, connection.head_bytes()) => Served::Status(204),
+        Handler::Proxy(rule) => upstream::proxy(connection, exchange, routed, rule).await,
+    }
+}
+
+/// The location of the request, if it may enter there; else the status to answer with.
+fn locate<'a>(
+    connection: &Downstream,
+    exchange: &mut Exchange,
+    routed: &mut Routed<'a>,
+    entry: Entry,
+) -> Result<&'a Location, u16> {
+    let server: &'a Server = routed.server;
+    let (router, patterns) = (&routed.site.snapshot.router, &routed.site.patterns);
+    if let Entry::Named(index) = entry {
+        let location = server.location_at(index);
+        routed.enter(location);
+        return Ok(location);
+    }
+    let location: &'a Location = router.location(server, &exchange.path, patterns, &mut exchange.maps);
+    routed.enter(location);
+    if routed.settings.is_internal && !exchange.record.detour.is_internal {
+        return Err(404);
     }
     let limit = routed.settings.client_max_body_size;
     if limit > 0 && matches!(exchange.request.framing, wire::Framing::Length(length) if length > limit) {
         let message = "client intended to send too large body (raise client_max_body_size to allow it)";
         connection.log_failure(exchange, routed, message, None);
-        return Served::Done(answer::page(connection, exchange, routed, 413).await);
+        return Err(413);
     }
-    Served::Done(match &location.handler {
-        Handler::NotFound => answer::page(connection, exchange, routed, 404).await,
-        Handler::Return(returns) => answer::returned(connection, exchange, routed, returns).await,
-        Handler::Proxy(_) if hops::are_used_up(&exchange.request, connection.head_bytes()) => {
-            answer::page(connection, exchange, routed, 204).await
+    Ok(location)
+}
+
+/// What rules answer, or where they send the request; none when it is served where it is.
+async fn end(
+    connection: &mut Downstream,
+    exchange: &mut Exchange,
+    routed: &Routed<'_>,
+    ended: Ended<'_>,
+) -> Option<Served> {
+    match ended {
+        Ended::Here => None,
+        Ended::Elsewhere => Some(Served::Moved(Entry::Path)),
+        Ended::Returned(returns) => Some(answer::returned(connection, exchange, routed, returns).await),
+        Ended::Redirected(status, address) => {
+            Some(Served::Done(answer::redirect(connection, exchange, routed, status, address).await))
         }
-        Handler::Proxy(rule) => return upstream::proxy(connection, exchange, routed, rule).await,
-    })
+        Ended::NoPath => {
+            connection.log_failure(exchange, routed, "the rewritten URI has a zero length", None);
+            Some(Served::Status(500))
+        }
+    }
 }
 
 /// Puts the normalized path into `exchange.path`, also where it is the one that came.
@@ -139,7 +241,9 @@ fn set_path(connection: &Downstream, exchange: &mut Exchange) -> Result<(), BadP
         b"*" => b"/",
         raw => raw,
     };
-    let is_normal = std::ptr::eq(route::normalize(raw, &mut exchange.path)?.as_ptr(), raw.as_ptr());
+    // As in nginx, that of the address's default server: the path is read before the name.
+    let merges = connection.client.site.default_server(connection.client.listener).merge_slashes;
+    let is_normal = std::ptr::eq(route::normalize(raw, merges, &mut exchange.path)?.as_ptr(), raw.as_ptr());
     if is_normal {
         exchange.path.clear();
         exchange.path.extend_from_slice(raw);

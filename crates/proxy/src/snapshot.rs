@@ -14,9 +14,10 @@ use std::sync::{Arc, OnceLock};
 
 use balance::{RetryRule, StatusSet};
 use conf::tree::{self, LogTarget};
+use net::listen;
 use net::resolver::{self, Resolver};
 use net::tls::{self, CertificateError, Identity, ServerOptions};
-use route::{ProxyRule, Router};
+use route::{Patterns, ProxyRule, Router, Scratch, ServerNames};
 use rustls::server::{ClientHello, ResolvesServerCert};
 
 use crate::limits::LOGS_MAX;
@@ -127,13 +128,10 @@ impl Snapshot {
             main_log: 0,
         };
         snapshot.main_log = snapshot.add_log(config.main.error_log.to.clone());
-        for server in &config.http.servers {
-            let locations = server.locations.iter().map(|location| &location.settings);
-            for settings in locations.chain(std::iter::once(&server.settings)) {
-                snapshot.add_log(settings.error_log.to.clone());
-                for path in &settings.access_log {
-                    snapshot.add_log(LogTarget::File(path.clone()));
-                }
+        for settings in config.http.all_settings() {
+            snapshot.add_log(settings.error_log.to.clone());
+            for path in &settings.access_log {
+                snapshot.add_log(LogTarget::File(path.clone()));
             }
         }
         if snapshot.log_targets.len() > LOGS_MAX { Err(SnapshotError::Logs) } else { Ok(snapshot) }
@@ -156,10 +154,10 @@ impl Snapshot {
         self.resolver.get_or_init(|| Resolver::start().ok()).as_ref()
     }
 
-    /// The addresses to listen on, with their backlogs; `None` for one that another one's socket serves.
-    pub fn addresses(&self) -> Vec<Option<(SocketAddr, u32)>> {
+    /// The addresses to listen on, with what their sockets are like; `None` for one that another one's socket serves.
+    pub fn addresses(&self) -> Vec<Option<(SocketAddr, listen::Options)>> {
         let listeners = self.router.listeners().iter();
-        listeners.map(|own| own.within.is_none().then_some((own.address, own.backlog))).collect()
+        listeners.map(|own| own.within.is_none().then(|| (own.address, socket_options(own)))).collect()
     }
 
     /// The logs to open; those of the snapshots before it come first.
@@ -189,6 +187,15 @@ impl Snapshot {
             next
         })
     }
+}
+
+fn socket_options(listener: &route::Listener) -> listen::Options {
+    let tree::SocketOptions { takes_ipv4, receive_buffer, send_buffer, keepalive } = listener.options;
+    let keepalive = keepalive.map(|keepalive| match keepalive {
+        tree::KeepAlive::Off => listen::KeepAlive::Off,
+        tree::KeepAlive::On { idle_s, interval_s, count } => listen::KeepAlive::On { idle_s, interval_s, count },
+    });
+    listen::Options { backlog: listener.backlog, takes_ipv4, receive_buffer, send_buffer, keepalive }
 }
 
 /// `proxy_next_upstream` as `balance` wants it.
@@ -250,16 +257,19 @@ fn listener_tls(
     identities: &mut Identities,
     read: &mut Read<'_>,
 ) -> Result<rustls::ServerConfig, SnapshotError> {
-    let mut by_name = ByName { names: HashMap::new(), default: None };
+    let mut by_name = ByName {
+        names: Arc::clone(&listener.names),
+        patterns: router.patterns().clone(),
+        identities: HashMap::new(),
+        default: None,
+    };
     for server in listener.servers.iter().map(|&index| &router.servers()[index]) {
         let Some(tls) = &server.tls else { continue };
         let identity = identity(tls, identities, read)?;
         if server.index == listener.default {
             by_name.default = Some(Arc::clone(&identity));
         }
-        for name in &server.names {
-            by_name.names.entry(name.clone()).or_insert_with(|| Arc::clone(&identity));
-        }
+        by_name.identities.insert(server.index, identity);
     }
     // As in nginx, protocols and sessions are agreed on before the name is known: the default server's apply.
     let default = router.servers()[listener.default].tls.as_ref();
@@ -298,14 +308,17 @@ fn read_file(path: &Path, read: &mut Read<'_>) -> Result<Vec<u8>, SnapshotError>
 /// The certificate by the name asked for, else the default server's.
 #[derive(Debug)]
 struct ByName {
-    names: HashMap<String, Arc<Identity>>,
+    names: Arc<ServerNames>,
+    patterns: Patterns,
+    /// By the index of the server.
+    identities: HashMap<usize, Arc<Identity>>,
     default: Option<Arc<Identity>>,
 }
 
 impl ResolvesServerCert for ByName {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<Identity>> {
-        // rustls has made the name lower case.
-        let named = hello.server_name().and_then(|name| self.names.get(name));
+        let server = |name: &str| self.names.find(name.as_bytes(), &self.patterns, &mut Scratch::default());
+        let named = hello.server_name().and_then(server).and_then(|server| self.identities.get(&server));
         named.or(self.default.as_ref()).cloned()
     }
 }

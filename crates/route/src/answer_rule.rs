@@ -1,9 +1,8 @@
 //! What becomes of the fields of an upstream's answer: hidden, passed on, obeyed; and how fast the answer is sent.
 
-use std::collections::HashMap;
-
 use conf::tree::LocationSettings;
 
+use crate::names::Names;
 use crate::rewriting::Rewriting;
 use crate::text::Text;
 
@@ -46,7 +45,7 @@ impl AnswerRule {
     pub(crate) fn compile(
         settings: &LocationSettings,
         redirect_default: Option<&(String, String)>,
-        maps: &HashMap<String, usize>,
+        maps: &Names,
     ) -> Self {
         let proxy = &settings.proxy;
         let is_passed = |name: &str| proxy.pass_headers.iter().any(|passed| passed == name);
@@ -83,7 +82,7 @@ mod tests {
         settings.proxy.hide_headers = owned(hide);
         settings.proxy.pass_headers = owned(pass);
         settings.proxy.ignore_headers = owned(ignore);
-        AnswerRule::compile(&settings, None, &HashMap::new())
+        AnswerRule::compile(&settings, None, &Names::default())
     }
 
     #[test]

@@ -4,11 +4,26 @@
 pub(crate) fn append_escaped(path: &[u8], out: &mut Vec<u8>) {
     for &byte in path {
         if must_be_escaped(byte) {
-            out.extend_from_slice(&[b'%', HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]]);
+            append_byte(byte, out);
         } else {
             out.push(byte);
         }
     }
+}
+
+/// The same for a part of a query, in which `&`, `+` and `;` would mean something else.
+pub(crate) fn append_escaped_argument(text: &[u8], out: &mut Vec<u8>) {
+    for &byte in text {
+        if must_be_escaped(byte) || b"&+;".contains(&byte) {
+            append_byte(byte, out);
+        } else {
+            out.push(byte);
+        }
+    }
+}
+
+fn append_byte(byte: u8, out: &mut Vec<u8>) {
+    out.extend_from_slice(&[b'%', HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]]);
 }
 
 const HEX: &[u8; 16] = b"0123456789ABCDEF";

@@ -7,27 +7,36 @@
 mod answer_rule;
 mod escape;
 mod fact;
+mod finish;
 mod listener;
 mod location;
 mod lookup;
 mod map;
 mod matcher;
+mod names;
 mod normalize;
+mod patterns;
 mod proxy_rule;
 mod rewriting;
 mod router;
+mod rules;
+mod server_names;
 #[cfg(test)]
 mod testing;
 mod text;
 
 pub use answer_rule::AnswerRule;
 pub use fact::{Fact, Facts};
+pub use finish::{AddedHeader, ErrorPage, Finish};
 pub use listener::Listener;
 pub use location::{Handler, Location, Return};
 pub use lookup::{argument, cookie};
 pub use map::{Maps, Scratch};
 pub use normalize::{BadPath, internal_target, normalize, split_target};
-pub use proxy_rule::{ProxyRule, ProxyTls, SetHeader, To, host_and_port};
+pub use patterns::Patterns;
+pub use proxy_rule::{ProxyRule, ProxyTls, SetHeader, Target, To, host_and_port};
 pub use rewriting::{Rendering, Rewriting};
 pub use router::{Algorithm, Router, Server, UpstreamRule};
+pub use rules::{Ended, Followed, Rules, Subject};
+pub use server_names::ServerNames;
 pub use text::Text;

@@ -2,11 +2,14 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
-use conf::tree;
+use conf::tree::{self, SocketOptions};
 
-/// Names longer than this are no server's: a domain name has at most 253 characters.
-const MAX_NAME: usize = 255;
+use crate::map::Scratch;
+use crate::names::Names;
+use crate::patterns::Patterns;
+use crate::server_names::ServerNames;
 
 /// nginx's backlog where none is written.
 const DEFAULT_BACKLOG: u32 = 511;
@@ -22,6 +25,8 @@ pub struct Listener {
     pub http2: bool,
     /// `backlog`.
     pub backlog: u32,
+    /// Other options of the socket.
+    pub options: SocketOptions,
     /// The wildcard listener of the same port that takes this address's connections, as only one of the two can be
     /// bound. Such a listener has no socket; see [`crate::Router::listener_at`].
     pub within: Option<usize>,
@@ -29,13 +34,15 @@ pub struct Listener {
     pub servers: Vec<usize>,
     /// Index of the server for names that no server has.
     pub default: usize,
-    /// Names, in lower case, and their servers.
-    names: HashMap<Vec<u8>, usize>,
+    /// The names of these servers.
+    pub names: Arc<ServerNames>,
+    /// Whether a name is a pattern, which must be tried for what it captures even where there is one server.
+    captures: bool,
 }
 
 impl Listener {
     /// Merges the `listen`s of all servers, in the order their addresses are first written.
-    pub(crate) fn merge(servers: &[tree::Server]) -> Vec<Self> {
+    pub(crate) fn merge(servers: &[tree::Server], names: &Names) -> Vec<Self> {
         let mut listeners: Vec<Self> = Vec::new();
         let mut by_address = HashMap::new();
         for (server, listen) in servers.iter().enumerate().flat_map(|(i, s)| s.listens.iter().map(move |l| (i, l))) {
@@ -43,24 +50,21 @@ impl Listener {
                 listeners.push(Self::new(listen, server));
                 listeners.len() - 1
             });
-            listeners[index].add(listen, server, &servers[server].names);
+            listeners[index].add(listen, server);
+        }
+        for listener in &mut listeners {
+            listener.add_names(servers, names);
         }
         link_wildcards(&mut listeners);
         listeners
     }
 
     /// Index of the server for a host as the client wrote it.
-    pub(crate) fn find(&self, host: &[u8]) -> usize {
-        // One server is the default one, whatever its names.
-        if self.servers.len() == 1 {
+    pub(crate) fn find(&self, host: &[u8], patterns: &Patterns, scratch: &mut Scratch) -> usize {
+        if self.servers.len() == 1 && !self.captures {
             return self.default;
         }
-        let host = bare_host(host);
-        let mut lower = [0; MAX_NAME];
-        let Some(lower) = lower.get_mut(..host.len()) else { return self.default };
-        lower.copy_from_slice(host);
-        lower.make_ascii_lowercase();
-        self.names.get(&*lower).copied().unwrap_or(self.default)
+        self.names.find(host, patterns, scratch).unwrap_or(self.default)
     }
 
     fn new(listen: &tree::Listen, server: usize) -> Self {
@@ -69,14 +73,16 @@ impl Listener {
             ssl: false,
             http2: false,
             backlog: DEFAULT_BACKLOG,
+            options: listen.options,
             within: None,
             servers: Vec::new(),
             default: server,
-            names: HashMap::new(),
+            names: Arc::default(),
+            captures: false,
         }
     }
 
-    fn add(&mut self, listen: &tree::Listen, server: usize, names: &[String]) {
+    fn add(&mut self, listen: &tree::Listen, server: usize) {
         self.ssl |= listen.ssl;
         self.http2 |= listen.http2;
         if self.backlog == DEFAULT_BACKLOG {
@@ -86,10 +92,19 @@ impl Listener {
             self.default = server;
         }
         self.servers.push(server);
-        for name in names {
-            // Of two servers with one name on one address, the first has it.
-            self.names.entry(name.to_ascii_lowercase().into_bytes()).or_insert(server);
+    }
+}
+
+impl Listener {
+    fn add_names(&mut self, servers: &[tree::Server], names: &Names) {
+        let mut own = ServerNames::default();
+        for &server in &self.servers {
+            for name in &servers[server].names {
+                self.captures |= name.starts_with('~');
+                own.add(name, server, names);
+            }
         }
+        self.names = Arc::new(own);
     }
 }
 
@@ -111,16 +126,6 @@ fn link_wildcards(listeners: &mut [Listener]) {
 
 fn family_and_port(address: SocketAddr) -> (bool, u16) {
     (address.is_ipv6(), address.port())
-}
-
-/// A host without its port and without the final dot of a full name.
-fn bare_host(host: &[u8]) -> &[u8] {
-    let end = match host.first() {
-        Some(b'[') => host.iter().position(|&byte| byte == b']').map(|bracket| bracket + 1),
-        _ => host.iter().position(|&byte| byte == b':'),
-    };
-    let host = &host[..end.unwrap_or(host.len())];
-    host.strip_suffix(b".").unwrap_or(host)
 }
 
 #[cfg(test)]

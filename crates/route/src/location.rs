@@ -7,16 +7,29 @@ use conf::tree::{self, LocationKind, LocationSettings};
 
 use crate::escape::append_escaped;
 use crate::fact::Fact;
+use crate::finish::Finish;
+use crate::map::Scratch;
+use crate::names::Names;
+use crate::patterns::Patterns;
 use crate::proxy_rule::ProxyRule;
+use crate::rules::Rules;
 use crate::text::{Piece, Text};
 
 /// A location.
 #[derive(Debug)]
 pub struct Location {
+    /// Its rules, which come before its content.
+    pub rules: Rules,
     /// What it does.
     pub handler: Handler,
     /// Its settings, inherited ones included.
     pub settings: Arc<LocationSettings>,
+    /// What becomes of its answers.
+    pub finish: Arc<Finish>,
+    /// `^~`: where it is the longest prefix no pattern is tried.
+    is_firm: bool,
+    /// The locations in it.
+    within: Option<Box<Level>>,
 }
 
 /// What a location does with a request.
@@ -24,7 +37,7 @@ pub struct Location {
 pub enum Handler {
     /// 404: there is no handler, or no location.
     NotFound,
-    /// A fixed answer.
+    /// A redirect to the path with a slash.
     Return(Return),
     /// To an upstream.
     Proxy(Box<ProxyRule>),
@@ -45,10 +58,23 @@ pub struct Return {
 pub(crate) struct Locations {
     /// The first one is where no other matches.
     all: Vec<Location>,
+    top: Level,
+    /// By what stands behind `@`.
+    named: HashMap<Vec<u8>, usize>,
+}
+
+/// The locations of a server, or those that are in one location.
+#[derive(Debug, Default)]
+struct Level {
     exact: HashMap<Vec<u8>, usize>,
     /// Sorted by path, each path once.
     prefixes: Vec<Prefix>,
+    /// Indexes of expressions and locations, in the order written.
+    patterns: Vec<(usize, usize)>,
 }
+
+/// A location that was found, and whether it is final: no pattern of an outer level is tried then.
+type Found = (usize, bool);
 
 #[derive(Debug)]
 struct Prefix {
@@ -59,39 +85,114 @@ struct Prefix {
 }
 
 impl Return {
-    pub(crate) fn compile(returns: &tree::Return, maps: &HashMap<String, usize>) -> Self {
+    pub(crate) fn compile(returns: &tree::Return, maps: &Names) -> Self {
         Self { status: returns.status, text: returns.text.as_ref().map(|text| Text::compile(text, maps)) }
     }
 }
 
 impl Locations {
-    pub(crate) fn compile(server: &tree::Server, maps: &HashMap<String, usize>) -> Self {
-        let settings = Arc::new(server.settings.clone());
-        let mut all = vec![Location { handler: Handler::NotFound, settings }];
-        let mut exact = HashMap::new();
-        let mut prefixes = Vec::new();
-        for (index, location) in server.locations.iter().enumerate().map(|(i, location)| (i + 1, location)) {
-            all.push(Location::compile(location, maps));
-            let path = location.path.clone().into_bytes();
-            match location.kind {
-                LocationKind::Exact => {
-                    exact.entry(path).or_insert(index);
-                }
-                LocationKind::Prefix => prefixes.push(Prefix { path, location: index, parent: None }),
-            }
-        }
-        prefixes.sort_by(|a, b| a.path.cmp(&b.path));
-        prefixes.dedup_by(|later, earlier| later.path == earlier.path);
-        link_parents(&mut prefixes);
-        let mut locations = Self { all, exact, prefixes };
-        locations.add_slash_redirects();
+    pub(crate) fn compile(server: &tree::Server, names: &Names) -> Self {
+        let none = Location::new(Handler::NotFound, &server.settings, names);
+        let mut locations = Self { all: vec![none], top: Level::default(), named: HashMap::new() };
+        locations.top = locations.compile_level(&server.locations, names);
         locations
     }
 
-    /// The location of a normalized path: an exact one, else the one with the longest prefix.
-    pub(crate) fn find(&self, path: &[u8]) -> &Location {
-        let exact = if self.exact.is_empty() { None } else { self.exact.get(path).copied() };
-        &self.all[exact.or_else(|| self.find_prefix(path)).unwrap_or(0)]
+    fn compile_level(&mut self, written: &[tree::Location], names: &Names) -> Level {
+        let mut level = Level::default();
+        for location in written {
+            let index = self.add(location, names);
+            let path = location.path.clone().into_bytes();
+            match &location.kind {
+                LocationKind::Exact => {
+                    level.exact.entry(path).or_insert(index);
+                }
+                LocationKind::Prefix | LocationKind::FirmPrefix => {
+                    level.prefixes.push(Prefix { path, location: index, parent: None });
+                }
+                LocationKind::Pattern(pattern) => level.patterns.push((names.add_pattern(pattern), index)),
+                LocationKind::Named => {
+                    self.named.entry(path).or_insert(index);
+                }
+            }
+        }
+        level.prefixes.sort_by(|a, b| a.path.cmp(&b.path));
+        level.prefixes.dedup_by(|later, earlier| later.path == earlier.path);
+        link_parents(&mut level.prefixes);
+        self.add_slash_redirects(&mut level);
+        level
+    }
+
+    fn add(&mut self, location: &tree::Location, names: &Names) -> usize {
+        let index = self.all.len();
+        self.all.push(Location::compile(location, names));
+        if !location.locations.is_empty() {
+            let within = self.compile_level(&location.locations, names);
+            self.all[index].within = Some(Box::new(within));
+        }
+        index
+    }
+
+    /// `location /name/` with `proxy_pass` sends `/name` to `/name/`, unless that has a location of its own.
+    fn add_slash_redirects(&mut self, level: &mut Level) {
+        let prefixes = level.prefixes.iter().map(|prefix| (&prefix.path, prefix.location));
+        let exact = level.exact.iter().map(|(path, location)| (path, *location));
+        let mut redirects = HashMap::new();
+        for (path, location) in prefixes.chain(exact) {
+            let Some(bare) = path.strip_suffix(b"/").filter(|bare| !bare.is_empty()) else { continue };
+            let is_taken = level.exact.contains_key(bare) || level.has_prefix(bare);
+            let Location { handler: Handler::Proxy(_), settings, finish, .. } = &self.all[location] else { continue };
+            if !is_taken {
+                let (settings, finish) = (Arc::clone(settings), Arc::clone(finish));
+                let redirect = Location::sharing(slash_redirect(path), settings, finish);
+                redirects.insert(bare.to_vec(), self.all.len());
+                self.all.push(redirect);
+            }
+        }
+        level.exact.extend(redirects);
+    }
+
+    /// The location of a normalized path: an exact one, else the first pattern that matches, else the longest prefix.
+    pub(crate) fn find(&self, path: &[u8], patterns: &Patterns, scratch: &mut Scratch) -> &Location {
+        let found = self.find_in(&self.top, path, patterns, scratch);
+        &self.all[found.map_or(0, |(location, _)| location)]
+    }
+
+    /// The location of a name, without its `@`.
+    pub(crate) fn find_named(&self, name: &[u8]) -> Option<usize> {
+        self.named.get(name).copied()
+    }
+
+    pub(crate) fn at(&self, index: usize) -> &Location {
+        &self.all[index]
+    }
+
+    fn find_in(&self, level: &Level, path: &[u8], patterns: &Patterns, scratch: &mut Scratch) -> Option<Found> {
+        if let Some(exact) = level.find_exact(path) {
+            return Some((exact, true));
+        }
+        let prefix = level.find_prefix(path);
+        let mut best = prefix.map(|location| (location, false));
+        if let Some(within) = prefix.and_then(|location| self.all[location].within.as_deref()) {
+            match self.find_in(within, path, patterns, scratch) {
+                Some((location, true)) => return Some((location, true)),
+                inner => best = inner.or(best),
+            }
+        }
+        if prefix.is_some_and(|location| self.all[location].is_firm) {
+            return best;
+        }
+        let matching = level.patterns.iter().find(|(pattern, _)| patterns.matches(*pattern, path, scratch));
+        let Some((_, location)) = matching else { return best };
+        let within = self.all[*location].within.as_deref();
+        let inner = within.and_then(|within| self.find_in(within, path, patterns, scratch));
+        Some((inner.map_or(*location, |(inner, _)| inner), true))
+    }
+}
+
+impl Level {
+    fn find_exact(&self, path: &[u8]) -> Option<usize> {
+        if self.exact.is_empty() { None } else { self.exact.get(path).copied() }
     }
 
     fn find_prefix(&self, path: &[u8]) -> Option<usize> {
@@ -111,33 +212,41 @@ impl Locations {
     fn has_prefix(&self, path: &[u8]) -> bool {
         self.prefixes.binary_search_by(|prefix| prefix.path.as_slice().cmp(path)).is_ok()
     }
-
-    /// `location /name/` with `proxy_pass` sends `/name` to `/name/`, unless that has a location of its own.
-    fn add_slash_redirects(&mut self) {
-        for index in 0..self.prefixes.len() {
-            let Prefix { path, location, .. } = &self.prefixes[index];
-            let Some(bare) = path.strip_suffix(b"/").filter(|bare| !bare.is_empty()) else { continue };
-            let is_taken = self.exact.contains_key(bare) || self.has_prefix(bare);
-            let Location { handler: Handler::Proxy(_), settings } = &self.all[*location] else { continue };
-            if !is_taken {
-                let redirect = Location { handler: slash_redirect(path), settings: Arc::clone(settings) };
-                self.exact.insert(bare.to_vec(), self.all.len());
-                self.all.push(redirect);
-            }
-        }
-    }
 }
 
 impl Location {
-    fn compile(location: &tree::Location, maps: &HashMap<String, usize>) -> Self {
-        let handler = match &location.handler {
-            tree::Handler::None => Handler::NotFound,
-            tree::Handler::Return(returns) => Handler::Return(Return::compile(returns, maps)),
-            tree::Handler::Proxy(pass) => {
-                Handler::Proxy(Box::new(ProxyRule::compile(pass, &location.path, &location.settings, maps)))
-            }
-        };
-        Self { handler, settings: Arc::new(location.settings.clone()) }
+    fn compile(location: &tree::Location, names: &Names) -> Self {
+        let handler = Handler::compile(&location.handler, &location.path, &location.settings, names);
+        Self {
+            rules: Rules::compile(&location.rules, &location.path, names),
+            is_firm: location.kind == LocationKind::FirmPrefix,
+            ..Self::new(handler, &location.settings, names)
+        }
+    }
+
+    fn new(handler: Handler, settings: &LocationSettings, names: &Names) -> Self {
+        let finish = Finish::compile(settings, names);
+        Self::sharing(handler, Arc::new(settings.clone()), Arc::new(finish))
+    }
+
+    fn sharing(handler: Handler, settings: Arc<LocationSettings>, finish: Arc<Finish>) -> Self {
+        Self { rules: Rules::default(), handler, settings, finish, is_firm: false, within: None }
+    }
+
+    /// What an `if` within a location makes of it.
+    pub(crate) fn of_if(content: &(tree::Handler, LocationSettings), path: &str, names: &Names) -> Self {
+        let (handler, settings) = content;
+        Self::new(Handler::compile(handler, path, settings, names), settings, names)
+    }
+}
+
+impl Handler {
+    /// `path` is the location's, which a URI of `proxy_pass` takes the place of.
+    fn compile(handler: &tree::Handler, path: &str, settings: &LocationSettings, names: &Names) -> Self {
+        match handler {
+            tree::Handler::None => Self::NotFound,
+            tree::Handler::Proxy(pass) => Self::Proxy(Box::new(ProxyRule::compile(pass, path, settings, names))),
+        }
     }
 }
 

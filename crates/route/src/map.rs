@@ -7,6 +7,7 @@ use conf::tree;
 
 use crate::fact::Facts;
 use crate::matcher::{Captures, Matcher};
+use crate::names::Names;
 use crate::text::Text;
 
 /// All maps of a configuration. A thread keeps a clone of its own, whose regular expressions then share no cache with
@@ -32,7 +33,12 @@ pub struct Scratch {
     /// Counts requests; values of an earlier one are not valid.
     request: u64,
     values: Vec<Value>,
-    captures: Captures,
+    pub(crate) captures: Captures,
+    /// Variables that `set` and named groups define.
+    variables: Vec<Value>,
+    /// What rules put together: a path or a value, and arguments.
+    pub(crate) text: Vec<u8>,
+    pub(crate) args: Vec<u8>,
 }
 
 /// One map's value and the buffers it is computed in.
@@ -44,6 +50,14 @@ struct Value {
     source: Vec<u8>,
 }
 
+impl Value {
+    fn set(&mut self, request: u64, bytes: &[u8]) {
+        self.computed_for = request + 1;
+        self.bytes.clear();
+        self.bytes.extend_from_slice(bytes);
+    }
+}
+
 impl Scratch {
     /// Forgets the last request's values; keeps memory.
     pub fn reset(&mut self) {
@@ -53,7 +67,37 @@ impl Scratch {
 
     /// Whether an expression matches; if so, its captures are those that texts name.
     pub(crate) fn matches(&mut self, matcher: &Matcher, text: &[u8]) -> bool {
-        matcher.matches(text, &mut self.captures)
+        matcher.matches(text, self)
+    }
+
+    /// Sets a map's variable for the rest of the request, whatever the map says.
+    pub(crate) fn set_map(&mut self, index: usize, bytes: &[u8]) {
+        if self.values.len() <= index {
+            self.values.resize_with(index + 1, Value::default);
+        }
+        self.values[index].set(self.request, bytes);
+    }
+
+    /// Sets a variable for the rest of the request.
+    pub(crate) fn set_variable(&mut self, index: usize, bytes: &[u8]) {
+        if self.variables.len() <= index {
+            self.variables.resize_with(index + 1, Value::default);
+        }
+        self.variables[index].set(self.request, bytes);
+    }
+
+    /// Appends a variable's value; nothing where this request has not set it.
+    pub(crate) fn append_variable(&self, index: usize, out: &mut Vec<u8>) {
+        if let Some(value) = self.variables.get(index).filter(|value| value.computed_for == self.request + 1) {
+            out.extend_from_slice(&value.bytes);
+        }
+    }
+
+    /// Makes a variable of a group that matched.
+    pub(crate) fn set_from_capture(&mut self, index: usize, group: u8) {
+        let captures = std::mem::take(&mut self.captures);
+        self.set_variable(index, captures.get(group));
+        self.captures = captures;
     }
 
     pub(crate) fn append_capture(&self, number: u8, out: &mut Vec<u8>) {
@@ -63,7 +107,7 @@ impl Scratch {
 
 impl Maps {
     /// Compiles the maps; `names` are their names and indexes.
-    pub(crate) fn compile(maps: &[tree::Map], names: &HashMap<String, usize>) -> Self {
+    pub(crate) fn compile(maps: &[tree::Map], names: &Names) -> Self {
         Self { maps: maps.iter().map(|map| Map::compile(map, names)).collect() }
     }
 
@@ -87,7 +131,7 @@ impl Maps {
         let mut bytes = mem::take(&mut value.bytes);
         source.clear();
         map.source.render(facts, self, scratch, &mut source);
-        let result = map.choose(&source, &mut bytes, &mut scratch.captures);
+        let result = map.choose(&source, &mut bytes, scratch);
         bytes.clear();
         result.render(facts, self, scratch, &mut bytes);
         let value = &mut scratch.values[index];
@@ -97,12 +141,13 @@ impl Maps {
 }
 
 impl Map {
-    fn compile(map: &tree::Map, names: &HashMap<String, usize>) -> Self {
+    fn compile(map: &tree::Map, names: &Names) -> Self {
         let mut exact = HashMap::new();
         for (key, result) in &map.exact {
             exact.entry(key.to_ascii_lowercase().into_bytes()).or_insert_with(|| Text::compile(result, names));
         }
-        let pattern = |(pattern, result): &(tree::Pattern, _)| (Matcher::new(pattern), Text::compile(result, names));
+        let pattern =
+            |(pattern, result): &(tree::Pattern, _)| (Matcher::new(pattern, names), Text::compile(result, names));
         Self {
             source: Text::compile(&map.source, names),
             exact,
@@ -112,10 +157,10 @@ impl Map {
     }
 
     /// The result for a source: an exact key's, else the first matching pattern's, else the default.
-    fn choose(&self, source: &[u8], lower: &mut Vec<u8>, captures: &mut Captures) -> &Text {
+    fn choose(&self, source: &[u8], lower: &mut Vec<u8>, scratch: &mut Scratch) -> &Text {
         self.exactly(source, lower)
             .or_else(|| {
-                self.patterns.iter().find(|(matcher, _)| matcher.matches(source, captures)).map(|(_, text)| text)
+                self.patterns.iter().find(|(matcher, _)| matcher.matches(source, scratch)).map(|(_, text)| text)
             })
             .unwrap_or(&self.default)
     }

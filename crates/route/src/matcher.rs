@@ -2,12 +2,23 @@
 
 use conf::tree::Pattern;
 
+use crate::map::Scratch;
+use crate::names::Names;
+
 /// Captures a text can name: `$1` to `$9`, after the whole match.
 const CAPTURES: usize = 10;
 
-/// A regular expression, by the cheapest means that decides it.
+/// A regular expression, and the variables that its groups define.
 #[derive(Debug, Clone)]
-pub(crate) enum Matcher {
+pub(crate) struct Matcher {
+    engine: Engine,
+    /// Numbers of groups, and the variables of their names.
+    named: Vec<(u8, usize)>,
+}
+
+/// The cheapest means that decides an expression.
+#[derive(Debug, Clone)]
+enum Engine {
     /// `.` and `.+`: any byte but a line feed. It is what nearly every `map` of a cookie asks for.
     AnyByte,
     /// Without look-around, as nearly all are.
@@ -46,7 +57,29 @@ impl Captures {
 }
 
 impl Matcher {
-    pub(crate) fn new(pattern: &Pattern) -> Self {
+    pub(crate) fn new(pattern: &Pattern, names: &Names) -> Self {
+        let engine = Engine::new(pattern);
+        let groups = engine.group_names().into_iter().enumerate();
+        let named = groups.filter_map(|(group, name)| {
+            Some((u8::try_from(group).ok()?, names.variable(&name?.to_ascii_lowercase())?))
+        });
+        Self { named: named.collect(), engine }
+    }
+
+    /// Whether it matches anywhere in the text; if so, the captures are its own, and its named groups are variables.
+    pub(crate) fn matches(&self, text: &[u8], scratch: &mut Scratch) -> bool {
+        let found = self.engine.matches(text, &mut scratch.captures);
+        if found {
+            for (group, variable) in &self.named {
+                scratch.set_from_capture(*variable, *group);
+            }
+        }
+        found
+    }
+}
+
+impl Engine {
+    fn new(pattern: &Pattern) -> Self {
         if matches!(pattern.source.as_str(), "." | ".+") {
             return Self::AnyByte;
         }
@@ -58,8 +91,18 @@ impl Matcher {
         fancy_regex::Regex::new(&source).map_or(Self::Never, |regex| Self::Fancy(Box::new(regex)))
     }
 
+    /// The name of each group, the whole match first.
+    fn group_names(&self) -> Vec<Option<String>> {
+        let owned = |name: Option<&str>| name.map(str::to_owned);
+        match self {
+            Self::AnyByte | Self::Never => Vec::new(),
+            Self::Bytes(regex) => regex.capture_names().map(owned).collect(),
+            Self::Fancy(regex) => regex.capture_names().map(owned).collect(),
+        }
+    }
+
     /// Whether it matches anywhere in the text; if so, `captures` are its captures.
-    pub(crate) fn matches(&self, text: &[u8], captures: &mut Captures) -> bool {
+    fn matches(&self, text: &[u8], captures: &mut Captures) -> bool {
         match self {
             Self::AnyByte => {
                 let found = text.iter().any(|&byte| byte != b'\n');

@@ -1,7 +1,5 @@
 //! The path that locations are compared with: percent-decoded, slashes merged, dot segments resolved.
 
-use crate::escape::append_escaped;
-
 /// The path is malformed: a wrong escape, a NUL, or dot segments that lead above the root. The answer is 400.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BadPath;
@@ -16,35 +14,32 @@ pub fn split_target(target: &[u8]) -> (&[u8], &[u8]) {
     }
 }
 
-/// Reads the address of an internal redirect (`X-Accel-Redirect`): its normalized path goes to `path`, and the target
-/// as a request would have it to `target`. Both are cleared first.
+/// Reads the address of an internal redirect (`X-Accel-Redirect`): its normalized path goes to `path`, its arguments to
+/// `args`. Both are cleared first.
 ///
 /// # Errors
 /// When the path is malformed or leads upwards, or the arguments would break a request line.
-pub fn internal_target(value: &[u8], path: &mut Vec<u8>, target: &mut Vec<u8>) -> Result<(), BadPath> {
-    let (raw, args) = split_target(value);
+pub fn internal_target(value: &[u8], path: &mut Vec<u8>, args: &mut Vec<u8>) -> Result<(), BadPath> {
+    let (raw, given) = split_target(value);
     let leads_up = raw.split(|byte| *byte == b'/').any(|segment| segment == b"..");
-    if leads_up || args.iter().any(|byte| !byte.is_ascii_graphic()) {
+    if leads_up || given.iter().any(|byte| !byte.is_ascii_graphic()) {
         return Err(BadPath);
     }
     let mut scratch = Vec::new();
     path.clear();
-    path.extend_from_slice(normalize(raw, &mut scratch)?);
-    target.clear();
-    append_escaped(path, target);
-    if !args.is_empty() {
-        target.push(b'?');
-        target.extend_from_slice(args);
-    }
+    path.extend_from_slice(normalize(raw, true, &mut scratch)?);
+    args.clear();
+    args.extend_from_slice(given);
     Ok(())
 }
 
-/// Normalizes the path of a request target (without `?` and what follows), as nginx does with `merge_slashes on`.
+/// Normalizes the path of a request target (without `?` and what follows), as nginx does with `merge_slashes on`
+/// (`merges`) or off.
 /// Returns the input itself when there is nothing to do, else the result in `scratch`, which is cleared first.
 ///
 /// # Errors
 /// When the path is malformed.
-pub fn normalize<'a>(path: &'a [u8], scratch: &'a mut Vec<u8>) -> Result<&'a [u8], BadPath> {
+pub fn normalize<'a>(path: &'a [u8], merges: bool, scratch: &'a mut Vec<u8>) -> Result<&'a [u8], BadPath> {
     if path.first() != Some(&b'/') {
         return Err(BadPath);
     }
@@ -55,9 +50,9 @@ pub fn normalize<'a>(path: &'a [u8], scratch: &'a mut Vec<u8>) -> Result<&'a [u8
     let mut rest = path;
     while let Some(byte) = next_byte(&mut rest)? {
         if byte == b'/' {
-            end_segment(scratch)?;
-            // The slash merges with one before it, which is also how the slash after a dropped segment goes.
-            if scratch.last() != Some(&b'/') {
+            let is_dropped = end_segment(scratch)?;
+            // The slash of a dropped segment goes with it; others merge with one before them.
+            if !is_dropped && (!merges || scratch.last() != Some(&b'/')) {
                 scratch.push(b'/');
             }
         } else {
@@ -119,19 +114,24 @@ fn next_byte(rest: &mut &[u8]) -> Result<Option<u8>, BadPath> {
     if byte == 0 { Err(BadPath) } else { Ok(Some(byte)) }
 }
 
-/// At a segment's end: drops a `.`, and a `..` with the segment before it. Both leave the slash that came before.
-fn end_segment(path: &mut Vec<u8>) -> Result<(), BadPath> {
+/// At a segment's end: drops a `.`, and a `..` with the segment before it. Both leave the slash that came before. Says
+/// whether it has.
+fn end_segment(path: &mut Vec<u8>) -> Result<bool, BadPath> {
     if path.ends_with(b"/.") {
         path.pop();
+        Ok(true)
     } else if path.ends_with(b"/..") {
         path.truncate(path.len() - 3);
         let parent = path.iter().rposition(|&byte| byte == b'/').ok_or(BadPath)?;
         path.truncate(parent + 1);
+        Ok(true)
+    } else {
+        Ok(false)
     }
-    Ok(())
 }
 
-fn hex(digit: u8) -> Option<u8> {
+/// The value of a hexadecimal digit.
+pub(crate) fn hex(digit: u8) -> Option<u8> {
     char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok())
 }
 
@@ -144,16 +144,16 @@ mod tests {
 
     fn check(path: &str, expected: Option<&str>) {
         let mut scratch = b"left over".to_vec();
-        let result = normalize(path.as_bytes(), &mut scratch).ok().map(<[u8]>::to_vec);
+        let result = normalize(path.as_bytes(), true, &mut scratch).ok().map(<[u8]>::to_vec);
         assert_eq!(result, expected.map(|path| path.as_bytes().to_vec()), "{path}");
     }
 
     #[test]
-    fn internal_redirects_have_a_path_and_a_target() {
+    fn internal_redirects_have_a_path_and_arguments() {
         let table: [(&str, Option<(&str, &str)>); 8] = [
-            ("/a", Some(("/a", "/a"))),
-            ("/%61 b?x=%20", Some(("/a b", "/a%20b?x=%20"))),
-            ("//a/./b", Some(("/a/b", "/a/b"))),
+            ("/a", Some(("/a", ""))),
+            ("/%61 b?x=%20", Some(("/a b", "x=%20"))),
+            ("//a/./b", Some(("/a/b", ""))),
             ("/a/../b", None),
             ("..", None),
             ("a", None),
@@ -161,10 +161,10 @@ mod tests {
             ("", None),
         ];
         for (value, expected) in table {
-            let (mut path, mut target) = (b"old".to_vec(), b"old".to_vec());
-            let found = internal_target(value.as_bytes(), &mut path, &mut target).ok();
-            let expected = expected.map(|(path, target)| (path.as_bytes().to_vec(), target.as_bytes().to_vec()));
-            assert_eq!(found.map(|()| (path, target)), expected, "{value}");
+            let (mut path, mut args) = (b"old".to_vec(), b"old".to_vec());
+            let found = internal_target(value.as_bytes(), &mut path, &mut args).ok();
+            let expected = expected.map(|(path, args)| (path.as_bytes().to_vec(), args.as_bytes().to_vec()));
+            assert_eq!(found.map(|()| (path, args)), expected, "{value}");
         }
     }
 
@@ -208,6 +208,24 @@ mod tests {
     }
 
     #[test]
+    fn slashes_may_stay_as_they_are() {
+        let table = [
+            ("//a///b/", "//a///b/"),
+            ("/a//./b", "/a//b"),
+            ("/a//../b", "/a/b"),
+            ("/a/./b//", "/a/b//"),
+            ("/a%2f%2fb", "/a//b"),
+            ("/a//..", "/a/"),
+            ("/a/..//b", "//b"),
+        ];
+        for (path, expected) in table {
+            let mut scratch = Vec::new();
+            let found = normalize(path.as_bytes(), false, &mut scratch).unwrap();
+            assert_eq!(String::from_utf8_lossy(found), expected, "{path}");
+        }
+    }
+
+    #[test]
     fn malformed_paths_are_refused() {
         for path in
             ["", "a", "*", "/..", "/../a", "/a/../..", "/a/../../b", "/%", "/%4", "/%zz", "/%00", "/a%2f..%2f.."]
@@ -219,14 +237,14 @@ mod tests {
     #[test]
     fn a_normal_path_is_not_copied() {
         let path = b"/accounts-external/api/hello.v1/x..y";
-        assert_eq!(normalize(path, &mut Vec::new()).unwrap().as_ptr(), path.as_ptr());
+        assert_eq!(normalize(path, true, &mut Vec::new()).unwrap().as_ptr(), path.as_ptr());
     }
 
     proptest! {
         #[test]
         fn results_have_no_empty_or_dot_segments(path in "/[a/.%2eEfF#]{0,24}") {
             let mut scratch = Vec::new();
-            if let Ok(path) = normalize(path.as_bytes(), &mut scratch) {
+            if let Ok(path) = normalize(path.as_bytes(), true, &mut scratch) {
                 prop_assert_eq!(path.first(), Some(&b'/'));
                 let segments: Vec<_> = path[1..].split(|&byte| byte == b'/').collect();
                 let (last, before) = segments.split_last().unwrap();
@@ -237,7 +255,7 @@ mod tests {
 
         #[test]
         fn arbitrary_bytes_end(path in proptest::collection::vec(any::<u8>(), 0..64)) {
-            let _ = normalize(&path, &mut Vec::new());
+            let _ = normalize(&path, true, &mut Vec::new());
         }
     }
 }

@@ -1,13 +1,12 @@
 //! What is sent to an upstream: the request target, the fields that are set, those that are not passed on.
 
-use std::collections::HashMap;
-
 use conf::template::Template;
 use conf::tree::{LocationSettings, NextUpstream, PassTo, ProxyPass};
 
 use crate::answer_rule::AnswerRule;
 use crate::escape::append_escaped;
 use crate::fact::Fact;
+use crate::names::Names;
 use crate::text::{Piece, Text};
 
 /// Fields of the client's connection, which are not passed on unless they are set. The empty default of Connection is
@@ -61,6 +60,8 @@ pub struct ProxyRule {
     pub bind: Option<Text>,
     /// TLS to the servers.
     pub tls: Option<ProxyTls>,
+    /// `proxy_intercept_errors`.
+    pub intercept_errors: bool,
     /// What becomes of answers.
     pub answer: AnswerRule,
     /// The URI of `proxy_pass`, and the length of the location's path that it replaces.
@@ -81,7 +82,7 @@ pub struct ProxyTls {
 }
 
 impl ProxyTls {
-    fn compile(way: usize, name: &Template, maps: &HashMap<String, usize>) -> Self {
+    fn compile(way: usize, name: &Template, maps: &Names) -> Self {
         Self { way, name: Text::compile(name, maps) }
     }
 }
@@ -116,7 +117,7 @@ impl ProxyRule {
         pass: &ProxyPass,
         location: &str,
         location_settings: &LocationSettings,
-        maps: &HashMap<String, usize>,
+        maps: &Names,
     ) -> Self {
         let settings = &location_settings.proxy;
         let mut set_headers = headers(&settings.set_headers, maps);
@@ -148,6 +149,7 @@ impl ProxyRule {
             bind: settings.bind.as_ref().map(|address| Text::compile(address, maps)),
             tls: pass.tls.map(|way| ProxyTls::compile(way, &settings.ssl_name, maps)),
             answer: AnswerRule::compile(location_settings, redirect_default(pass, location).as_ref(), maps),
+            intercept_errors: settings.intercept_errors,
             uri: pass.uri.as_ref().map(|uri| (uri.clone().into_bytes(), location.len())),
             replaced_lengths: replaced.iter().fold(0, |bits, name| bits | length_bit(name)),
             replaced,
@@ -171,30 +173,32 @@ impl ProxyRule {
         self.uri.is_some()
     }
 
-    /// Appends the target to ask the upstream for. `raw_target` is the client's in origin form, `path` its normalized
-    /// path, `args` what follows `?` (empty when nothing does).
-    pub fn target(&self, raw_target: &[u8], path: &[u8], args: &[u8], out: &mut Vec<u8>) {
-        let Some((uri, replaced)) = &self.uri else {
-            out.extend_from_slice(raw_target);
-            return;
-        };
-        out.extend_from_slice(uri);
-        let rest = &path[(*replaced).min(path.len())..];
-        // As in nginx: what the client did not escape is not escaped now either.
-        if was_escaped(raw_target) {
+    /// Appends the target to ask the upstream for.
+    pub fn target(&self, target: &Target<'_>, out: &mut Vec<u8>) {
+        let mut rest = target.path;
+        match (&self.uri, target.raw) {
+            (None, Some(raw)) => return out.extend_from_slice(raw),
+            (Some((uri, replaced)), _) if target.is_of_location => {
+                out.extend_from_slice(uri);
+                rest = &rest[(*replaced).min(rest.len())..];
+            }
+            // As in nginx, of a path that rules have changed for good nothing is replaced.
+            _ => {}
+        }
+        if target.escapes {
             append_escaped(rest, out);
         } else {
             out.extend_from_slice(rest);
         }
-        if !args.is_empty() {
+        if !target.args.is_empty() {
             out.push(b'?');
-            out.extend_from_slice(args);
+            out.extend_from_slice(target.args);
         }
     }
 }
 
 impl To {
-    fn compile(to: &PassTo, maps: &HashMap<String, usize>) -> Self {
+    fn compile(to: &PassTo, maps: &Names) -> Self {
         match to {
             PassTo::Upstream(upstream) => Self::Upstream(*upstream),
             PassTo::Variable { text, resolver } => {
@@ -229,12 +233,23 @@ fn redirect_default(pass: &ProxyPass, location: &str) -> Option<(String, String)
     })
 }
 
-fn was_escaped(raw_target: &[u8]) -> bool {
-    raw_target.iter().take_while(|&&byte| byte != b'?').any(|&byte| byte == b'%')
+/// What a request asks for, as far as it is known here.
+#[derive(Debug, Clone, Copy)]
+pub struct Target<'a> {
+    /// The client's target in origin form, while nothing has changed it.
+    pub raw: Option<&'a [u8]>,
+    /// The normalized path.
+    pub path: &'a [u8],
+    /// What follows `?`; empty when nothing does.
+    pub args: &'a [u8],
+    /// Whether the path begins with the location's.
+    pub is_of_location: bool,
+    /// Whether the path is escaped: as in nginx, what the client did not escape is not escaped now either.
+    pub escapes: bool,
 }
 
 /// The fields to send: `Host $proxy_host` unless Host is set, then those that are set.
-fn headers(set: &[(String, Template)], maps: &HashMap<String, usize>) -> Vec<SetHeader> {
+fn headers(set: &[(String, Template)], maps: &Names) -> Vec<SetHeader> {
     let written = set.iter().map(|(name, value)| SetHeader::new(name, Text::compile(value, maps)));
     let is_set = |name: &str| set.iter().any(|(other, _)| other.eq_ignore_ascii_case(name));
     let host = SetHeader::new("Host", Text::from_pieces(vec![Piece::Fact(Fact::ProxyHost)]));

@@ -1,12 +1,11 @@
 //! Addresses and cookies in an upstream's answer, made to fit the client's side: `proxy_redirect`, `proxy_cookie_*`.
 
-use std::collections::HashMap;
-
 use conf::tree::{self, ProxySettings, Redirect, Subject};
 
 use crate::fact::Facts;
 use crate::map::{Maps, Scratch};
 use crate::matcher::Matcher;
+use crate::names::Names;
 use crate::text::Text;
 
 /// What texts are rendered with.
@@ -63,7 +62,7 @@ impl Rewriting {
     pub(crate) fn compile(
         settings: &ProxySettings,
         redirect_default: Option<&(String, String)>,
-        maps: &HashMap<String, usize>,
+        maps: &Names,
     ) -> Option<Box<Self>> {
         let by_default = || {
             let (from, to) = redirect_default?;
@@ -203,10 +202,10 @@ impl Attribute {
 }
 
 impl Wanted {
-    fn compile(subject: &Subject, maps: &HashMap<String, usize>) -> Self {
+    fn compile(subject: &Subject, maps: &Names) -> Self {
         match subject {
             Subject::Text(text) => Self::Text(Text::compile(text, maps)),
-            Subject::Pattern(pattern) => Self::Pattern(Matcher::new(pattern)),
+            Subject::Pattern(pattern) => Self::Pattern(Matcher::new(pattern, maps)),
         }
     }
 
@@ -220,7 +219,7 @@ impl Wanted {
 }
 
 impl Replacement {
-    fn compile(rule: &tree::Replacement, maps: &HashMap<String, usize>) -> Self {
+    fn compile(rule: &tree::Replacement, maps: &Names) -> Self {
         Self { from: Wanted::compile(&rule.from, maps), to: Text::compile(&rule.to, maps) }
     }
 

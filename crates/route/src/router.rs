@@ -1,14 +1,17 @@
 //! The router: everything compiled from a configuration, and the way to a request's server and location.
 
-use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use conf::tree::{self, LocationSettings};
 
+use crate::finish::Finish;
 use crate::listener::Listener;
-use crate::location::{Location, Locations, Return};
-use crate::map::Maps;
+use crate::location::{Location, Locations};
+use crate::map::{Maps, Scratch};
+use crate::names::Names;
+use crate::patterns::Patterns;
+use crate::rules::Rules;
 use crate::text::Text;
 
 /// Everything compiled from a configuration; immutable, shared between threads.
@@ -20,6 +23,7 @@ pub struct Router {
     proxy_tls: Vec<tree::ProxyTls>,
     resolvers: Vec<tree::Resolver>,
     maps: Maps,
+    patterns: Patterns,
 }
 
 /// A `server` block.
@@ -33,10 +37,12 @@ pub struct Server {
     pub names: Vec<String>,
     /// `ssl_*`.
     pub tls: Option<tree::Tls>,
-    /// `return` in the server itself: answers before a location is looked for.
-    pub returns: Option<Return>,
+    /// Its rules, which come before a location is looked for.
+    pub rules: Rules,
     /// What applies before a location is known.
     pub settings: Arc<LocationSettings>,
+    /// What becomes of answers before a location is known.
+    pub finish: Finish,
     /// `client_header_timeout`.
     pub client_header_timeout_ms: u64,
     /// `http2_max_concurrent_streams`.
@@ -47,6 +53,12 @@ pub struct Server {
     pub ignore_invalid_headers: bool,
     /// `underscores_in_headers`.
     pub underscores_in_headers: bool,
+    /// `merge_slashes`.
+    pub merge_slashes: bool,
+    /// Bytes of one line of a head.
+    pub header_line_max: u64,
+    /// Bytes of a whole one.
+    pub header_max: u64,
     locations: Locations,
 }
 
@@ -102,15 +114,15 @@ impl Router {
     /// Compiles a configuration that `conf` has accepted.
     pub fn compile(config: &tree::Config) -> Self {
         let http = &config.http;
-        let names: HashMap<String, usize> =
-            http.maps.iter().enumerate().map(|(index, map)| (map.name.to_ascii_lowercase(), index)).collect();
+        let names = Names::of(http);
         Self {
-            listeners: Listener::merge(&http.servers),
+            listeners: Listener::merge(&http.servers, &names),
             servers: http.servers.iter().enumerate().map(|(i, server)| Server::compile(i, server, &names)).collect(),
             upstreams: http.upstreams.iter().map(|upstream| UpstreamRule::compile(upstream, &names)).collect(),
             proxy_tls: http.proxy_tls.clone(),
             resolvers: http.resolvers.clone(),
             maps: Maps::compile(&http.maps, &names),
+            patterns: names.into_patterns(),
         }
     }
 
@@ -156,6 +168,11 @@ impl Router {
         &self.maps
     }
 
+    /// The regular expressions that finding a server or a location needs. A thread keeps its own clone.
+    pub fn patterns(&self) -> &Patterns {
+        &self.patterns
+    }
+
     /// The listener that a connection accepted on `listener` belongs to, by the address the client connected to.
     pub fn listener_at(&self, listener: usize, local: SocketAddr) -> usize {
         let covers = |other: &Listener| other.within == Some(listener) && other.address == local;
@@ -164,41 +181,65 @@ impl Router {
 
     /// The server for a host as the client wrote it: case, port and a final dot do not matter. The listener's default
     /// server for a name that no server has.
-    pub fn server(&self, listener: usize, host: &[u8]) -> &Server {
-        &self.servers[self.listeners[listener].find(host)]
+    pub fn server(&self, listener: usize, host: &[u8], patterns: &Patterns, scratch: &mut Scratch) -> &Server {
+        &self.servers[self.listeners[listener].find(host, patterns, scratch)]
     }
 
     /// The location for a normalized path; one that answers 404 when none matches.
-    pub fn location<'r>(&'r self, server: &'r Server, path: &[u8]) -> &'r Location {
-        server.locations.find(path)
+    pub fn location<'r>(
+        &'r self,
+        server: &'r Server,
+        path: &[u8],
+        patterns: &Patterns,
+        scratch: &mut Scratch,
+    ) -> &'r Location {
+        server.locations.find(path, patterns, scratch)
     }
 }
 
 impl Server {
-    fn compile(index: usize, server: &tree::Server, maps: &HashMap<String, usize>) -> Self {
+    /// The index of the location of a name, without its `@`.
+    pub fn named_location(&self, name: &[u8]) -> Option<usize> {
+        self.locations.find_named(name)
+    }
+
+    /// A location by its index.
+    pub fn location_at(&self, index: usize) -> &Location {
+        self.locations.at(index)
+    }
+
+    fn compile(index: usize, server: &tree::Server, names: &Names) -> Self {
         Self {
             index,
-            name: server.names.first().cloned().unwrap_or_default(),
+            name: server
+                .names
+                .first()
+                .map(|name| name.strip_prefix('.').unwrap_or(name).to_owned())
+                .unwrap_or_default(),
             names: server.names.clone(),
             tls: server.tls.clone(),
-            returns: server.returns.as_ref().map(|returns| Return::compile(returns, maps)),
+            rules: Rules::compile(&server.rules, "", names),
             settings: Arc::new(server.settings.clone()),
+            finish: Finish::compile(&server.settings, names),
             client_header_timeout_ms: server.client_header_timeout_ms,
             http2_max_concurrent_streams: server.http2_max_concurrent_streams,
             http2_body_preread_size: server.http2_body_preread_size,
             ignore_invalid_headers: server.ignore_invalid_headers,
             underscores_in_headers: server.underscores_in_headers,
-            locations: Locations::compile(server, maps),
+            merge_slashes: server.merge_slashes,
+            header_line_max: server.header_line_max,
+            header_max: server.header_max,
+            locations: Locations::compile(server, names),
         }
     }
 }
 
 impl UpstreamRule {
-    fn compile(upstream: &tree::Upstream, maps: &HashMap<String, usize>) -> Self {
+    fn compile(upstream: &tree::Upstream, names: &Names) -> Self {
         let algorithm = match &upstream.algorithm {
             tree::Algorithm::RoundRobin => Algorithm::RoundRobin,
             tree::Algorithm::Hash { key, consistent } => {
-                Algorithm::Hash { key: Text::compile(key, maps), consistent: *consistent }
+                Algorithm::Hash { key: Text::compile(key, names), consistent: *consistent }
             }
             tree::Algorithm::IpHash => Algorithm::IpHash,
             tree::Algorithm::LeastConn => Algorithm::LeastConn,

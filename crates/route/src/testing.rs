@@ -34,12 +34,17 @@ pub(crate) fn settings() -> LocationSettings {
         client_body_buffer_size: 16 << 10,
         client_body_temp_path: PathBuf::new(),
         send_timeout_ms: 60_000,
+        chunked_transfer_encoding: true,
         lingering: Lingering { close: LingeringClose::On, time_ms: 30_000, timeout_ms: 5_000 },
         reset_timedout_connection: false,
         keepalive_time_ms: 3_600_000,
         limit_rate: None,
         limit_rate_after: None,
         is_internal: false,
+        error_pages: Vec::new(),
+        recursive_error_pages: false,
+        add_headers: Vec::new(),
+        redirects: Redirects { are_absolute: true, have_port: true, have_server_name: false },
         access_log: Vec::new(),
         error_log: ErrorLog { to: LogTarget::Stderr, level: LogLevel::Error },
         proxy: proxy_settings(&[]),
@@ -65,6 +70,7 @@ pub(crate) fn proxy_settings(set_headers: &[(&str, &str)]) -> ProxySettings {
         next_upstream_tries: 0,
         next_upstream_timeout_ms: 0,
         request_buffering: true,
+        intercept_errors: false,
         buffer_size: 0,
         hide_headers: Vec::new(),
         pass_headers: Vec::new(),
@@ -86,7 +92,14 @@ pub(crate) fn proxy_settings(set_headers: &[(&str, &str)]) -> ProxySettings {
 
 /// A location that answers its own number as status, so that tests see which one was found.
 pub(crate) fn answering(kind: LocationKind, path: &str, status: u16) -> Location {
-    located(kind, path, Handler::Return(Return { status, text: None }))
+    let rules = vec![Rule::Return(Return { status, text: None })];
+    Location { rules, ..located(kind, path, Handler::None) }
+}
+
+/// The same, found by a pattern.
+pub(crate) fn matching(source: &str, status: u16) -> Location {
+    let pattern = Pattern { source: source.to_owned(), ignore_case: false, has_names: false };
+    answering(LocationKind::Pattern(pattern), source, status)
 }
 
 pub(crate) fn proxied(kind: LocationKind, path: &str, uri: Option<&str>) -> Location {
@@ -98,7 +111,15 @@ pub(crate) fn proxy_pass(host: &str, uri: Option<&str>) -> ProxyPass {
 }
 
 fn located(kind: LocationKind, path: &str, handler: Handler) -> Location {
-    Location { kind, path: path.to_owned(), handler, settings: settings(), place: Place::default() }
+    Location {
+        kind,
+        path: path.to_owned(),
+        rules: Vec::new(),
+        handler,
+        settings: settings(),
+        locations: Vec::new(),
+        place: Place::default(),
+    }
 }
 
 pub(crate) fn listen(address: &str, default_server: bool) -> Listen {
@@ -108,6 +129,7 @@ pub(crate) fn listen(address: &str, default_server: bool) -> Listen {
         http2: false,
         default_server,
         backlog: 511,
+        options: SocketOptions::default(),
         place: Place::default(),
     }
 }
@@ -117,7 +139,7 @@ pub(crate) fn server(listens: Vec<Listen>, names: &[&str], locations: Vec<Locati
         listens,
         names: names.iter().map(|name| (*name).to_owned()).collect(),
         tls: None,
-        returns: None,
+        rules: Vec::new(),
         locations,
         settings: settings(),
         client_header_timeout_ms: 60_000,
@@ -125,6 +147,9 @@ pub(crate) fn server(listens: Vec<Listen>, names: &[&str], locations: Vec<Locati
         http2_body_preread_size: 64 * 1024,
         ignore_invalid_headers: true,
         underscores_in_headers: false,
+        merge_slashes: true,
+        header_line_max: 8 << 10,
+        header_max: 33 << 10,
         place: Place::default(),
     }
 }
@@ -141,9 +166,5 @@ pub(crate) fn config(maps: Vec<Map>, servers: Vec<Server>) -> Config {
         pid: PathBuf::from("nginx.pid"),
         error_log,
     };
-    Config {
-        main,
-        events: Events { worker_connections: 512 },
-        http: Http { maps, resolvers: Vec::new(), proxy_tls: Vec::new(), upstreams: Vec::new(), servers },
-    }
+    Config { main, events: Events { worker_connections: 512 }, http: Http { maps, servers, ..Http::default() } }
 }

@@ -1,11 +1,11 @@
 //! Texts with variables, compiled: literal parts, facts of the request, maps, captures.
 
-use std::collections::HashMap;
-
 use conf::template::{Part, Template};
 
+use crate::escape::append_escaped_argument;
 use crate::fact::{Fact, Facts};
 use crate::map::{Maps, Scratch};
+use crate::names::Names;
 
 /// A compiled template.
 #[derive(Debug, Clone, Default)]
@@ -20,6 +20,8 @@ pub(crate) enum Piece {
     Fact(Fact),
     /// Index into the maps.
     Map(usize),
+    /// Index of a variable that `set` or a named group defines.
+    Variable(usize),
     /// `$1` to `$9` of the regular expression that matched last.
     Capture(u8),
 }
@@ -32,6 +34,18 @@ impl Text {
 
     /// Appends the text's value for a request.
     pub fn render(&self, facts: &dyn Facts, maps: &Maps, scratch: &mut Scratch, out: &mut Vec<u8>) {
+        self.render_escaping(false, facts, maps, scratch, out);
+    }
+
+    /// The same; with `escapes` what a regular expression captured is escaped for a query.
+    pub(crate) fn render_escaping(
+        &self,
+        escapes: bool,
+        facts: &dyn Facts,
+        maps: &Maps,
+        scratch: &mut Scratch,
+        out: &mut Vec<u8>,
+    ) {
         for piece in &self.pieces {
             match piece {
                 Piece::Literal(bytes) => out.extend_from_slice(bytes),
@@ -39,6 +53,8 @@ impl Text {
                     facts.append(fact, out);
                 }
                 Piece::Map(index) => maps.append(*index, facts, scratch, out),
+                Piece::Variable(index) => scratch.append_variable(*index, out),
+                Piece::Capture(number) if escapes => append_escaped_argument(scratch.captures.get(*number), out),
                 Piece::Capture(number) => scratch.append_capture(*number, out),
             }
         }
@@ -53,21 +69,28 @@ impl Text {
         }
     }
 
-    /// Compiles a template; `maps` are the names of the maps and their indexes. A name that is neither a map's nor a
-    /// known variable's renders empty: `conf` has refused those.
-    pub(crate) fn compile(template: &Template, maps: &HashMap<String, usize>) -> Self {
+    /// Compiles a template. A name that is none of the configuration's and no known variable's renders empty: `conf`
+    /// has refused those.
+    pub(crate) fn compile(template: &Template, names: &Names) -> Self {
         let piece = |part: &Part| match part {
             Part::Text(text) => Some(Piece::Literal(text.as_bytes().to_vec())),
-            Part::Variable(name) => match maps.get(&name.to_ascii_lowercase()) {
-                Some(&map) => Some(Piece::Map(map)),
-                None => Fact::parse(name).map(Piece::Fact),
-            },
+            Part::Variable(name) => piece_of(&name.to_ascii_lowercase(), names),
             Part::Capture(number) => Some(Piece::Capture(*number)),
         };
         Self { pieces: template.parts.iter().filter_map(piece).collect() }
     }
 
+    /// Whether a byte stands in it as written.
+    pub(crate) fn has_literal(&self, byte: u8) -> bool {
+        self.pieces.iter().any(|piece| matches!(piece, Piece::Literal(bytes) if bytes.contains(&byte)))
+    }
+
     pub(crate) fn from_pieces(pieces: Vec<Piece>) -> Self {
         Self { pieces }
     }
+}
+
+fn piece_of(name: &str, names: &Names) -> Option<Piece> {
+    let map = names.map(name).map(Piece::Map);
+    map.or_else(|| names.variable(name).map(Piece::Variable)).or_else(|| Fact::parse(name).map(Piece::Fact))
 }

@@ -79,8 +79,6 @@ fn unwritable_defaults(config: &Config, loaded: &Loaded, nowhere: &Place) -> Vec
 }
 
 fn logs(config: &Config) -> BTreeSet<PathBuf> {
-    let servers = config.http.servers.iter();
-    let settings = servers.flat_map(|s| s.locations.iter().map(|l| &l.settings).chain([&s.settings]));
     let mut logs = BTreeSet::new();
     let mut add = |log: &LogTarget| {
         if let LogTarget::File(path) = log {
@@ -88,7 +86,7 @@ fn logs(config: &Config) -> BTreeSet<PathBuf> {
         }
     };
     add(&config.main.error_log.to);
-    for settings in settings {
+    for settings in config.http.all_settings() {
         add(&settings.error_log.to);
         settings.access_log.iter().for_each(|path| add(&LogTarget::File(path.clone())));
     }

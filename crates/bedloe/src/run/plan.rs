@@ -26,7 +26,7 @@ pub(super) struct Plan {
     pub(super) config: Config,
     pub(super) understood: Understood,
     /// What to listen on, by the index of the listener.
-    pub(super) addresses: Vec<Option<(SocketAddr, u32)>>,
+    pub(super) addresses: Vec<Option<(SocketAddr, net::listen::Options)>>,
     pub(super) logs: Vec<LogTarget>,
     pub(super) threads: usize,
     /// Who the worker is to be.

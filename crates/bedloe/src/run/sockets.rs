@@ -3,13 +3,14 @@
 use std::net::{SocketAddr, TcpListener};
 
 use anyhow::bail;
+use net::listen::Options;
 
 /// Open sockets with the addresses that the configuration has for them (`127.0.0.1:0` is one such).
 #[derive(Debug, Default)]
 pub(super) struct Sockets(Vec<(SocketAddr, TcpListener)>);
 
-/// What a configuration wants: an address and a backlog for each listener with a socket of its own.
-pub(super) type Wanted = [Option<(SocketAddr, u32)>];
+/// What a configuration wants: an address and options for each listener with a socket of its own.
+pub(super) type Wanted = [Option<(SocketAddr, Options)>];
 
 impl Sockets {
     pub(super) fn add(&mut self, address: SocketAddr, socket: TcpListener) {
@@ -25,8 +26,8 @@ impl Sockets {
     pub(super) fn follow(&self, wanted: &Wanted) -> anyhow::Result<Self> {
         let mut failures = Vec::new();
         let mut sockets = Self::default();
-        for &(address, backlog) in wanted.iter().flatten() {
-            match self.open(address, backlog) {
+        for &(address, options) in wanted.iter().flatten() {
+            match self.open(address, &options) {
                 Ok(socket) => sockets.add(address, socket),
                 Err(error) => {
                     failures.push(format!("cannot listen on {address}: {error}{}", advice(address, &error)));
@@ -44,7 +45,7 @@ impl Sockets {
 
     /// Second descriptors of the sockets, by the index of the configuration's listener.
     pub(super) fn share(&self, wanted: &Wanted) -> std::io::Result<proxy::Listening> {
-        let share = |&wanted: &Option<(SocketAddr, u32)>| {
+        let share = |&wanted: &Option<(SocketAddr, Options)>| {
             wanted.and_then(|(address, _)| self.at(address)).map(TcpListener::try_clone).transpose()
         };
         wanted.iter().map(share).collect()
@@ -54,10 +55,10 @@ impl Sockets {
         self.0.iter().find(|(own, _)| *own == address).map(|(_, socket)| socket)
     }
 
-    fn open(&self, address: SocketAddr, backlog: u32) -> std::io::Result<TcpListener> {
-        let Some(open) = self.at(address) else { return net::listen::open(address, backlog) };
+    fn open(&self, address: SocketAddr, options: &Options) -> std::io::Result<TcpListener> {
+        let Some(open) = self.at(address) else { return net::listen::open_with(address, options) };
         // The length of the queue may be another one now; that it listens already is no matter.
-        rustix::net::listen(open, i32::try_from(backlog).unwrap_or(i32::MAX))?;
+        rustix::net::listen(open, i32::try_from(options.backlog).unwrap_or(i32::MAX))?;
         open.try_clone()
     }
 }

@@ -29,9 +29,7 @@ pub(super) fn make_folders(config: &Config, owner: Option<&Account>) -> anyhow::
 }
 
 fn folders(config: &Config) -> BTreeSet<&Path> {
-    let servers = config.http.servers.iter();
-    let settings = servers.flat_map(|s| s.locations.iter().map(|l| &l.settings).chain([&s.settings]));
-    settings.map(|settings| settings.client_body_temp_path.as_path()).collect()
+    config.http.all_settings().into_iter().map(|settings| settings.client_body_temp_path.as_path()).collect()
 }
 
 fn make(folder: &Path, owner: Option<&Account>) -> anyhow::Result<()> {

@@ -40,7 +40,7 @@ fn every_target_has_the_path_that_nginx_sees() {
 fn ours(target: &[u8]) -> Option<String> {
     let (path, args) = route::split_target(target);
     let mut scratch = Vec::new();
-    let mut text = route::normalize(path, &mut scratch).ok()?.to_vec();
+    let mut text = route::normalize(path, true, &mut scratch).ok()?.to_vec();
     text.push(b' ');
     text.extend_from_slice(args);
     Some(String::from_utf8_lossy(&text).into_owned())

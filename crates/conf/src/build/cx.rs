@@ -1,7 +1,7 @@
 //! What all directives share while a configuration is built: its options, the upstreams and variables known so far,
 //! what was found.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -36,6 +36,8 @@ pub(crate) struct Cx<'a> {
     pub(crate) upstream_index: HashMap<String, usize>,
     /// Variables that a `map` defines.
     pub(crate) map_variables: HashSet<String>,
+    /// Variables that `set` and named groups define, in lower case.
+    pub(crate) set_variables: BTreeSet<String>,
     loader: &'a dyn Loader,
     resolved: HashMap<(String, u16), Result<Vec<SocketAddr>, String>>,
     needed: HashSet<PathBuf>,
@@ -94,6 +96,7 @@ impl<'a> Cx<'a> {
             resolvers: Vec::new(),
             upstream_index: HashMap::new(),
             map_variables: HashSet::new(),
+            set_variables: BTreeSet::new(),
             loader,
             resolved: HashMap::new(),
             needed: HashSet::new(),
@@ -195,7 +198,7 @@ impl<'a> Cx<'a> {
     }
 
     fn check_variable(&self, name: &str) -> Result<(), Diagnostic> {
-        if self.map_variables.contains(name) {
+        if self.map_variables.contains(name) || self.set_variables.contains(&name.to_ascii_lowercase()) {
             return Ok(());
         }
         let place = Place::default();
@@ -208,8 +211,8 @@ impl<'a> Cx<'a> {
             Known::Unknown => {
                 let wrong = Diagnostic::error("unknown-variable", &place, format!("unknown variable \"${name}\""));
                 let names = variables::variables().iter().map(|variable| variable.name);
-                let maps = self.map_variables.iter().map(String::as_str);
-                Err(match suggest::nearest(name, names.chain(maps)) {
+                let own = self.map_variables.iter().chain(&self.set_variables).map(String::as_str);
+                Err(match suggest::nearest(name, names.chain(own)) {
                     Some(near) if near.ends_with('_') => wrong.help(format!("did you mean \"${near}NAME\"?")),
                     Some(near) => wrong.help(format!("did you mean \"${near}\"?")),
                     None => wrong,

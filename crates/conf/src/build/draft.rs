@@ -4,11 +4,12 @@ use std::path::PathBuf;
 
 use super::buffers::Buffers;
 use crate::loader::Options;
+use crate::parser::Node;
 use crate::span::Place;
 use crate::template::{Part, Template};
 use crate::tree::{
     Algorithm, ErrorLog, Lingering, LingeringClose, Listen, LocationSettings, LogLevel, LogTarget, Main, NextUpstream,
-    ProxyPass, ProxySettings, Redirect, ResolvedServer, Resolver, Return, Upstream, UpstreamServer,
+    ProxyPass, ProxySettings, Redirect, Redirects, ResolvedServer, Resolver, Rule, Upstream, UpstreamServer,
 };
 
 const MINUTE_MS: u64 = 60_000;
@@ -43,6 +44,10 @@ pub(crate) struct ServerWide {
     pub(crate) http2_body_preread_size: u32,
     pub(crate) ignore_invalid_headers: bool,
     pub(crate) underscores_in_headers: bool,
+    pub(crate) merge_slashes: bool,
+    pub(crate) header_buffer: u64,
+    /// How many, and how large.
+    pub(crate) large_header_buffers: (u64, u64),
     pub(crate) tls: TlsDraft,
 }
 
@@ -66,12 +71,15 @@ pub(crate) struct ListenDraft {
     pub(crate) listen: Listen,
     /// The backlog, if this directive gives one.
     pub(crate) backlog: Option<u32>,
+    /// Whether it says anything of its socket: only one for an address may.
+    pub(crate) has_options: bool,
 }
 
 /// What a server or location does with a request.
 #[derive(Default)]
 pub(crate) struct Actions {
-    pub(crate) returns: Option<Return>,
+    /// Rules in the order written.
+    pub(crate) rules: Vec<Rule>,
     pub(crate) proxy: Option<ProxyPass>,
     pub(crate) is_internal: bool,
 }
@@ -125,12 +133,17 @@ pub(crate) fn inherited(options: &Options, error_log: ErrorLog) -> Inherited {
         client_body_buffer_size: 16 << 10,
         client_body_temp_path: options.client_body_temp_default.clone(),
         send_timeout_ms: MINUTE_MS,
+        chunked_transfer_encoding: true,
         lingering: Lingering { close: LingeringClose::On, time_ms: 30_000, timeout_ms: 5_000 },
         reset_timedout_connection: false,
         keepalive_time_ms: 60 * MINUTE_MS,
         limit_rate: None,
         limit_rate_after: None,
         is_internal: false,
+        error_pages: Vec::new(),
+        recursive_error_pages: false,
+        add_headers: Vec::new(),
+        redirects: Redirects { are_absolute: true, have_port: true, have_server_name: false },
         access_log: vec![options.access_log_default.clone()],
         error_log,
         proxy: proxy(),
@@ -150,6 +163,9 @@ pub(crate) fn inherited(options: &Options, error_log: ErrorLog) -> Inherited {
         http2_body_preread_size: 64 * 1024,
         ignore_invalid_headers: true,
         underscores_in_headers: false,
+        merge_slashes: true,
+        header_buffer: 1024,
+        large_header_buffers: (4, 8 * 1024),
         tls,
     };
     Inherited {
@@ -177,6 +193,7 @@ fn proxy() -> ProxySettings {
         next_upstream_tries: 0,
         next_upstream_timeout_ms: 0,
         request_buffering: true,
+        intercept_errors: false,
         buffer_size: 0,
         hide_headers: Vec::new(),
         pass_headers: Vec::new(),
@@ -193,6 +210,21 @@ fn proxy() -> ProxySettings {
         cookie_flags: Vec::new(),
         tls: crate::tree::ProxyTls::default(),
         ssl_name: Template { parts: vec![Part::Variable("proxy_host".to_owned())] },
+    }
+}
+
+impl Actions {
+    /// Keeps the place of an `if` among the rules, which is built when all is known that holds in it too.
+    pub(crate) fn place_of<'n>(&mut self, node: &'n Node) -> (usize, &'n Node) {
+        self.rules.push(Rule::Break);
+        (self.rules.len() - 1, node)
+    }
+
+    /// Puts it there.
+    pub(crate) fn put(&mut self, index: usize, rule: Option<Rule>) {
+        if let Some(rule) = rule {
+            self.rules[index] = rule;
+        }
     }
 }
 

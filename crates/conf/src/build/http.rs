@@ -2,7 +2,7 @@
 
 use super::cx::{Cx, UpstreamFacts};
 use super::draft::{self, Inherited, UpstreamDraft};
-use super::{Contexts, each, listens, location, map};
+use super::{Contexts, each, listens, location, map, pattern};
 use crate::diagnostic::Diagnostic;
 use crate::parser::Node;
 use crate::table::{Apply, Block};
@@ -10,6 +10,7 @@ use crate::tree::{Http, Main, Map, Resolver};
 
 /// Builds the whole block.
 pub(super) fn build(nodes: &[Node], main: &Main, cx: &mut Cx<'_>) -> Http {
+    pattern::declare_variables(nodes, cx);
     let mut level = draft::inherited(cx.options, main.error_log.clone());
     let mut blocks = Vec::new();
     each(nodes, Contexts::HTTP, cx, |directive, call, cx| match directive.apply {
@@ -29,7 +30,8 @@ pub(super) fn build(nodes: &[Node], main: &Main, cx: &mut Cx<'_>) -> Http {
     let servers = servers(of(Block::Server), &level, cx);
     cx.check_zones();
     let (resolvers, proxy_tls) = (std::mem::take(&mut cx.resolvers), std::mem::take(&mut cx.proxy_tls));
-    Http { maps, resolvers, proxy_tls, upstreams: std::mem::take(&mut cx.upstreams), servers }
+    let variables = cx.set_variables.iter().cloned().collect();
+    Http { maps, resolvers, proxy_tls, upstreams: std::mem::take(&mut cx.upstreams), servers, variables }
 }
 
 fn maps(nodes: Vec<&Node>, cx: &mut Cx<'_>) -> Vec<Map> {

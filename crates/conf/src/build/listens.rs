@@ -9,7 +9,7 @@ use super::cx::Cx;
 use super::draft::{ListenDraft, TlsDraft};
 use crate::diagnostic::Diagnostic;
 use crate::span::Place;
-use crate::tree::{Listen, Server, Tls};
+use crate::tree::{Listen, Server, SocketOptions, Tls};
 
 /// A server that does not know its neighbours yet.
 pub(super) struct BuiltServer {
@@ -26,7 +26,8 @@ pub(super) struct BuiltServer {
 struct AddressState {
     ssl: bool,
     http2: bool,
-    backlog: Option<(u32, Place)>,
+    backlog: Option<u32>,
+    options: Option<(SocketOptions, Place)>,
     default_server: Option<Place>,
     /// The server that answers where no name fits: the one that says so, or the first.
     default_index: usize,
@@ -55,25 +56,26 @@ fn default_listen(place: &Place) -> ListenDraft {
         http2: false,
         default_server: false,
         backlog: DEFAULT_BACKLOG,
+        options: SocketOptions::default(),
         place: place.clone(),
     };
-    ListenDraft { listen, backlog: None }
+    ListenDraft { listen, backlog: None, has_options: false }
 }
 
 fn addresses(servers: &[BuiltServer], cx: &mut Cx<'_>) -> HashMap<SocketAddr, AddressState> {
     let mut states: HashMap<SocketAddr, AddressState> = HashMap::new();
     for (index, built) in servers.iter().enumerate() {
-        for ListenDraft { listen, backlog } in &built.listens {
+        for ListenDraft { listen, backlog, has_options } in &built.listens {
             let Listen { address, place, .. } = listen;
             let state = states
                 .entry(*address)
                 .or_insert_with(|| AddressState { default_index: index, ..AddressState::default() });
             state.ssl |= listen.ssl;
             state.http2 |= listen.http2 || built.http2;
-            if let Some(backlog) = backlog {
-                match &state.backlog {
+            if *has_options {
+                match &state.options {
                     Some((_, first)) => cx.report(told_twice("listen options", *address, place, first)),
-                    None => state.backlog = Some((*backlog, place.clone())),
+                    None => (state.backlog, state.options) = (*backlog, Some((listen.options, place.clone()))),
                 }
             }
             if listen.default_server {
@@ -139,7 +141,8 @@ fn complete(
         if let Some(state) = states.get(&listen.address) {
             listen.ssl = state.ssl;
             listen.http2 = state.http2;
-            listen.backlog = state.backlog.as_ref().map_or(DEFAULT_BACKLOG, |(backlog, _)| *backlog);
+            listen.backlog = state.backlog.unwrap_or(DEFAULT_BACKLOG);
+            listen.options = state.options.as_ref().map(|(options, _)| *options).unwrap_or_default();
             if listen.ssl && server.tls.is_none() {
                 // A server without a certificate of its own shows that of the default server, as in nginx.
                 let shown = tls[index].as_ref().or(tls[state.default_index].as_ref());

@@ -1,15 +1,18 @@
 //! `server` and the locations in it.
 
 use std::collections::HashSet;
+use std::fmt;
 
 use super::cx::{Cx, ProxyFacts};
-use super::draft::{Actions, Inherited, ServerDraft, TlsDraft};
+use super::draft::{Actions, Inherited, ServerDraft, ServerWide, TlsDraft};
 use super::listens::BuiltServer;
+use super::pattern::compiled;
+use super::rules::{self, Around};
 use super::{Contexts, each};
 use crate::diagnostic::Diagnostic;
 use crate::lexer::Word;
 use crate::parser::Node;
-use crate::table::Apply;
+use crate::table::{Apply, Block};
 use crate::tree::{Handler, Location, LocationKind, NextUpstream, PassTo, ProxyPass, Server};
 
 /// Builds a server, but for what depends on the other servers at its addresses.
@@ -17,12 +20,16 @@ pub(super) fn server(node: &Node, above: &Inherited, cx: &mut Cx<'_>) -> BuiltSe
     let mut level = above.clone();
     let mut draft = ServerDraft::default();
     let mut actions = Actions::default();
-    let mut blocks = Vec::new();
+    let (mut blocks, mut ifs) = (Vec::new(), Vec::new());
     each(node.block.as_deref().unwrap_or_default(), Contexts::SERVER, cx, |directive, call, cx| {
         match directive.apply {
             Apply::Inherited(apply) => apply(&mut level, call, cx),
             Apply::Server(apply) => apply(&mut draft, call, cx),
             Apply::Action(apply) => apply(&mut actions, call, cx),
+            Apply::Block(Block::If) => {
+                ifs.push(actions.place_of(call.node));
+                Ok(())
+            }
             Apply::Block(_) => {
                 blocks.push(call.node);
                 Ok(())
@@ -31,7 +38,10 @@ pub(super) fn server(node: &Node, above: &Inherited, cx: &mut Cx<'_>) -> BuiltSe
         }
     });
     level.buffers.read(node.block.as_deref().unwrap_or_default(), cx);
-    let locations = locations(&blocks, &level, cx);
+    for (index, node) in ifs {
+        actions.put(index, rules::if_block(node, None, cx));
+    }
+    let locations = locations(&blocks, None, &level, cx);
     if node.block.as_ref().is_some_and(|block| !block.iter().any(answers)) {
         cx.report(no_content(&node.name, "server"));
     }
@@ -40,7 +50,7 @@ pub(super) fn server(node: &Node, above: &Inherited, cx: &mut Cx<'_>) -> BuiltSe
         listens: Vec::new(),
         names: Vec::new(),
         tls: None,
-        returns: actions.returns,
+        rules: actions.rules,
         locations,
         settings: level.settings,
         client_header_timeout_ms: level.server.client_header_timeout_ms,
@@ -48,10 +58,19 @@ pub(super) fn server(node: &Node, above: &Inherited, cx: &mut Cx<'_>) -> BuiltSe
         http2_body_preread_size: level.server.http2_body_preread_size,
         ignore_invalid_headers: level.server.ignore_invalid_headers,
         underscores_in_headers: level.server.underscores_in_headers,
+        merge_slashes: level.server.merge_slashes,
+        header_line_max: level.server.large_header_buffers.1.max(level.server.header_buffer),
+        header_max: header_max(&level.server),
         place: node.name.place.clone(),
     };
     let http2 = level.server.http2;
     BuiltServer { server, listens: draft.listens, names: draft.names, http2, tls: level.server.tls }
+}
+
+/// The first buffer, and the large ones that the rest goes to.
+fn header_max(server: &ServerWide) -> u64 {
+    let (count, size) = server.large_header_buffers;
+    count.saturating_mul(size).saturating_add(server.header_buffer)
 }
 
 /// As nginx does, the files must be there even where no `listen` has `ssl`.
@@ -68,86 +87,165 @@ fn certificates(tls: &TlsDraft, cx: &mut Cx<'_>) {
     }
 }
 
-fn locations(nodes: &[&Node], above: &Inherited, cx: &mut Cx<'_>) -> Vec<Location> {
+/// The locations of one level; `parent` is the one that they are in.
+fn locations(nodes: &[&Node], parent: Option<&Head<'_>>, above: &Inherited, cx: &mut Cx<'_>) -> Vec<Location> {
     let mut seen = HashSet::new();
     let mut locations = Vec::with_capacity(nodes.len());
     for node in nodes {
-        let head = kind_and_path(&node.args);
+        let head = head(node).and_then(|head| check_nesting(&head, parent).map(|()| head));
+        let head = head.map_err(|wrong| cx.report(wrong)).ok();
         // What is inside is checked even where the head is wrong.
-        let (handler, level) = location(node, above, cx);
-        match head {
-            Err(wrong) => cx.report(wrong),
-            Ok((kind, path)) => {
-                if !seen.insert((kind == LocationKind::Exact, path)) {
-                    let sign = if kind == LocationKind::Exact { "= " } else { "" };
-                    let message = format!("the location \"{sign}{path}\" is there already");
-                    cx.report(Diagnostic::error("duplicate-location", &node.name.place, message));
-                }
-                if let Handler::Proxy(proxy) = &handler {
-                    note_proxy(node, kind, path, proxy, &level, cx);
-                }
-                let place = node.name.place.clone();
-                locations.push(Location { kind, path: path.to_owned(), handler, settings: level.settings, place });
-            }
+        let built = location(node, head.as_ref(), above, cx);
+        let (Some(head), Some(built)) = (head, built) else { continue };
+        if !matches!(head.kind, LocationKind::Pattern(_)) && !seen.insert((head.class(), head.path)) {
+            let message = format!("the location \"{head}\" is there already");
+            cx.report(Diagnostic::error("duplicate-location", &node.name.place, message));
         }
+        locations.push(built);
     }
     locations
 }
 
-/// `= /path`, `/path`, and the sign glued to the path.
-fn kind_and_path(args: &[Word]) -> Result<(LocationKind, &str), Diagnostic> {
-    let (sign, path, word) = match args {
-        [sign, path] => (sign.text.as_str(), path.text.as_str(), sign),
+/// What is written between `location` and its brace.
+struct Head<'n> {
+    kind: LocationKind,
+    path: &'n str,
+    word: &'n Word,
+}
+
+impl Head<'_> {
+    /// Two of one class must differ in their paths.
+    fn class(&self) -> u8 {
+        match self.kind {
+            LocationKind::Prefix | LocationKind::FirmPrefix | LocationKind::Pattern(_) => 0,
+            LocationKind::Exact => 1,
+            LocationKind::Named => 2,
+        }
+    }
+}
+
+impl fmt::Display for Head<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let sign = match &self.kind {
+            LocationKind::Prefix => "",
+            LocationKind::FirmPrefix => "^~ ",
+            LocationKind::Exact => "= ",
+            LocationKind::Pattern(pattern) if pattern.ignore_case => "~* ",
+            LocationKind::Pattern(_) => "~ ",
+            LocationKind::Named => "@",
+        };
+        write!(f, "{sign}{}", self.path)
+    }
+}
+
+/// `SIGN PATH`, or the sign glued to the path.
+fn head(node: &Node) -> Result<Head<'_>, Diagnostic> {
+    let (sign, path, word) = match node.args.as_slice() {
+        [sign, path] => (sign.text.as_str(), path.text.as_str(), path),
         [word] => {
             let sign = ["=", "^~", "~*", "~", "@"].into_iter().find(|sign| word.text.starts_with(sign));
             let sign = sign.unwrap_or_default();
             (sign, &word.text[sign.len()..], word)
         }
-        _ => return Ok((LocationKind::Prefix, "")),
+        // The table has told what is wrong.
+        _ => ("", "", &node.name),
     };
-    let area = match sign {
-        "" => return Ok((LocationKind::Prefix, path)),
+    let kind = match sign {
+        "" => LocationKind::Prefix,
+        "^~" => LocationKind::FirmPrefix,
         "=" if path.is_empty() => {
             return Err(Diagnostic::error("invalid-value", &word.place, "the path behind \"=\" is missing"));
         }
-        "=" => return Ok((LocationKind::Exact, path)),
-        "^~" => "prefixes that forgo regular expressions",
-        "~" | "~*" => "locations by regular expression",
-        "@" => "named locations",
+        "=" => LocationKind::Exact,
+        "~" | "~*" => LocationKind::Pattern(compiled(word, path, sign == "~*")?),
+        "@" if node.args.len() == 1 => LocationKind::Named,
         _ => {
             let message = format!("\"{sign}\" is no sign of a location");
-            let help = "there are: = for one path; none for a prefix";
-            return Err(Diagnostic::error("invalid-value", &word.place, message).help(help));
+            let help = "there are: = for one path, ^~ and none for a prefix, ~ and ~* for a regular expression";
+            return Err(Diagnostic::error("invalid-value", &node.args[0].place, message).help(help));
         }
     };
-    let message = format!("\"location {sign}\" is not served by bedloe yet");
-    Err(Diagnostic::error("not-served-yet", &word.place, message).help(format!("{area}: to come")))
+    Ok(Head { kind, path, word })
 }
 
-fn location(node: &Node, above: &Inherited, cx: &mut Cx<'_>) -> (Handler, Inherited) {
+/// What is within a location must be able to serve some of its paths.
+fn check_nesting(head: &Head<'_>, parent: Option<&Head<'_>>) -> Result<(), Diagnostic> {
+    let Some(parent) = parent else { return Ok(()) };
+    let what = match (&parent.kind, &head.kind) {
+        (LocationKind::Exact, _) => "cannot be inside of a location for one path",
+        (LocationKind::Named, _) => "cannot be inside of a named location",
+        (_, LocationKind::Named) => "can only be in the server itself",
+        (_, LocationKind::Pattern(_)) => return Ok(()),
+        _ if head.path.starts_with(parent.path) => return Ok(()),
+        _ => "is outside of the one that it is written in",
+    };
+    let message = format!("the location \"{head}\" {what}, \"{parent}\"");
+    Err(Diagnostic::error("misplaced-location", &head.word.place, message))
+}
+
+/// A location with all that is in it; none where its head is wrong.
+fn location(node: &Node, head: Option<&Head<'_>>, above: &Inherited, cx: &mut Cx<'_>) -> Option<Location> {
     let mut level = above.clone();
     let mut actions = Actions::default();
+    let (mut blocks, mut ifs) = (Vec::new(), Vec::new());
     let block = node.block.as_deref().unwrap_or_default();
     each(block, Contexts::LOCATION, cx, |directive, call, cx| match directive.apply {
         Apply::Inherited(apply) => apply(&mut level, call, cx),
         Apply::Action(apply) => apply(&mut actions, call, cx),
+        Apply::Block(Block::If) => {
+            ifs.push(actions.place_of(call.node));
+            Ok(())
+        }
+        Apply::Block(_) => {
+            blocks.push(call.node);
+            Ok(())
+        }
         _ => Ok(()),
     });
     level.buffers.read(block, cx);
-    level.settings.is_internal = actions.is_internal;
+    level.settings.is_internal |= actions.is_internal;
     if let Some(proxy) = &mut actions.proxy {
         super::proxy::finish(proxy, &level, &node.name.place, cx);
     }
-    // `return` belongs to the rewriting of a request, which comes before its content.
-    let handler = match (actions.returns, actions.proxy) {
-        (Some(returns), _) => Handler::Return(returns),
-        (None, Some(proxy)) => Handler::Proxy(proxy),
-        (None, None) => Handler::None,
-    };
+    let handler = actions.proxy.take().map_or(Handler::None, Handler::Proxy);
+    for (index, node) in ifs {
+        let around = Around { level: &level, handler: &handler };
+        actions.put(index, rules::if_block(node, Some(around), cx));
+    }
     if !block.iter().any(answers) {
         cx.report(no_content(&node.name, "location"));
     }
-    (handler, level)
+    let locations = locations(&blocks, head, &level, cx);
+    let head = head?;
+    if let Handler::Proxy(proxy) = &handler {
+        check_uri(head, node, proxy, cx);
+        note_proxy(node, head, proxy, &level, cx);
+    }
+    Some(Location {
+        kind: head.kind.clone(),
+        path: head.path.to_owned(),
+        rules: actions.rules,
+        handler,
+        settings: level.settings,
+        locations,
+        place: node.name.place.clone(),
+    })
+}
+
+/// A URI takes the place of the path that matched; where no fixed one has matched, there is nothing to take it of.
+fn check_uri(head: &Head<'_>, node: &Node, proxy: &ProxyPass, cx: &mut Cx<'_>) {
+    let whose = match head.kind {
+        LocationKind::Pattern(_) => "given by a regular expression",
+        LocationKind::Named => "that is named",
+        _ => return,
+    };
+    if proxy.uri.is_some() {
+        let passes = node.block.iter().flatten().find(|inner| inner.name.text == "proxy_pass");
+        let place = passes.and_then(|pass| pass.args.first()).map_or(&node.name.place, |word| &word.place);
+        let message = format!("\"proxy_pass\" cannot have a URI in a location {whose}");
+        let help = "leave out what follows the host, and change the path with \"rewrite\" where it must be another";
+        cx.report(Diagnostic::error("invalid-value", place, message).help(help));
+    }
 }
 
 /// Whether a directive answers, or holds what does, be it right or wrong or not served.
@@ -165,12 +263,12 @@ fn no_content(name: &Word, block: &str) -> Diagnostic {
     Diagnostic::warning("no-content", &name.place, message).help("write \"proxy_pass\" or \"return\" in a location")
 }
 
-fn note_proxy(node: &Node, kind: LocationKind, path: &str, proxy: &ProxyPass, level: &Inherited, cx: &mut Cx<'_>) {
+fn note_proxy(node: &Node, head: &Head<'_>, proxy: &ProxyPass, level: &Inherited, cx: &mut Cx<'_>) {
     let settings = &level.settings.proxy;
     cx.facts.proxies.push(ProxyFacts {
         place: node.name.place.clone(),
-        kind,
-        path: path.to_owned(),
+        kind: head.kind.clone(),
+        path: head.path.to_owned(),
         upstream: match proxy.to {
             PassTo::Upstream(upstream) => Some(upstream),
             PassTo::Variable { .. } => None,

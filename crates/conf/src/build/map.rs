@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::cx::Cx;
+use super::pattern::{compiled, is_variable_name};
 use crate::diagnostic::Diagnostic;
 use crate::lexer::Word;
 use crate::parser::Node;
@@ -38,7 +39,7 @@ pub(super) fn build(node: &Node, cx: &mut Cx<'_>) -> Option<Map> {
 
 fn variable_name(word: &Word) -> Result<String, Diagnostic> {
     let name = word.text.strip_prefix('$').unwrap_or_default();
-    if name.is_empty() || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') {
+    if !is_variable_name(name) {
         let message = format!("invalid variable name \"{}\" in \"map\"", word.shown());
         return Err(Diagnostic::error("invalid-value", &word.place, message).help("write it as $name"));
     }
@@ -65,7 +66,7 @@ impl Entries {
         }
         let [value] = entry.args.as_slice() else { return self.without_value(entry, cx) };
         // The pattern first: a capture that is not served makes its variable unknown too, and is the cause.
-        let pattern = key.text.strip_prefix('~').map(|pattern| compiled(key, pattern)).transpose()?;
+        let pattern = key.text.strip_prefix('~').map(|after| pattern_of(key, after)).transpose()?;
         let value = match key.text.as_str() {
             "map_hash_max_size" | "map_hash_bucket_size" => {
                 cx.no_effect(&key.place, &key.text, "it tunes nginx's own engine");
@@ -105,34 +106,15 @@ impl Entries {
     }
 }
 
-/// Checks an expression; look-around and back references take the slower engine.
-pub(crate) fn compiled(key: &Word, after_sign: &str) -> Result<Pattern, Diagnostic> {
-    let (source, ignore_case) = match after_sign.strip_prefix('*') {
-        Some(source) => (source, true),
-        None => (after_sign, false),
-    };
-    let wrong = |message: String| Diagnostic::error("invalid-pattern", &key.place, message);
-    if source.is_empty() {
-        return Err(wrong("the regular expression behind \"~\" is missing".to_owned()));
-    }
-    let named = match regex::Regex::new(source) {
-        Ok(regex) => regex.capture_names().flatten().next().is_some(),
-        Err(_) => fancy_regex::Regex::new(source)
-            .map(|regex| regex.capture_names().flatten().next().is_some())
-            .map_err(|error| wrong(format!("this regular expression does not compile: {}", one_line(&error))))?,
-    };
-    if named {
+/// What stands behind `~`: a star for "without regard to case", and the expression.
+pub(crate) fn pattern_of(key: &Word, after_sign: &str) -> Result<Pattern, Diagnostic> {
+    let source = after_sign.strip_prefix('*');
+    let pattern = compiled(key, source.unwrap_or(after_sign), source.is_some())?;
+    if pattern.has_names {
         let message = "named captures in a map are not served by bedloe yet";
         return Err(Diagnostic::error("not-served-yet", &key.place, message).help("write $1 for the first group"));
     }
-    Ok(Pattern { source: source.to_owned(), ignore_case })
-}
-
-/// The engines draw pictures over several lines; the last line has the reason.
-fn one_line(error: &fancy_regex::Error) -> String {
-    let text = error.to_string();
-    let last = text.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default();
-    last.trim().trim_start_matches("error: ").to_owned()
+    Ok(pattern)
 }
 
 /// Refuses maps that need themselves, and chains without end in sight.

@@ -12,7 +12,9 @@ mod http;
 mod listens;
 mod location;
 mod map;
+mod pattern;
 mod proxy;
+mod rules;
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -20,7 +22,8 @@ use std::path::Path;
 pub(crate) use call::{Call, Outcome};
 pub(crate) use cx::{Cx, Facts, ProxyFacts, UpstreamFacts};
 pub(crate) use draft::{Actions, Inherited, ListenDraft, MainDraft, ServerDraft, UpstreamDraft};
-pub(crate) use map::compiled;
+pub(crate) use map::pattern_of;
+pub(crate) use pattern::{compiled, settable};
 
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::lexer::Word;

@@ -40,7 +40,7 @@ pub(super) const DIRECTIVES: &[Directive] = &[
     },
     Directive {
         name: "limit_rate",
-        contexts: Contexts::REQUEST,
+        contexts: Contexts::REQUEST_IF,
         takes: Takes::exactly(1),
         repeats: false,
         default: "0",
@@ -53,7 +53,7 @@ pub(super) const DIRECTIVES: &[Directive] = &[
     },
     Directive {
         name: "limit_rate_after",
-        contexts: Contexts::REQUEST,
+        contexts: Contexts::REQUEST_IF,
         takes: Takes::exactly(1),
         repeats: false,
         default: "0",

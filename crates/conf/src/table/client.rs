@@ -192,6 +192,45 @@ pub(super) const DIRECTIVES: &[Directive] = &[
         }),
     },
     Directive {
+        name: "client_header_buffer_size",
+        contexts: Contexts::SERVERS,
+        takes: Takes::exactly(1),
+        repeats: false,
+        default: "1k",
+        doc: "Room for the head of a request, before large_client_header_buffers.",
+        example: "client_header_buffer_size 2k;",
+        apply: Apply::Inherited(|level, call, _| {
+            level.server.header_buffer = call.size(0)?;
+            Ok(())
+        }),
+    },
+    Directive {
+        name: "large_client_header_buffers",
+        contexts: Contexts::SERVERS,
+        takes: Takes::exactly(2),
+        repeats: false,
+        default: "4 8k",
+        doc: "How large a line of a request's head may be, and how many of them there may be.",
+        example: "large_client_header_buffers 4 16k;",
+        apply: Apply::Inherited(|level, call, _| {
+            level.server.large_header_buffers = (call.number(0, 1)?, call.size(1)?);
+            Ok(())
+        }),
+    },
+    Directive {
+        name: "chunked_transfer_encoding",
+        contexts: Contexts::REQUEST,
+        takes: Takes::exactly(1),
+        repeats: false,
+        default: "on",
+        doc: "Whether HTTP/1.1 clients get answers of unknown length in chunks; else the connection's end is theirs.",
+        example: "chunked_transfer_encoding off;",
+        apply: Apply::Inherited(|level, call, _| {
+            level.settings.chunked_transfer_encoding = call.switch(0)?;
+            Ok(())
+        }),
+    },
+    Directive {
         name: "underscores_in_headers",
         contexts: Contexts::SERVERS,
         takes: Takes::exactly(1),
@@ -206,7 +245,7 @@ pub(super) const DIRECTIVES: &[Directive] = &[
     },
     Directive {
         name: "access_log",
-        contexts: Contexts::REQUEST,
+        contexts: Contexts::REQUEST_IF,
         takes: Takes::at_least(1),
         repeats: true,
         default: "",

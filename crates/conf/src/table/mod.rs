@@ -5,6 +5,7 @@ mod answers;
 mod buffering;
 mod client;
 mod core;
+mod errors;
 mod http2;
 mod listen;
 mod methods;
@@ -13,6 +14,7 @@ mod proxy;
 mod proxy_request;
 mod proxy_tls;
 mod resolver;
+mod rewrite;
 mod rewriting;
 mod server;
 mod tls;
@@ -47,7 +49,7 @@ pub struct Directive {
 
 /// A set of contexts.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Contexts(u8);
+pub struct Contexts(u16);
 
 /// How many arguments a directive takes, and whether a block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -109,6 +111,7 @@ pub(crate) enum Block {
     Upstream,
     Server,
     Location,
+    If,
 }
 
 /// What a name means in a context.
@@ -132,6 +135,8 @@ pub fn directives() -> impl Iterator<Item = &'static Directive> {
         client::DIRECTIVES,
         buffering::DIRECTIVES,
         server::DIRECTIVES,
+        rewrite::DIRECTIVES,
+        errors::DIRECTIVES,
         listen::DIRECTIVES,
         tls::DIRECTIVES,
         http2::DIRECTIVES,
@@ -202,19 +207,35 @@ impl Contexts {
     pub const LOCATION: Self = Self(16);
     /// `upstream`.
     pub const UPSTREAM: Self = Self(32);
+    /// `if` in a server, which holds rules only.
+    pub const SERVER_IF: Self = Self(64);
+    /// `if` in a location.
+    pub const LOCATION_IF: Self = Self(128);
     /// `http`, `server` and `location`.
     pub const REQUEST: Self = Self(4 | 8 | 16);
+    /// These, and `if` in a location.
+    pub const REQUEST_IF: Self = Self(4 | 8 | 16 | 128);
+    /// `location`, and `if` in it.
+    pub const HANDLERS: Self = Self(16 | 128);
+    /// Where rules about a request may stand.
+    pub const RULES: Self = Self(8 | 16 | 64 | 128);
+    /// There, and in `http`.
+    pub const ALL_RULES: Self = Self(4 | 8 | 16 | 64 | 128);
+    /// `server` and `location`.
+    pub const PLACES: Self = Self(8 | 16);
     /// `http` and `server`.
     pub const SERVERS: Self = Self(4 | 8);
     /// Everywhere.
-    pub const ALL: Self = Self(63);
+    pub const ALL: Self = Self(255);
 
-    const NAMES: [(Self, &'static str); 6] = [
+    const NAMES: [(Self, &'static str); 8] = [
         (Self::MAIN, "main"),
         (Self::EVENTS, "events"),
         (Self::HTTP, "http"),
         (Self::SERVER, "server"),
         (Self::LOCATION, "location"),
+        (Self::SERVER_IF, "if in server"),
+        (Self::LOCATION_IF, "if in location"),
         (Self::UPSTREAM, "upstream"),
     ];
 

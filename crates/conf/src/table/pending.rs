@@ -36,22 +36,19 @@ const AREAS: &[Area] = &[
     Area {
         title: "response headers and error pages",
         contexts: Contexts::ALL,
-        names: "absolute_redirect add_header add_header_inherit add_trailer add_trailer_inherit \
-            early_hints error_page msie_padding msie_refresh port_in_redirect \
-            proxy_intercept_errors proxy_pass_trailers \
-            recursive_error_pages server_name_in_redirect server_tokens userid userid_domain \
+        names: "add_header_inherit add_trailer add_trailer_inherit early_hints msie_padding msie_refresh \
+            proxy_pass_trailers userid userid_domain \
             userid_expires userid_name userid_path userid_service",
     },
     Area {
         title: "rewriting and conditions",
         contexts: Contexts::ALL,
-        names: "add_after_body add_before_body addition_types break geo if internal_redirect \
-            limit_except merge_slashes mirror mirror_request_body num_map post_action \
-            referer_hash_bucket_size referer_hash_max_size rewrite rewrite_log set split_clients ssi \
+        names: "add_after_body add_before_body addition_types geo internal_redirect \
+            limit_except mirror mirror_request_body num_map post_action \
+            referer_hash_bucket_size referer_hash_max_size split_clients ssi \
             ssi_silent_errors ssi_types sub_filter sub_filter_last_modified sub_filter_once \
-            sub_filter_types uninitialized_variable_warn valid_referers",
+            sub_filter_types valid_referers",
     },
-    Area { title: "nested locations", contexts: Contexts::LOCATION, names: "location" },
     Area {
         title: "access control and limits",
         contexts: Contexts::ALL,
@@ -87,13 +84,12 @@ const AREAS: &[Area] = &[
     Area {
         title: "buffering",
         contexts: Contexts::ALL,
-        names: "client_body_in_file_only client_header_buffer_size large_client_header_buffers max_headers \
-            proxy_force_ranges proxy_limit_rate",
+        names: "client_body_in_file_only max_headers proxy_force_ranges proxy_limit_rate",
     },
     Area {
         title: "more of proxying",
         contexts: Contexts::ALL,
-        names: "chunked_transfer_encoding client_body_min_rate proxy_allow_upstream proxy_request_dynamic \
+        names: "client_body_min_rate proxy_allow_upstream proxy_request_dynamic \
             proxy_upgrade",
     },
     Area {

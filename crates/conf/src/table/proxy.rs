@@ -8,12 +8,12 @@ use crate::tree::{NextUpstream, PassTo, ProxyPass};
 pub(super) const DIRECTIVES: &[Directive] = &[
     Directive {
         name: "proxy_pass",
-        contexts: Contexts::LOCATION,
+        contexts: Contexts::HANDLERS,
         takes: Takes::exactly(1),
         repeats: false,
         default: "",
         doc: "Passes requests to an upstream; a path in it replaces what the location matched.",
-        example: "proxy_pass http://127.0.0.1:9080/;",
+        example: "proxy_pass http://127.0.0.1:9080;",
         apply: Apply::Action(proxy_pass),
     },
     Directive {
@@ -186,6 +186,14 @@ fn set_header(level: &mut Inherited, call: &Call<'_>, cx: &mut Cx<'_>) -> Outcom
     if call.first {
         headers.clear();
     }
+    check_field(call)?;
+    let value = cx.template(call.word(1))?;
+    headers.push((call.text(0).to_owned(), value));
+    Ok(())
+}
+
+/// Whether the first two arguments can be a header.
+pub(super) fn check_field(call: &Call<'_>) -> Outcome {
     let name = call.text(0);
     if name.is_empty() || !name.bytes().all(is_token) {
         let bare = name.trim_end_matches(':');
@@ -195,8 +203,6 @@ fn set_header(level: &mut Inherited, call: &Call<'_>, cx: &mut Cx<'_>) -> Outcom
     if call.text(1).bytes().any(|b| (b < b' ' && b != b'\t') || b == 0x7f) {
         return Err(call.invalid(1, "a header's value has no line breaks or control characters"));
     }
-    let value = cx.template(call.word(1))?;
-    headers.push((name.to_owned(), value));
     Ok(())
 }
 

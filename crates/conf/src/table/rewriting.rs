@@ -163,8 +163,8 @@ fn subject(call: &Call<'_>, cx: &mut Cx<'_>) -> Result<Subject, Diagnostic> {
     let word = call.word(0);
     match word.text.strip_prefix('~') {
         // nginx's own documentation writes it for all cookies.
-        Some("" | "*") => Ok(Subject::Pattern(Pattern { source: String::new(), ignore_case: false })),
-        Some(pattern) => Ok(Subject::Pattern(build::compiled(word, pattern)?)),
+        Some("" | "*") => Ok(Subject::Pattern(Pattern { source: String::new(), ignore_case: false, has_names: false })),
+        Some(pattern) => Ok(Subject::Pattern(build::pattern_of(word, pattern)?)),
         None => Ok(Subject::Text(cx.template(word)?)),
     }
 }

@@ -1,11 +1,7 @@
-//! The blocks of `http`, the names of a server, and what it answers by itself.
+//! The blocks of `http`, and the names of a server.
 
 use super::{Apply, Block, Contexts, Directive, Takes};
-use crate::build::{Actions, Call, Cx, Outcome, ServerDraft};
-use crate::tree::Return;
-
-/// nginx's own bound for the status of `return`.
-const MAX_STATUS: u64 = 999;
+use crate::build::{Call, Cx, Outcome, ServerDraft, compiled};
 
 pub(super) const DIRECTIVES: &[Directive] = &[
     Directive {
@@ -20,11 +16,11 @@ pub(super) const DIRECTIVES: &[Directive] = &[
     },
     Directive {
         name: "location",
-        contexts: Contexts::SERVER,
+        contexts: Contexts::PLACES,
         takes: Takes::block(1, 2),
         repeats: true,
         default: "",
-        doc: "What is done with paths that begin with a prefix, or with one path (=).",
+        doc: "What is done with paths: by prefix (^~ for good), one path (=), pattern (~, ~*), or by name (@).",
         example: "location = /example { return 404; }",
         apply: Apply::Block(Block::Location),
     },
@@ -48,39 +44,25 @@ pub(super) const DIRECTIVES: &[Directive] = &[
         example: "server_name example.com www.example.com;",
         apply: Apply::Server(server_name),
     },
-    Directive {
-        name: "return",
-        contexts: Contexts::SERVER,
-        takes: Takes::between(1, 2),
-        repeats: true,
-        default: "",
-        doc: "Answers with a status and a text, or with a redirect.",
-        example: "return 301 https://$host$request_uri;",
-        apply: Apply::Action(returns),
-    },
-    Directive {
-        name: "return",
-        contexts: Contexts::LOCATION,
-        takes: Takes::between(1, 2),
-        repeats: true,
-        default: "",
-        doc: "Answers with a status and a text, or with a redirect.",
-        example: "return 200 \"ok\\n\";",
-        apply: Apply::Action(returns),
-    },
 ];
 
 fn server_name(draft: &mut ServerDraft, call: &Call<'_>, cx: &mut Cx<'_>) -> Outcome {
     for (index, word) in call.args().iter().enumerate() {
         let text = word.text.as_str();
-        let refused = match text {
-            _ if text.starts_with('~') => Some("names by regular expression"),
-            _ if text.contains('*') || text.starts_with('.') => Some("names with wildcards"),
-            _ if text.contains('$') => Some("variables in names"),
-            _ => None,
-        };
-        if let Some(area) = refused {
-            cx.report(call.not_yet(index, area));
+        if let Some(source) = text.strip_prefix('~') {
+            match compiled(word, source, true) {
+                Ok(_) => draft.names.push((text.to_owned(), word.place.clone())),
+                Err(wrong) => cx.report(wrong),
+            }
+            continue;
+        }
+        if text.contains('$') {
+            cx.report(call.not_yet(index, "variables in names"));
+            continue;
+        }
+        if !is_name_or_wildcard(text) {
+            let wrong = call.invalid(index, "a star stands for whole parts, at one end: *.example.com, www.example.*");
+            cx.report(wrong.help("for anything else write a regular expression behind \"~\""));
             continue;
         }
         if text.contains(['/', ':']) {
@@ -93,21 +75,9 @@ fn server_name(draft: &mut ServerDraft, call: &Call<'_>, cx: &mut Cx<'_>) -> Out
     Ok(())
 }
 
-/// `return CODE`, `return CODE TEXT`, `return URL`. The first one written is the one that answers.
-fn returns(actions: &mut Actions, call: &Call<'_>, cx: &mut Cx<'_>) -> Outcome {
-    let first = call.text(0);
-    let is_url = ["http://", "https://", "$scheme"].iter().any(|prefix| first.starts_with(prefix));
-    let returns = if call.args().len() == 1 && is_url {
-        Return { status: 302, text: Some(cx.template(call.word(0))?) }
-    } else {
-        let status = call.number_to(0, 0, MAX_STATUS).map_err(|wrong| {
-            wrong.help(
-                "write a status such as 404, a status and a text, or an address that begins with http:// or https://",
-            )
-        })?;
-        let text = call.args().get(1).map(|word| cx.template(word)).transpose()?;
-        Return { status: u16::try_from(status).unwrap_or_default(), text }
-    };
-    actions.returns.get_or_insert(returns);
-    Ok(())
+/// A name without a star, `*.NAME`, `.NAME` or `NAME.*`.
+fn is_name_or_wildcard(text: &str) -> bool {
+    let bare = text.strip_prefix("*.").or_else(|| text.strip_suffix(".*")).or_else(|| text.strip_prefix('.'));
+    let bare = bare.unwrap_or(text);
+    !bare.contains('*') && !text.contains("..") && (!bare.is_empty() || text.is_empty())
 }

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use super::{MAIN, Memory, load_text, load_with, options};
 use crate::template::Template;
-use crate::tree::{Algorithm, Config, Handler, LocationKind, LogLevel, LogTarget, PassTo};
+use crate::tree::{Algorithm, Config, Handler, LocationKind, LogLevel, LogTarget, PassTo, Return, Rule};
 use crate::{Loaded, load};
 
 const NGINX: &str = include_str!("../../../../examples/seed/nginx.conf");
@@ -56,13 +56,13 @@ fn the_seed_loads() {
 fn the_seeds_servers_are_whole() {
     let config = config(load_with(&files()));
     let [plain, secure] = config.http.servers.as_slice() else { panic!("two servers") };
-    assert_eq!(plain.returns.as_ref().unwrap().status, 301);
+    assert!(matches!(plain.rules.as_slice(), [Rule::Return(Return { status: 301, .. })]));
     assert!(plain.listens[0].default_server && plain.tls.is_none());
     let tls = secure.tls.as_ref().unwrap();
     assert_eq!((tls.session_timeout_ms, tls.session_cache), (86_400_000, 40_000));
     assert!(secure.listens[0].ssl && secure.listens[0].http2);
     let [health, root] = secure.locations.as_slice() else { panic!("two locations") };
-    assert_eq!((health.kind, health.path.as_str()), (LocationKind::Exact, "/lb-health"));
+    assert_eq!((&health.kind, health.path.as_str()), (&LocationKind::Exact, "/lb-health"));
     let Handler::Proxy(proxy) = &health.handler else { panic!("a proxy") };
     assert!(matches!(proxy.to, PassTo::Upstream(0)));
     assert_eq!(proxy.uri.as_deref(), Some("/health/ready"));

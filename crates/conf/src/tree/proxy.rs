@@ -56,6 +56,8 @@ pub struct ProxySettings {
     pub next_upstream_timeout_ms: u64,
     /// `proxy_request_buffering`.
     pub request_buffering: bool,
+    /// `proxy_intercept_errors`.
+    pub intercept_errors: bool,
     /// `proxy_buffer_size`; 0 where none is written.
     pub buffer_size: u64,
     /// `proxy_hide_header`s, in lower case.

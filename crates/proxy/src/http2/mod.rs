@@ -28,6 +28,7 @@ use net::{Deadline, clock};
 
 use crate::channel::Channel;
 use crate::client::Client;
+use crate::connection::head_limits;
 use crate::downstream::Downstream;
 use crate::limits::{
     HTTP2_CONNECTION_WINDOW, HTTP2_FAULTS, HTTP2_RESETS_KEPT, HTTP2_RESETS_KEPT_S, HTTP2_RESETS_PENDING, HTTP2_REST_MS,
@@ -49,7 +50,7 @@ pub(crate) async fn run(down: Downstream) {
     let site = Rc::clone(&client.site);
     let server = site.default_server(client.listener);
     deadline.set(server.client_header_timeout_ms);
-    let mut handshake = builder(server).handshake::<_, Piece>(socket);
+    let mut handshake = builder(server, head_limits(&client).head).handshake::<_, Piece>(socket);
     let Ok(mut h2) = deadline.limit(|cx| Pin::new(&mut handshake).poll(cx).map_err(io::Error::other)).await else {
         return;
     };
@@ -87,13 +88,13 @@ fn streams_max(server: &route::Server) -> u32 {
     server.http2_max_concurrent_streams.min(HTTP2_STREAMS_MAX)
 }
 
-fn builder(server: &route::Server) -> h2::server::Builder {
+fn builder(server: &route::Server, head_max: usize) -> h2::server::Builder {
     let mut builder = h2::server::Builder::new();
     builder
         .max_concurrent_streams(streams_max(server))
         .initial_window_size(server.http2_body_preread_size.clamp(HTTP2_STREAM_WINDOW_MIN, HTTP2_STREAM_WINDOW_MAX))
         .initial_connection_window_size(HTTP2_CONNECTION_WINDOW)
-        .max_header_list_size(u32::try_from(wire::HEAD_BYTES_MAX).unwrap_or(u32::MAX))
+        .max_header_list_size(u32::try_from(head_max).unwrap_or(u32::MAX))
         .max_send_buffer_size(HTTP2_SEND_BUFFER)
         .max_pending_accept_reset_streams(HTTP2_RESETS_PENDING)
         .max_local_error_reset_streams(Some(HTTP2_FAULTS))

@@ -8,8 +8,9 @@
 use http::header::{CONTENT_LENGTH, COOKIE, HOST};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method};
-use wire::{Limits, Refusal, Version};
+use wire::{Refusal, Version};
 
+use crate::connection::head_limits;
 use crate::downstream::Downstream;
 use crate::exchange::Exchange;
 
@@ -80,7 +81,7 @@ pub(super) fn read(
 }
 
 fn parse(down: &Downstream, exchange: &mut Exchange) -> Result<usize, Unfit> {
-    match exchange.request.parse(down.input.data(), &Limits::default()) {
+    match exchange.request.parse(down.input.data(), &head_limits(&down.client)) {
         Ok(Some(length)) => Ok(length),
         // It was written whole; a line end within it would be a control character, which h2 refuses.
         Ok(None) => Err(Unfit::Head(Refusal::RequestLine)),

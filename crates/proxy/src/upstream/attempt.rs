@@ -63,8 +63,8 @@ pub(crate) async fn attempt(
     upload: &mut Upload,
     fresh: bool,
 ) -> Result<Answered, Stop> {
-    let idempotent = !exchange.record.internal_target.is_empty()
-        || is_idempotent(exchange.request.method.of(connection.head_bytes()));
+    let idempotent =
+        exchange.record.detour.is_get || is_idempotent(exchange.request.method.of(connection.head_bytes()));
     note_start(exchange, held.endpoint().clone());
     exchange.from_upstream.clear();
     upload.rewind();

@@ -34,8 +34,15 @@ fn is_command(known: Known) -> bool {
 
 /// Appends what stands before an answer's own fields: the status line, and `Server` and `Date` unless the answer's are
 /// passed on.
-pub(crate) fn start(out: &mut Vec<u8>, response: &ResponseHead, head: &[u8], rule: &AnswerRule, dates: &mut Dates) {
-    encode::status_line(out, response.status);
+pub(crate) fn start(
+    out: &mut Vec<u8>,
+    status: u16,
+    response: &ResponseHead,
+    head: &[u8],
+    rule: &AnswerRule,
+    dates: &mut Dates,
+) {
+    encode::status_line(out, status);
     let fields = dates.fields();
     if !rule.passes_more {
         out.extend_from_slice(fields);

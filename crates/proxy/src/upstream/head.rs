@@ -67,18 +67,16 @@ fn request_line(
         }
     }
     out.push(b' ');
-    let raw = match record.internal_target.as_slice() {
-        [] => request.path.of(connection.head_bytes()),
-        internal => internal,
-    };
     let from = out.len();
     let own = record.proxied.as_ref().and_then(|proxied| proxied.uri.as_ref());
+    let target = facts.target();
     match own {
         Some(uri) => out.extend_from_slice(uri),
-        None => rule.target(raw, path, facts.target().1, out),
+        None => rule.target(&target, out),
     }
     // A decoded path can hold anything; a space or a line end would start another request.
-    if (own.is_some() || rule.rewrites_target()) && !encode::is_word(&out[from..]) {
+    let is_made = own.is_some() || rule.rewrites_target() || target.raw.is_none();
+    if is_made && !encode::is_word(&out[from..]) {
         return Err(Unfit::Control);
     }
     out.extend_from_slice(if rule.http11 { b" HTTP/1.1\r\n" } else { b" HTTP/1.0\r\n" });

@@ -24,8 +24,8 @@ use std::task::{Context, Waker};
 use balance::{Exchange as Known, Failure, Outcome, Transition, Verdict};
 use net::clock;
 use route::{Algorithm, ProxyRule, Text, To};
+use wire::Framing;
 
-use crate::answer;
 use crate::channel::Channel;
 use crate::downstream::{After, Downstream};
 use crate::events::Event;
@@ -74,7 +74,7 @@ pub(crate) async fn proxy(
         && let Err(what) = evaluate(connection, exchange, routed, rule, text)
     {
         connection.log_failure(exchange, routed, &what, None);
-        return Served::Done(answer::page(connection, exchange, routed, 500).await);
+        return Served::Status(500);
     }
     let mut upload = match body::prepare(connection, exchange, routed, rule).await {
         Ok(upload) => upload,
@@ -83,11 +83,9 @@ pub(crate) async fn proxy(
         }
         Err(body::Unready::Here(what)) => {
             connection.log_failure(exchange, routed, &what, None);
-            return Served::Done(answer::page(connection, exchange, routed, 500).await);
+            return Served::Status(500);
         }
-        Err(body::Unready::Status(status)) => {
-            return Served::Done(answer::page(connection, exchange, routed, status).await);
-        }
+        Err(body::Unready::Status(status)) => return Served::Status(status),
     };
     // A client that resets its streams as soon as it has opened them must not make work for servers.
     if let Channel::Http2(stream) = &mut connection.channel
@@ -105,7 +103,7 @@ pub(crate) async fn proxy(
             }
             Err(what) => {
                 connection.log_failure(exchange, routed, &what, None);
-                return Served::Done(answer::page(connection, exchange, routed, 502).await);
+                return Served::Status(502);
             }
         },
     };
@@ -114,15 +112,20 @@ pub(crate) async fn proxy(
     }
     match attempts(connection, exchange, routed, rule, upstream, &mut upload).await {
         Ok((held, answered)) if redirect::is_asked(exchange, rule) => {
-            Box::pin(redirect::follow(connection, exchange, routed, rule, held, answered, &upload)).await
+            redirect::follow(connection, exchange, routed, rule, held, answered, &upload)
         }
-        Ok((held, answered)) => {
-            Served::Done(pass_on(connection, exchange, routed, rule, held, answered, &mut upload).await)
+        Ok((held, answered)) if redirect::is_intercepted(exchange, routed, rule) => {
+            redirect::intercept(connection, exchange, held, answered, &upload)
         }
+        Ok((held, answered)) => pass_on(connection, exchange, routed, rule, held, answered, &mut upload).await,
         Err(Unanswered::Closed(status)) => Served::Done(closed_by_client(connection, exchange, routed, status)),
         Err(Unanswered::Page(status)) => {
             exchange.request.keep_alive &= upload.is_taken();
-            Served::Done(answer::page(connection, exchange, routed, status).await)
+            // What only one server has seen cannot go to an error page's.
+            if upload.has_begun {
+                exchange.request.framing = Framing::None;
+            }
+            Served::Status(status)
         }
     }
 }
@@ -314,13 +317,13 @@ async fn pass_on(
     held: Held<'_>,
     answered: Answered,
     upload: &mut Upload,
-) -> After {
+) -> Served {
     let Answered { mut link, head_length, .. } = answered;
     if exchange.response.upgrade {
         let tunnel = tunnel::run(connection, exchange, routed, rule, &mut link, head_length);
         // In a box, as all that is rare: an idle connection's task must not be larger for it.
         let end = Box::pin(tunnel).await;
-        return finish_tunnel(connection, exchange, routed, held, &end);
+        return Served::Done(finish_tunnel(connection, exchange, routed, held, &end));
     }
     routed.body_is_here = upload.is_taken();
     rewrite::prepare(connection, exchange, routed, rule);
@@ -328,7 +331,7 @@ async fn pass_on(
     let (mut relay, mut keep_alive) = match Relay::start(connection, exchange, routed, &rule.answer, head_length, pace)
     {
         Ok(started) => started,
-        Err(error) => return Box::pin(unusable(connection, exchange, routed, held, &error)).await,
+        Err(error) => return unusable(connection, exchange, routed, held, &error),
     };
     let relayed = attempt::relay(connection, exchange, routed, rule, &mut link, &mut relay, upload).await;
     let is_read = relay.is_read();
@@ -341,17 +344,17 @@ async fn pass_on(
     if relayed.is_ok() && is_read && upload.is_done {
         keep(held.upstream, held.peer, link, exchange, now_ms);
     }
-    finish(connection, exchange, routed, held, relayed, keep_alive)
+    Served::Done(finish(connection, exchange, routed, held, relayed, keep_alive))
 }
 
 /// An answer that turns out to be broken before any of it went to the client.
-async fn unusable(
-    connection: &mut Downstream,
-    exchange: &mut Exchange,
+fn unusable(
+    connection: &Downstream,
+    exchange: &Exchange,
     routed: &Routed<'_>,
     held: Held<'_>,
     error: &RelayError,
-) -> After {
+) -> Served {
     let upstream = held.upstream;
     let name = upstream.shared.group.peers()[held.peer].settings().name.as_str();
     let what = match error {
@@ -362,7 +365,7 @@ async fn unusable(
     connection.log_failure(exchange, routed, &what, Some(name));
     let transition = held.release(Outcome::Failure, clock::coarse_ms());
     report(connection, upstream, transition, &what);
-    answer::page(connection, exchange, routed, 502).await
+    Served::Status(502)
 }
 
 /// The pace that the configuration or the answer itself asks for.

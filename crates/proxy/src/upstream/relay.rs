@@ -7,7 +7,7 @@ use net::{Buffer, Stream};
 use route::AnswerRule;
 use wire::{Body, BodyError, Framing, Known, Version, encode};
 
-use crate::answer::end_head;
+use crate::answer::{self, end_head};
 use crate::channel::Channel;
 use crate::downstream::Downstream;
 use crate::exchange::Exchange;
@@ -62,17 +62,18 @@ impl Relay {
         let is_head = exchange.request.method.of(connection.head_bytes()) == b"HEAD";
         let framing = exchange.response.framing;
         let has_length = matches!(framing, Framing::None | Framing::Length(_));
-        let is_chunked = !has_length && exchange.request.version == Version::Http11 && !is_head;
+        let may_chunk = exchange.request.version == Version::Http11 && routed.settings.chunked_transfer_encoding;
+        let is_chunked = !has_length && may_chunk && !is_head;
         let ends_by_close = !has_length && !is_chunked;
         let keep_alive = !ends_by_close && connection.may_keep_alive(exchange, routed);
-        build_head(connection, exchange, rule, is_head, is_chunked);
+        build_head(connection, exchange, routed, rule, is_head, is_chunked);
         exchange.from_upstream.consume(head_length);
         let body = Body::new(framing);
         let mut relay =
             Self { body, is_chunked, pace, written: 0, segment: 0, skip: 0, waits_for_client: false, sent: 0 };
         if let Channel::Http2(stream) = &mut connection.channel {
             let head = &mut exchange.to_client;
-            relay.sent = stream.send_head(exchange.response.status, head, relay.body.ended());
+            relay.sent = stream.send_head(exchange.record.status, head, relay.body.ended());
             exchange.record.head_bytes = relay.sent;
             head.clear();
             // Its content goes from where it is, without being gathered first.
@@ -189,16 +190,24 @@ impl Relay {
 }
 
 /// Writes the answer's head but for what concerns the connection.
-fn build_head(connection: &Downstream, exchange: &mut Exchange, rule: &AnswerRule, is_head: bool, is_chunked: bool) {
+fn build_head(
+    connection: &Downstream,
+    exchange: &mut Exchange,
+    routed: &Routed<'_>,
+    rule: &AnswerRule,
+    is_head: bool,
+    is_chunked: bool,
+) {
     let Exchange { response, to_client: out, from_upstream, record, kept_fields, rewritten, .. } = exchange;
-    record.status = response.status;
+    record.status = record.detour.status_of(response.status);
     out.clear();
     let head = from_upstream.data();
-    fields::start(out, response, head, rule, &mut connection.thread.dates.borrow_mut());
+    fields::start(out, record.status, response, head, rule, &mut connection.thread.dates.borrow_mut());
     let mut rewritten = rewritten.iter().peekable();
     for (index, field) in response.fields.iter().enumerate() {
         let new = rewritten.next_if(|(number, _)| *number == index);
-        if !fields::passes(field, head, rule) {
+        let is_replaced = routed.finish.replaces && routed.finish.is_replaced(field.name.of(head), record.status);
+        if !fields::passes(field, head, rule) || is_replaced {
             continue;
         }
         match new {
@@ -224,6 +233,11 @@ fn build_head(connection: &Downstream, exchange: &mut Exchange, rule: &AnswerRul
             out.extend_from_slice(b"Transfer-Encoding: chunked\r\n");
         }
         Framing::Chunked | Framing::UntilClose => {}
+    }
+    if !routed.finish.headers.is_empty() {
+        let mut out = std::mem::take(&mut exchange.to_client);
+        answer::add_fields(connection, exchange, routed, exchange.record.status, &mut out);
+        exchange.to_client = out;
     }
 }
 

@@ -117,7 +117,7 @@ fn build_head(connection: &Downstream, exchange: &mut Exchange, rule: &AnswerRul
     record.status = response.status;
     out.clear();
     let head = from_upstream.data();
-    fields::start(out, response, head, rule, &mut connection.thread.dates.borrow_mut());
+    fields::start(out, response.status, response, head, rule, &mut connection.thread.dates.borrow_mut());
     encode::field(out, b"Connection", b"upgrade");
     for field in &response.fields {
         if field.known == Known::Upgrade || fields::passes(field, head, rule) {

@@ -1,22 +1,29 @@
 //! Tests of finding locations.
 
-use conf::tree::LocationKind::{Exact, Prefix};
+use conf::tree::LocationKind::{Exact, FirmPrefix, Prefix};
 use proptest::prelude::*;
 
 use super::*;
-use crate::map::{Maps, Scratch};
-use crate::testing::{Table, answering, proxied, server};
+use crate::map::Maps;
+use crate::testing::{Table, answering, matching, proxied, server};
 
-fn compile(locations: Vec<tree::Location>) -> Locations {
-    Locations::compile(&server(Vec::new(), &["x"], locations), &HashMap::new())
+fn compile(locations: Vec<tree::Location>) -> (Locations, Patterns) {
+    let names = Names::default();
+    let locations = Locations::compile(&server(Vec::new(), &["x"], locations), &names);
+    (locations, names.into_patterns())
+}
+
+fn find<'a>((locations, patterns): &'a (Locations, Patterns), path: &str) -> &'a Location {
+    locations.find(path.as_bytes(), patterns, &mut Scratch::default())
 }
 
 /// The status that tells which location was found; 404 for none.
-fn status(locations: &Locations, path: &str) -> u16 {
-    match &locations.find(path.as_bytes()).handler {
-        Handler::NotFound => 404,
-        Handler::Return(returns) => returns.status,
-        Handler::Proxy(_) => 200,
+fn status(locations: &(Locations, Patterns), path: &str) -> u16 {
+    let location = find(locations, path);
+    match (location.rules.only_return(), &location.handler) {
+        (Some(returns), _) | (None, Handler::Return(returns)) => returns.status,
+        (None, Handler::NotFound) => 404,
+        (None, Handler::Proxy(_)) => 200,
     }
 }
 
@@ -54,6 +61,50 @@ fn no_location_is_not_found() {
     assert_eq!(status(&compile(vec![answering(Prefix, "/a", 1)]), "/b"), 404);
 }
 
+/// What nginx 1.22 does with the same locations.
+#[test]
+fn patterns_come_between_and_levels_are_searched_inside_out() {
+    let with = |mut location: tree::Location, within: Vec<tree::Location>| {
+        location.locations = within;
+        location
+    };
+    let a = vec![answering(Prefix, "/a/b", 11), matching("\\.x$", 12), answering(Exact, "/a/b/c", 13)];
+    let outer = vec![matching("^/q", 21)];
+    let nx = vec![answering(FirmPrefix, "/nx/y", 51), matching("^/nx/z", 52)];
+    let locations = compile(vec![
+        answering(Prefix, "/n/", 1),
+        with(answering(Prefix, "/a/", 10), a),
+        with(matching("\\.x$", 20), outer),
+        with(answering(FirmPrefix, "/h/", 30), vec![matching("/i", 31)]),
+        answering(Prefix, "/h/k", 32),
+        matching("(?i)\\.PHP$", 40),
+        with(answering(Prefix, "/nx", 50), nx),
+    ]);
+    let table = [
+        ("/n/a.x", 20),
+        ("/a/b", 11),
+        ("/a/b.x", 12),
+        ("/a/z.x", 12),
+        ("/a/b/c", 13),
+        ("/a/q", 10),
+        ("/q.x", 21),
+        ("/z.x", 20),
+        ("/h/i", 31),
+        ("/h/j.x", 30),
+        ("/h/k", 32),
+        ("/h/k.x", 20),
+        ("/a.php", 40),
+        ("/nx/y", 51),
+        ("/nx/y.x", 20),
+        ("/nx/z.x", 52),
+        ("/nx/w", 50),
+        ("/", 404),
+    ];
+    for (path, expected) in table {
+        assert_eq!(status(&locations, path), expected, "{path}");
+    }
+}
+
 #[test]
 fn a_proxied_directory_redirects_its_bare_name() {
     let locations = compile(vec![
@@ -64,13 +115,15 @@ fn a_proxied_directory_redirects_its_bare_name() {
         answering(Prefix, "/wide", 202),
         answering(Prefix, "/plain/", 203),
         proxied(Prefix, "/a b/", None),
+        proxied(Exact, "/one/", None),
     ]);
-    let table = [("/app", 301), ("/app/", 200), ("/app/x", 200), ("/own", 201), ("/wide", 202), ("/plain", 404)];
+    let table =
+        [("/app", 301), ("/app/", 200), ("/app/x", 200), ("/own", 201), ("/wide", 202), ("/plain", 404), ("/one", 301)];
     for (path, expected) in table {
         assert_eq!(status(&locations, path), expected, "{path}");
     }
     let target = |path: &str, facts| {
-        let Handler::Return(Return { text: Some(text), .. }) = &locations.find(path.as_bytes()).handler else {
+        let Handler::Return(Return { text: Some(text), .. }) = &find(&locations, path).handler else {
             panic!("{path} does not redirect");
         };
         let mut out = Vec::new();

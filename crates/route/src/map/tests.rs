@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 
-use conf::tree::{self, Pattern};
+use conf::tree::{self, Http, Pattern};
 
 use super::*;
 use crate::fact::Fact;
@@ -11,8 +11,8 @@ use crate::testing::{Table, config, template};
 
 fn map(name: &str, source: &str, exact: &[(&str, &str)], patterns: &[(&str, &str)], default: &str) -> tree::Map {
     let pattern = |written: &str| match written.strip_prefix('*') {
-        Some(source) => Pattern { source: source.to_owned(), ignore_case: true },
-        None => Pattern { source: written.to_owned(), ignore_case: false },
+        Some(source) => Pattern { source: source.to_owned(), ignore_case: true, has_names: false },
+        None => Pattern { source: written.to_owned(), ignore_case: false, has_names: false },
     };
     tree::Map {
         name: name.to_owned(),
@@ -25,7 +25,7 @@ fn map(name: &str, source: &str, exact: &[(&str, &str)], patterns: &[(&str, &str
 
 /// Renders a text with these maps and facts.
 fn render(maps: &[tree::Map], text: &str, facts: &dyn Facts, scratch: &mut Scratch) -> String {
-    let names = maps.iter().enumerate().map(|(index, map)| (map.name.clone(), index)).collect();
+    let names = Names::of(&Http { maps: maps.to_vec(), ..Http::default() });
     let text = Text::compile(&template(text), &names);
     let router = Router::compile(&config(maps.to_vec(), Vec::new()));
     let mut out = Vec::new();

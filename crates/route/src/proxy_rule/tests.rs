@@ -6,7 +6,7 @@ use crate::testing::{Table, proxy_pass, proxy_settings, settings};
 
 fn rule(host: &str, uri: Option<&str>, location: &str, set_headers: &[(&str, &str)]) -> ProxyRule {
     let settings = LocationSettings { proxy: proxy_settings(set_headers), ..settings() };
-    ProxyRule::compile(&proxy_pass(host, uri), location, &settings, &HashMap::new())
+    ProxyRule::compile(&proxy_pass(host, uri), location, &settings, &Names::default())
 }
 
 #[test]
@@ -25,8 +25,30 @@ fn targets_are_passed_on_or_have_their_prefix_replaced() {
     ];
     for (uri, location, raw, path, args, expected) in table {
         let mut out = Vec::new();
-        rule("app", uri, location, &[]).target(raw.as_bytes(), path.as_bytes(), args.as_bytes(), &mut out);
-        assert_eq!(String::from_utf8_lossy(&out), expected, "{uri:?} {raw}");
+        let (raw, path, args) = (raw.as_bytes(), path.as_bytes(), args.as_bytes());
+        let escapes = route_was_escaped(raw);
+        let target = Target { raw: Some(raw), path, args, is_of_location: true, escapes };
+        rule("app", uri, location, &[]).target(&target, &mut out);
+        assert_eq!(String::from_utf8_lossy(&out), expected, "{uri:?} {}", String::from_utf8_lossy(raw));
+    }
+}
+
+fn route_was_escaped(raw: &[u8]) -> bool {
+    crate::split_target(raw).0.contains(&b'%')
+}
+
+#[test]
+fn of_a_path_that_was_changed_nothing_is_replaced_but_by_the_location() {
+    let changed = Target { raw: None, path: b"/z/a b", args: b"x", is_of_location: false, escapes: true };
+    for (uri, is_of_location, expected) in [
+        (None, false, "/z/a%20b?x"),
+        (None, true, "/z/a%20b?x"),
+        (Some("/base/"), false, "/z/a%20b?x"),
+        (Some("/base/"), true, "/base/a%20b?x"),
+    ] {
+        let mut out = Vec::new();
+        rule("app", uri, "/z/", &[]).target(&Target { is_of_location, ..changed }, &mut out);
+        assert_eq!(String::from_utf8_lossy(&out), expected, "{uri:?} {is_of_location}");
     }
 }
 

@@ -10,6 +10,7 @@ fn subject(text: &str) -> Subject {
         Some(source) => Subject::Pattern(Pattern {
             source: source.trim_start_matches('*').to_owned(),
             ignore_case: source.starts_with('*'),
+            has_names: false,
         }),
         None => Subject::Text(template(text)),
     }
@@ -34,7 +35,7 @@ fn check(rewrite: impl Fn(&[u8], &mut Rendering<'_>, &mut Vec<u8>) -> bool, tabl
 
 fn compile(settings: &ProxySettings) -> Box<Rewriting> {
     let redirect = ("http://up.test:81/b/".to_owned(), "/a/".to_owned());
-    Rewriting::compile(settings, Some(&redirect), &HashMap::new()).unwrap()
+    Rewriting::compile(settings, Some(&redirect), &Names::default()).unwrap()
 }
 
 #[test]
@@ -76,9 +77,9 @@ fn the_default_holds_where_nothing_is_written_and_off_puts_it_aside() {
     let mut settings = proxy_settings(&[]);
     let found = &[("http://up.test:81/b/", Some("/a/"))];
     check(|value, with, out| compile(&settings).location(value, with, out), found);
-    assert!(Rewriting::compile(&settings, None, &HashMap::new()).is_none());
+    assert!(Rewriting::compile(&settings, None, &Names::default()).is_none());
     settings.redirects = Vec::new();
-    assert!(Rewriting::compile(&settings, Some(&("a".to_owned(), "b".to_owned())), &HashMap::new()).is_none());
+    assert!(Rewriting::compile(&settings, Some(&("a".to_owned(), "b".to_owned())), &Names::default()).is_none());
 }
 
 #[test]

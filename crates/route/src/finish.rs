@@ -1,0 +1,87 @@
+//! What a server or location does with every answer: pages for errors, fields that are added.
+
+use conf::tree::{self, LocationSettings};
+
+use crate::names::Names;
+use crate::text::Text;
+
+/// What becomes of answers.
+#[derive(Debug, Default)]
+pub struct Finish {
+    /// `error_page`s, in the order written.
+    pub pages: Vec<ErrorPage>,
+    /// `recursive_error_pages`.
+    pub pages_recur: bool,
+    /// `add_header`s, in the order written.
+    pub headers: Vec<AddedHeader>,
+    /// Whether one of them takes the place of the answer's own.
+    pub replaces: bool,
+}
+
+/// `error_page`.
+#[derive(Debug)]
+pub struct ErrorPage {
+    statuses: Vec<u16>,
+    /// The status of the answer; 0 is that of whoever answers, `None` the error's.
+    pub status: Option<u16>,
+    /// A path, a named location, or an address.
+    pub target: Text,
+}
+
+/// `add_header`.
+#[derive(Debug)]
+pub struct AddedHeader {
+    /// Its name, a colon and a space.
+    pub prefix: Vec<u8>,
+    /// Its value; where it renders empty nothing is added.
+    pub value: Text,
+    always: bool,
+    /// Whether it takes the place of the answer's own: one that has a single value.
+    pub replaces: bool,
+}
+
+impl Finish {
+    pub(crate) fn compile(settings: &LocationSettings, names: &Names) -> Self {
+        let page = |page: &tree::ErrorPage| ErrorPage {
+            statuses: page.statuses.clone(),
+            status: page.status,
+            target: Text::compile(&page.target, names),
+        };
+        let header = |header: &tree::AddedHeader| AddedHeader {
+            prefix: format!("{}: ", header.name).into_bytes(),
+            value: Text::compile(&header.value, names),
+            always: header.always,
+            replaces: ["last-modified", "etag"].iter().any(|name| header.name.eq_ignore_ascii_case(name)),
+        };
+        let headers: Vec<_> = settings.add_headers.iter().map(header).collect();
+        Self {
+            replaces: headers.iter().any(|header| header.replaces),
+            headers,
+            pages: settings.error_pages.iter().map(page).collect(),
+            pages_recur: settings.recursive_error_pages,
+        }
+    }
+
+    /// The page of a status.
+    pub fn page(&self, status: u16) -> Option<&ErrorPage> {
+        self.pages.iter().find(|page| page.statuses.contains(&status))
+    }
+
+    /// Whether one that is added to an answer of this status takes the place of its own.
+    pub fn is_replaced(&self, name: &[u8], status: u16) -> bool {
+        self.headers(status).any(|header| header.replaces && header.name().eq_ignore_ascii_case(name))
+    }
+
+    /// The fields that an answer of this status gets.
+    pub fn headers(&self, status: u16) -> impl Iterator<Item = &AddedHeader> {
+        let is_success = matches!(status, 200 | 201 | 204 | 206 | 301..=304 | 307 | 308);
+        self.headers.iter().filter(move |header| header.always || is_success)
+    }
+}
+
+impl AddedHeader {
+    /// Its name as written.
+    pub fn name(&self) -> &[u8] {
+        &self.prefix[..self.prefix.len() - 2]
+    }
+}

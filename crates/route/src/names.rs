@@ -1,0 +1,47 @@
+//! What the names of a configuration stand for, while it is compiled.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+
+use conf::tree::{Http, Pattern};
+
+use crate::matcher::Matcher;
+use crate::patterns::Patterns;
+
+/// Indexes of the names that a configuration defines, and its regular expressions as they are found.
+#[derive(Debug, Default)]
+pub(crate) struct Names {
+    maps: HashMap<String, usize>,
+    variables: HashMap<String, usize>,
+    patterns: RefCell<Vec<Matcher>>,
+}
+
+impl Names {
+    pub(crate) fn of(http: &Http) -> Self {
+        let maps = http.maps.iter().enumerate().map(|(index, map)| (map.name.to_ascii_lowercase(), index));
+        let variables = http.variables.iter().enumerate().map(|(index, name)| (name.clone(), index));
+        Self { maps: maps.collect(), variables: variables.collect(), patterns: RefCell::default() }
+    }
+
+    /// The map of a variable's name, in lower case.
+    pub(crate) fn map(&self, name: &str) -> Option<usize> {
+        self.maps.get(name).copied()
+    }
+
+    /// The variable of that name, in lower case, which `set` or a named group defines.
+    pub(crate) fn variable(&self, name: &str) -> Option<usize> {
+        self.variables.get(name).copied()
+    }
+
+    /// Compiles a regular expression; its index in [`Patterns`].
+    pub(crate) fn add_pattern(&self, pattern: &Pattern) -> usize {
+        let mut patterns = self.patterns.borrow_mut();
+        patterns.push(Matcher::new(pattern, self));
+        patterns.len() - 1
+    }
+
+    /// All expressions that were added.
+    pub(crate) fn into_patterns(self) -> Patterns {
+        Patterns::new(self.patterns.into_inner())
+    }
+}
