@@ -240,9 +240,10 @@ fn build(
     exchange.to_client = std::mem::take(out);
 }
 
-/// What an answer with `X-Accel-Redirect` adds to this one; nothing where this one is an error.
+/// What an answer with `X-Accel-Redirect`, or one that an error page took the place of, adds to this one; nothing where
+/// this one is another error.
 fn kept_fields<'a>(kept: &'a [u8], answer: &Answer<'_>) -> &'a [u8] {
-    if answer.status < 400 { kept } else { b"" }
+    if answer.status < 400 || answer.status == 401 { kept } else { b"" }
 }
 
 fn has_type(kept: &[u8]) -> bool {

@@ -5,7 +5,7 @@ use std::io::Write;
 
 use net::clock;
 use net::dial::Endpoint;
-use route::{Fact, Facts, ProxyRule, Target, split_target};
+use route::{Fact, Facts, ProxyRule, Target};
 use wire::{Field, Known, RequestHead, Version, find};
 
 use crate::client::Client;
@@ -93,13 +93,13 @@ impl<'a> RequestFacts<'a> {
     /// What to ask an upstream for.
     pub(crate) fn target(&self) -> Target<'a> {
         let detour = &self.record.detour;
-        let raw = self.request.path.of(self.head);
         Target {
-            raw: Some(raw).filter(|_| !detour.is_changed),
+            raw: self.request.path.of(self.head),
+            is_changed: detour.is_changed,
             path: self.path,
             args: self.args(),
             is_of_location: !detour.has_left,
-            escapes: detour.is_internal || split_target(raw).0.contains(&b'%'),
+            is_internal: detour.is_internal,
         }
     }
 

@@ -7,6 +7,7 @@ use crate::answer_rule::AnswerRule;
 use crate::escape::append_escaped;
 use crate::fact::Fact;
 use crate::names::Names;
+use crate::normalize::split_target;
 use crate::text::{Piece, Text};
 
 /// Fields of the client's connection, which are not passed on unless they are set. The empty default of Connection is
@@ -176,16 +177,17 @@ impl ProxyRule {
     /// Appends the target to ask the upstream for.
     pub fn target(&self, target: &Target<'_>, out: &mut Vec<u8>) {
         let mut rest = target.path;
-        match (&self.uri, target.raw) {
-            (None, Some(raw)) => return out.extend_from_slice(raw),
-            (Some((uri, replaced)), _) if target.is_of_location => {
+        match &self.uri {
+            None if !target.is_changed => return out.extend_from_slice(target.raw),
+            Some((uri, replaced)) if target.is_of_location => {
                 out.extend_from_slice(uri);
                 rest = &rest[(*replaced).min(rest.len())..];
             }
             // As in nginx, of a path that rules have changed for good nothing is replaced.
             _ => {}
         }
-        if target.escapes {
+        // As in nginx, what the client did not escape is not escaped now either.
+        if target.is_internal || split_target(target.raw).0.contains(&b'%') {
             append_escaped(rest, out);
         } else {
             out.extend_from_slice(rest);
@@ -236,16 +238,18 @@ fn redirect_default(pass: &ProxyPass, location: &str) -> Option<(String, String)
 /// What a request asks for, as far as it is known here.
 #[derive(Debug, Clone, Copy)]
 pub struct Target<'a> {
-    /// The client's target in origin form, while nothing has changed it.
-    pub raw: Option<&'a [u8]>,
+    /// The client's target in origin form.
+    pub raw: &'a [u8],
+    /// Whether it asks for something else by now.
+    pub is_changed: bool,
     /// The normalized path.
     pub path: &'a [u8],
     /// What follows `?`; empty when nothing does.
     pub args: &'a [u8],
     /// Whether the path begins with the location's.
     pub is_of_location: bool,
-    /// Whether the path is escaped: as in nginx, what the client did not escape is not escaped now either.
-    pub escapes: bool,
+    /// Whether rules, an error page or a server have sent it to this path.
+    pub is_internal: bool,
 }
 
 /// The fields to send: `Host $proxy_host` unless Host is set, then those that are set.

@@ -70,7 +70,7 @@ pub(super) const DIRECTIVES: &[Directive] = &[
         takes: Takes::exactly(0),
         repeats: false,
         default: "",
-        doc: "Only an answer's X-Accel-Redirect leads here; for clients it is a 404.",
+        doc: "Only rules, error pages and an answer's X-Accel-Redirect lead here; for clients it is a 404.",
         example: "internal;",
         apply: Apply::Action(|actions, _, _| {
             actions.is_internal = true;

@@ -75,7 +75,7 @@ fn request_line(
         None => rule.target(&target, out),
     }
     // A decoded path can hold anything; a space or a line end would start another request.
-    let is_made = own.is_some() || rule.rewrites_target() || target.raw.is_none();
+    let is_made = own.is_some() || rule.rewrites_target() || target.is_changed;
     if is_made && !encode::is_word(&out[from..]) {
         return Err(Unfit::Control);
     }

@@ -39,8 +39,21 @@ pub(super) fn intercept(
     if upload.has_begun {
         exchange.request.framing = Framing::None;
     }
+    if status == 401 {
+        keep_challenges(exchange);
+    }
     leave(connection, exchange, held, answered, upload);
     Served::Status(status)
+}
+
+/// The client must learn how it can authenticate itself, whoever answers in the server's place.
+fn keep_challenges(exchange: &mut Exchange) {
+    let head = exchange.from_upstream.data();
+    for field in &exchange.response.fields {
+        if field.name.of(head).eq_ignore_ascii_case(b"www-authenticate") {
+            wire::encode::copied_field(&mut exchange.kept_fields, head, field);
+        }
+    }
 }
 
 /// Turns the request into one for that address, without a body and by GET (or HEAD), as nginx does.

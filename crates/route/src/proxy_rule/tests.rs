@@ -26,20 +26,22 @@ fn targets_are_passed_on_or_have_their_prefix_replaced() {
     for (uri, location, raw, path, args, expected) in table {
         let mut out = Vec::new();
         let (raw, path, args) = (raw.as_bytes(), path.as_bytes(), args.as_bytes());
-        let escapes = route_was_escaped(raw);
-        let target = Target { raw: Some(raw), path, args, is_of_location: true, escapes };
+        let target = Target { raw, is_changed: false, path, args, is_of_location: true, is_internal: false };
         rule("app", uri, location, &[]).target(&target, &mut out);
         assert_eq!(String::from_utf8_lossy(&out), expected, "{uri:?} {}", String::from_utf8_lossy(raw));
     }
 }
 
-fn route_was_escaped(raw: &[u8]) -> bool {
-    crate::split_target(raw).0.contains(&b'%')
-}
-
 #[test]
 fn of_a_path_that_was_changed_nothing_is_replaced_but_by_the_location() {
-    let changed = Target { raw: None, path: b"/z/a b", args: b"x", is_of_location: false, escapes: true };
+    let changed = Target {
+        raw: b"/client",
+        is_changed: true,
+        path: b"/z/a b",
+        args: b"x",
+        is_of_location: false,
+        is_internal: true,
+    };
     for (uri, is_of_location, expected) in [
         (None, false, "/z/a%20b?x"),
         (None, true, "/z/a%20b?x"),
