@@ -99,6 +99,7 @@ fn options(prefix: Option<&Path>, globals: Option<&str>, error_log: Option<&Path
         error_log_default: path(DEBIAN_ERROR_LOG, "logs/error.log"),
         pid_default: path(DEBIAN_PID, "logs/nginx.pid"),
         client_body_temp_default: body_temp(prefix),
+        hostname: rustix::system::uname().nodename().to_string_lossy().into_owned(),
         // Root may raise its hard limit.
         hard_nofile_limit: if geteuid().is_root() { None } else { host::files::hard_limit() },
     }

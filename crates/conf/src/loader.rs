@@ -48,6 +48,8 @@ pub struct Options {
     pub pid_default: PathBuf,
     /// The folder of temporary files where no `client_body_temp_path` is written.
     pub client_body_temp_default: PathBuf,
+    /// The name of this machine, which `server_name $hostname` stands for.
+    pub hostname: String,
     /// The hard limit of open files, if the process has no right to raise it.
     pub hard_nofile_limit: Option<u64>,
 }

@@ -101,7 +101,7 @@ impl Understood {
         });
         to.option(options.error_log.as_deref(), put_path);
         to.path(&options.access_log_default).path(&options.error_log_default).path(&options.pid_default);
-        to.path(&options.client_body_temp_default);
+        to.path(&options.client_body_temp_default).text(&options.hostname);
         to.list(record.files.iter(), |w, (path, bytes)| {
             w.path(path).bytes(bytes);
         });
@@ -125,6 +125,7 @@ impl Understood {
             error_log_default: from.path()?,
             pid_default: from.path()?,
             client_body_temp_default: from.path()?,
+            hostname: from.text()?,
             // It serves a warning, which the master has given.
             hard_nofile_limit: None,
         };

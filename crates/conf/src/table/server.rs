@@ -56,6 +56,10 @@ fn server_name(draft: &mut ServerDraft, call: &Call<'_>, cx: &mut Cx<'_>) -> Out
             }
             continue;
         }
+        if text == "$hostname" {
+            draft.names.push((cx.options.hostname.to_ascii_lowercase(), word.place.clone()));
+            continue;
+        }
         if text.contains('$') {
             cx.report(call.not_yet(index, "variables in names"));
             continue;

@@ -46,6 +46,7 @@ pub(crate) fn options() -> Options {
         error_log_default: PathBuf::from("/var/log/nginx/error.log"),
         pid_default: PathBuf::from("/run/nginx.pid"),
         client_body_temp_default: PathBuf::from("/var/lib/nginx/body"),
+        hostname: "This.test".to_owned(),
         ..Options::default()
     }
 }

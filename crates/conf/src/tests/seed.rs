@@ -155,3 +155,9 @@ fn ten_thousand_servers_take_no_time() {
     // Under 1 s even without optimisation on a busy machine; a quadratic pass would take minutes.
     assert!(started.elapsed().as_secs() < 10, "{:?}", started.elapsed());
 }
+
+#[test]
+fn a_server_may_have_the_name_of_the_machine() {
+    let loaded = load_text("events {} http { server { server_name $hostname a; return 200; } }");
+    assert_eq!(loaded.config.unwrap().http.servers[0].names, ["this.test", "a"]);
+}
