@@ -16,14 +16,20 @@ import struct
 import sys
 import threading
 
+# A browser that dumps a page after so much virtual time waits for requests under way, and for no WebSocket: /held is such
+# a request, under way until the page has seen what came of its WebSocket and asks for /release.
 PAGE = b"""<!doctype html><title>page</title><pre id=out></pre><script>
 const out = text => document.getElementById("out").textContent += text + "\\n";
 out("protocol " + performance.getEntriesByType("navigation")[0].nextHopProtocol);
+fetch("/held");
 const socket = new WebSocket("wss://" + location.host + "/echo");
+const done = text => { out(text); fetch("/release"); };
 socket.onopen = () => socket.send("hello");
-socket.onmessage = event => out("echo " + event.data);
-socket.onerror = () => out("error");
+socket.onmessage = event => done("echo " + event.data);
+socket.onerror = () => done("error");
 </script>"""
+HELD_SECONDS = 20  # at the longest
+released = threading.Event()
 
 
 def accept_key(key):
@@ -63,6 +69,12 @@ def answer(connection):
             if not line:
                 return
             if b"upgrade" not in fields:
+                if b" / " in line:
+                    released.clear()
+                if b" /release " in line:
+                    released.set()
+                if b" /held " in line:
+                    released.wait(HELD_SECONDS)
                 head = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: %d\r\n\r\n"
                 connection.sendall(head % len(PAGE) + PAGE)
                 continue
