@@ -16,11 +16,17 @@ struct NameServer {
     asked: Arc<AtomicUsize>,
 }
 
+/// Sockets of both kinds on one port; another program may have the TCP port that belongs to a free UDP port.
+fn one_port() -> std::io::Result<(UdpSocket, TcpListener)> {
+    let udp = UdpSocket::bind("127.0.0.1:0")?;
+    let tcp = TcpListener::bind(udp.local_addr()?)?;
+    Ok((udp, tcp))
+}
+
 impl NameServer {
     fn start() -> Self {
-        let udp = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let (udp, tcp) = std::iter::repeat_with(one_port).find_map(Result::ok).unwrap();
         let address = udp.local_addr().unwrap();
-        let tcp = TcpListener::bind(address).unwrap();
         let asked = Arc::new(AtomicUsize::new(0));
         let count = Arc::clone(&asked);
         std::thread::spawn(move || {
