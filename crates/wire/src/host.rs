@@ -12,18 +12,22 @@ pub(crate) fn is_valid(value: &[u8]) -> bool {
         let end = literal.iter().position(|&byte| byte == b']');
         return end.is_some_and(|end| is_ipv6(&literal[..end]) && is_port_part(&literal[end + 1..]));
     }
-    let (mut last, mut length) = (0, 0);
-    for &byte in value {
-        if byte == b':' {
-            break;
-        }
-        if !NAME_BYTES[byte as usize] || (byte == b'.' && last == b'.') {
-            return false;
-        }
-        last = byte;
-        length += 1;
+    // A colon is no byte of a name: the first one of two would be found in it.
+    let colon = value.iter().rev().take(PORT_DIGITS_MAX + 1).position(|&byte| byte == b':');
+    let (name, port) = value.split_at(colon.map_or(value.len(), |from_end| value.len() - 1 - from_end));
+    is_name(name) && is_port_part(port)
+}
+
+fn is_name(name: &[u8]) -> bool {
+    // A dot's bit stays set only where the byte before was a dot too.
+    let (mut all, mut last, mut pairs) = (0, 0, 0);
+    for &byte in name {
+        let class = CLASSES[byte as usize];
+        all |= class;
+        pairs |= class & last;
+        last = class;
     }
-    length > 0 && &value[..length] != b"." && is_port_part(&value[length..])
+    all & NO_NAME == 0 && pairs & DOT == 0 && !matches!(name, b"" | b".")
 }
 
 fn is_ipv6(address: &[u8]) -> bool {
@@ -39,21 +43,27 @@ fn is_port_part(part: &[u8]) -> bool {
     }
 }
 
-/// Unreserved characters, sub-delimiters and the percent sign (RFC 3986 3.2.2).
-const NAME_BYTES: [bool; 256] = {
-    let mut table = [false; 256];
+const NO_NAME: u8 = 1;
+const DOT: u8 = 2;
+
+/// What is no unreserved character, sub-delimiter or percent sign (RFC 3986 3.2.2), and what is a dot.
+const CLASSES: [u8; 256] = {
+    let mut classes = [NO_NAME; 256];
     let mut byte = 0;
     while byte < 256 {
-        table[byte] = (byte as u8).is_ascii_alphanumeric();
+        if (byte as u8).is_ascii_alphanumeric() {
+            classes[byte] = 0;
+        }
         byte += 1;
     }
-    let others = b"-._~!$&'()*+,;=%";
+    let others = b"-_~!$&'()*+,;=%";
     let mut at = 0;
     while at < others.len() {
-        table[others[at] as usize] = true;
+        classes[others[at] as usize] = 0;
         at += 1;
     }
-    table
+    classes[b'.' as usize] = DOT;
+    classes
 };
 
 #[cfg(test)]
