@@ -4,6 +4,18 @@ use rustix::rand::{GetRandomFlags, getrandom};
 
 const BATCH: usize = 4096;
 
+/// The two hexadecimal digits of each byte.
+const HEX: [[u8; 2]; 256] = {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut pairs = [[0; 2]; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        pairs[byte] = [DIGITS[byte >> 4], DIGITS[byte & 15]];
+        byte += 1;
+    }
+    pairs
+};
+
 /// A thread's store of random bytes.
 #[derive(Debug)]
 pub(crate) struct Random {
@@ -18,11 +30,10 @@ impl Random {
 
     /// 16 random bytes as 32 hexadecimal digits.
     pub(crate) fn request_id(&mut self) -> [u8; 32] {
-        const DIGITS: &[u8; 16] = b"0123456789abcdef";
         let mut id = [0; 32];
-        for (pair, byte) in id.chunks_exact_mut(2).zip(self.take::<16>()) {
-            pair[0] = DIGITS[usize::from(byte >> 4)];
-            pair[1] = DIGITS[usize::from(byte & 15)];
+        let (pairs, _) = id.as_chunks_mut::<2>();
+        for (pair, byte) in pairs.iter_mut().zip(self.take::<16>()) {
+            *pair = HEX[usize::from(byte)];
         }
         id
     }
