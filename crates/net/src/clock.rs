@@ -17,8 +17,12 @@ pub fn now_ns() -> u64 {
 }
 
 /// Milliseconds on the same scale as [`now_ns`], read when this thread's event loop last woke.
+#[inline]
 pub fn coarse_ms() -> u64 {
-    COARSE_MS.with(|cell| if cell.get() == 0 { tick() } else { cell.get() })
+    match COARSE_MS.get() {
+        0 => tick(),
+        now_ms => now_ms,
+    }
 }
 
 /// Nanoseconds since 1970.
@@ -28,9 +32,10 @@ pub fn unix_ns() -> u64 {
 }
 
 /// Reads the clock for [`coarse_ms`]; the event loop calls it at each turn.
+#[cold]
 pub fn tick() -> u64 {
     let now_ms = now_ns() / 1_000_000;
-    COARSE_MS.with(|cell| cell.set(now_ms));
+    COARSE_MS.set(now_ms);
     now_ms
 }
 

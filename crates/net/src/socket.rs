@@ -28,17 +28,21 @@ pub struct Socket {
 }
 
 impl Socket {
-    /// Registers a connection that is already non-blocking.
-    pub(crate) fn new(inner: socket2::Socket) -> io::Result<Self> {
-        let source = Source::register(&inner, Interest::Both)?;
+    /// Registers a connection that is being dialled, and already non-blocking.
+    pub(crate) fn dialled(inner: socket2::Socket) -> io::Result<Self> {
+        Self::register(inner, Interest::Dialled)
+    }
+
+    fn register(inner: socket2::Socket, interest: Interest) -> io::Result<Self> {
+        let source = Source::register(&inner, interest)?;
         OPEN.set(OPEN.get() + 1);
         Ok(Self { inner, source })
     }
 
-    /// A connection that has been made: it takes bytes at once.
-    pub(crate) fn connected(tcp: std::net::TcpStream) -> io::Result<Self> {
+    /// A connection that was accepted: it takes bytes at once.
+    pub(crate) fn accepted(tcp: std::net::TcpStream) -> io::Result<Self> {
         tcp.set_nodelay(true)?;
-        let socket = Self::new(tcp.into())?;
+        let socket = Self::register(tcp.into(), Interest::Accepted)?;
         socket.source.assume_writable();
         Ok(socket)
     }
@@ -54,6 +58,7 @@ impl Socket {
     }
 
     /// Whether something may have come, the end included; asks the kernel nothing.
+    #[inline]
     pub fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<()> {
         self.source.poll_readable(cx)
     }

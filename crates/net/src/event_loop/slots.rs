@@ -1,4 +1,8 @@
-//! Numbered places for tasks and sources. A number is never given twice: one that is stale finds nothing.
+//! Numbered places for tasks and sources. A number is not given twice within 2^31 uses of its place: one that is stale
+//! finds nothing. Its highest bit is never set.
+
+/// Generations are counted up to here, and then from 0 again.
+const GENERATIONS: u32 = u32::MAX >> 1;
 
 /// A growing list of places, freed ones used first.
 pub(super) struct Slots<T> {
@@ -47,7 +51,7 @@ impl<T> Slots<T> {
             return None;
         }
         let value = place.value.take()?;
-        place.generation = place.generation.wrapping_add(1);
+        place.generation = (place.generation + 1) & GENERATIONS;
         self.free.push(token as u32);
         Some(value)
     }
