@@ -32,7 +32,7 @@ enum Job {
     Run(run::RunArgs),
     Check(check::CheckArgs),
     Signal(signal::SignalArgs),
-    Load(load::LoadArgs),
+    Load(Box<load::LoadArgs>),
     Lab(lab::LabArgs),
     StandIn(stand_in::StandInArgs),
     #[command(hide = true)]
@@ -55,7 +55,7 @@ fn main() -> ExitCode {
         Job::Run(args) => run::run(args),
         Job::Check(args) => check::run(args),
         Job::Signal(args) => signal::run(args),
-        Job::Load(args) => load::run(args),
+        Job::Load(args) => load::run(*args),
         Job::Lab(args) => lab::run(args),
         Job::StandIn(args) => stand_in::run(args),
         Job::Worker(args) => run::work(args),

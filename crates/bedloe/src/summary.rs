@@ -1,11 +1,14 @@
-//! The summary of a load test on the terminal, laid out as k6 lays it out: thresholds, then all results in blocks.
+//! The summary of a load test on the terminal, laid out as k6 lays it out: thresholds, then all results in blocks; in
+//! full also each scenario and group.
 //!
-//! `load` and `lab` print the same one. Checks, custom metrics and groups will come with scripts.
+//! `load` and `lab` print the same one.
 
 mod format;
+mod table;
 
-use load::metric::{Section, Unit};
+use load::metric::{CheckCount, Unit};
 use load::{Metric, Report, Value, Verdict};
+use table::{Row, Widths};
 
 /// How much of it is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -18,8 +21,22 @@ pub(crate) enum Mode {
     Disabled,
 }
 
-/// The percentiles and other figures of a trend, in their order.
-const COLUMNS: [&str; 6] = ["avg", "min", "med", "max", "p(90)", "p(95)"];
+/// How it looks.
+#[derive(Debug, Clone)]
+pub(crate) struct Style {
+    /// How much is shown.
+    pub(crate) mode: Mode,
+    /// Whether it has colours.
+    pub(crate) colour: bool,
+    /// Figures of a trend, in their order.
+    pub(crate) stats: Vec<Stat>,
+    /// What times are in; by their size where none is given.
+    pub(crate) time_unit: Option<TimeUnit>,
+}
+
+pub(crate) use format::TimeUnit;
+pub(crate) use load::stat::Stat;
+
 const BOLD: &str = "\x1b[1m";
 const CYAN: &str = "\x1b[36m";
 const FAINT_CYAN: &str = "\x1b[2;36m";
@@ -27,60 +44,47 @@ const FAINT: &str = "\x1b[2;37m";
 const WHITE: &str = "\x1b[37m";
 const GREEN: &str = "\x1b[32m";
 const RED: &str = "\x1b[31m";
-const SECTIONS: [(Section, &str); 3] =
-    [(Section::Http, "HTTP"), (Section::Execution, "EXECUTION"), (Section::Network, "NETWORK")];
+
+impl Style {
+    /// As it is unless told otherwise.
+    pub(crate) fn new(mode: Mode, colour: bool) -> Self {
+        Self { mode, colour, stats: Stat::usual(), time_unit: None }
+    }
+}
 
 /// The whole summary, from its first block to its last line.
-pub(crate) fn render(report: &Report, mode: Mode, colour: bool) -> String {
-    if mode == Mode::Disabled {
+pub(crate) fn render(report: &Report, style: &Style) -> String {
+    if style.mode == Mode::Disabled {
         return String::new();
     }
-    let page = Page { colour };
+    let page = Page { style };
     let mut out = String::new();
     if report.metrics.iter().any(|metric| !metric.verdicts.is_empty()) {
         page.thresholds(&mut out, report);
     }
-    page.title(&mut out, "TOTAL RESULTS");
-    let shown: Vec<&Metric> = report.metrics.iter().filter(|metric| metric.compact || mode == Mode::Full).collect();
-    page.table(&mut out, &shown);
+    page.title(&mut out, 1, "█", "TOTAL RESULTS");
+    let shown: Vec<&Metric> =
+        report.metrics.iter().filter(|metric| metric.compact || style.mode == Mode::Full).collect();
+    let checks = ordered(report, |_| true);
+    out += &page.block(2, &checks, &shown, report.elapsed_ns);
+    if style.mode == Mode::Full {
+        page.scopes(&mut out, report);
+    }
     out
 }
 
 /// How text is decorated.
-struct Page {
-    colour: bool,
+struct Page<'a> {
+    style: &'a Style,
 }
 
-/// One line of a table, its parts not yet aligned.
-struct Row {
-    name: String,
-    indent: usize,
-    cells: Cells,
-}
-
-enum Cells {
-    /// In the order of [`COLUMNS`].
-    Trend(Vec<String>),
-    /// A value, and what stands beside it.
-    Plain(String, Vec<String>),
-}
-
-/// The widths that the rows of a table share.
-#[derive(Default)]
-struct Widths {
-    name: usize,
-    columns: [usize; COLUMNS.len()],
-    value: usize,
-    beside: [usize; 2],
-}
-
-impl Page {
-    fn title(&self, out: &mut String, title: &str) {
-        out.push_str(&format!("  █ {} \n\n", self.paint(BOLD, title)));
+impl Page<'_> {
+    fn title(&self, out: &mut String, depth: usize, mark: &str, title: &str) {
+        out.push_str(&format!("{}{mark} {} \n\n", "  ".repeat(depth), self.paint(BOLD, title)));
     }
 
     fn thresholds(&self, out: &mut String, report: &Report) {
-        self.title(out, "THRESHOLDS");
+        self.title(out, 1, "█", "THRESHOLDS");
         let judged: Vec<&Metric> = report.metrics.iter().filter(|metric| !metric.verdicts.is_empty()).collect();
         for metric in &judged {
             let tags = metric.name.find('{').filter(|at| judged.iter().any(|other| other.name == metric.name[..*at]));
@@ -98,44 +102,161 @@ impl Page {
         let (colour, mark) = if verdict.holds { (GREEN, "✓") } else { (RED, "✗") };
         let source = self.paint(WHITE, &format!("'{}'", verdict.source));
         let aggregation = self.paint(WHITE, &verdict.aggregation);
-        let measured = self.paint(CYAN, &measured(metric, verdict));
+        let measured = self.paint(CYAN, &self.measured(metric, verdict));
         format!("{} {source} {aggregation}={measured}", self.paint(colour, mark))
     }
 
-    fn table(&self, out: &mut String, metrics: &[&Metric]) {
-        let blocks: Vec<(&str, Vec<Row>)> = SECTIONS
-            .iter()
-            .map(|(section, title)| {
-                (*title, metrics.iter().filter(|metric| metric.section == *section).map(|metric| row(metric)).collect())
-            })
-            .filter(|(_, rows): &(_, Vec<Row>)| !rows.is_empty())
-            .collect();
+    /// Checks and metrics.
+    fn block(&self, depth: usize, checks: &[Check], metrics: &[&Metric], elapsed_ns: u64) -> String {
+        let mut parts = Vec::new();
+        if !checks.is_empty() {
+            parts.push(self.checks(depth, checks, elapsed_ns));
+        }
+        let blocks = table::blocks(metrics, |metric| self.row(metric));
         let widths = Widths::of(blocks.iter().flat_map(|(_, rows)| rows));
-        let texts: Vec<String> = blocks
-            .iter()
-            .map(|(title, rows)| {
-                let lines: String = rows.iter().map(|row| self.line(row, &widths)).collect();
-                format!("    {}\n{lines}", self.paint(BOLD, title))
-            })
-            .collect();
-        out.push_str(&texts.join("\n"));
+        for (title, rows) in &blocks {
+            let lines: String = rows.iter().map(|row| self.line(depth, row, &widths)).collect();
+            parts.push(format!("{}{}\n{lines}", "  ".repeat(depth), self.paint(BOLD, title)));
+        }
+        parts.join("\n")
     }
 
-    fn line(&self, row: &Row, widths: &Widths) -> String {
+    fn checks(&self, depth: usize, checks: &[Check], elapsed_ns: u64) -> String {
+        let (passes, fails) =
+            checks.iter().fold((0, 0), |(passes, fails), check| (passes + check.passes, fails + check.fails));
+        let total = passes + fails;
+        let count = table::counter("checks_total", total as f64, elapsed_ns);
+        let part = |name: &str, hits| table::part(name, hits, total);
+        let rows = [count, part("checks_succeeded", passes), part("checks_failed", fails)];
+        let widths = Widths::of(rows.iter());
+        let mut text: String = rows.iter().map(|row| self.line(depth, row, &widths)).collect();
+        text.push('\n');
+        for check in checks {
+            text += &self.check(depth, check);
+        }
+        text
+    }
+
+    fn check(&self, depth: usize, check: &Check) -> String {
+        let indent = "  ".repeat(depth);
+        if check.fails == 0 {
+            return format!("{indent}{} {}\n", self.paint(GREEN, "✓"), check.name);
+        }
+        let percent = check.passes * 100 / (check.passes + check.fails);
+        let counts = format!("↳  {percent}% — ✓ {} / ✗ {}", check.passes, check.fails);
+        // k6 sets these in by the depth a second time.
+        let inner = "  ".repeat(depth * 2 - 1);
+        format!("{indent}{}\n{inner}{}\n", self.paint(RED, &format!("✗ {}", check.name)), self.paint(RED, &counts))
+    }
+
+    /// Each scenario with its groups where there are several, else the groups of the only one.
+    fn scopes(&self, out: &mut String, report: &Report) {
+        let mut scenarios: Vec<&str> = report.scopes.iter().map(|scope| scope.scenario.as_str()).collect();
+        scenarios.retain(|name| !name.is_empty());
+        scenarios.dedup();
+        let has_several = scenarios.len() > 1;
+        for scenario in scenarios {
+            if has_several {
+                out.push_str("\n\n");
+                self.title(out, 1, "█", &format!("SCENARIO: {scenario}"));
+                *out += &self.scope(2, report, scenario, "");
+            }
+            let depth = if has_several { 2 } else { 1 };
+            self.groups(out, depth, report, scenario, "");
+        }
+    }
+
+    fn groups(&self, out: &mut String, depth: usize, report: &Report, scenario: &str, parent: &str) {
+        for path in report.groups.iter().filter(|path| is_child(path, parent)) {
+            let is_met = |group: &str| group == &**path || is_below(group, path);
+            let is_here = report.scopes.iter().any(|scope| scope.scenario == scenario && is_met(&scope.group));
+            if !is_here {
+                continue;
+            }
+            let (gap, mark) = if depth == 1 { ("\n\n", "█") } else { ("\n", "↳") };
+            out.push_str(gap);
+            self.title(out, depth, mark, &format!("GROUP: {}", &path[parent.len() + 2..]));
+            *out += &self.scope(depth + 1, report, scenario, path);
+            self.groups(out, depth + 1, report, scenario, path);
+        }
+    }
+
+    fn scope(&self, depth: usize, report: &Report, scenario: &str, group: &str) -> String {
+        let scope = report.scopes.iter().find(|scope| scope.scenario == scenario && scope.group == group);
+        let Some(scope) = scope else { return String::new() };
+        let metrics: Vec<&Metric> = scope.metrics.iter().collect();
+        let is_here = |check: &CheckCount| *check.scenario == *scenario && (group.is_empty() || *check.group == *group);
+        self.block(depth, &ordered(report, is_here), &metrics, report.elapsed_ns)
+    }
+
+    fn row(&self, metric: &Metric) -> Row {
+        let (name, indent) = match metric.name.split_once('{') {
+            Some((_, tags)) => (format!("{{ {} }}", tags.trim_end_matches('}')), 2),
+            None => (metric.name.clone(), 0),
+        };
+        Row { name, indent, cells: self.cells(metric) }
+    }
+
+    fn cells(&self, metric: &Metric) -> table::Cells {
+        let shown = |value: f64| self.in_unit(metric.unit, value);
+        match &metric.value {
+            Value::Counter { count, per_s } => table::Cells::Plain(shown(*count), vec![format!("{}/s", shown(*per_s))]),
+            Value::Gauge { value, min, max } => {
+                table::Cells::Plain(shown(*value), vec![format!("min={}", shown(*min)), format!("max={}", shown(*max))])
+            }
+            value @ Value::Rate { hits, total } => {
+                table::Cells::Plain(format::percent(value.part()), vec![format!("{hits} out of {total}")])
+            }
+            Value::Trend(trend) => {
+                let figure = |stat: &Stat| {
+                    let value = stat.of(trend);
+                    let text = if stat.is_count() { format::number(value) } else { shown(value) };
+                    (stat.name(), text)
+                };
+                table::Cells::Trend(self.style.stats.iter().map(figure).collect())
+            }
+        }
+    }
+
+    /// What a threshold compared, in the metric's unit.
+    fn measured(&self, metric: &Metric, verdict: &Verdict) -> String {
+        match &metric.value {
+            Value::Rate { .. } => format::percent(verdict.measured),
+            Value::Counter { .. } if verdict.aggregation == "rate" => {
+                format!("{}/s", self.in_unit(metric.unit, verdict.measured))
+            }
+            _ => self.in_unit(metric.unit, verdict.measured),
+        }
+    }
+
+    fn in_unit(&self, unit: Unit, value: f64) -> String {
+        match unit {
+            Unit::Number => format::number(value),
+            Unit::Time => self.style.time_unit.map_or_else(|| format::duration(value), |unit| unit.format(value)),
+            Unit::Data => format::bytes(value),
+        }
+    }
+
+    fn paint(&self, colour: &str, text: &str) -> String {
+        if self.style.colour { format!("{colour}{text}\x1b[0m") } else { text.to_owned() }
+    }
+
+    fn line(&self, depth: usize, row: &Row, widths: &Widths) -> String {
         let dots = ".".repeat(widths.name + 3 - row.indent - row.name.chars().count());
-        let name = format!("    {}{}{}", " ".repeat(row.indent), row.name, self.paint(FAINT, &format!("{dots}:")));
+        let indent = " ".repeat(depth * 2 + row.indent);
+        let name = format!("{indent}{}{}", row.name, self.paint(FAINT, &format!("{dots}:")));
         let cells = match &row.cells {
-            Cells::Trend(figures) => {
-                let figure = |(at, text): (usize, &String)| {
-                    format!("{}={}{}", COLUMNS[at], self.paint(CYAN, text), pad(text, widths.columns[at]))
+            table::Cells::Trend(figures) => {
+                let figure = |(at, (name, text)): (usize, &(String, String))| {
+                    format!("{name}={}{}", self.paint(CYAN, text), table::pad(text, widths.columns[at]))
                 };
                 figures.iter().enumerate().map(figure).collect::<Vec<_>>().join(" ")
             }
-            Cells::Plain(value, beside) => {
-                let value = format!("{}{}", self.paint(CYAN, value), pad(value, widths.value));
+            table::Cells::Plain(value, beside) => {
+                let value = format!("{}{}", self.paint(CYAN, value), table::pad(value, widths.value));
                 let beside = beside.iter().enumerate().map(|(at, text)| {
                     // A text that stands alone needs no room kept behind it.
-                    let room = if beside.len() > 1 { pad(text, widths.beside[at]) } else { String::new() };
+                    let room = if beside.len() > 1 { table::pad(text, widths.beside[at]) } else { String::new() };
                     format!("{}{room}", self.paint(FAINT_CYAN, text))
                 });
                 std::iter::once(value).chain(beside).collect::<Vec<_>>().join(" ")
@@ -143,86 +264,45 @@ impl Page {
         };
         format!("{name} {cells}\n")
     }
-
-    fn paint(&self, colour: &str, text: &str) -> String {
-        if self.colour { format!("{colour}{text}\x1b[0m") } else { text.to_owned() }
-    }
 }
 
-impl Widths {
-    fn of<'a>(rows: impl Iterator<Item = &'a Row>) -> Self {
-        let mut widths = Self::default();
-        let widen = |width: &mut usize, text: &str| *width = (*width).max(text.chars().count());
-        for row in rows {
-            widths.name = widths.name.max(row.indent + row.name.chars().count());
-            match &row.cells {
-                Cells::Trend(figures) => {
-                    widths.columns.iter_mut().zip(figures).for_each(|(width, text)| widen(width, text));
+/// A check in one group, over all scenarios that are shown together.
+struct Check {
+    name: String,
+    passes: u64,
+    fails: u64,
+}
+
+/// Checks in the order of the tree: those outside of groups, then group by group.
+fn ordered(report: &Report, which: impl Fn(&CheckCount) -> bool) -> Vec<Check> {
+    let mut paths: Vec<&str> = Vec::new();
+    for check in &report.checks {
+        if !paths.contains(&&*check.group) {
+            paths.push(&check.group);
+        }
+    }
+    let mut checks: Vec<Check> = Vec::new();
+    for path in paths {
+        let from = checks.len();
+        for check in report.checks.iter().filter(|check| *check.group == *path && which(check)) {
+            match checks[from..].iter_mut().find(|known| *known.name == *check.name) {
+                Some(known) => {
+                    known.passes += check.passes;
+                    known.fails += check.fails;
                 }
-                Cells::Plain(value, beside) => {
-                    widen(&mut widths.value, value);
-                    widths.beside.iter_mut().zip(beside).for_each(|(width, text)| widen(width, text));
-                }
+                None => checks.push(Check { name: check.name.to_string(), passes: check.passes, fails: check.fails }),
             }
         }
-        widths
     }
+    checks
 }
 
-fn pad(text: &str, width: usize) -> String {
-    " ".repeat(width.saturating_sub(text.chars().count()))
+fn is_child(path: &str, parent: &str) -> bool {
+    is_below(path, parent) && !path[parent.len() + 2..].contains("::")
 }
 
-fn row(metric: &Metric) -> Row {
-    let (name, indent) = match metric.name.split_once('{') {
-        Some((_, tags)) => (format!("{{ {} }}", tags.trim_end_matches('}')), 2),
-        None => (metric.name.clone(), 0),
-    };
-    Row { name, indent, cells: cells(metric) }
-}
-
-#[allow(clippy::cast_precision_loss, reason = "counts stay far below 2^53")]
-fn cells(metric: &Metric) -> Cells {
-    let shown = |value: f64| in_unit(metric.unit, value);
-    match &metric.value {
-        Value::Counter { count, per_s } => Cells::Plain(shown(*count as f64), vec![format!("{}/s", shown(*per_s))]),
-        Value::Gauge { value, min, max } => {
-            Cells::Plain(shown(*value as f64), vec![format!("min={min}"), format!("max={max}")])
-        }
-        value @ Value::Rate { hits, total } => {
-            Cells::Plain(format::percent(value.part()), vec![format!("{hits} out of {total}")])
-        }
-        Value::Trend(trend) => {
-            let figures = [
-                trend.mean_ns(),
-                trend.min_ns() as f64,
-                trend.percentile_ns(50.0),
-                trend.max_ns() as f64,
-                trend.percentile_ns(90.0),
-                trend.percentile_ns(95.0),
-            ];
-            Cells::Trend(figures.map(|ns| shown(ns / 1e6)).to_vec())
-        }
-    }
-}
-
-/// What a threshold compared, in the metric's unit.
-fn measured(metric: &Metric, verdict: &Verdict) -> String {
-    match &metric.value {
-        Value::Rate { .. } => format::percent(verdict.measured),
-        Value::Counter { .. } if verdict.aggregation == "rate" => {
-            format!("{}/s", in_unit(metric.unit, verdict.measured))
-        }
-        _ => in_unit(metric.unit, verdict.measured),
-    }
-}
-
-fn in_unit(unit: Unit, value: f64) -> String {
-    match unit {
-        Unit::Number => format::number(value),
-        Unit::Time => format::duration(value),
-        Unit::Data => format::bytes(value),
-    }
+fn is_below(path: &str, parent: &str) -> bool {
+    path.strip_prefix(parent).is_some_and(|rest| rest.starts_with("::"))
 }
 
 #[cfg(test)]

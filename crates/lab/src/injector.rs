@@ -4,13 +4,11 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use load::schedule::ConstantArrivalRate;
-use load::{Outcome, Plan, Progress, Request, RequestOptions, Schedule, Source, StopHandle, Threshold, Users};
+use load::{Executor, Outcome, Plan, Progress, Request, RequestOptions, Schedule, StopHandle, Threshold, Users};
 use tokio::sync::{mpsc, oneshot};
 
 /// Progress that waits to be looked at; newer is dropped when the lab is busy.
 const PROGRESS_MAX: usize = 16;
-/// How long requests under way may take after the end of the load.
-const GRACEFUL_STOP_MS: u64 = 30_000;
 /// The part of a second's requests that may be under way at once, each by a user with a connection of its own. After a
 /// stall of everything on a small machine more users would mean more TLS handshakes than it has cores for, so that the
 /// stall feeds itself; with this many it is over within a second.
@@ -114,12 +112,8 @@ fn plan(url: &str, rate: u64, duration: Duration) -> Result<Plan, InjectorError>
     // The certificate was made a moment ago, and signed by itself.
     let options = RequestOptions { skip_verify: true, ..RequestOptions::default() };
     let thresholds = THRESHOLDS.iter().map(|(metric, expression)| Threshold::parse(metric, expression));
-    Ok(Plan {
-        schedule: Schedule::Constant(ConstantArrivalRate::new(rate, SECOND_NS, duration_ns)?),
-        users: Users::Promised { pre_allocated: users(rate), max: users(rate) },
-        source: Source::Plain(Request::get(url, &options)?),
-        thresholds: thresholds.collect::<Result<_, _>>().map_err(load::Error::from)?,
-        graceful_stop_ms: GRACEFUL_STOP_MS,
-        threads: None,
-    })
+    let schedule = Schedule::Constant(ConstantArrivalRate::new(rate, SECOND_NS, duration_ns)?);
+    let users = Users::Promised { pre_allocated: users(rate), max: users(rate) };
+    let thresholds = thresholds.collect::<Result<_, _>>().map_err(load::Error::from)?;
+    Ok(Plan { thresholds, ..Plan::plain(Executor::Arrivals { schedule, users }, Request::get(url, &options)?) })
 }

@@ -84,7 +84,7 @@ impl Report {
             "failures": self.failures(),
             "processes": self.processes,
             "timeline": self.timeline,
-            "load": load::export::summary(&self.load),
+            "load": load::export::summary(&self.load, &load::stat::Stat::usual()),
         })
     }
 

@@ -3,6 +3,7 @@
 //! Nothing is ever sent twice. A kept connection that the server has closed meanwhile is replaced before anything is
 //! written; from the first byte on, whatever is not a whole answer is a failure.
 
+use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
@@ -11,9 +12,8 @@ use net::{Buffer, Deadline, Stream};
 use wire::{Body, Limits, ResponseHead};
 
 use crate::failure::Failure;
-use crate::live::Live;
-use crate::plan::Request;
-use crate::samples::Timings;
+use crate::metric::{Recorder, TagsId, Timings, Who};
+use crate::request::Request;
 
 /// Interim answers (1xx) before the real one; nobody sends more, a broken server might without end.
 const MOST_INTERIM: usize = 8;
@@ -24,6 +24,8 @@ const EXPECTED: std::ops::RangeInclusive<u16> = 200..=399;
 #[derive(Debug)]
 pub(crate) struct Exchange {
     pub(crate) timings: Timings,
+    /// Of the answer; 0 if it was not whole.
+    pub(crate) status: u16,
     pub(crate) failure: Option<Failure>,
     pub(crate) ended_ns: u64,
 }
@@ -35,7 +37,15 @@ pub(crate) struct Client {
     deadline: Deadline,
     head: ResponseHead,
     limits: Limits,
-    live: Arc<Live>,
+    account: Account,
+}
+
+/// Where bytes are counted.
+#[derive(Debug, Clone)]
+struct Account {
+    recorder: Rc<Recorder>,
+    tags: TagsId,
+    who: Who,
 }
 
 /// A connection whose bytes are counted as they go, and when it is dropped in the middle.
@@ -43,7 +53,7 @@ pub(crate) struct Client {
 struct Connection {
     stream: Stream,
     buffer: Buffer,
-    live: Arc<Live>,
+    account: Account,
     counted_in: u64,
     counted_out: u64,
 }
@@ -67,9 +77,18 @@ enum Part {
 }
 
 impl Client {
-    pub(crate) fn new(live: Arc<Live>) -> Self {
+    pub(crate) fn new(recorder: Rc<Recorder>) -> Self {
         let (head, limits) = (ResponseHead::new(), Limits::default());
-        Self { kept: None, deadline: Deadline::new(), head, limits, live }
+        let account = Account { recorder, tags: TagsId::NONE, who: Who::default() };
+        Self { kept: None, deadline: Deadline::new(), head, limits, account }
+    }
+
+    /// Whose bytes go over the connection from here on.
+    pub(crate) fn account(&mut self, tags: TagsId, who: Who) {
+        (self.account.tags, self.account.who) = (tags, who);
+        if let Some(kept) = &mut self.kept {
+            (kept.account.tags, kept.account.who) = (tags, who);
+        }
     }
 
     /// Sends a request and reads its answer to the end.
@@ -78,17 +97,15 @@ impl Client {
         self.deadline.set(request.timeout_ms);
         let result = self.attempt(request, &mut lap).await;
         self.deadline.clear();
-        let failure = match result {
-            Ok(status) if EXPECTED.contains(&status) => None,
-            Ok(status) => Some(Failure::status(status)),
+        let (status, failure) = match result {
+            Ok(status) if EXPECTED.contains(&status) => (status, None),
+            Ok(status) => (status, Some(Failure::status(status))),
             Err(failure) => {
                 lap.cut_off();
-                Some(failure)
+                (0, Some(failure))
             }
         };
-        self.live.requests.add(1);
-        self.live.failed.add(u64::from(failure.is_some()));
-        Exchange { timings: lap.timings, failure, ended_ns: lap.last_ns }
+        Exchange { timings: lap.timings, status, failure, ended_ns: lap.last_ns }
     }
 
     async fn attempt(&mut self, request: &Request, lap: &mut Lap) -> Result<u16, Failure> {
@@ -126,7 +143,7 @@ impl Client {
                 Stream::tls_client(tcp, Arc::clone(config), name.clone()).map_err(|error| Failure::tls(&error))?
             }
         };
-        let mut connection = Connection::new(stream, Arc::clone(&self.live));
+        let mut connection = Connection::new(stream, self.account.clone());
         if request.tls.is_some() {
             let handshake = self.deadline.limit(|cx| connection.stream.poll_handshake(cx)).await;
             handshake.map_err(|error| Failure::tls(&error))?;
@@ -164,8 +181,8 @@ impl Client {
 }
 
 impl Connection {
-    fn new(stream: Stream, live: Arc<Live>) -> Self {
-        Self { stream, buffer: Buffer::new(), live, counted_in: 0, counted_out: 0 }
+    fn new(stream: Stream, account: Account) -> Self {
+        Self { stream, buffer: Buffer::new(), account, counted_in: 0, counted_out: 0 }
     }
 
     async fn send(&mut self, mut bytes: &[u8], deadline: &Deadline, lap: &mut Lap) -> Result<(), Failure> {
@@ -182,7 +199,6 @@ impl Connection {
             stream.poll_flush(cx)
         });
         sent.await.map_err(|error| Failure::io(&error))?;
-        self.count();
         lap.timings.sending = lap.split();
         lap.part = Part::Waiting;
         Ok(())
@@ -223,10 +239,12 @@ impl Connection {
 
     /// Adds what went over the socket since the last time.
     fn count(&mut self) {
-        self.live.data_received.add(self.stream.bytes_in() - self.counted_in);
-        self.live.data_sent.add(self.stream.bytes_out() - self.counted_out);
-        self.counted_in = self.stream.bytes_in();
-        self.counted_out = self.stream.bytes_out();
+        let (sent, received) = (self.stream.bytes_out() - self.counted_out, self.stream.bytes_in() - self.counted_in);
+        self.counted_out += sent;
+        self.counted_in += received;
+        if sent + received > 0 {
+            self.account.recorder.data(sent, received, self.account.tags, self.account.who);
+        }
     }
 }
 

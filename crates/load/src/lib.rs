@@ -1,14 +1,16 @@
-//! The load injector: an open model, in which iterations start when a schedule says so, whatever becomes of the
-//! earlier ones.
+//! The load injector: iterations start when a schedule says so, whatever becomes of the earlier ones, or when their
+//! user is done with the last one.
 //!
-//! The way of an iteration: [`schedule`] (pure) says when; [`worker`] hands the start to an idle virtual user, the most
+//! The way of an iteration: [`schedule`] (pure) says when; [`drive`] hands the start to an idle virtual user, the most
 //! recently used first; the user does one iteration of its [`Source`] over a connection of its own; what it saw goes
-//! into the thread's [`samples`]; threads merge once a second; [`threshold`]s are judged on the merge; the end is a
-//! [`Report`].
+//! to the thread's [`metric::Recorder`]; threads merge once a second; [`threshold`]s are judged on the merge; the end
+//! is a [`Report`].
 //!
 //! Deliberately absent: printing, the command line, signals (the caller has a [`StopHandle`]), and retries: whatever is
 //! not a whole answer is a failure. Scripts will be one more [`Source`].
 
+mod desk;
+mod drive;
 pub mod duration;
 pub mod error;
 mod exchange;
@@ -16,12 +18,16 @@ pub mod export;
 mod failure;
 mod live;
 pub mod metric;
+pub mod options;
 mod plan;
 mod pool;
+mod progress;
 pub mod report;
+mod request;
 mod run;
-mod samples;
 pub mod schedule;
+mod seat;
+pub mod stat;
 pub mod threshold;
 mod url;
 mod user;
@@ -29,8 +35,10 @@ mod worker;
 
 pub use error::Error;
 pub use failure::{Failure, FailureCount};
-pub use plan::{MOST_THREADS, MOST_USERS, ON_DEMAND_USERS, Plan, Request, RequestOptions, Source, Users};
-pub use report::{Metric, Outcome, Report, Value, Verdict};
-pub use run::{LastSecond, Progress, StopHandle, run};
+pub use plan::{Executor, MOST_THREADS, MOST_USERS, ON_DEMAND_USERS, Plan, Scenario, Source, Users};
+pub use progress::{LastSecond, Progress, ScenarioProgress};
+pub use report::{Metric, Outcome, Report, ScopeReport, Value, Verdict};
+pub use request::{Request, RequestOptions};
+pub use run::{StopHandle, run};
 pub use schedule::Schedule;
 pub use threshold::Threshold;

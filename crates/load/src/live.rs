@@ -2,8 +2,6 @@
 
 use metrics::Cell;
 
-use crate::report::Value;
-
 /// Counts of one thread; only that thread writes.
 #[derive(Debug, Default)]
 pub(crate) struct Live {
@@ -12,15 +10,29 @@ pub(crate) struct Live {
     pub(crate) dropped: Cell,
     pub(crate) requests: Cell,
     pub(crate) failed: Cell,
-    pub(crate) data_sent: Cell,
-    pub(crate) data_received: Cell,
     /// Users at work now.
     pub(crate) active: Cell,
-    /// Users made, those promised beforehand included.
-    pub(crate) users: Cell,
+    /// Users made beyond those that are there from the beginning.
+    pub(crate) extra_users: Cell,
+    pub(crate) scenarios: Box<[ScenarioLive]>,
 }
 
-/// The sum over all threads, and the gauges sampled once a second.
+/// What concerns one scenario.
+#[derive(Debug, Default)]
+pub(crate) struct ScenarioLive {
+    /// Users at work now.
+    pub(crate) active: Cell,
+    /// Users made beyond those that are there from the beginning.
+    pub(crate) extra_users: Cell,
+    /// Iterations done.
+    pub(crate) iterations: Cell,
+    /// When this thread was done with it, from the test's beginning; 0 before.
+    pub(crate) ended_ns: Cell,
+    /// Whether something was cut off.
+    pub(crate) cut_off: Cell,
+}
+
+/// The sum over all threads.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Totals {
     pub(crate) iterations: u64,
@@ -28,70 +40,62 @@ pub(crate) struct Totals {
     pub(crate) dropped: u64,
     pub(crate) requests: u64,
     pub(crate) failed: u64,
-    pub(crate) data_sent: u64,
-    pub(crate) data_received: u64,
     pub(crate) active: u64,
-    pub(crate) users: u64,
-    vus: Option<Gauge>,
-    vus_max: Option<Gauge>,
+    pub(crate) extra_users: u64,
+    pub(crate) scenarios: Vec<ScenarioTotals>,
 }
 
-#[derive(Debug, Clone, Copy)]
-struct Gauge {
-    value: u64,
-    min: u64,
-    max: u64,
+/// What concerns one scenario.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct ScenarioTotals {
+    pub(crate) active: u64,
+    pub(crate) extra_users: u64,
+    pub(crate) iterations: u64,
+    /// Once all threads are done with it.
+    pub(crate) ended_ns: Option<u64>,
+    pub(crate) cut_off: bool,
+}
+
+impl Live {
+    pub(crate) fn new(scenarios: usize) -> Self {
+        let scenarios = std::iter::repeat_with(ScenarioLive::default).take(scenarios).collect();
+        Self { scenarios, ..Self::default() }
+    }
 }
 
 impl Totals {
-    /// Reads all threads' counts; gauges stay as they were sampled.
-    pub(crate) fn read<'a>(&mut self, threads: impl Iterator<Item = &'a Live>) {
-        let mut sum = Self { vus: self.vus, vus_max: self.vus_max, ..Self::default() };
-        for live in threads {
+    /// The counts as they are now.
+    pub(crate) fn read<'a>(threads: &(impl Iterator<Item = &'a Live> + Clone), scenarios: usize) -> Self {
+        let mut sum = Self::default();
+        for live in threads.clone() {
             sum.iterations += live.iterations.get();
             sum.interrupted += live.interrupted.get();
             sum.dropped += live.dropped.get();
             sum.requests += live.requests.get();
             sum.failed += live.failed.get();
-            sum.data_sent += live.data_sent.get();
-            sum.data_received += live.data_received.get();
             sum.active += live.active.get();
-            sum.users += live.users.get();
+            sum.extra_users += live.extra_users.get();
         }
-        *self = sum;
-    }
-
-    /// Samples `vus` and `vus_max`: once a second, first after one.
-    pub(crate) fn sample_gauges(&mut self) {
-        self.vus = Some(Gauge::with(self.vus, self.active));
-        self.vus_max = Some(Gauge::with(self.vus_max, self.users));
-    }
-
-    /// A counter by its metric's name.
-    pub(crate) fn counter(&self, name: &str) -> u64 {
-        match name {
-            "iterations" => self.iterations,
-            "dropped_iterations" => self.dropped,
-            "http_reqs" => self.requests,
-            "data_sent" => self.data_sent,
-            "data_received" => self.data_received,
-            _ => 0,
-        }
-    }
-
-    /// A gauge by its metric's name, if it was sampled.
-    pub(crate) fn gauge(&self, name: &str) -> Option<Value> {
-        let gauge = if name == "vus" { self.vus } else { self.vus_max };
-        gauge.map(|Gauge { value, min, max }| Value::Gauge { value, min, max })
+        let scenario = |at: usize| {
+            let each = threads.clone().filter_map(|live| live.scenarios.get(at));
+            ScenarioTotals::read(each)
+        };
+        sum.scenarios = (0..scenarios).map(scenario).collect();
+        sum
     }
 }
 
-impl Gauge {
-    fn with(before: Option<Self>, value: u64) -> Self {
-        before.map_or(Self { value, min: value, max: value }, |before| Self {
-            value,
-            min: before.min.min(value),
-            max: before.max.max(value),
-        })
+impl ScenarioTotals {
+    fn read<'a>(threads: impl Iterator<Item = &'a ScenarioLive>) -> Self {
+        let mut sum = Self { ended_ns: Some(0), ..Self::default() };
+        for live in threads {
+            sum.active += live.active.get();
+            sum.extra_users += live.extra_users.get();
+            sum.iterations += live.iterations.get();
+            sum.cut_off |= live.cut_off.get() > 0;
+            let ended_ns = Some(live.ended_ns.get()).filter(|ns| *ns > 0);
+            sum.ended_ns = sum.ended_ns.and_then(|latest| ended_ns.map(|ns| ns.max(latest)));
+        }
+        sum
     }
 }

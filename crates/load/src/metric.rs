@@ -1,4 +1,22 @@
-//! The built-in metrics: one line each says what it is, what it holds and where the summary shows it.
+//! Metrics: the built-in ones, of which a line each says what it is, what it holds and where the summary shows it;
+//! those that a script makes ([`Definitions`]); sub-metrics; and the [`Recorder`] of a thread, which takes the samples.
+
+mod definitions;
+mod groups;
+pub mod id;
+mod recorder;
+mod samples;
+mod sink;
+mod sub_metric;
+mod tags;
+
+pub use definitions::{Catalog, Definition, Definitions, MOST_METRICS, MetricError, MetricId};
+pub use groups::{CheckCount, Groups};
+pub use recorder::{IterationSample, Recorder, RequestSample, Who};
+pub use samples::{Samples, Scope, Timings};
+pub use sink::{Distribution, Sink};
+pub use sub_metric::{BadName, MOST_SUB_METRICS, SubMetric, Tags};
+pub use tags::{SystemTag, SystemTags, TagsId};
 
 /// How values of a metric are added up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -9,8 +27,21 @@ pub enum Kind {
     Gauge,
     /// The part of all values that are not zero.
     Rate,
-    /// Durations with percentiles.
+    /// A distribution with percentiles.
     Trend,
+}
+
+impl Kind {
+    /// As k6 writes it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Counter => "counter",
+            Self::Gauge => "gauge",
+            Self::Rate => "rate",
+            Self::Trend => "trend",
+        }
+    }
 }
 
 /// What the numbers are.
@@ -24,9 +55,25 @@ pub enum Unit {
     Data,
 }
 
+impl Unit {
+    /// As k6 writes it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Number => "default",
+            Self::Time => "time",
+            Self::Data => "data",
+        }
+    }
+}
+
 /// The block of the summary that a metric belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Section {
+    /// Checks, which stand above all blocks.
+    Checks,
+    /// A script's own.
+    Custom,
     /// Requests.
     Http,
     /// Iterations and virtual users.
@@ -65,10 +112,13 @@ const fn of_test(name: &'static str) -> Builtin {
 }
 
 /// All of them, by name.
-pub const BUILTINS: [Builtin; 18] = [
+pub const BUILTINS: [Builtin; 20] = [
+    builtin("checks", Kind::Rate, Unit::Number, Section::Checks),
     builtin("data_received", Kind::Counter, Unit::Data, Section::Network),
     builtin("data_sent", Kind::Counter, Unit::Data, Section::Network),
     builtin("dropped_iterations", Kind::Counter, Unit::Number, Section::Execution),
+    // k6 never shows it on the terminal; exports have it.
+    Builtin { compact: false, ..builtin("group_duration", Kind::Trend, Unit::Time, Section::Checks) },
     detail("http_req_blocked", Section::Http),
     detail("http_req_connecting", Section::Http),
     builtin("http_req_duration", Kind::Trend, Unit::Time, Section::Http),
@@ -86,24 +136,19 @@ pub const BUILTINS: [Builtin; 18] = [
     of_test("vus_max"),
 ];
 
-/// The sub-metrics that are kept: the requests that were answered as expected, and the others.
+/// The sub-metric that is always kept.
 pub const EXPECTED: &str = "http_req_duration{expected_response:true}";
-/// See [`EXPECTED`].
-pub const UNEXPECTED: &str = "http_req_duration{expected_response:false}";
-
-/// Finds a metric, or the parent of a sub-metric, by its name.
-#[must_use]
-pub fn find(name: &str) -> Option<&'static Builtin> {
-    let parent = if name == EXPECTED || name == UNEXPECTED { "http_req_duration" } else { name };
-    BUILTINS.iter().find(|builtin| builtin.name == parent)
-}
 
 #[cfg(test)]
 mod tests {
+    use super::*;
+
     #[test]
-    fn the_table_is_sorted_and_sub_metrics_are_found() {
-        assert!(super::BUILTINS.is_sorted_by_key(|builtin| builtin.name));
-        assert_eq!(super::find(super::EXPECTED), super::find("http_req_duration"));
-        assert_eq!(super::find("http_req_duration{status:200}"), None);
+    fn the_table_is_sorted_and_ids_are_places_in_it() {
+        assert!(BUILTINS.is_sorted_by_key(|builtin| builtin.name));
+        for (id, name) in id::NAMES {
+            assert_eq!(BUILTINS[id.index()].name, name);
+        }
+        assert_eq!(id::NAMES.len(), BUILTINS.len());
     }
 }

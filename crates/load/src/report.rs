@@ -1,20 +1,19 @@
 //! The end of a load test as data: every metric with its value and the verdicts on it. Whoever prints it knows more of
 //! paper than of load.
 
-use metrics::Trend;
+use std::collections::BTreeMap;
 
 use crate::failure::FailureCount;
-use crate::live::Totals;
-use crate::metric::{self, BUILTINS, Builtin, Kind, Section, Unit};
-use crate::samples::Samples;
+use crate::metric::{BUILTINS, Catalog, CheckCount, Definition, Distribution, Kind, MetricId, Samples, Section, Sink};
+use crate::metric::{Unit, id};
 use crate::threshold::Threshold;
 
 /// How a load test ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
     /// To its end, all thresholds met.
     Passed,
-    /// To its end, a threshold crossed.
+    /// To its end, a threshold crossed; or cut off by one that asks for it.
     Crossed,
     /// By [`crate::StopHandle::stop`].
     Interrupted,
@@ -29,12 +28,29 @@ pub struct Report {
     pub elapsed_ns: u64,
     /// Every metric that has samples or thresholds, by name.
     pub metrics: Vec<Metric>,
+    /// What the full summary shows beside the whole: scenarios, and groups of them.
+    pub scopes: Vec<ScopeReport>,
+    /// Checks in the order in which they were first made.
+    pub checks: Vec<CheckCount>,
+    /// Paths of groups in the order in which they were first left.
+    pub groups: Vec<Box<str>>,
     /// What went wrong with requests, by k6's error code.
     pub failures: Vec<FailureCount>,
     /// Users that were at work when the test was cut off.
     pub interrupted: u64,
     /// Users made, or promised beforehand.
     pub users_max: u64,
+}
+
+/// A scenario, or a group in one.
+#[derive(Debug, Clone)]
+pub struct ScopeReport {
+    /// The scenario; empty in setup and teardown.
+    pub scenario: String,
+    /// The group's path; empty for the whole scenario.
+    pub group: String,
+    /// Its metrics.
+    pub metrics: Vec<Metric>,
 }
 
 /// One metric at the end.
@@ -48,8 +64,6 @@ pub struct Metric {
     pub section: Section,
     /// Whether the compact summary shows it.
     pub compact: bool,
-    /// Whether the blocks of single scenarios have it too.
-    pub per_scenario: bool,
     /// Its value.
     pub value: Value,
     /// Verdicts in the order in which the thresholds were given.
@@ -62,18 +76,18 @@ pub enum Value {
     /// A sum, also a second.
     Counter {
         /// The sum.
-        count: u64,
+        count: f64,
         /// The sum divided by the test's seconds.
         per_s: f64,
     },
     /// The latest value.
     Gauge {
         /// The latest.
-        value: u64,
+        value: f64,
         /// The least.
-        min: u64,
+        min: f64,
         /// The greatest.
-        max: u64,
+        max: f64,
     },
     /// So many of so many.
     Rate {
@@ -82,8 +96,8 @@ pub enum Value {
         /// All values.
         total: u64,
     },
-    /// Durations.
-    Trend(Trend),
+    /// A distribution; times in milliseconds.
+    Trend(Distribution),
 }
 
 /// A threshold and what came of it.
@@ -108,9 +122,10 @@ impl Report {
 
     /// A counter by its name; 0 if it has no samples.
     #[must_use]
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "counts are whole and below 2^53")]
     pub fn count(&self, name: &str) -> u64 {
         match self.metric(name).map(|metric| &metric.value) {
-            Some(Value::Counter { count, .. }) => *count,
+            Some(Value::Counter { count, .. }) => *count as u64,
             Some(Value::Rate { hits, .. }) => *hits,
             _ => 0,
         }
@@ -118,7 +133,7 @@ impl Report {
 
     /// A trend by its name, if it has samples.
     #[must_use]
-    pub fn trend(&self, name: &str) -> Option<&Trend> {
+    pub fn trend(&self, name: &str) -> Option<&Distribution> {
         match self.metric(name).map(|metric| &metric.value) {
             Some(Value::Trend(trend)) => Some(trend),
             _ => None,
@@ -141,6 +156,24 @@ impl Metric {
 }
 
 impl Value {
+    /// What a sink holds, `elapsed_ns` after the test's beginning.
+    #[must_use]
+    #[allow(clippy::cast_precision_loss, reason = "k6 computes in floating point too")]
+    pub fn of(sink: &Sink, elapsed_ns: u64) -> Self {
+        match sink {
+            Sink::Counter { sum, .. } => {
+                let seconds = elapsed_ns as f64 / 1e9;
+                Self::Counter { count: *sum, per_s: if seconds > 0.0 { sum / seconds } else { 0.0 } }
+            }
+            Sink::Gauge(gauge) => {
+                let (value, min, max) = gauge.map_or((0.0, 0.0, 0.0), |gauge| (gauge.value, gauge.min, gauge.max));
+                Self::Gauge { value, min, max }
+            }
+            Sink::Rate { hits, total } => Self::Rate { hits: *hits, total: *total },
+            Sink::Trend(distribution) => Self::Trend(distribution.clone()),
+        }
+    }
+
     /// The part of a rate that are hits, 0 when there are no values at all.
     #[must_use]
     #[allow(clippy::cast_precision_loss, reason = "k6 computes in floating point too")]
@@ -151,79 +184,97 @@ impl Value {
         }
     }
 
-    /// Whether anything was measured.
-    fn has_samples(&self) -> bool {
+    /// What kind of metric it is of.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
         match self {
-            Self::Counter { count, .. } => *count > 0,
-            Self::Gauge { .. } => true,
-            Self::Rate { total, .. } => *total > 0,
-            Self::Trend(trend) => trend.count() > 0,
+            Self::Counter { .. } => Kind::Counter,
+            Self::Gauge { .. } => Kind::Gauge,
+            Self::Rate { .. } => Kind::Rate,
+            Self::Trend(_) => Kind::Trend,
         }
     }
 }
 
-/// All metrics at a moment, with verdicts.
-pub(crate) fn metrics(totals: &Totals, samples: &Samples, elapsed_ns: u64, thresholds: &[Threshold]) -> Vec<Metric> {
-    let names = BUILTINS.iter().flat_map(|builtin| {
-        let subs = [metric::UNEXPECTED, metric::EXPECTED].into_iter().filter(|_| builtin.name == "http_req_duration");
-        std::iter::once((builtin, builtin.name)).chain(subs.map(move |sub| (builtin, sub)))
-    });
-    names.filter_map(|(builtin, name)| one(builtin, name, totals, samples, elapsed_ns, thresholds)).collect()
+/// All that was measured at a moment, in the terms of a report.
+pub(crate) struct Measured<'a> {
+    pub(crate) samples: &'a Samples,
+    pub(crate) catalog: &'a Catalog,
+    pub(crate) thresholds: &'a [Threshold],
+    pub(crate) elapsed_ns: u64,
 }
 
-fn one(
-    builtin: &Builtin,
-    name: &str,
-    totals: &Totals,
-    samples: &Samples,
-    elapsed_ns: u64,
-    thresholds: &[Threshold],
-) -> Option<Metric> {
-    let value = value(builtin, name, totals, samples, elapsed_ns);
-    let of_this = thresholds.iter().filter(|threshold| threshold.metric == name);
-    let verdicts: Vec<Verdict> = of_this.map(|threshold| verdict(threshold, value.as_ref(), builtin.kind)).collect();
-    let always = builtin.section == Section::Network;
-    let shown = value.as_ref().is_some_and(|value| always || value.has_samples());
-    // The requests that were not answered as expected are a sub-metric only where a threshold asks for them.
-    if verdicts.is_empty() && (!shown || name == metric::UNEXPECTED) {
-        return None;
+impl Measured<'_> {
+    /// All metrics by name, each followed by its sub-metrics, with verdicts.
+    pub(crate) fn metrics(&self) -> Vec<Metric> {
+        let definitions = self.catalog.definitions.all();
+        let mut metrics = Vec::new();
+        for (at, definition) in by_name(&definitions) {
+            let sink = self.samples.metric(id_of(at));
+            metrics.extend(self.one(&definition.name, at, definition, sink));
+            let mut subs: Vec<usize> = (0..self.catalog.subs.len()).collect();
+            subs.retain(|sub| self.catalog.subs[*sub].parent.index() == at);
+            subs.sort_by_key(|sub| &self.catalog.subs[*sub].name);
+            for sub in subs {
+                metrics.extend(self.one(&self.catalog.subs[sub].name, at, definition, self.samples.sub(sub)));
+            }
+        }
+        metrics
     }
-    Some(Metric {
-        name: name.to_owned(),
-        unit: builtin.unit,
-        section: builtin.section,
-        compact: builtin.compact,
-        per_scenario: builtin.per_scenario,
-        value: value.unwrap_or_else(|| nothing(builtin.kind)),
-        verdicts,
-    })
+
+    /// The parts of the test that the full summary shows.
+    pub(crate) fn scopes(&self) -> Vec<ScopeReport> {
+        let definitions = self.catalog.definitions.all();
+        let report = |sinks: &BTreeMap<MetricId, Sink>| {
+            let mut metrics = Vec::new();
+            for (at, definition) in by_name(&definitions) {
+                let sink = sinks.get(&id_of(at)).filter(|sink| !sink.is_empty());
+                metrics.extend(sink.map(|sink| self.plain(&definition.name, definition, sink)));
+            }
+            metrics
+        };
+        let scopes = self.samples.scopes().iter();
+        let scope = |(scope, sinks): (&crate::metric::Scope, &BTreeMap<MetricId, Sink>)| ScopeReport {
+            scenario: scope.scenario.to_string(),
+            group: scope.group.to_string(),
+            metrics: report(sinks),
+        };
+        scopes.map(scope).collect()
+    }
+
+    fn one(&self, name: &str, at: usize, definition: &Definition, sink: Option<&Sink>) -> Option<Metric> {
+        let empty = Sink::new(definition.kind, definition.unit, at < BUILTINS.len());
+        let sink = sink.unwrap_or(&empty);
+        let mut metric = self.plain(name, definition, sink);
+        let of_this = self.thresholds.iter().filter(|threshold| threshold.metric == name);
+        metric.verdicts = of_this.map(|threshold| verdict(threshold, &metric.value)).collect();
+        let always = [id::DATA_SENT, id::DATA_RECEIVED].map(MetricId::index).contains(&at);
+        (always || !sink.is_empty() || !metric.verdicts.is_empty()).then_some(metric)
+    }
+
+    fn plain(&self, name: &str, definition: &Definition, sink: &Sink) -> Metric {
+        Metric {
+            name: name.to_owned(),
+            unit: definition.unit,
+            section: definition.section,
+            compact: definition.compact,
+            value: Value::of(sink, self.elapsed_ns),
+            verdicts: Vec::new(),
+        }
+    }
 }
 
-fn verdict(threshold: &Threshold, value: Option<&Value>, kind: Kind) -> Verdict {
-    let (measured, holds) = value.map_or_else(|| threshold.judge(&nothing(kind)), |value| threshold.judge(value));
+fn by_name(definitions: &[Definition]) -> Vec<(usize, &Definition)> {
+    let mut all: Vec<(usize, &Definition)> = definitions.iter().enumerate().collect();
+    all.sort_by_key(|(_, definition)| &definition.name);
+    all
+}
+
+fn id_of(at: usize) -> MetricId {
+    MetricId::builtin(u32::try_from(at).expect("MOST_METRICS bounds it"))
+}
+
+fn verdict(threshold: &Threshold, value: &Value) -> Verdict {
+    let (measured, holds) = threshold.judge(value);
     Verdict { source: threshold.source.clone(), aggregation: threshold.aggregation.name(), measured, holds }
-}
-
-fn nothing(kind: Kind) -> Value {
-    match kind {
-        Kind::Counter => Value::Counter { count: 0, per_s: 0.0 },
-        Kind::Gauge => Value::Gauge { value: 0, min: 0, max: 0 },
-        Kind::Rate => Value::Rate { hits: 0, total: 0 },
-        Kind::Trend => Value::Trend(Trend::default()),
-    }
-}
-
-fn value(builtin: &Builtin, name: &str, totals: &Totals, samples: &Samples, elapsed_ns: u64) -> Option<Value> {
-    match builtin.kind {
-        Kind::Counter => Some(counter(totals.counter(name), elapsed_ns)),
-        Kind::Gauge => totals.gauge(name),
-        Kind::Rate => Some(Value::Rate { hits: totals.failed, total: totals.requests }),
-        Kind::Trend => Some(Value::Trend(samples.trend(name))),
-    }
-}
-
-#[allow(clippy::cast_precision_loss, reason = "k6 computes in floating point too")]
-fn counter(count: u64, elapsed_ns: u64) -> Value {
-    let seconds = elapsed_ns as f64 / 1e9;
-    Value::Counter { count, per_s: if seconds > 0.0 { count as f64 / seconds } else { 0.0 } }
 }

@@ -9,13 +9,14 @@ use std::time::Duration;
 use net::clock::now_ns;
 use tokio::sync::watch;
 
+use crate::desk::Shared;
 use crate::error::Error;
 use crate::failure::Failure;
 use crate::live::{Live, Totals};
-use crate::plan::{Plan, Source, Users};
-use crate::pool::Budget;
-use crate::report::{self, Metric, Outcome, Report};
-use crate::samples::Samples;
+use crate::metric::{Catalog, Samples, id};
+use crate::plan::{Executor, Plan, Source};
+use crate::progress::{LastSecond, Progress, ScenarioProgress};
+use crate::report::{Measured, Metric, Outcome, Report};
 use crate::worker::{LAST, Message, Phase, Worker};
 
 /// Time between two calls of the progress function.
@@ -66,58 +67,16 @@ impl Default for StopHandle {
     }
 }
 
-/// How a test is getting on.
-#[derive(Debug, Clone, Default)]
-pub struct Progress {
-    /// Since the schedule's beginning.
-    pub elapsed_ns: u64,
-    /// The schedule's length.
-    pub duration_ns: u64,
-    /// Starts a second that the schedule asks for now.
-    pub target_per_s: f64,
-    /// Users at work.
-    pub active: u64,
-    /// Users made, or promised beforehand.
-    pub users: u64,
-    /// Iterations done.
-    pub iterations: u64,
-    /// Iterations cut off.
-    pub interrupted: u64,
-    /// Starts dropped.
-    pub dropped: u64,
-    /// Requests done.
-    pub requests: u64,
-    /// Requests that failed.
-    pub failed: u64,
-    /// The last whole second, once there is one.
-    pub last_second: Option<LastSecond>,
-    /// Metrics with a threshold that is crossed as things stand.
-    pub crossed: Vec<String>,
-    /// What the user should know and has not been told yet.
-    pub warnings: Vec<String>,
-}
-
-/// One second of a test.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct LastSecond {
-    /// Requests answered, failed ones included.
-    pub requests: u64,
-    /// Of these, the failed ones.
-    pub failed: u64,
-    /// 95% of them took at most this long.
-    pub p95_ms: f64,
-}
-
 /// Runs a load test to its end; `progress` is called a few times a second, on this thread.
 pub fn run(plan: Plan, stop: StopHandle, progress: impl FnMut(&Progress)) -> Result<Report, Error> {
     plan.check()?;
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let threads = u32::try_from(plan.threads(cores)).unwrap_or(1);
     let (sender, messages) = channel();
-    let budget = Arc::new(Budget::new(plan.users));
-    let mut test = Test::new(Arc::new(plan), stop, messages);
+    let (catalog, shared) = (Arc::new(plan.catalog()?), Arc::new(Shared::new(&plan)));
+    let mut test = Test::new(Arc::new(plan), catalog, stop, messages);
     for thread in 0..threads {
-        test.spawn(thread, threads, &budget, sender.clone())?;
+        test.spawn(thread, threads, &shared, sender.clone())?;
     }
     drop(sender);
     test.conduct(progress);
@@ -143,6 +102,7 @@ struct Second {
 #[derive(Debug)]
 struct Test {
     plan: Arc<Plan>,
+    catalog: Arc<Catalog>,
     stop: StopHandle,
     threads: Vec<Thread>,
     messages: Receiver<(u32, Message)>,
@@ -156,18 +116,23 @@ struct Test {
     start_ns: u64,
     ready: usize,
     ended: usize,
+    /// A threshold that asks for it has ended the test.
+    is_aborted: bool,
     failure: Option<Error>,
 }
 
 impl Test {
-    fn new(plan: Arc<Plan>, stop: StopHandle, messages: Receiver<(u32, Message)>) -> Self {
-        let latest = Progress { duration_ns: plan.schedule.duration_ns(), ..Progress::default() };
+    fn new(plan: Arc<Plan>, catalog: Arc<Catalog>, stop: StopHandle, messages: Receiver<(u32, Message)>) -> Self {
+        let latest = Progress::default();
+        let mut samples = Samples::default();
+        samples.fit(&catalog.definitions.all(), &catalog);
         Self {
             plan,
+            catalog,
             stop,
             threads: Vec::new(),
             messages,
-            samples: Samples::default(),
+            samples,
             seconds: VecDeque::new(),
             totals: Totals::default(),
             latest,
@@ -175,6 +140,7 @@ impl Test {
             start_ns: 0,
             ready: 0,
             ended: 0,
+            is_aborted: false,
             failure: None,
         }
     }
@@ -183,24 +149,17 @@ impl Test {
         &mut self,
         thread: u32,
         threads: u32,
-        budget: &Arc<Budget>,
+        shared: &Arc<Shared>,
         messages: Sender<(u32, Message)>,
     ) -> Result<(), Error> {
-        let promised = match self.plan.users {
-            Users::Promised { pre_allocated, .. } => {
-                pre_allocated / threads + u32::from(thread < pre_allocated % threads)
-            }
-            Users::OnDemand => 0,
-        };
         let (spare, spares) = channel();
-        let live = Arc::new(Live::default());
-        live.users.set(u64::from(promised));
+        let live = Arc::new(Live::new(self.plan.scenarios.len()));
         let worker = Worker {
             plan: Arc::clone(&self.plan),
+            shared: Arc::clone(shared),
+            catalog: Arc::clone(&self.catalog),
             thread,
             threads,
-            promised,
-            budget: Arc::clone(budget),
             live: Arc::clone(&live),
             phase: self.stop.0.subscribe(),
             messages,
@@ -223,12 +182,11 @@ impl Test {
         while self.ended < self.threads.len() {
             let elapsed = self.elapsed_ns();
             if self.start_ns > 0 && elapsed >= next_gauge {
-                self.read_counts();
-                self.totals.sample_gauges();
+                self.sample_gauges();
                 next_gauge += SECOND_NS;
             }
             if elapsed >= next_judge {
-                self.latest.crossed = self.judge(elapsed);
+                self.judge(elapsed);
                 next_judge += JUDGE_NS;
             }
             if self.start_ns > 0 && elapsed >= next_tick {
@@ -249,7 +207,7 @@ impl Test {
 
     fn finish(mut self) -> Result<Report, Error> {
         let elapsed_ns = self.elapsed_ns();
-        let interrupted = self.stop.is_stopped();
+        let interrupted = self.stop.is_stopped() && !self.is_aborted;
         let mut panicked = false;
         for thread in self.threads.drain(..) {
             panicked |= thread.handle.join().is_err();
@@ -260,15 +218,27 @@ impl Test {
         if panicked {
             return Err(Error::Panicked);
         }
-        let metrics = report::metrics(&self.totals, &self.samples, elapsed_ns, &self.plan.thresholds);
-        let crossed = metrics.iter().any(Metric::is_crossed);
+        self.read_counts();
+        let measured = self.measured(elapsed_ns);
+        let (metrics, scopes) = (measured.metrics(), measured.scopes());
+        let crossed = self.is_aborted || metrics.iter().any(Metric::is_crossed);
         let outcome = match (interrupted, crossed) {
             (true, _) => Outcome::Interrupted,
             (false, true) => Outcome::Crossed,
             (false, false) => Outcome::Passed,
         };
-        let (interrupted, users_max) = (self.totals.interrupted, self.totals.users);
-        Ok(Report { outcome, elapsed_ns, metrics, failures: self.samples.failures(), interrupted, users_max })
+        let groups = self.samples.groups();
+        Ok(Report {
+            outcome,
+            elapsed_ns,
+            metrics,
+            scopes,
+            checks: groups.checks().to_vec(),
+            groups: groups.paths().to_vec(),
+            failures: self.samples.failures.list(),
+            interrupted: self.totals.interrupted,
+            users_max: self.users(),
+        })
     }
 
     fn hear(&mut self, thread: u32, message: Message) {
@@ -302,7 +272,8 @@ impl Test {
             second.samples.merge(&samples);
             second.threads += 1;
             if second.threads == self.threads.len() && index != LAST {
-                self.latest.last_second = Some(second.samples.last_second());
+                let (requests, failed, p95_ms) = second.samples.requests();
+                self.latest.last_second = Some(LastSecond { requests, failed, p95_ms });
                 // Seconds are whole in their order: a thread hands over one after the other.
                 self.seconds.retain(|second| second.index > index);
             }
@@ -317,7 +288,7 @@ impl Test {
     /// One line for each kind of failure; a status is an answer, which the summary counts.
     fn warn_of_failures(&mut self, samples: &Samples) {
         let Source::Plain(request) = &self.plan.source;
-        for count in samples.failures() {
+        for count in samples.failures.list() {
             let failure = count.failure;
             if !failure.is_status() && !self.told.contains(&failure) && self.told.len() < MOST_TOLD {
                 self.latest.warnings.push(format!("Request Failed: GET {}: {}", request.url, failure.text));
@@ -326,32 +297,90 @@ impl Test {
         }
     }
 
-    fn judge(&self, elapsed_ns: u64) -> Vec<String> {
+    /// Looks at the thresholds, and ends the test where one of them asks for it.
+    fn judge(&mut self, elapsed_ns: u64) {
         if self.plan.thresholds.is_empty() {
-            return Vec::new();
+            return;
         }
-        let metrics = report::metrics(&self.totals, &self.samples, elapsed_ns, &self.plan.thresholds);
-        metrics.into_iter().filter(Metric::is_crossed).map(|metric| metric.name).collect()
+        let metrics = self.measured(elapsed_ns).metrics();
+        let is_last_straw = |metric: &Metric| {
+            let of_this = self.plan.thresholds.iter().filter(|threshold| threshold.metric == metric.name);
+            let mut pairs = of_this.zip(&metric.verdicts);
+            pairs.any(|(threshold, verdict)| {
+                !verdict.holds && threshold.abort_on_fail && elapsed_ns >= threshold.delay_abort_ns
+            })
+        };
+        let aborts = metrics.iter().any(is_last_straw);
+        self.latest.crossed = metrics.into_iter().filter(Metric::is_crossed).map(|metric| metric.name).collect();
+        if aborts && !self.stop.is_stopped() {
+            self.is_aborted = true;
+            self.stop.stop();
+        }
+    }
+
+    fn measured(&self, elapsed_ns: u64) -> Measured<'_> {
+        Measured { samples: &self.samples, catalog: &self.catalog, thresholds: &self.plan.thresholds, elapsed_ns }
+    }
+
+    /// Samples `vus` and `vus_max`: once a second, first after one.
+    #[allow(clippy::cast_precision_loss, reason = "users are fewer than 2^53")]
+    fn sample_gauges(&mut self) {
+        self.read_counts();
+        let now = now_ns();
+        for (metric, value) in [(id::VUS, self.totals.active), (id::VUS_MAX, self.users())] {
+            if let Some(sink) = self.samples.metric_mut(metric) {
+                sink.add(value as f64, now);
+            }
+        }
+    }
+
+    /// Users made, or promised beforehand.
+    fn users(&self) -> u64 {
+        u64::from(self.plan.initial_users()) + self.totals.extra_users
     }
 
     fn report_progress(&mut self, elapsed_ns: u64, progress: &mut impl FnMut(&Progress)) {
         self.read_counts();
-        let latest = &mut self.latest;
-        latest.elapsed_ns = elapsed_ns;
-        latest.target_per_s = self.plan.schedule.rate_per_s(elapsed_ns.min(latest.duration_ns));
-        latest.active = self.totals.active;
-        latest.users = self.totals.users;
-        latest.iterations = self.totals.iterations;
-        latest.interrupted = self.totals.interrupted;
-        latest.dropped = self.totals.dropped;
-        latest.requests = self.totals.requests;
-        latest.failed = self.totals.failed;
-        progress(latest);
-        latest.warnings.clear();
+        let totals = &self.totals;
+        let scenarios = (0..self.plan.scenarios.len()).map(|at| self.scenario_progress(at, elapsed_ns)).collect();
+        self.latest = Progress {
+            elapsed_ns,
+            duration_ns: self.plan.duration_ns(),
+            active: totals.active,
+            users: self.users(),
+            iterations: totals.iterations,
+            interrupted: totals.interrupted,
+            dropped: totals.dropped,
+            requests: totals.requests,
+            failed: totals.failed,
+            scenarios,
+            ..std::mem::take(&mut self.latest)
+        };
+        progress(&self.latest);
+        self.latest.warnings.clear();
+    }
+
+    fn scenario_progress(&self, at: usize, elapsed_ns: u64) -> ScenarioProgress {
+        let (scenario, totals) = (&self.plan.scenarios[at], &self.totals.scenarios[at]);
+        let since_ns = elapsed_ns.checked_sub(scenario.start_ns);
+        let running_ns = since_ns.unwrap_or(0).min(scenario.executor.duration_ns());
+        let target_per_s = match &scenario.executor {
+            Executor::Arrivals { schedule, .. } => schedule.rate_per_s(running_ns),
+            Executor::Looping(_) => 0.0,
+        };
+        ScenarioProgress {
+            elapsed_ns: since_ns,
+            ended_ns: totals.ended_ns.map(|ns| ns.saturating_sub(scenario.start_ns)),
+            cut_off: totals.cut_off,
+            target_per_s,
+            active: totals.active,
+            users: u64::from(scenario.executor.initial_users()) + totals.extra_users,
+            iterations: totals.iterations,
+        }
     }
 
     fn read_counts(&mut self) {
-        self.totals.read(self.threads.iter().map(|thread| &*thread.live));
+        self.totals = Totals::read(&self.threads.iter().map(|thread| &*thread.live), self.plan.scenarios.len());
     }
 
     fn elapsed_ns(&self) -> u64 {

@@ -1,13 +1,26 @@
-//! When iterations start: a pure function from the number of a start to its time, one file an executor.
+//! When iterations start, one file an executor. Where they arrive at a rate ([`Schedule`]), a pure function from the
+//! number of a start to its time; where users go round ([`Looping`]), one from the time to what a user does next.
 //!
 //! Times are nanoseconds from the beginning of the scenario. Nothing here waits, counts users or knows of threads
 //! beyond [`Share`], which deals the starts out.
 
 pub mod constant_arrival_rate;
+mod constant_vus;
+mod looping;
+mod per_vu_iterations;
 pub mod ramping_arrival_rate;
+mod ramping_vus;
+mod segment;
+mod shared_iterations;
 
 pub use constant_arrival_rate::ConstantArrivalRate;
+pub use constant_vus::ConstantVus;
+pub use looping::{Looping, Next};
+pub use per_vu_iterations::PerVuIterations;
 pub use ramping_arrival_rate::{RampingArrivalRate, Stage};
+pub use ramping_vus::RampingVus;
+pub use segment::{BadSegment, Segment};
+pub use shared_iterations::SharedIterations;
 
 /// The longest scenario. It keeps the arithmetic of a ramp inside 128 bits.
 pub const LONGEST_NS: u64 = 31 * 24 * 3600 * 1_000_000_000;
@@ -28,6 +41,9 @@ pub enum Impossible {
     /// No duration, or one out of range.
     #[error("the duration must be at least 1s and at most 31 days")]
     Duration,
+    /// More users than there can be.
+    #[error("there can be at most {} users", crate::plan::MOST_USERS)]
+    Users,
     /// No stage, or too many.
     #[error("there must be between 1 and {} stages", ramping_arrival_rate::MOST_STAGES)]
     Stages,
@@ -58,6 +74,14 @@ impl Schedule {
         match self {
             Self::Constant(schedule) => schedule.duration_ns(),
             Self::Ramping(schedule) => schedule.duration_ns(),
+        }
+    }
+
+    /// Leaves the starts of other segments out.
+    pub(crate) fn take_part(&mut self, segment: &Segment) {
+        match self {
+            Self::Constant(schedule) => schedule.take_part(segment),
+            Self::Ramping(schedule) => schedule.take_part(segment),
         }
     }
 
@@ -96,13 +120,15 @@ impl<'a> Share<'a> {
     }
 }
 
+/// The number of a start, and when it is due.
 impl Iterator for Share<'_> {
-    type Item = u64;
+    type Item = (u64, u64);
 
-    fn next(&mut self) -> Option<u64> {
-        let start_ns = self.schedule.start_ns(self.next)?;
+    fn next(&mut self) -> Option<(u64, u64)> {
+        let number = self.next;
+        let start_ns = self.schedule.start_ns(number)?;
         self.next += self.of;
-        Some(start_ns)
+        Some((number, start_ns))
     }
 }
 

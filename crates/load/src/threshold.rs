@@ -1,9 +1,7 @@
-//! Thresholds: `aggregation operator number` on one metric, as k6 writes them.
-//!
-//! Left out until scripts come: ending the test as soon as one is crossed (`abortOnFail`, `delayAbortEval`), and tags
-//! other than `expected_response`.
+//! Thresholds: `aggregation operator number` on one metric or sub-metric, as k6 writes them. Which metrics there are is
+//! known once a script's init code has run, so names are checked on their own.
 
-use crate::metric::{self, Kind};
+use crate::metric::{BadName, Definitions, Distribution, Kind, SubMetric};
 use crate::report::Value;
 
 /// A threshold that cannot be judged.
@@ -16,13 +14,8 @@ pub enum ThresholdError {
     #[error("threshold `{0}`: want METRIC=EXPRESSION, such as `http_req_duration=p(95)<1000`")]
     Assignment(String),
     /// A metric that is not measured.
-    #[error("threshold on `{0}`: there is no such metric")]
-    Metric(String),
-    /// A sub-metric that is not kept.
-    #[error(
-        "threshold on `{0}`: of sub-metrics only http_req_duration{{expected_response:true|false}} are kept so far"
-    )]
-    SubMetric(String),
+    #[error("threshold on {0}")]
+    Metric(#[from] BadName),
     /// An aggregation that the metric does not have.
     #[error("threshold `{expression}`: `{metric}` has {allowed}")]
     Aggregation {
@@ -46,6 +39,10 @@ pub struct Threshold {
     pub aggregation: Aggregation,
     operator: Operator,
     bound: f64,
+    /// Whether the test ends as soon as it is crossed.
+    pub abort_on_fail: bool,
+    /// How long it may be crossed at the beginning.
+    pub delay_abort_ns: u64,
 }
 
 /// What is taken of a metric.
@@ -93,19 +90,27 @@ const OPERATORS: [(&str, Operator); 7] = [
 impl Threshold {
     /// Reads an expression on a metric.
     pub fn parse(metric: &str, expression: &str) -> Result<Self, ThresholdError> {
-        let kind = kind_of(metric)?;
         let syntax = || ThresholdError::Syntax(expression.to_owned());
         let (at, (text, operator)) = find_operator(expression).ok_or_else(syntax)?;
-        let aggregation = parse_aggregation(expression[..at].trim()).ok_or_else(syntax)?;
+        let aggregation = Aggregation::parse(expression[..at].trim()).ok_or_else(syntax)?;
         let bound: f64 = expression[at + text.len()..].trim().parse().map_err(|_| syntax())?;
         if !bound.is_finite() {
             return Err(syntax());
         }
-        if !aggregation.suits(kind) {
-            let (metric, expression) = (metric.to_owned(), expression.to_owned());
+        let (metric, source) = (metric.to_owned(), expression.to_owned());
+        Ok(Self { metric, source, aggregation, operator, bound, abort_on_fail: false, delay_abort_ns: 0 })
+    }
+
+    /// Whether there is such a metric with such an aggregation; gives the sub-metric that it needs.
+    pub fn check(&self, metrics: &Definitions) -> Result<Option<SubMetric>, ThresholdError> {
+        let (_, sub) = SubMetric::of(&self.metric, metrics)?;
+        let (name, _) = SubMetric::parse(&self.metric)?;
+        let kind = metrics.find(name).map_or(Kind::Trend, |(_, definition)| definition.kind);
+        if !self.aggregation.suits(kind) {
+            let (metric, expression) = (self.metric.clone(), self.source.clone());
             return Err(ThresholdError::Aggregation { metric, expression, allowed: allowed_for(kind) });
         }
-        Ok(Self { metric: metric.to_owned(), source: expression.to_owned(), aggregation, operator, bound })
+        Ok(sub)
     }
 
     /// Reads `METRIC=EXPRESSION`; the metric may carry `{tag:value}`.
@@ -146,21 +151,45 @@ impl Aggregation {
         }
     }
 
-    /// Takes it of a value: trends in milliseconds, rates from 0 to 1; 0 where the value has no such thing.
+    /// Reads `avg` or `p(95)`.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        Some(match text {
+            "count" => Aggregation::Count,
+            "rate" => Aggregation::Rate,
+            "value" => Aggregation::Value,
+            "avg" => Aggregation::Avg,
+            "min" => Aggregation::Min,
+            "max" => Aggregation::Max,
+            "med" => Aggregation::Med,
+            _ => {
+                let percent: f64 = text.strip_prefix("p(")?.strip_suffix(')')?.trim().parse().ok()?;
+                Aggregation::Percentile(Some(percent).filter(|percent| (0.0..=100.0).contains(percent))?)
+            }
+        })
+    }
+
+    /// Takes it of a value: times in milliseconds, rates from 0 to 1; 0 where the value has no such thing.
     #[must_use]
-    #[allow(clippy::cast_precision_loss, reason = "k6 computes in floating point too")]
     pub fn of(self, value: &Value) -> f64 {
         match (value, self) {
-            (Value::Counter { count, .. }, Self::Count) => *count as f64,
+            (Value::Counter { count, .. }, Self::Count) => *count,
             (Value::Counter { per_s, .. }, Self::Rate) => *per_s,
-            (Value::Gauge { value, .. }, Self::Value) => *value as f64,
+            (Value::Gauge { value, .. }, Self::Value) => *value,
             (Value::Rate { .. }, Self::Rate) => value.part(),
-            (Value::Trend(trend), Self::Avg) => trend.mean_ns() / 1e6,
-            (Value::Trend(trend), Self::Min) => trend.min_ns() as f64 / 1e6,
-            (Value::Trend(trend), Self::Max) => trend.max_ns() as f64 / 1e6,
-            (Value::Trend(trend), Self::Med) => trend.percentile_ns(50.0) / 1e6,
-            (Value::Trend(trend), Self::Percentile(percent)) => trend.percentile_ns(percent) / 1e6,
+            (Value::Trend(trend), _) => self.of_trend(trend),
             _ => 0.0,
+        }
+    }
+
+    /// Takes it of a distribution.
+    pub(crate) fn of_trend(self, trend: &Distribution) -> f64 {
+        match self {
+            Self::Avg => trend.avg(),
+            Self::Min => trend.min(),
+            Self::Max => trend.max(),
+            Self::Med => trend.percentile(50.0),
+            Self::Percentile(percent) => trend.percentile(percent),
+            Self::Count | Self::Rate | Self::Value => 0.0,
         }
     }
 
@@ -188,33 +217,9 @@ impl Operator {
     }
 }
 
-fn kind_of(metric: &str) -> Result<Kind, ThresholdError> {
-    match metric::find(metric) {
-        Some(builtin) => Ok(builtin.kind),
-        None if metric.contains('{') => Err(ThresholdError::SubMetric(metric.to_owned())),
-        None => Err(ThresholdError::Metric(metric.to_owned())),
-    }
-}
-
 fn find_operator(expression: &str) -> Option<(usize, (&'static str, Operator))> {
     let at = expression.find(['<', '>', '=', '!'])?;
     OPERATORS.iter().find(|(text, _)| expression[at..].starts_with(text)).map(|found| (at, *found))
-}
-
-fn parse_aggregation(text: &str) -> Option<Aggregation> {
-    Some(match text {
-        "count" => Aggregation::Count,
-        "rate" => Aggregation::Rate,
-        "value" => Aggregation::Value,
-        "avg" => Aggregation::Avg,
-        "min" => Aggregation::Min,
-        "max" => Aggregation::Max,
-        "med" => Aggregation::Med,
-        _ => {
-            let percent: f64 = text.strip_prefix("p(")?.strip_suffix(')')?.trim().parse().ok()?;
-            Aggregation::Percentile(Some(percent).filter(|percent| (0.0..=100.0).contains(percent))?)
-        }
-    })
 }
 
 fn allowed_for(kind: Kind) -> &'static str {

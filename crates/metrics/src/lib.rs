@@ -1,10 +1,13 @@
-//! What is counted and how it is kept: counters of one thread, trends of times with their percentiles.
+//! What is counted and how it is kept: counters of one thread, trends of times and of any numbers with their
+//! percentiles.
 //!
 //! Deliberately absent: sockets, clocks, files and anything that knows who counts or who prints. Values come in as
 //! arguments and go out as data.
 
 pub mod counter;
+pub mod numbers;
 pub mod trend;
 
 pub use counter::Cell;
+pub use numbers::Numbers;
 pub use trend::Trend;

@@ -16,7 +16,7 @@ const FAILURES_SHOWN: usize = 10;
 
 /// The whole result.
 pub(super) fn render(report: &Report, plan: &Plan, max_lost: u64, colour: bool) -> String {
-    let mut text = summary::render(&report.load, summary::Mode::Compact, colour);
+    let mut text = summary::render(&report.load, &summary::Style::new(summary::Mode::Compact, colour));
     text += &format!("\n\n  PROCESSES\n\n{}", processes(&report.processes));
     if !report.timeline.moments.is_empty() {
         text += &format!("\n\n  TIME LINE\n\n{}", moments(report));
@@ -176,7 +176,6 @@ mod tests {
             unit: Unit::Number,
             section: Section::Http,
             compact: true,
-            per_scenario: false,
             value: Value::Rate { hits: 5, total: 100 },
             verdicts: vec![verdict("rate<0.1", true), verdict("rate<0.01", false)],
         };

@@ -1,4 +1,4 @@
-//! What a load test shows while it runs: on a terminal two lines that stay where they are, otherwise a report every few
+//! What a load test shows while it runs: on a terminal lines that stay where they are, otherwise a report every few
 //! seconds; warnings on the standard error either way.
 
 use std::io::{self, IsTerminal, Write};
@@ -7,10 +7,13 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use load::{FailureCount, Outcome, Plan, Progress, Report};
 
 use super::output::unless_closed;
-use super::status::{Mark, Scenario, whole};
+use super::status::{Status, whole};
 
 /// Time between two reports where the output is no terminal.
 const PLAIN_EVERY_NS: u64 = 5_000_000_000;
+
+/// Characters of a scenario's bar.
+const BAR_WIDTH: usize = 38;
 
 /// Kinds of failure that are told apart at the end.
 const MOST_KINDS: usize = 10;
@@ -18,7 +21,7 @@ const MOST_KINDS: usize = 10;
 /// Where progress goes.
 #[derive(Debug)]
 pub(crate) struct Console {
-    scenario: Scenario,
+    status: Status,
     target: String,
     bar: Option<ProgressBar>,
     plain: bool,
@@ -29,14 +32,14 @@ pub(crate) struct Console {
 impl Console {
     /// Says what is going to be done, unless it is to be quiet.
     pub(crate) fn new(plan: &Plan, target: String, quiet: bool) -> anyhow::Result<Self> {
-        let scenario = Scenario::of(plan);
+        let status = Status::of(plan);
         let is_terminal = io::stdout().is_terminal();
         let bar = if is_terminal && !quiet { Some(bar()?) } else { None };
         if !quiet {
-            unless_closed(announce(&scenario, &target))?;
+            unless_closed(announce(&status, &target))?;
         }
         let plain = !is_terminal && !quiet;
-        Ok(Self { scenario, target, bar, plain, next_plain_ns: PLAIN_EVERY_NS, last: Progress::default() })
+        Ok(Self { status, target, bar, plain, next_plain_ns: PLAIN_EVERY_NS, last: Progress::default() })
     }
 
     /// Shows how the test is getting on.
@@ -45,17 +48,26 @@ impl Console {
         for warning in &progress.warnings {
             self.warn(progress.elapsed_ns, warning);
         }
-        let mark = Mark::of(progress);
         if let Some(bar) = &self.bar {
-            bar.set_prefix(self.scenario.running(progress));
-            bar.set_message(self.scenario.details(progress, mark));
-            bar.set_position(self.scenario.percent(progress));
+            bar.set_message(self.bars(progress));
         }
         if self.plain && progress.elapsed_ns >= self.next_plain_ns {
             self.next_plain_ns += PLAIN_EVERY_NS;
             // Nobody may be reading any more; the summary is what counts.
-            let _ = self.print(progress, mark);
+            let _ = self.print(progress);
         }
+    }
+
+    /// What changes in its place on a terminal: a bar a scenario.
+    fn bars(&self, progress: &Progress) -> String {
+        let mut text = format!("{}\n", self.status.running(progress));
+        for line in self.status.lines(progress) {
+            let full = usize::try_from(line.percent).unwrap_or(0) * BAR_WIDTH / 100;
+            let head = if full < BAR_WIDTH { ">" } else { "" };
+            let bar = format!("{}{head}", "=".repeat(full));
+            text += &format!("{} {} [{bar:-<BAR_WIDTH$}] {}\n", line.name, line.mark.sign(), line.details);
+        }
+        text
     }
 
     /// Makes room for the summary.
@@ -66,10 +78,9 @@ impl Console {
     }
 
     /// The last report.
-    pub(crate) fn finish(&self, report: &Report) -> anyhow::Result<()> {
+    pub(crate) fn finish(&self) -> anyhow::Result<()> {
         if self.plain || self.bar.is_some() {
-            let cut_off = report.outcome == Outcome::Interrupted;
-            unless_closed(self.print(&self.last, if cut_off { Mark::CutOff } else { Mark::Done }))?;
+            unless_closed(self.print(&self.last))?;
         }
         Ok(())
     }
@@ -87,12 +98,13 @@ impl Console {
         let _ = log("ERRO", "error", self.last.elapsed_ns, &why);
     }
 
-    fn print(&self, progress: &Progress, mark: Mark) -> io::Result<()> {
-        let running = self.scenario.running(progress);
-        let (sign, percent) = (mark.sign(), self.scenario.percent(progress));
-        let details = self.scenario.details(progress, mark);
+    fn print(&self, progress: &Progress) -> io::Result<()> {
         let mut out = io::stdout().lock();
-        writeln!(out, "\n{running}\ndefault {sign} [ {percent:3}% ] {details}")?;
+        writeln!(out, "\n{}", self.status.running(progress))?;
+        for line in self.status.lines(progress) {
+            let (name, sign, percent, details) = (line.name, line.mark.sign(), line.percent, line.details);
+            writeln!(out, "{name} {sign} [ {percent:3}% ] {details}")?;
+        }
         out.flush()
     }
 
@@ -106,8 +118,8 @@ impl Console {
 }
 
 fn bar() -> anyhow::Result<ProgressBar> {
-    let style = ProgressStyle::with_template("\n{prefix}\ndefault   [{bar:38}] {msg}")?.progress_chars("=>-");
-    let bar = ProgressBar::with_draw_target(Some(100), ProgressDrawTarget::stdout());
+    let style = ProgressStyle::with_template("\n{msg}")?;
+    let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stdout());
     bar.set_style(style);
     Ok(bar)
 }
@@ -124,13 +136,10 @@ fn failures(report: &Report, target: &str) -> Vec<String> {
     lines
 }
 
-fn announce(scenario: &Scenario, target: &str) -> io::Result<()> {
-    let (longest, max) = (whole(scenario.longest_ns), scenario.max_users);
+fn announce(status: &Status, target: &str) -> io::Result<()> {
     let mut out = io::stdout().lock();
     writeln!(out, "\n     execution: local\n        script: {target}\n        output: -\n")?;
-    let head = "     scenarios: (100.00%) 1 scenario";
-    writeln!(out, "{head}, {max} max VUs, {longest} max duration (incl. graceful stop):")?;
-    writeln!(out, "              * default: {}\n", scenario.description)?;
+    writeln!(out, "     scenarios: (100.00%) {}", status.describe())?;
     out.flush()
 }
 

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use load::Report;
 
-use crate::summary::{self, Mode};
+use crate::summary::{self, Stat, Style};
 
 /// The file of `--summary-export`.
 #[derive(Debug)]
@@ -28,8 +28,8 @@ impl Export {
     }
 
     /// Writes the summary as k6's JSON.
-    pub(super) fn write(mut self, report: &Report) -> anyhow::Result<()> {
-        let text = serde_json::to_string_pretty(&load::export::summary(report))?;
+    pub(super) fn write(mut self, report: &Report, stats: &[Stat]) -> anyhow::Result<()> {
+        let text = serde_json::to_string_pretty(&load::export::summary(report, stats))?;
         let written = self.replace(text.as_bytes());
         written.with_context(|| format!("the summary could not be written to {}", self.path.display()))
     }
@@ -44,10 +44,9 @@ impl Export {
 }
 
 /// Prints the summary.
-pub(super) fn print_summary(report: &Report, mode: Mode) -> anyhow::Result<()> {
+pub(super) fn print_summary(report: &Report, style: &Style) -> anyhow::Result<()> {
     let mut out = io::stdout().lock();
-    let written =
-        write!(out, "\n\n{}\n\n\n", summary::render(report, mode, super::colour())).and_then(|()| out.flush());
+    let written = write!(out, "\n\n{}\n\n\n", summary::render(report, style)).and_then(|()| out.flush());
     unless_closed(written)
 }
 

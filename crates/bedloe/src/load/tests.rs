@@ -3,6 +3,8 @@
 
 use clap::Parser;
 
+use load::{Executor, Schedule, Users};
+
 use super::*;
 
 #[derive(Debug, Parser)]
@@ -12,33 +14,49 @@ struct Cli {
 }
 
 fn planned(line: &str) -> anyhow::Result<Plan> {
-    plan(&Cli::try_parse_from(std::iter::once("load").chain(line.split_whitespace())).unwrap().load)
+    let args = Cli::try_parse_from(std::iter::once("load").chain(line.split_whitespace())).unwrap().load;
+    plan::plan(&args).map(|(plan, _)| plan)
+}
+
+fn schedule(plan: &Plan) -> &Schedule {
+    let Executor::Arrivals { schedule, .. } = &plan.scenarios[0].executor else { panic!("no arrivals") };
+    schedule
+}
+
+fn users(plan: &Plan) -> Users {
+    let Executor::Arrivals { users, .. } = &plan.scenarios[0].executor else { panic!("no arrivals") };
+    *users
 }
 
 #[test]
 fn the_rate_of_the_readme_becomes_a_plan() {
     let plan = planned("--rate 8000 --duration 5m --pre-allocated-vus 1200 --max-vus 6000 -k https://127.0.0.1:8443/x")
         .unwrap();
-    assert_eq!(plan.users, Users::Promised { pre_allocated: 1200, max: 6000 });
-    assert_eq!(plan.schedule.duration_ns(), 300_000_000_000);
-    assert_eq!(plan.schedule.start_ns(8000), Some(1_000_000_000));
-    assert_eq!(plan.graceful_stop_ms, 30_000);
+    assert_eq!(users(&plan), Users::Promised { pre_allocated: 1200, max: 6000 });
+    assert_eq!(schedule(&plan).duration_ns(), 300_000_000_000);
+    assert_eq!(schedule(&plan).start_ns(8000), Some(1_000_000_000));
+    assert_eq!(plan.scenarios[0].graceful_stop_ns, 30_000_000_000);
 }
 
 #[test]
 fn stages_become_a_ramp() {
     let plan = planned("--start-rate 10 --stage 30s:4000 --stage 1m:0 http://127.0.0.1").unwrap();
-    assert_eq!(plan.schedule.duration_ns(), 90_000_000_000);
-    assert!((plan.schedule.peak_per_s() - 4000.0).abs() < 1e-9);
-    assert_eq!(plan.users, Users::OnDemand);
+    assert_eq!(schedule(&plan).duration_ns(), 90_000_000_000);
+    assert!((schedule(&plan).peak_per_s() - 4000.0).abs() < 1e-9);
+    assert_eq!(users(&plan), Users::OnDemand);
     let limited = planned("--rate 1 --max-vus 7 http://127.0.0.1").unwrap();
-    assert_eq!(limited.users, Users::Promised { pre_allocated: 7, max: 7 });
+    assert_eq!(users(&limited), Users::Promised { pre_allocated: 7, max: 7 });
 }
 
 #[test]
 fn contradictions_are_bad_options() {
     for (line, words) in [
-        ("http://127.0.0.1", "want a rate"),
+        ("http://127.0.0.1", "want a rate or users"),
+        ("--duration 5s http://127.0.0.1", "want a rate or users"),
+        ("--vus 3 --iterations 2 http://127.0.0.1", "can't be less than the number of VUs (3)"),
+        ("--vus 3 --duration 5s --stage 5s:5 http://127.0.0.1", "`duration` and `stages`"),
+        ("--rate 1 --execution-segment 3 http://127.0.0.1", "no execution segment"),
+        ("--rate 1 --summary-trend-stats p95 http://127.0.0.1", "`p95` is none of"),
         ("--rate 1 --stage 5s:5 http://127.0.0.1", "not both"),
         ("--stage 5s:5 --duration 5s http://127.0.0.1", "stages have durations"),
         ("--rate 0 http://127.0.0.1", "the rate must be"),
@@ -61,4 +79,15 @@ fn contradictions_are_bad_options() {
         let error = planned(line).unwrap_err().to_string();
         assert!(error.contains(words), "{line}: {error}");
     }
+}
+
+#[test]
+fn users_may_go_round() {
+    let plan = planned("--vus 3 --duration 5s --tag a=b http://127.0.0.1").unwrap();
+    assert_eq!((plan.scenarios[0].executor.name(), plan.max_users()), ("constant-vus", 3));
+    assert_eq!(plan.tags, [("a".to_owned(), "b".to_owned())]);
+    let plan = planned("-u 3 -i 9 --execution-segment 0:1/3 http://127.0.0.1").unwrap();
+    assert_eq!((plan.scenarios[0].executor.name(), plan.max_users()), ("shared-iterations", 1));
+    let plan = planned("-u 0 -s 1s:3,1s:0 http://127.0.0.1").unwrap();
+    assert_eq!((plan.scenarios[0].executor.name(), plan.max_users()), ("ramping-vus", 3));
 }

@@ -1,6 +1,29 @@
 //! Numbers as k6's summary writes them. Times and percentages are cut off, not rounded; the arithmetic is in floating
 //! point because k6's is, and shows: 29 of 100 is 28.99%.
 
+/// A fixed unit of times.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum TimeUnit {
+    /// Seconds.
+    S,
+    /// Milliseconds.
+    Ms,
+    /// Microseconds.
+    Us,
+}
+
+impl TimeUnit {
+    /// A duration in milliseconds, in this unit: `0.00s`.
+    pub(crate) fn format(self, ms: f64) -> String {
+        let (value, unit) = match self {
+            Self::S => (ms / 1000.0, "s"),
+            Self::Ms => (ms, "ms"),
+            Self::Us => (ms * 1000.0, "µs"),
+        };
+        format!("{:.2}{unit}", (value * 100.0).trunc() / 100.0)
+    }
+}
+
 /// A duration in milliseconds: `0s`, `999ns`, `123.45µs`, `12.34ms`, `1.99s`, `1m1s`, `25h1m1s`.
 pub(crate) fn duration(ms: f64) -> String {
     if ms <= 0.0 {

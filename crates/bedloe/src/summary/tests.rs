@@ -1,22 +1,16 @@
 //! The summary against pages as k6 1.8.1 printed them.
 #![allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "test values are small")]
 
-use load::metric::find;
+use load::metric::{Definition, Definitions, Distribution};
 use metrics::Trend;
 
 use super::*;
 
 fn metric(name: &str, value: Value, verdicts: Vec<Verdict>) -> Metric {
-    let builtin = find(name).expect("a built-in metric");
-    Metric {
-        name: name.into(),
-        unit: builtin.unit,
-        section: builtin.section,
-        compact: builtin.compact,
-        per_scenario: builtin.per_scenario,
-        value,
-        verdicts,
-    }
+    let parent = name.split('{').next().unwrap_or(name);
+    let (_, definition) = Definitions::default().find(parent).expect("a built-in metric");
+    let Definition { unit, section, compact, .. } = definition;
+    Metric { name: name.into(), unit, section, compact, value, verdicts }
 }
 
 fn verdict(source: &str, aggregation: &str, measured: f64, holds: bool) -> Verdict {
@@ -28,16 +22,34 @@ fn trend(values_ms: &[f64]) -> Value {
     for ms in values_ms {
         trend.record((ms * 1e6).round() as u64);
     }
-    Value::Trend(trend)
+    Value::Trend(Distribution::Times(trend))
 }
 
-fn counter(count: u64, per_s: f64) -> Value {
-    Value::Counter { count, per_s }
+fn counter(count: u32, per_s: f64) -> Value {
+    Value::Counter { count: f64::from(count), per_s }
+}
+
+fn gauge(value: u32, min: u32, max: u32) -> Value {
+    Value::Gauge { value: f64::from(value), min: f64::from(min), max: f64::from(max) }
+}
+
+fn compact() -> Style {
+    Style::new(Mode::Compact, false)
 }
 
 fn report(metrics: Vec<Metric>) -> Report {
     let outcome = load::Outcome::Passed;
-    Report { outcome, elapsed_ns: 4_001_000_000, metrics, failures: Vec::new(), interrupted: 0, users_max: 12 }
+    Report {
+        outcome,
+        elapsed_ns: 4_001_000_000,
+        metrics,
+        scopes: Vec::new(),
+        checks: Vec::new(),
+        groups: Vec::new(),
+        failures: Vec::new(),
+        interrupted: 0,
+        users_max: 12,
+    }
 }
 
 /// Eight of twelve users came through, each after 2.5 s.
@@ -53,8 +65,8 @@ fn slow() -> Report {
         metric("iteration_duration", trend(&[2501.4; 8]), vec![]),
         metric("iterations", counter(8, 1.999_269), vec![]),
         metric("start_delay", trend(&[0.1; 8]), vec![]),
-        metric("vus", Value::Gauge { value: 7, min: 6, max: 12 }, vec![]),
-        metric("vus_max", Value::Gauge { value: 12, min: 6, max: 12 }, vec![]),
+        metric("vus", gauge(7, 6, 12), vec![]),
+        metric("vus_max", gauge(12, 6, 12), vec![]),
     ])
 }
 
@@ -78,9 +90,9 @@ fn a_page_as_k6_prints_it() {
     data_received..................: 320 B  80 B/s
     data_sent......................: 1.1 kB 277 B/s
 ";
-    assert_eq!(render(&slow(), Mode::Compact, false), expected);
-    assert_eq!(render(&slow(), Mode::Disabled, false), "");
-    assert!(render(&slow(), Mode::Full, false).contains("\n    start_delay..."));
+    assert_eq!(render(&slow(), &compact()), expected);
+    assert_eq!(render(&slow(), &Style::new(Mode::Disabled, false)), "");
+    assert!(render(&slow(), &Style::new(Mode::Full, false)).contains("\n    start_delay..."));
 }
 
 #[test]
@@ -114,14 +126,14 @@ fn thresholds_come_first_and_sub_metrics_nest_below_their_parent() {
 
   █ TOTAL RESULTS \n
 ";
-    assert!(render(&page, Mode::Compact, false).starts_with(expected), "{}", render(&page, Mode::Compact, false));
+    assert!(render(&page, &compact()).starts_with(expected), "{}", render(&page, &compact()));
 }
 
 #[test]
 fn a_sub_metric_alone_has_its_whole_name() {
     let verdicts = vec![verdict("max<500", "max", 1.36, true)];
     let page = report(vec![metric("http_req_duration{expected_response:true}", trend(&[1.36]), verdicts)]);
-    let text = render(&page, Mode::Compact, false);
+    let text = render(&page, &compact());
     assert!(text.contains("\n    http_req_duration{expected_response:true}\n    ✓ 'max<500' max=1.36ms\n"), "{text}");
 }
 
@@ -129,17 +141,17 @@ fn a_sub_metric_alone_has_its_whole_name() {
 fn the_last_of_several_texts_keeps_its_room() {
     let page = report(vec![
         metric("data_sent", counter(74, 7.398_450_885_719_125), vec![]),
-        metric("vus", Value::Gauge { value: 0, min: 0, max: 1 }, vec![]),
-        metric("vus_max", Value::Gauge { value: 12, min: 12, max: 12 }, vec![]),
+        metric("vus", gauge(0, 0, 1), vec![]),
+        metric("vus_max", gauge(12, 12, 12), vec![]),
     ]);
-    let text = render(&page, Mode::Compact, false);
+    let text = render(&page, &compact());
     assert!(text.contains("    vus.........: 0    min=0                 max=1 \n"), "{text}");
     assert!(text.contains("    data_sent...: 74 B 7.398450885719125 B/s\n"), "{text}");
 }
 
 #[test]
 fn colours_are_k6s() {
-    let text = render(&slow(), Mode::Compact, true);
+    let text = render(&slow(), &Style::new(Mode::Compact, true));
     for line in [
         "  █ \u{1b}[1mTOTAL RESULTS\u{1b}[0m \n",
         "    \u{1b}[1mHTTP\u{1b}[0m\n",
@@ -148,4 +160,83 @@ fn colours_are_k6s() {
     ] {
         assert!(text.contains(line), "{line:?}");
     }
+}
+
+fn check(scenario: &str, group: &str, name: &str, passes: u64, fails: u64) -> CheckCount {
+    CheckCount { scenario: scenario.into(), group: group.into(), name: name.into(), passes, fails }
+}
+
+/// As k6 1.8.1 printed it, but for the rates.
+#[test]
+fn checks_stand_above_the_blocks_and_scopes_follow_in_full() {
+    let mut page = report(vec![metric("iterations", counter(12, 6.3), vec![])]);
+    page.elapsed_ns = 2_000_000_000;
+    page.checks = vec![
+        check("b", "", "top", 4, 3),
+        check("a", "::G1", "is 200", 6, 0),
+        check("a", "::G1::inner", "deep", 6, 0),
+        check("b", "", "other", 1, 0),
+        check("c", "", "top", 0, 1),
+    ];
+    page.groups = vec!["::G1::inner".into(), "::G1".into()];
+    let scope = |scenario: &str, group: &str| load::ScopeReport {
+        scenario: scenario.into(),
+        group: group.into(),
+        metrics: vec![metric("iterations", counter(6, 3.15), vec![])],
+    };
+    page.scopes = vec![scope("a", ""), scope("a", "::G1"), scope("a", "::G1::inner"), scope("b", "")];
+    let expected = "  █ TOTAL RESULTS \n
+    checks_total.......: 21     10.5/s
+    checks_succeeded...: 80.95% 17 out of 21
+    checks_failed......: 19.04% 4 out of 21
+
+    ✗ top
+      ↳  50% — ✓ 4 / ✗ 4
+    ✓ other
+    ✓ is 200
+    ✓ deep
+
+    EXECUTION
+    iterations...: 12 6.3/s
+";
+    assert_eq!(render(&page, &compact()), expected);
+    let full = render(&page, &Style::new(Mode::Full, false));
+    let expected = "
+
+  █ SCENARIO: a \n
+    checks_total.......: 12      6/s
+    checks_succeeded...: 100.00% 12 out of 12
+    checks_failed......: 0.00%   0 out of 12
+
+    ✓ is 200
+    ✓ deep
+
+    EXECUTION
+    iterations...: 6 3.15/s
+
+    ↳ GROUP: G1 \n
+      checks_total.......: 6       3/s
+      checks_succeeded...: 100.00% 6 out of 6
+      checks_failed......: 0.00%   0 out of 6
+
+      ✓ is 200
+
+      EXECUTION
+      iterations...: 6 3.15/s
+
+      ↳ GROUP: inner \n
+        checks_total.......: 6       3/s
+";
+    assert!(full.contains(expected), "{full}");
+    let failed = "    ✗ top\n      ↳  57% — ✓ 4 / ✗ 3\n";
+    assert!(full.split("SCENARIO: b").nth(1).is_some_and(|rest| rest.contains(failed)), "{full}");
+}
+
+#[test]
+fn figures_and_units_of_trends_are_chosen() {
+    let page = report(vec![metric("http_req_duration", trend(&[100.0, 200.0]), vec![])]);
+    let stats = ["avg", "p(99.9)", "count"].iter().filter_map(|text| Stat::parse(text)).collect();
+    let style = Style { stats, time_unit: Some(TimeUnit::S), ..compact() };
+    let text = render(&page, &style);
+    assert!(text.contains("http_req_duration...: avg=0.15s p(99.9)=0.19s count=2\n"), "{text}");
 }

@@ -200,6 +200,57 @@ fn requests_that_are_never_answered_in_full_took_as_long_as_they_were_waited_for
 }
 
 #[test]
+fn users_go_round_for_a_time_or_a_number_of_iterations() {
+    let server = Server::start();
+    let (code, out, err) = run("--vus 4 --iterations 50 --threads 1", &server.url("/ok"));
+    assert_eq!(code, Some(0), "{out}{err}");
+    assert_eq!((value(&out, "iterations"), server.requests()), ("50".into(), 50));
+    assert!(
+        out.contains("* default: 50 iterations shared among 4 VUs (maxDuration: 10m0s, gracefulStop: 30s)"),
+        "{out}"
+    );
+    assert!(out.contains("50/50 shared iters"), "{out}");
+    let (code, out, err) = run("--vus 3 --duration 1s --min-iteration-duration 400ms", &server.url("/ok"));
+    assert_eq!(code, Some(0), "{out}{err}");
+    assert_eq!(value(&out, "iterations"), "9");
+    let (code, out, err) = run("-u 1 -s 500ms:2,0s:0", &server.url("/ok"));
+    assert_eq!(code, Some(0), "{out}{err}");
+    assert!(
+        out.contains("Up to 2 looping VUs for 500ms over 2 stages (gracefulRampDown: 30s, gracefulStop: 30s)"),
+        "{out}"
+    );
+}
+
+#[test]
+fn a_file_of_options_has_scenarios_tags_and_thresholds_that_end_the_test() {
+    let server = Server::start();
+    let config = tempfile::NamedTempFile::new().unwrap();
+    let options = serde_json::json!({
+        "scenarios": {
+            "few": { "executor": "per-vu-iterations", "vus": 2, "iterations": 3, "tags": { "kind": "few" } },
+            "late": { "executor": "constant-arrival-rate", "rate": 10, "duration": "60s", "preAllocatedVUs": 5,
+                "startTime": "500ms" },
+        },
+        "thresholds": {
+            "http_reqs{kind:few}": ["count==6"],
+            "iterations": [{ "threshold": "count<10", "abortOnFail": true, "delayAbortEval": "1s" }],
+        },
+    });
+    serde_json::to_writer(config.as_file(), &options).unwrap();
+    let line = format!("--summary-mode full --config {}", config.path().display());
+    let (code, out, err) = run(&line, &server.url("/ok"));
+    assert_eq!(code, Some(99), "{out}{err}");
+    assert!(out.contains("http_reqs{kind:few}\n    ✓ 'count==6' count=6"), "{out}");
+    assert!(
+        out.contains("✗ 'count<10'") && out.contains("█ SCENARIO: few") && out.contains("█ SCENARIO: late"),
+        "{out}"
+    );
+    assert!(out.contains("few  ✓ [ 100% ] 2 VUs") && out.contains("late ✗ ["), "{out}");
+    let (code, _, err) = run("--config /nonexistent/x.json", &server.url("/ok"));
+    assert!(code == Some(104) && err.contains("cannot read the options of /nonexistent/x.json"), "{err}");
+}
+
+#[test]
 fn exit_codes_are_k6s() {
     let server = Server::start();
     let url = server.url("/ok");

@@ -1,6 +1,6 @@
 //! `constant-arrival-rate`: so many starts a time unit, evenly spaced, the first at 0.
 
-use super::{Impossible, LONGEST_NS, check_rate, check_time_unit, per_second};
+use super::{Impossible, LONGEST_NS, Segment, check_rate, check_time_unit, per_second};
 
 /// A constant rate of starts.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -9,6 +9,7 @@ pub struct ConstantArrivalRate {
     rate: u64,
     time_unit_ns: u64,
     duration_ns: u64,
+    segment: Segment,
 }
 
 impl ConstantArrivalRate {
@@ -22,13 +23,13 @@ impl ConstantArrivalRate {
         if !(1_000_000_000..=LONGEST_NS).contains(&duration_ns) {
             return Err(Impossible::Duration);
         }
-        Ok(Self { rate, time_unit_ns, duration_ns })
+        Ok(Self { rate, time_unit_ns, duration_ns, segment: Segment::default() })
     }
 
     /// When start `index` (from 0) is due: a multiple of the exact period, so that nothing drifts.
     #[must_use]
     pub fn start_ns(&self, index: u64) -> Option<u64> {
-        let exact = u128::from(index) * u128::from(self.time_unit_ns) / u128::from(self.rate);
+        let exact = u128::from(self.segment.nth(index)) * u128::from(self.time_unit_ns) / u128::from(self.rate);
         u64::try_from(exact).ok().filter(|ns| *ns < self.duration_ns)
     }
 
@@ -42,6 +43,11 @@ impl ConstantArrivalRate {
     #[must_use]
     #[allow(clippy::cast_precision_loss, reason = "rates are below 2^20")]
     pub fn rate_per_s(&self) -> f64 {
-        per_second(self.rate as f64, self.time_unit_ns)
+        per_second(self.rate as f64, self.time_unit_ns) * self.segment.part()
+    }
+
+    /// Leaves the starts of other segments out.
+    pub(super) fn take_part(&mut self, segment: &Segment) {
+        self.segment = segment.clone();
     }
 }

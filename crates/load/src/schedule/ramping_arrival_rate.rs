@@ -5,7 +5,7 @@
 //! area at t is (2 d a t + (b - a) t^2) / (2 d u). Areas below are therefore kept times 2 u, where they are whole at
 //! the end of each stage, and nothing is lost however many starts there are.
 
-use super::{Impossible, LONGEST_NS, check_rate, check_time_unit, per_second};
+use super::{Impossible, LONGEST_NS, Segment, check_rate, check_time_unit, per_second};
 
 /// More stages than a person writes; a bound for what a generated command line can ask for.
 pub const MOST_STAGES: usize = 1000;
@@ -28,6 +28,7 @@ pub struct RampingArrivalRate {
     duration_ns: u64,
     start_rate: u64,
     end_rate: u64,
+    segment: Segment,
 }
 
 /// One straight piece of the curve.
@@ -50,7 +51,8 @@ impl RampingArrivalRate {
         if stages.is_empty() || stages.len() > MOST_STAGES {
             return Err(Impossible::Stages);
         }
-        let mut made = Self { time_unit_ns, lines: Vec::new(), duration_ns: 0, start_rate, end_rate: start_rate };
+        let (lines, end_rate, segment) = (Vec::new(), start_rate, Segment::default());
+        let mut made = Self { time_unit_ns, lines, duration_ns: 0, start_rate, end_rate, segment };
         for stage in stages {
             check_rate(stage.target, time_unit_ns)?;
             made.add(*stage)?;
@@ -67,7 +69,7 @@ impl RampingArrivalRate {
     /// When start `index` (from 0) is due.
     #[must_use]
     pub fn start_ns(&self, index: u64) -> Option<u64> {
-        let wanted = (u128::from(index) + 1) * 2 * u128::from(self.time_unit_ns);
+        let wanted = (u128::from(self.segment.nth(index)) + 1) * 2 * u128::from(self.time_unit_ns);
         let at = self.lines.partition_point(|line| line.area_after < wanted);
         let line = self.lines.get(at)?;
         Some(line.begin_ns + line.reaches(wanted - line.area_before))
@@ -94,7 +96,7 @@ impl RampingArrivalRate {
             let part = (at_ns.saturating_sub(line.begin_ns)) as f64 / line.duration_ns as f64;
             line.from as f64 + (line.to as f64 - line.from as f64) * part
         });
-        per_second(rate, self.time_unit_ns)
+        per_second(rate, self.time_unit_ns) * self.segment.part()
     }
 
     /// The highest rate, in starts a second.
@@ -102,7 +104,12 @@ impl RampingArrivalRate {
     #[allow(clippy::cast_precision_loss, reason = "rates are below 2^20")]
     pub fn peak_per_s(&self) -> f64 {
         let peak = self.lines.iter().map(|line| line.from.max(line.to)).max().unwrap_or(self.start_rate);
-        per_second(peak as f64, self.time_unit_ns)
+        per_second(peak as f64, self.time_unit_ns) * self.segment.part()
+    }
+
+    /// Leaves the starts of other segments out.
+    pub(super) fn take_part(&mut self, segment: &Segment) {
+        self.segment = segment.clone();
     }
 
     fn add(&mut self, stage: Stage) -> Result<(), Impossible> {

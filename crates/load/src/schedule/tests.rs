@@ -20,7 +20,7 @@ fn ramping(start: u64, stages: &[(u64, u64)]) -> Schedule {
 }
 
 fn all(schedule: &Schedule) -> Vec<u64> {
-    Share::new(schedule, 0, 1).collect()
+    Share::new(schedule, 0, 1).map(|(_, due_ns)| due_ns).collect()
 }
 
 #[test]
@@ -98,7 +98,8 @@ proptest! {
         let unit = unit.max(rate * 1000);
         let schedule = constant(rate, unit, 2 * S);
         let whole = all(&schedule);
-        let mut shares: Vec<u64> = (0..threads).flat_map(|thread| Share::new(&schedule, thread, threads)).collect();
+        let mut shares: Vec<u64> =
+            (0..threads).flat_map(|thread| Share::new(&schedule, thread, threads)).map(|(_, due_ns)| due_ns).collect();
         shares.sort_unstable();
         prop_assert_eq!(shares, whole);
     }

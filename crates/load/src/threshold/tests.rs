@@ -4,6 +4,7 @@
 use metrics::Trend;
 
 use super::*;
+use crate::metric::Distribution;
 
 #[test]
 fn expressions_are_judged() {
@@ -11,10 +12,10 @@ fn expressions_are_judged() {
     for ms in [10, 20, 30, 40] {
         trend.record(ms * 1_000_000);
     }
-    let trend = Value::Trend(trend);
-    let counter = Value::Counter { count: 20, per_s: 2.5 };
+    let trend = Value::Trend(Distribution::Times(trend));
+    let counter = Value::Counter { count: 20.0, per_s: 2.5 };
     let rate = Value::Rate { hits: 1, total: 4 };
-    let gauge = Value::Gauge { value: 3, min: 0, max: 9 };
+    let gauge = Value::Gauge { value: 3.0, min: 0.0, max: 9.0 };
     for (metric, expression, value, measured, holds) in [
         ("http_req_duration", "p(95)<1000", &trend, 38.5, true),
         ("http_req_duration", " p(90) <= 36.9 ", &trend, 37.0, false),
@@ -38,8 +39,8 @@ fn expressions_are_judged() {
 fn without_samples_a_rate_passes_and_the_rest_is_zero() {
     let judged = |metric, expression, value: Value| Threshold::parse(metric, expression).unwrap().judge(&value).1;
     assert!(judged("http_req_failed", "rate>0.5", Value::Rate { hits: 0, total: 0 }));
-    assert!(!judged("http_reqs", "count>0", Value::Counter { count: 0, per_s: 0.0 }));
-    assert!(!judged("http_req_duration", "avg>0", Value::Trend(Trend::default())));
+    assert!(!judged("http_reqs", "count>0", Value::Counter { count: 0.0, per_s: 0.0 }));
+    assert!(!judged("http_req_duration", "avg>0", Value::Trend(Distribution::Times(Trend::default()))));
 }
 
 #[test]
@@ -48,14 +49,21 @@ fn what_cannot_be_judged_is_refused() {
         let error = Threshold::parse("http_req_duration", expression).unwrap_err();
         assert_eq!(error, ThresholdError::Syntax(expression.into()), "{expression}");
     }
-    for (metric, expression) in
-        [("http_reqs", "avg<1"), ("vus", "rate<1"), ("http_req_failed", "count<1"), ("start_delay", "rate<1")]
-    {
-        let error = Threshold::parse(metric, expression).unwrap_err();
+    let check = |metric, expression| Threshold::parse(metric, expression).unwrap().check(&Definitions::default());
+    for (metric, expression) in [
+        ("http_reqs", "avg<1"),
+        ("vus", "rate<1"),
+        ("http_req_failed", "count<1"),
+        ("start_delay", "rate<1"),
+        ("http_reqs{status:200}", "avg<1"),
+    ] {
+        let error = check(metric, expression).unwrap_err();
         assert!(matches!(error, ThresholdError::Aggregation { .. }), "{metric}");
     }
-    assert!(matches!(Threshold::parse("nothing", "avg<1"), Err(ThresholdError::Metric(_))));
-    assert!(matches!(Threshold::parse("http_req_duration{status:200}", "avg<1"), Err(ThresholdError::SubMetric(_))));
+    assert!(matches!(check("nothing", "avg<1"), Err(ThresholdError::Metric(BadName::Unknown(_)))));
+    assert!(matches!(check("http_req_duration{", "avg<1"), Err(ThresholdError::Metric(BadName::Syntax(_)))));
+    assert_eq!(check("http_req_duration{status:200}", "avg<1").unwrap().unwrap().tags.len(), 1);
+    assert_eq!(check("http_req_duration", "avg<1"), Ok(None));
 }
 
 #[test]

@@ -1,0 +1,181 @@
+//! The command line of `bedloe load`: k6's flags, and those for a URL without a script.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use load::duration;
+use load::options::Layer;
+use load::schedule::Stage;
+use serde_json::{Value as Json, json};
+
+use crate::summary::Mode;
+
+/// Send requests at a fixed or ramping rate, or by users that go round, and measure the answers.
+///
+/// Exit codes are k6's: 0, 99 a threshold was crossed, 104 bad options, 105 ended by a signal, 255 bad flags; and 1
+/// where the summary could not be written.
+#[derive(Debug, Args)]
+pub(crate) struct LoadArgs {
+    /// What to GET: http://... or https://...
+    #[arg(value_name = "URL")]
+    pub(super) target: String,
+    /// Iterations to start each time unit
+    #[arg(long, value_name = "N", conflicts_with_all = ["vus", "iterations"])]
+    pub(super) rate: Option<u64>,
+    /// The time unit of the rates
+    #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = duration::parse)]
+    pub(super) time_unit: u64,
+    /// How long iterations are started [default with --rate: 30s]
+    #[arg(short, long, value_name = "DURATION", value_parser = duration::parse)]
+    pub(super) duration: Option<u64>,
+    /// The rate that the first stage begins with
+    #[arg(long, value_name = "N", requires = "stage", conflicts_with = "vus")]
+    pub(super) start_rate: Option<u64>,
+    /// Change the rate to a target within a time, instead of --rate and --duration; with --vus, the number of users;
+    /// may be repeated
+    #[arg(short, long, value_name = "DURATION:TARGET", value_delimiter = ',', value_parser = parse_stage)]
+    pub(super) stage: Vec<Stage>,
+    /// Virtual users that go round, instead of a rate
+    #[arg(short = 'u', long, value_name = "N")]
+    pub(super) vus: Option<u64>,
+    /// Iterations that the users share
+    #[arg(short, long, value_name = "N")]
+    pub(super) iterations: Option<u64>,
+    /// With a rate: virtual users there are from the beginning [default: as many as are needed, up to 10,000]
+    #[arg(long, value_name = "N")]
+    pub(super) pre_allocated_vus: Option<u32>,
+    /// With a rate: the most virtual users; each iteration that finds none idle is dropped and adds one [default: those
+    /// from the beginning]
+    #[arg(long, value_name = "N")]
+    pub(super) max_vus: Option<u32>,
+    /// How long iterations under way may go on after the end
+    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = duration::parse)]
+    pub(super) graceful_stop: u64,
+    /// The least time that an iteration takes
+    #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
+    min_iteration_duration: Option<u64>,
+    /// Which part of the test to do, such as 0:1/3
+    #[arg(long, value_name = "FROM:TO")]
+    execution_segment: Option<String>,
+    /// All parts of the test, such as 0,1/3,1
+    #[arg(long, value_name = "CUTS")]
+    execution_segment_sequence: Option<String>,
+    /// How long a request may take
+    #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = duration::parse)]
+    pub(super) timeout: u64,
+    /// Add a header field to each request; may be repeated
+    #[arg(short = 'H', long, value_name = "NAME: VALUE")]
+    pub(super) header: Vec<String>,
+    /// What requests say they come from
+    #[arg(long, value_name = "TEXT")]
+    user_agent: Option<String>,
+    /// Take any certificate
+    #[arg(short = 'k', long)]
+    insecure_skip_tls_verify: bool,
+    /// Make a new connection for each request
+    #[arg(long)]
+    no_connection_reuse: bool,
+    /// Make new connections for each iteration
+    #[arg(long)]
+    no_vu_connection_reuse: bool,
+    /// A condition on a metric, such as http_req_failed=rate<0.01; may be repeated
+    #[arg(long, value_name = "METRIC=EXPRESSION")]
+    pub(super) threshold: Vec<String>,
+    /// Judge no thresholds
+    #[arg(long)]
+    pub(super) no_thresholds: bool,
+    /// A tag for all samples; may be repeated
+    #[arg(long, value_name = "NAME=VALUE", value_parser = parse_tag)]
+    tag: Vec<(String, String)>,
+    /// The system tags that samples get, with commas between them
+    #[arg(long, value_name = "NAMES")]
+    system_tags: Option<String>,
+    /// Options under k6's names, as JSON
+    #[arg(short, long, value_name = "FILE")]
+    pub(super) config: Option<PathBuf>,
+    /// Threads [default: as many as the rate needs]
+    #[arg(long, value_name = "N")]
+    pub(super) threads: Option<usize>,
+    /// How much the summary shows
+    #[arg(long, value_name = "MODE", default_value = "compact")]
+    pub(super) summary_mode: Mode,
+    /// Show and write no summary
+    #[arg(long)]
+    pub(super) no_summary: bool,
+    /// Write the summary to a file, as k6's JSON
+    #[arg(long, value_name = "FILE")]
+    pub(super) summary_export: Option<PathBuf>,
+    /// What the summary says of times, such as avg,p(99),count
+    #[arg(long, value_name = "NAMES")]
+    summary_trend_stats: Option<String>,
+    /// The unit of times in the summary: s, ms or us
+    #[arg(long, value_name = "UNIT")]
+    summary_time_unit: Option<String>,
+    /// Show no colours
+    #[arg(long)]
+    pub(super) no_color: bool,
+    /// Show no progress
+    #[arg(short, long)]
+    pub(super) quiet: bool,
+}
+
+impl LoadArgs {
+    /// Whether iterations arrive at a rate that the command line gives.
+    pub(super) fn is_rate(&self) -> bool {
+        self.rate.is_some() || (!self.stage.is_empty() && self.vus.is_none())
+    }
+
+    /// The options among the flags, under k6's names.
+    pub(super) fn layer(&self) -> Layer {
+        let mut layer = Layer::new();
+        let mut put = |name: &str, value: Option<Json>| {
+            if let Some(value) = value {
+                layer.insert(name.to_owned(), value);
+            }
+        };
+        if !self.is_rate() {
+            put("duration", self.duration.map(span));
+            let stages =
+                self.stage.iter().map(|stage| json!({"duration": span(stage.duration_ns), "target": stage.target}));
+            put("stages", (!self.stage.is_empty()).then(|| stages.collect()));
+            put("vus", self.vus.map(Json::from));
+            put("iterations", self.iterations.map(Json::from));
+        }
+        put("minIterationDuration", self.min_iteration_duration.map(span));
+        put("executionSegment", self.execution_segment.clone().map(Json::from));
+        put("executionSegmentSequence", self.execution_segment_sequence.clone().map(Json::from));
+        put("userAgent", self.user_agent.clone().map(Json::from));
+        put("systemTags", self.system_tags.clone().map(Json::from));
+        put("summaryTrendStats", self.summary_trend_stats.clone().map(Json::from));
+        put("summaryTimeUnit", self.summary_time_unit.clone().map(Json::from));
+        let tags: Layer = self.tag.iter().map(|(name, value)| (name.clone(), Json::from(value.as_str()))).collect();
+        put("tags", (!tags.is_empty()).then_some(Json::Object(tags)));
+        for (name, is_on) in [
+            ("insecureSkipTLSVerify", self.insecure_skip_tls_verify),
+            ("noConnectionReuse", self.no_connection_reuse),
+            ("noVUConnectionReuse", self.no_vu_connection_reuse),
+        ] {
+            put(name, is_on.then_some(Json::Bool(true)));
+        }
+        layer
+    }
+}
+
+fn span(ns: u64) -> Json {
+    Json::from(format!("{ns}ns"))
+}
+
+fn parse_stage(text: &str) -> Result<Stage, String> {
+    let (time, target) = text.split_once(':').ok_or("want DURATION:TARGET, such as 30s:4000")?;
+    let duration_ns = duration::parse(time).map_err(|error| error.to_string())?;
+    let target = target.parse().map_err(|_| format!("`{target}` is no rate: want a whole number"))?;
+    Ok(Stage { target, duration_ns })
+}
+
+fn parse_tag(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("want NAME=VALUE")?;
+    if name.is_empty() {
+        return Err("the tag has no name".to_owned());
+    }
+    Ok((name.to_owned(), value.to_owned()))
+}

@@ -1,0 +1,140 @@
+//! From the command line, the environment and a file of options to a plan: what is refused here is said before anything
+//! is sent.
+
+use std::path::Path;
+
+use anyhow::Context;
+use load::options::{Layer, Layers, Options, environment_layer};
+use load::schedule::{ConstantArrivalRate, RampingArrivalRate};
+use load::{Executor, MOST_USERS, Plan, Request, RequestOptions, Scenario, Schedule, Threshold, Users};
+use serde_json::Value as Json;
+
+use super::args::LoadArgs;
+use crate::summary::Mode;
+
+/// A file of options larger than this is none.
+const LARGEST_CONFIG: u64 = 1 << 20;
+
+/// The plan of a test without a script, and its options.
+pub(super) fn plan(args: &LoadArgs) -> anyhow::Result<(Plan, Options)> {
+    refuse_script(&args.target)?;
+    let file = args.config.as_deref().map(read_config).transpose()?.unwrap_or_default();
+    let layers = Layers { flags: args.layer(), environment: environment()?, script: Layer::new(), file };
+    let says_what_runs = [&layers.flags, &layers.environment, &layers.file].iter().any(|layer| {
+        ["vus", "duration", "iterations", "stages", "scenarios"].iter().any(|name| layer.contains_key(*name))
+    });
+    let mut options = layers.resolve()?;
+    if args.is_rate() || !says_what_runs || (args.vus.is_none() && args.layer().contains_key("duration")) {
+        let executor = Executor::Arrivals { schedule: schedule(args)?, users: users(args)? };
+        let graceful_stop_ns = args.graceful_stop;
+        options.scenarios = vec![Scenario { graceful_stop_ns, ..Scenario::new("default", executor) }];
+    }
+    options.thresholds.extend(thresholds(args)?);
+    if args.no_thresholds {
+        options.thresholds.clear();
+    }
+    let request = Request::get(&args.target, &request_options(args, &options.json)?)?;
+    let mut plan = Plan::plain(options.scenarios.first().context("nothing is to run")?.executor.clone(), request);
+    options.apply(&mut plan);
+    plan.threads = args.threads;
+    plan.keeps_scopes = args.summary_mode == Mode::Full;
+    plan.check()?;
+    Ok((plan, options))
+}
+
+fn thresholds(args: &LoadArgs) -> anyhow::Result<Vec<Threshold>> {
+    Ok(args.threshold.iter().map(|text| Threshold::parse_assignment(text)).collect::<Result<_, _>>()?)
+}
+
+fn request_options(args: &LoadArgs, json: &Layer) -> anyhow::Result<RequestOptions> {
+    let is_on = |name: &str| json.get(name).and_then(Json::as_bool).unwrap_or(false);
+    for name in ["rps", "hosts", "dns", "tlsAuth", "tlsVersion", "tlsCipherSuites", "blacklistIPs", "blockHostnames"] {
+        anyhow::ensure!(!json.contains_key(name), "the option `{name}` is for scripts: a URL is asked for as it is");
+    }
+    let mut headers = args.header.clone();
+    let has_own = headers.iter().any(|line| line.to_ascii_lowercase().starts_with("user-agent:"));
+    if let Some(agent) = json.get("userAgent").and_then(Json::as_str).filter(|_| !has_own) {
+        headers.push(format!("User-Agent: {agent}"));
+    }
+    Ok(RequestOptions {
+        headers,
+        timeout_ms: args.timeout / 1_000_000,
+        skip_verify: is_on("insecureSkipTLSVerify"),
+        reuse: !is_on("noConnectionReuse") && !is_on("noVUConnectionReuse"),
+    })
+}
+
+fn environment() -> anyhow::Result<Layer> {
+    Ok(environment_layer(|name| std::env::var(name).ok())?)
+}
+
+fn read_config(path: &Path) -> anyhow::Result<Layer> {
+    let name = path.display();
+    let size = std::fs::metadata(path).with_context(|| format!("cannot read the options of {name}"))?.len();
+    anyhow::ensure!(size <= LARGEST_CONFIG, "{name} has {size} bytes: that is no file of options");
+    let text = std::fs::read(path).with_context(|| format!("cannot read the options of {name}"))?;
+    let json: Json = serde_json::from_slice(&text).with_context(|| format!("{name} is no JSON"))?;
+    let Json::Object(layer) = json else { anyhow::bail!("{name}: want an object of options") };
+    Ok(layer)
+}
+
+fn schedule(args: &LoadArgs) -> anyhow::Result<Schedule> {
+    const DEFAULT_NS: u64 = 30_000_000_000;
+    match (args.rate, args.stage.is_empty()) {
+        (Some(rate), true) => {
+            let duration_ns = args.duration.unwrap_or(DEFAULT_NS);
+            let constant = ConstantArrivalRate::new(rate, args.time_unit, duration_ns);
+            Ok(Schedule::Constant(constant.map_err(|error| hint_at_unit(error.into(), duration_ns))?))
+        }
+        (None, false) => {
+            anyhow::ensure!(args.duration.is_none(), "--duration goes with --rate; stages have durations of their own");
+            let start_rate = args.start_rate.unwrap_or(0);
+            let duration_ns = args.stage.iter().fold(0, |sum: u64, stage| sum.saturating_add(stage.duration_ns));
+            let ramping = RampingArrivalRate::new(start_rate, args.time_unit, &args.stage);
+            Ok(Schedule::Ramping(ramping.map_err(|error| hint_at_unit(error.into(), duration_ns))?))
+        }
+        (Some(_), false) => anyhow::bail!("want either --rate or --stage, not both"),
+        (None, true) => anyhow::bail!("want a rate or users: --rate 100, --stage 30s:100 or --vus 10 --duration 30s"),
+    }
+}
+
+/// `-d 30` is 30 ms, as in k6, where 30 s were meant.
+fn hint_at_unit(error: anyhow::Error, duration_ns: u64) -> anyhow::Error {
+    const SECOND_NS: u64 = 1_000_000_000;
+    let ms = duration_ns / 1_000_000;
+    if ms == 0 || duration_ns >= SECOND_NS {
+        return error;
+    }
+    anyhow::anyhow!("{error:#}; {ms}ms were given: a number without a unit is milliseconds, seconds are {ms}s")
+}
+
+fn users(args: &LoadArgs) -> anyhow::Result<Users> {
+    match (args.pre_allocated_vus, args.max_vus) {
+        (None, None) => Ok(Users::OnDemand),
+        // Users cost nothing until they are needed, so a limit alone promises all of them.
+        (None, Some(max)) => Ok(Users::Promised { pre_allocated: max, max }),
+        (Some(0), None) => anyhow::bail!("--pre-allocated-vus 0 leaves nobody: want at least 1, or --max-vus too"),
+        (Some(pre_allocated), None) => {
+            anyhow::ensure!(
+                pre_allocated <= MOST_USERS,
+                "--pre-allocated-vus must be at most {MOST_USERS}, not {pre_allocated}"
+            );
+            Ok(Users::Promised { pre_allocated, max: pre_allocated })
+        }
+        (Some(pre_allocated), Some(max)) => {
+            anyhow::ensure!(
+                max >= pre_allocated,
+                "--max-vus {max} must not be less than --pre-allocated-vus {pre_allocated}"
+            );
+            Ok(Users::Promised { pre_allocated, max })
+        }
+    }
+}
+
+fn refuse_script(target: &str) -> anyhow::Result<()> {
+    let is_url = target.contains("://");
+    let names_script = [".js", ".ts", ".mjs", ".cjs", ".tar"].iter().any(|end| target.ends_with(end));
+    let is_script = !is_url && (names_script || target == "-" || Path::new(target).is_file());
+    anyhow::ensure!(!is_script, "{target}: scripts come later; so far `bedloe load` takes a URL and --rate or --vus");
+    Ok(())
+}
