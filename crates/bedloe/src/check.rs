@@ -40,11 +40,17 @@ pub(crate) struct CheckArgs {
     /// Print errors only
     #[arg(short, long)]
     quiet: bool,
+    /// Say what a directive of nginx does here, where it may stand, and how it differs, and check nothing
+    #[arg(long, value_name = "DIRECTIVE")]
+    explain: Option<String>,
 }
 
 /// Runs the command.
 pub(crate) fn run(args: CheckArgs) -> anyhow::Result<ExitCode> {
-    let CheckArgs { file, prefix, globals, dump, json, quiet } = args;
+    let CheckArgs { file, prefix, globals, dump, json, quiet, explain } = args;
+    if let Some(name) = explain {
+        return print_entry(&name);
+    }
     let source = Source::new(file, prefix, globals);
     let path = source.path.clone();
     let loaded = load(&files::System, &source);
@@ -57,6 +63,17 @@ pub(crate) fn run(args: CheckArgs) -> anyhow::Result<ExitCode> {
         unless_closed(print_files(&loaded)).context("writing to the standard output")?;
     }
     Ok(if loaded.config.is_some() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn print_entry(name: &str) -> anyhow::Result<ExitCode> {
+    match conf::table::explain(name) {
+        Ok(entry) => {
+            unless_closed(io::stdout().lock().write_all(entry.as_bytes())).context("writing to the standard output")?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Err(Some(near)) => anyhow::bail!("nginx has no directive \"{name}\": did you mean \"{near}\"?"),
+        Err(None) => anyhow::bail!("nginx has no directive \"{name}\""),
+    }
 }
 
 /// Loads a configuration, and looks at what of this machine it needs.

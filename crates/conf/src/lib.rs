@@ -9,6 +9,7 @@ mod lexer;
 mod lints;
 mod loader;
 mod parser;
+mod shared;
 pub mod span;
 mod suggest;
 pub mod table;
@@ -21,6 +22,7 @@ use std::path::Path;
 
 pub use diagnostic::{Diagnostic, Severity};
 pub use loader::{Loaded, Loader, NeededFile, Options};
+pub use shared::Shared;
 pub use variables::{Variable, variables};
 
 /// What stands for the file in places that the command line's directives (nginx's `-g`) have.
@@ -34,9 +36,11 @@ pub fn load(path: &Path, loader: &dyn Loader, options: &Options) -> Loaded {
     let parsed = parser::parse(path, options.globals.as_deref(), loader, &mut diagnostics);
     let unread = parsed.files.is_empty();
     let built = build::build(&parsed.nodes, path, loader, options);
-    // Of a file that cannot be read there is nothing more to say.
+    // Of a file that cannot be read there is nothing more to say; in one whose blocks do not end, what seems to be
+    // missing is in one of them.
+    let is_cut_off = diagnostics.iter().any(|found| found.code == "unexpected-end");
     if !unread {
-        diagnostics.extend(built.diagnostics);
+        diagnostics.extend(built.diagnostics.into_iter().filter(|found| !(is_cut_off && found.code == "no-events")));
     }
     let has_errors = diagnostics.iter().any(|found| found.severity == Severity::Error);
     if !has_errors {

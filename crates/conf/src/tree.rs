@@ -16,6 +16,7 @@ pub use proxy::{
     SameSite, Subject,
 };
 
+use crate::shared::Shared;
 use crate::span::Place;
 use crate::template::Template;
 pub use rules::{AfterRewrite, Condition, If, PathTest, Return, Rewrite, Rule, Test};
@@ -122,7 +123,7 @@ impl Http {
     pub fn all_settings(&self) -> Vec<&LocationSettings> {
         let mut all = Vec::new();
         for server in &self.servers {
-            all.push(&server.settings);
+            all.push(&*server.settings);
             server.locations.iter().for_each(|location| location.add_settings(&mut all));
         }
         all
@@ -136,7 +137,7 @@ impl Location {
             Rule::If(block) => block.content.as_ref(),
             _ => None,
         };
-        all.extend(self.rules.iter().filter_map(content).map(|(_, settings)| settings));
+        all.extend(self.rules.iter().filter_map(content).map(|(_, settings)| &**settings));
         self.locations.iter().for_each(|location| location.add_settings(all));
     }
 }
@@ -294,7 +295,7 @@ pub struct Server {
     /// Locations in the order written.
     pub locations: Vec<Location>,
     /// What applies where no location matches.
-    pub settings: LocationSettings,
+    pub settings: Shared<LocationSettings>,
     /// `client_header_timeout`.
     pub client_header_timeout_ms: u64,
     /// `http2_max_concurrent_streams`.
@@ -394,7 +395,7 @@ pub struct Location {
     /// What it does.
     pub handler: Handler,
     /// Its settings, inherited ones included.
-    pub settings: LocationSettings,
+    pub settings: Shared<LocationSettings>,
     /// Locations within it, in the order written.
     pub locations: Vec<Location>,
     /// Where it was written.

@@ -79,7 +79,9 @@ pub(crate) struct RequestFacts<'a> {
 impl<'a> RequestFacts<'a> {
     /// The host asked for, without its port; may be in upper case.
     pub(crate) fn host(&self) -> &'a [u8] {
-        self.request.host.map_or(b"", |host| without_port(host.of(self.head)))
+        let host = self.request.host.map_or(&b""[..], |host| without_port(host.of(self.head)));
+        // The dot of a full name is no part of it, as in nginx.
+        host.strip_suffix(b".").unwrap_or(host)
     }
 
     /// What follows `?`.

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use conf::Shared;
 use conf::tree::{self, LocationKind, LocationSettings};
 
 use crate::escape::append_escaped;
@@ -224,9 +225,9 @@ impl Location {
         }
     }
 
-    fn new(handler: Handler, settings: &LocationSettings, names: &Names) -> Self {
+    fn new(handler: Handler, settings: &Shared<LocationSettings>, names: &Names) -> Self {
         let finish = Finish::compile(settings, names);
-        Self::sharing(handler, Arc::new(settings.clone()), Arc::new(finish))
+        Self::sharing(handler, settings.to_arc(), Arc::new(finish))
     }
 
     fn sharing(handler: Handler, settings: Arc<LocationSettings>, finish: Arc<Finish>) -> Self {
@@ -234,7 +235,7 @@ impl Location {
     }
 
     /// What an `if` within a location makes of it.
-    pub(crate) fn of_if(content: &(tree::Handler, LocationSettings), path: &str, names: &Names) -> Self {
+    pub(crate) fn of_if(content: &(tree::Handler, Shared<LocationSettings>), path: &str, names: &Names) -> Self {
         let (handler, settings) = content;
         Self::new(Handler::compile(handler, path, settings, names), settings, names)
     }

@@ -219,7 +219,7 @@ impl Server {
             names: server.names.clone(),
             tls: server.tls.clone(),
             rules: Rules::compile(&server.rules, "", names),
-            settings: Arc::new(server.settings.clone()),
+            settings: server.settings.to_arc(),
             finish: Finish::compile(&server.settings, names),
             client_header_timeout_ms: server.client_header_timeout_ms,
             http2_max_concurrent_streams: server.http2_max_concurrent_streams,

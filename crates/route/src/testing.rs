@@ -116,7 +116,7 @@ fn located(kind: LocationKind, path: &str, handler: Handler) -> Location {
         path: path.to_owned(),
         rules: Vec::new(),
         handler,
-        settings: settings(),
+        settings: settings().into(),
         locations: Vec::new(),
         place: Place::default(),
     }
@@ -141,7 +141,7 @@ pub(crate) fn server(listens: Vec<Listen>, names: &[&str], locations: Vec<Locati
         tls: None,
         rules: Vec::new(),
         locations,
-        settings: settings(),
+        settings: settings().into(),
         client_header_timeout_ms: 60_000,
         http2_max_concurrent_streams: 128,
         http2_body_preread_size: 64 * 1024,

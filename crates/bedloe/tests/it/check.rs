@@ -1,6 +1,7 @@
 //! `bedloe check` as a user runs it: what it prints, where, and how it exits.
 
 mod host;
+mod reference;
 
 use std::fs;
 use std::net::Ipv4Addr;

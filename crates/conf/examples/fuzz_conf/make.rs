@@ -7,6 +7,7 @@ const FILES: &[&str] = &[
     include_str!("../../../../examples/seed/nginx.conf"),
     include_str!("../../../../examples/seed/conf.d/liberty-lb.conf"),
     include_str!("../../../../examples/seed/conf.d/liberty-upstream.conf"),
+    include_str!("../../src/tests/cases/broken.txt"),
     include_str!("../../src/tests/cases/directives.txt"),
     include_str!("../../src/tests/cases/servers.txt"),
     include_str!("../../src/tests/cases/syntax.txt"),

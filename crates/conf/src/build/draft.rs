@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use super::buffers::Buffers;
 use crate::loader::Options;
 use crate::parser::Node;
+use crate::shared::Shared;
 use crate::span::Place;
 use crate::template::{Part, Template};
 use crate::tree::{
@@ -21,7 +22,7 @@ pub(crate) type MainDraft = Main;
 /// What lower levels inherit: `http`, `server` and `location` each have a copy.
 #[derive(Clone)]
 pub(crate) struct Inherited {
-    pub(crate) settings: LocationSettings,
+    pub(crate) settings: Shared<LocationSettings>,
     pub(crate) server: ServerWide,
     pub(crate) buffers: Buffers,
     /// `resolver`, but for its `resolver_timeout`.
@@ -169,7 +170,7 @@ pub(crate) fn inherited(options: &Options, error_log: ErrorLog) -> Inherited {
         tls,
     };
     Inherited {
-        settings,
+        settings: settings.into(),
         server,
         buffers: Buffers::default(),
         resolver: None,

@@ -203,7 +203,9 @@ fn location(node: &Node, head: Option<&Head<'_>>, above: &Inherited, cx: &mut Cx
         _ => Ok(()),
     });
     level.buffers.read(block, cx);
-    level.settings.is_internal |= actions.is_internal;
+    if actions.is_internal && !level.settings.is_internal {
+        level.settings.is_internal = true;
+    }
     if let Some(proxy) = &mut actions.proxy {
         super::proxy::finish(proxy, &level, &node.name.place, cx);
     }

@@ -119,9 +119,20 @@ fn each<'n>(
         });
         seen.entry(directive.name).or_insert(&node.name.place);
         if let Err(wrong) = outcome {
-            cx.report(wrong);
+            cx.report(without_equals_sign(wrong, node));
         }
         explain_missing_semicolon(node, cx, before);
+    }
+}
+
+/// `name = value;` is how other languages write it.
+fn without_equals_sign(wrong: Diagnostic, node: &Node) -> Diagnostic {
+    match node.args.as_slice() {
+        [sign, value, ..] if sign.text == "=" && node.name.text != "location" => {
+            let help = format!("no \"=\" stands between a name and its value: {} {}", node.name.text, value.shown());
+            wrong.help(help)
+        }
+        _ => wrong,
     }
 }
 
@@ -166,6 +177,9 @@ fn unknown(name: &Word, context: Contexts, suggest: bool) -> Diagnostic {
     let wrong = Diagnostic::error("unknown-directive", &name.place, format!("unknown directive \"{}\"", name.shown()));
     if !suggest {
         return wrong;
+    }
+    if name.text.starts_with("//") || name.text.starts_with("/*") {
+        return wrong.help("a comment begins with \"#\"");
     }
     let here = suggest::nearest(&name.text, table::names(context));
     match here.or_else(|| suggest::nearest(&name.text, table::names(Contexts::ALL))) {

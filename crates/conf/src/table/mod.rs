@@ -5,6 +5,7 @@ mod answers;
 mod buffering;
 mod client;
 mod core;
+mod differences;
 mod errors;
 mod http2;
 mod listen;
@@ -13,6 +14,7 @@ mod pending;
 mod proxy;
 mod proxy_request;
 mod proxy_tls;
+mod reference;
 mod resolver;
 mod rewrite;
 mod rewriting;
@@ -127,6 +129,7 @@ pub(crate) enum Found {
 pub use answers::rate_of;
 pub use proxy_request::bind_address;
 pub(crate) use proxy_tls::check as check_proxy_tls;
+pub use reference::{explain, reference};
 
 /// All directives, by subject.
 pub fn directives() -> impl Iterator<Item = &'static Directive> {
@@ -191,6 +194,11 @@ impl Directive {
             Apply::NoEffect(reason, _) => Support::NoEffect(reason),
             _ => Support::Served,
         }
+    }
+
+    /// In what it is other than nginx's, in one line.
+    pub fn difference(&self) -> Option<&'static str> {
+        differences::of(self)
     }
 }
 

@@ -14,6 +14,11 @@ pub(super) fn names(context: Contexts) -> impl Iterator<Item = &'static str> {
     areas.flat_map(|area| area.names.split_ascii_whitespace())
 }
 
+/// Each area's title and its names.
+pub(super) fn areas() -> impl Iterator<Item = (&'static str, &'static str)> {
+    AREAS.iter().map(|area| (area.title, area.names))
+}
+
 struct Area {
     title: &'static str,
     contexts: Contexts,

@@ -1,6 +1,7 @@
 //! Rules about a request that come before its content: `set`, `if`, `rewrite`, `break`, `return`.
 
 use super::{Handler, LocationSettings, Pattern};
+use crate::shared::Shared;
 use crate::template::Template;
 
 /// A rule about a request.
@@ -59,7 +60,7 @@ pub struct If {
     /// The rules in it.
     pub rules: Vec<Rule>,
     /// Within a location, the handler and the settings that hold from then on; inherited ones included.
-    pub content: Option<(Handler, LocationSettings)>,
+    pub content: Option<(Handler, Shared<LocationSettings>)>,
 }
 
 /// The condition of an `if`.

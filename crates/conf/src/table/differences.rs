@@ -1,0 +1,59 @@
+//! Directives that are served and do not mean all that nginx means by them: in one line each, for the reference. The
+//! reasons are in docs/differences.md.
+
+use super::{Contexts, Directive};
+
+/// In what a declaration differs.
+pub(super) fn of(directive: &Directive) -> Option<&'static str> {
+    let is_meant = |(name, contexts, _): &&(&str, Contexts, &str)| {
+        *name == directive.name && contexts.contains(directive.contexts)
+    };
+    DIFFERENCES.iter().find(is_meant).map(|(_, _, difference)| *difference)
+}
+
+/// Name, the contexts of the declaration that is meant, the difference.
+const DIFFERENCES: &[(&str, Contexts, &str)] = &[
+    ("access_log", Contexts::ALL, "lines are written by a thread of their own, up to a fifth of a second later"),
+    ("client_body_buffer_size", Contexts::ALL, "what fits behind a request's head, some 20 KiB, stays there"),
+    ("client_body_temp_path", Contexts::ALL, "files have no names, and levels of folders mean nothing"),
+    ("daemon", Contexts::ALL, "`bedloe run` stays in the foreground unless the command line says otherwise"),
+    ("error_page", Contexts::ALL, "not for requests that were not understood, nor for redirects"),
+    ("hash", Contexts::ALL, "refused with `backup` in both orders of the lines"),
+    ("http2", Contexts::ALL, "one server's `on` holds for the whole address"),
+    ("http2_body_preread_size", Contexts::ALL, "16k to 16m"),
+    ("http2_max_concurrent_streams", Contexts::ALL, "at most 1024"),
+    ("ip_hash", Contexts::ALL, "refused with `backup` in both orders of the lines"),
+    ("keepalive", Contexts::UPSTREAM, "up to twice as many while they are in use"),
+    ("large_client_header_buffers", Contexts::ALL, "a head of 64k at most"),
+    ("least_conn", Contexts::ALL, "requests of all threads count, also without `zone`"),
+    ("limit_rate", Contexts::ALL, "answers that bedloe gives itself are not slowed"),
+    ("lingering_close", Contexts::ALL, "`on` does what `always` does"),
+    ("listen", Contexts::ALL, "port 0 is a free one"),
+    ("proxy_bind", Contexts::ALL, "kept connections are used again for the same address only"),
+    ("proxy_buffer_size", Contexts::ALL, "32k to 64k, whatever is written"),
+    ("proxy_cookie_flags", Contexts::ALL, "a flag that is none is refused"),
+    ("proxy_method", Contexts::ALL, "`HEAD` for a GET announces no body"),
+    ("proxy_pass_request_body", Contexts::ALL, "`off` sends no `Content-Length` either"),
+    ("proxy_ssl_name", Contexts::ALL, "kept connections are used again for the same name only"),
+    ("proxy_ssl_verify", Contexts::ALL, "a name has to stand in subjectAltName, as browsers want it"),
+    ("random", Contexts::ALL, "refused with `backup` in both orders; with `two`, requests of all threads count"),
+    (
+        "resolver",
+        Contexts::ALL,
+        "a name server that does not answer is left after 2 s; the other kind of address serves where one fails",
+    ),
+    ("ssl_session_timeout", Contexts::ALL, "read, without effect yet"),
+    ("worker_connections", Contexts::ALL, "new connections wait for room; those to servers are always made"),
+    ("worker_processes", Contexts::ALL, "one process with as many threads"),
+    ("worker_rlimit_nofile", Contexts::ALL, "counts for each thread"),
+];
+
+#[test]
+fn differences_are_of_directives_that_are_there() {
+    for (name, contexts, _) in DIFFERENCES {
+        let meant = super::directives().filter(|d| d.name == *name && contexts.contains(d.contexts));
+        assert_eq!(meant.count(), 1, "{name}: none, or more than one is meant");
+    }
+    let names: Vec<&str> = DIFFERENCES.iter().map(|(name, _, _)| *name).collect();
+    assert!(names.is_sorted(), "they stand in the order of their names");
+}
