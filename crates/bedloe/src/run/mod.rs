@@ -119,9 +119,10 @@ pub(crate) fn serve(
     complaints.iter().for_each(|complaint| voice.say(LogLevel::Emerg, complaint));
     // Opened here to find out in time; whoever writes them gets files of its own.
     drop(logs::open(&plan.logs)?);
+    // Before the listeners: whoever has found that one of those accepts may ask for the state.
+    let admin = admin.map(|address| AdminSocket::bind(address, inherited_admin)).transpose()?;
     let sockets = inherited.follow(&plan.addresses)?;
     drop(inherited);
-    let admin = admin.map(|address| AdminSocket::bind(address, inherited_admin)).transpose()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     if plan.config.main.master_process {
         let is_daemon = is_daemon || is_upgrade;
