@@ -11,6 +11,9 @@ pub(super) fn of(directive: &Directive) -> Option<&'static str> {
     DIFFERENCES.iter().find(is_meant).map(|(_, _, difference)| *difference)
 }
 
+const RESOLVER: &str =
+    "a name server that does not answer is left after 2 s; the other kind of address serves where one fails";
+
 /// Name, the contexts of the declaration that is meant, the difference.
 const DIFFERENCES: &[(&str, Contexts, &str)] = &[
     ("access_log", Contexts::ALL, "lines are written by a thread of their own, up to a fifth of a second later"),
@@ -37,11 +40,8 @@ const DIFFERENCES: &[(&str, Contexts, &str)] = &[
     ("proxy_ssl_name", Contexts::ALL, "kept connections are used again for the same name only"),
     ("proxy_ssl_verify", Contexts::ALL, "a name has to stand in subjectAltName, as browsers want it"),
     ("random", Contexts::ALL, "refused with `backup` in both orders; with `two`, requests of all threads count"),
-    (
-        "resolver",
-        Contexts::ALL,
-        "a name server that does not answer is left after 2 s; the other kind of address serves where one fails",
-    ),
+    ("resolver", Contexts::REQUEST, RESOLVER),
+    ("resolver", Contexts::UPSTREAM, RESOLVER),
     ("ssl_session_timeout", Contexts::ALL, "read, without effect yet"),
     ("worker_connections", Contexts::ALL, "new connections wait for room; those to servers are always made"),
     ("worker_processes", Contexts::ALL, "one process with as many threads"),
