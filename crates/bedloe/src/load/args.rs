@@ -48,9 +48,9 @@ pub(crate) struct LoadArgs {
     /// from the beginning]
     #[arg(long, value_name = "N")]
     pub(super) max_vus: Option<u32>,
-    /// How long iterations under way may go on after the end
-    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = duration::parse)]
-    pub(super) graceful_stop: u64,
+    /// How long iterations under way may go on after the end [default: 30s]
+    #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
+    pub(super) graceful_stop: Option<u64>,
     /// The least time that an iteration takes
     #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
     min_iteration_duration: Option<u64>,

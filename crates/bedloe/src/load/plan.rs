@@ -20,14 +20,14 @@ pub(super) fn plan(args: &LoadArgs) -> anyhow::Result<(Plan, Options)> {
     refuse_script(&args.target)?;
     let file = args.config.as_deref().map(read_config).transpose()?.unwrap_or_default();
     let layers = Layers { flags: args.layer(), environment: environment()?, script: Layer::new(), file };
-    let says_what_runs = [&layers.flags, &layers.environment, &layers.file].iter().any(|layer| {
-        ["vus", "duration", "iterations", "stages", "scenarios"].iter().any(|name| layer.contains_key(*name))
-    });
+    let has_users = says_what_runs(&layers);
     let mut options = layers.resolve()?;
-    if args.is_rate() || !says_what_runs || (args.vus.is_none() && args.layer().contains_key("duration")) {
+    if args.is_rate() || !has_users {
         let executor = Executor::Arrivals { schedule: schedule(args)?, users: users(args)? };
-        let graceful_stop_ns = args.graceful_stop;
-        options.scenarios = vec![Scenario { graceful_stop_ns, ..Scenario::new("default", executor) }];
+        options.scenarios = vec![Scenario::new("default", executor)];
+    }
+    if let Some(graceful_stop_ns) = args.graceful_stop {
+        options.scenarios.iter_mut().for_each(|scenario| scenario.graceful_stop_ns = graceful_stop_ns);
     }
     options.thresholds.extend(thresholds(args)?);
     if args.no_thresholds {
@@ -40,6 +40,17 @@ pub(super) fn plan(args: &LoadArgs) -> anyhow::Result<(Plan, Options)> {
     plan.keeps_scopes = args.summary_mode == Mode::Full;
     plan.check()?;
     Ok((plan, options))
+}
+
+/// Whether some layer has users do something. A `--duration` alone may as well have lost its `--rate`.
+fn says_what_runs(layers: &Layers) -> bool {
+    let has = |layer: &Layer, name: &str| layer.contains_key(name);
+    let below = [&layers.environment, &layers.file];
+    below.iter().any(|layer| has(layer, "duration"))
+        || below
+            .iter()
+            .chain(&[&layers.flags])
+            .any(|layer| ["vus", "iterations", "stages", "scenarios"].iter().any(|name| has(layer, name)))
 }
 
 fn thresholds(args: &LoadArgs) -> anyhow::Result<Vec<Threshold>> {

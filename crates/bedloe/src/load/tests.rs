@@ -91,3 +91,28 @@ fn users_may_go_round() {
     let plan = planned("-u 0 -s 1s:3,1s:0 http://127.0.0.1").unwrap();
     assert_eq!((plan.scenarios[0].executor.name(), plan.max_users()), ("ramping-vus", 3));
 }
+
+#[test]
+fn a_duration_goes_with_users_said_elsewhere() {
+    let folder = tempfile::tempdir().unwrap();
+    let with = |options: &str, flags: &str| {
+        let file = folder.path().join("options.json");
+        std::fs::write(&file, options).unwrap();
+        let plan = planned(&format!("--config {} {flags} http://127.0.0.1", file.display())).unwrap();
+        let executor = &plan.scenarios[0].executor;
+        (executor.name(), plan.max_users(), executor.duration_ns() / 1_000_000_000)
+    };
+    assert_eq!(with(r#"{"vus": 3, "duration": "9s"}"#, "-d 2s"), ("constant-vus", 3, 2));
+    assert_eq!(with(r#"{"duration": "9s"}"#, "-d 2s"), ("constant-vus", 1, 2));
+    let scenarios = r#"{"scenarios": {"a": {"executor": "constant-vus", "vus": 4, "duration": "9s"}}}"#;
+    assert_eq!(with(scenarios, "-d 2s"), ("constant-vus", 1, 2));
+    assert_eq!(with("{}", "-i 5 -d 3s"), ("shared-iterations", 1, 3));
+}
+
+#[test]
+fn the_graceful_stop_is_of_all_scenarios() {
+    for line in ["--rate 1", "-u 1 -d 1s", "-i 5"] {
+        let plan = planned(&format!("{line} --graceful-stop 2s http://127.0.0.1")).unwrap();
+        assert_eq!(plan.scenarios[0].graceful_stop_ns, 2_000_000_000, "{line}");
+    }
+}
