@@ -1,7 +1,7 @@
 //! Directives for what is kept of bodies on their way: request bodies before a server is picked, answers ahead of a
 //! slow client. Answers are never kept: more is read of one when its client has taken what came before.
 
-use super::{Apply, Contexts, Directive, Ignored, Takes};
+use super::{Apply, Contexts, Directive, Ignored, Takes, no_effect};
 
 const NO_READ_AHEAD: &str = "answers are passed on as they come, at the client's pace, and never kept in a file";
 const ONE_PIECE: &str = "a body in memory is always in one piece";
@@ -66,53 +66,43 @@ pub(super) const DIRECTIVES: &[Directive] = &[
             Ok(())
         }),
     },
-    no_effect("proxy_buffering", Takes::exactly(1), Ignored::Switch, "proxy_buffering off;", NO_READ_AHEAD),
-    no_effect("proxy_buffers", Takes::exactly(2), Ignored::Buffers, "proxy_buffers 8 16k;", NO_READ_AHEAD),
+    no_effect("proxy_buffering", Contexts::REQUEST, Ignored::Switch, "proxy_buffering off;", NO_READ_AHEAD),
+    no_effect("proxy_buffers", Contexts::REQUEST, Ignored::Buffers, "proxy_buffers 8 16k;", NO_READ_AHEAD)
+        .taking(Takes::exactly(2)),
     no_effect(
         "proxy_busy_buffers_size",
-        Takes::exactly(1),
+        Contexts::REQUEST,
         Ignored::Size,
         "proxy_busy_buffers_size 16k;",
         NO_READ_AHEAD,
     ),
     no_effect(
         "proxy_max_temp_file_size",
-        Takes::exactly(1),
+        Contexts::REQUEST,
         Ignored::Size,
         "proxy_max_temp_file_size 0;",
         NO_READ_AHEAD,
     ),
     no_effect(
         "proxy_temp_file_write_size",
-        Takes::exactly(1),
+        Contexts::REQUEST,
         Ignored::Size,
         "proxy_temp_file_write_size 16k;",
         NO_READ_AHEAD,
     ),
     no_effect(
         "proxy_temp_path",
-        Takes::between(1, PATH_WORDS),
+        Contexts::REQUEST,
         Ignored::Text,
         "proxy_temp_path /var/lib/nginx/proxy 1 2;",
         NO_READ_AHEAD,
-    ),
+    )
+    .taking(Takes::between(1, PATH_WORDS)),
     no_effect(
         "client_body_in_single_buffer",
-        Takes::exactly(1),
+        Contexts::REQUEST,
         Ignored::Switch,
         "client_body_in_single_buffer on;",
         ONE_PIECE,
     ),
 ];
-
-const fn no_effect(
-    name: &'static str,
-    takes: Takes,
-    ignored: Ignored,
-    example: &'static str,
-    reason: &'static str,
-) -> Directive {
-    let doc = "Accepted, without effect.";
-    let apply = Apply::NoEffect(reason, ignored);
-    Directive { name, contexts: Contexts::REQUEST, takes, repeats: false, default: "", doc, example, apply }
-}

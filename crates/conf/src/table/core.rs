@@ -1,6 +1,6 @@
 //! Directives of the process: its user, its threads, its files, and the blocks that all else is in.
 
-use super::{Apply, Block, Contexts, Directive, Ignored, Takes};
+use super::{Apply, Block, Contexts, Directive, Ignored, Takes, no_effect};
 use crate::build::{Call, Cx, MainDraft};
 use crate::lexer::Word;
 use crate::tree::{Account, ErrorLog, LogLevel, LogTarget};
@@ -211,19 +211,6 @@ pub(super) const DIRECTIVES: &[Directive] = &[
         ENGINE,
     ),
 ];
-
-/// A directive that is accepted since files have it, and that changes nothing here.
-pub(super) const fn no_effect(
-    name: &'static str,
-    contexts: Contexts,
-    ignored: Ignored,
-    example: &'static str,
-    reason: &'static str,
-) -> Directive {
-    let doc = "Accepted, without effect.";
-    let apply = Apply::NoEffect(reason, ignored);
-    Directive { name, contexts, takes: Takes::exactly(1), repeats: false, default: "", doc, example, apply }
-}
 
 /// `error_log FILE|stderr [LEVEL]`.
 fn error_log(call: &Call<'_>, cx: &mut Cx<'_>) -> Result<ErrorLog, crate::Diagnostic> {

@@ -1,7 +1,6 @@
 //! Directives for HTTP/2 to clients.
 
-use super::core::no_effect;
-use super::{Apply, Contexts, Directive, Ignored, Takes};
+use super::{Apply, Contexts, Directive, Ignored, Takes, no_effect};
 
 const FRAMES: &str = "the sizes of frames follow what the client takes";
 const BUFFERS: &str = "bedloe's buffers have sizes of their own";

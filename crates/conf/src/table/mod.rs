@@ -187,7 +187,26 @@ pub(crate) fn is_name(word: &str) -> bool {
     !matches!(find(word, Contexts::ALL), Found::Unknown)
 }
 
+/// A directive of one argument that is accepted since files have it, and that changes nothing here.
+const fn no_effect(
+    name: &'static str,
+    contexts: Contexts,
+    ignored: Ignored,
+    example: &'static str,
+    reason: &'static str,
+) -> Directive {
+    let doc = "Accepted, without effect.";
+    let apply = Apply::NoEffect(reason, ignored);
+    Directive { name, contexts, takes: Takes::exactly(1), repeats: false, default: "", doc, example, apply }
+}
+
 impl Directive {
+    /// The same with other arguments.
+    const fn taking(mut self, takes: Takes) -> Self {
+        self.takes = takes;
+        self
+    }
+
     /// Whether it does what it says.
     pub fn support(&self) -> Support {
         match self.apply {

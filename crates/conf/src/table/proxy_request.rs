@@ -1,6 +1,6 @@
 //! More `proxy_*` of the request to an upstream: what of it is passed on, and over what kind of connection.
 
-use super::{Apply, Contexts, Directive, Ignored, Takes};
+use super::{Apply, Contexts, Directive, Ignored, Takes, no_effect};
 use crate::build::{Call, Cx, Inherited, Outcome};
 
 const NO_CACHE: &str = "there is no cache whose answer could be bypassed or kept";
@@ -81,34 +81,24 @@ pub(super) const DIRECTIVES: &[Directive] = &[
         example: "proxy_bind 127.0.0.1;",
         apply: Apply::Inherited(bind),
     },
-    ignored(
+    no_effect(
         "proxy_cache_bypass",
-        Takes::at_least(1),
+        Contexts::REQUEST,
         Ignored::Templates,
         "proxy_cache_bypass $http_upgrade;",
         NO_CACHE,
-    ),
-    ignored("proxy_no_cache", Takes::at_least(1), Ignored::Templates, "proxy_no_cache $arg_nocache;", NO_CACHE),
-    ignored(
+    )
+    .taking(Takes::at_least(1)),
+    no_effect("proxy_no_cache", Contexts::REQUEST, Ignored::Templates, "proxy_no_cache $arg_nocache;", NO_CACHE)
+        .taking(Takes::at_least(1)),
+    no_effect(
         "proxy_send_lowat",
-        Takes::exactly(1),
+        Contexts::REQUEST,
         Ignored::Size,
         "proxy_send_lowat 12000;",
         "Linux has no such mark, nor does nginx set it there",
     ),
 ];
-
-const fn ignored(
-    name: &'static str,
-    takes: Takes,
-    ignored: Ignored,
-    example: &'static str,
-    reason: &'static str,
-) -> Directive {
-    let doc = "Accepted, without effect.";
-    let apply = Apply::NoEffect(reason, ignored);
-    Directive { name, contexts: Contexts::REQUEST, takes, repeats: false, default: "", doc, example, apply }
-}
 
 fn bind(level: &mut Inherited, call: &Call<'_>, cx: &mut Cx<'_>) -> Outcome {
     let text = call.text(0);

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{Apply, Contexts, Directive, Ignored, Takes};
+use super::{Apply, Contexts, Directive, Ignored, Takes, no_effect};
 use crate::Diagnostic;
 use crate::build::{Call, Cx, Inherited};
 use crate::span::Place;
@@ -113,25 +113,21 @@ pub(super) const DIRECTIVES: &[Directive] = &[
             Ok(())
         }),
     },
-    ignored(
+    no_effect(
         "proxy_ssl_ciphers",
+        Contexts::REQUEST,
         Ignored::Text,
         "proxy_ssl_ciphers HIGH:!aNULL;",
         "every cipher that is offered is a strong one",
     ),
-    ignored(
+    no_effect(
         "proxy_ssl_verify_depth",
+        Contexts::REQUEST,
         Ignored::Number,
         "proxy_ssl_verify_depth 2;",
         "a chain may have as many certificates as it takes, up to six",
     ),
 ];
-
-const fn ignored(name: &'static str, ignored: Ignored, example: &'static str, reason: &'static str) -> Directive {
-    let (doc, takes) = ("Accepted, without effect.", Takes::exactly(1));
-    let apply = Apply::NoEffect(reason, ignored);
-    Directive { name, contexts: Contexts::REQUEST, takes, repeats: false, default: "", doc, example, apply }
-}
 
 /// A file, relative to the folder of the main configuration file as certificates are.
 fn path(level: &mut Inherited, call: &Call<'_>, cx: &Cx<'_>) -> Result<PathBuf, Diagnostic> {
