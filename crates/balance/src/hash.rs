@@ -1,6 +1,6 @@
 //! `hash KEY` without `consistent`: the key's CRC-32 modulo the sum of weights, hashed anew past a server that cannot.
 
-use crate::attempts::Attempts;
+use crate::attempts::{Attempts, HashState};
 use crate::group::Group;
 
 /// Unable servers a key may hit before round robin takes over, as in nginx.
@@ -11,11 +11,24 @@ const DIGITS: usize = 10;
 
 /// The server that the key falls on; `None` when round robin has to decide.
 pub(crate) fn pick(group: &Group, attempts: &mut Attempts, key: &[u8], now_ms: u64) -> Option<usize> {
-    let mut state = attempts.hash.unwrap_or_default();
-    let mut picked = None;
-    while picked.is_none() && state.misses <= MAX_MISSES {
+    pick_by(group, attempts, HashState::default(), now_ms, |state| {
         state.position += memcached_hash(state.rehashes, key);
         state.rehashes += 1;
+    })
+}
+
+/// The server at a place among the weights, or at the next place past one that cannot; `step` goes from place to place.
+pub(crate) fn pick_by(
+    group: &Group,
+    attempts: &mut Attempts,
+    start: HashState,
+    now_ms: u64,
+    step: impl Fn(&mut HashState),
+) -> Option<usize> {
+    let mut state = attempts.hash.unwrap_or(start);
+    let mut picked = None;
+    while picked.is_none() && state.misses <= MAX_MISSES {
+        step(&mut state);
         let peer = peer_at_weight(group, state.position % group.total_weight);
         if group.may_pick(attempts, peer, now_ms) && group.peers()[peer].claim(now_ms) {
             picked = Some(peer);

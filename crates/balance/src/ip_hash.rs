@@ -2,7 +2,7 @@
 
 use crate::attempts::{Attempts, HashState};
 use crate::group::Group;
-use crate::hash::{MAX_MISSES, peer_at_weight};
+use crate::hash::pick_by;
 
 /// Where nginx's hash starts, what it multiplies by, and the prime that it keeps it under.
 const START: usize = 89;
@@ -12,17 +12,8 @@ const MODULUS: usize = 6271;
 /// The server that the address falls on; `None` when round robin has to decide. `key` is 3 or 16 bytes of an address;
 /// three zeros stand for a client without one.
 pub(crate) fn pick(group: &Group, attempts: &mut Attempts, key: &[u8], now_ms: u64) -> Option<usize> {
-    let mut state = attempts.hash.unwrap_or(HashState { position: START, ..HashState::default() });
-    let mut picked = None;
-    while picked.is_none() && state.misses <= MAX_MISSES {
+    let start = HashState { position: START, ..HashState::default() };
+    pick_by(group, attempts, start, now_ms, |state| {
         state.position = key.iter().fold(state.position, |hash, byte| (hash * FACTOR + usize::from(*byte)) % MODULUS);
-        let peer = peer_at_weight(group, state.position % group.total_weight);
-        if group.may_pick(attempts, peer, now_ms) && group.peers()[peer].claim(now_ms) {
-            picked = Some(peer);
-        } else {
-            state.misses += 1;
-        }
-    }
-    attempts.hash = Some(state);
-    picked
+    })
 }
