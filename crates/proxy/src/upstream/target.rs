@@ -198,7 +198,7 @@ mod tests {
             assert!(read(text.as_bytes()).is_err(), "{text}");
         }
         for text in ["http://a:65536", "http://a b/", "http://a@b/", "http://unix:", "http://a\r\nb/", "http://[::1/"] {
-            assert!(read(text.as_bytes()).is_err() || text.contains('['), "{text}");
+            assert!(read(text.as_bytes()).is_err(), "{text}");
         }
         assert!(read(b"http://\xff/").is_err());
     }
