@@ -67,7 +67,7 @@ pub async fn connect(to: &Endpoint, options: Options) -> io::Result<Socket> {
     };
     begun?;
     // Registered only now: before connecting, a socket counts as hung up.
-    let socket = Socket::dialled(socket)?;
+    let socket = Socket::new(socket)?;
     poll_fn(|cx| socket.poll_connected(cx)).await?;
     Ok(socket)
 }

@@ -174,7 +174,7 @@ impl Listener {
         }
         let Some((tcp, from)) = ready!(polled)? else { return Poll::Ready(Ok(None)) };
         *accepted += 1;
-        Poll::Ready(Ok(Some((Socket::accepted(tcp)?, from))))
+        Poll::Ready(Ok(Some((Socket::connected(tcp)?, from))))
     }
 }
 
@@ -209,7 +209,7 @@ pub fn look_for_left_behind() {
 /// the listener would reset those that wait.
 pub fn accept_waiting(listener: &TcpListener) -> io::Result<(Socket, SocketAddr)> {
     let (tcp, from) = accept_from(listener)?;
-    Ok((Socket::accepted(tcp)?, from))
+    Ok((Socket::connected(tcp)?, from))
 }
 
 /// Whether a connection waits in the queue.

@@ -28,21 +28,17 @@ pub struct Socket {
 }
 
 impl Socket {
-    /// Registers a connection that is being dialled, and already non-blocking.
-    pub(crate) fn dialled(inner: socket2::Socket) -> io::Result<Self> {
-        Self::register(inner, Interest::Dialled)
-    }
-
-    fn register(inner: socket2::Socket, interest: Interest) -> io::Result<Self> {
-        let source = Source::register(&inner, interest)?;
+    /// Registers a connection that is already non-blocking.
+    pub(crate) fn new(inner: socket2::Socket) -> io::Result<Self> {
+        let source = Source::register(&inner, Interest::Both)?;
         OPEN.set(OPEN.get() + 1);
         Ok(Self { inner, source })
     }
 
-    /// A connection that was accepted: it takes bytes at once.
-    pub(crate) fn accepted(tcp: std::net::TcpStream) -> io::Result<Self> {
+    /// A connection that has been made: it takes bytes at once.
+    pub(crate) fn connected(tcp: std::net::TcpStream) -> io::Result<Self> {
         tcp.set_nodelay(true)?;
-        let socket = Self::register(tcp.into(), Interest::Accepted)?;
+        let socket = Self::new(tcp.into())?;
         socket.source.assume_writable();
         Ok(socket)
     }

@@ -30,10 +30,6 @@ use crate::{clock, deadline};
 use ready::{MAIN, TaskWaker, WAKE_UP};
 use slots::Slots;
 
-/// Marks the events of dialled connections, whose tasks run before the others of a turn: an answer that is passed on
-/// leaves its connection to the requests that came at the same time, and what goes to one side leaves together.
-const ANSWER: u64 = 1 << 63;
-
 /// Events taken from the kernel at once: more than one thread has ready in one turn under full load.
 const BATCH: usize = 512;
 
@@ -156,9 +152,9 @@ impl EventLoop {
             Err(error) => return Err(error.into()),
         }
         clock::tick();
-        let is_answer = |event: &&epoll::Event| event.data.u64() & ANSWER != 0;
-        events.iter().filter(is_answer).for_each(|event| self.dispatch(event));
-        events.iter().filter(|event| !is_answer(event)).for_each(|event| self.dispatch(event));
+        for event in events.iter() {
+            self.dispatch(event);
+        }
         self.timers.borrow_mut().wake_due(clock::coarse_ms());
         Ok(())
     }
@@ -169,7 +165,7 @@ impl EventLoop {
             return self.ready.take_remote();
         }
         // The source may be gone: a task dropped it while this batch was on its way.
-        if let Some(source) = self.sources.borrow().get(token & !ANSWER) {
+        if let Some(source) = self.sources.borrow().get(token) {
             source.happened(event.flags);
         }
     }

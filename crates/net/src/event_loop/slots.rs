@@ -1,8 +1,4 @@
-//! Numbered places for tasks and sources. A number is not given twice within 2^31 uses of its place: one that is stale
-//! finds nothing. Its highest bit is never set.
-
-/// Generations are counted up to here, and then from 0 again.
-const GENERATIONS: u32 = u32::MAX >> 1;
+//! Numbered places for tasks and sources. A number is never given twice: one that is stale finds nothing.
 
 /// A growing list of places, freed ones used first.
 pub(super) struct Slots<T> {
@@ -51,7 +47,7 @@ impl<T> Slots<T> {
             return None;
         }
         let value = place.value.take()?;
-        place.generation = (place.generation + 1) & GENERATIONS;
+        place.generation = place.generation.wrapping_add(1);
         self.free.push(token as u32);
         Some(value)
     }

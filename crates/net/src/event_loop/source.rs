@@ -11,15 +11,13 @@ use rustix::event::epoll;
 use rustix::fd::AsFd;
 use rustix::io::Errno;
 
-use super::{ANSWER, current, try_current};
+use super::{current, try_current};
 
 /// What to be told of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Interest {
-    /// A connection that was accepted: both directions, and its end.
-    Accepted,
-    /// The same of one that was dialled, whose events come first ([`ANSWER`]).
-    Dialled,
+    /// A connection: both directions, and its end.
+    Both,
     /// A timer.
     Read,
     /// A listening socket that several threads have registered: one of them is woken for each connection.
@@ -43,7 +41,7 @@ impl Source {
     pub(crate) fn register(fd: impl AsFd, interest: Interest) -> io::Result<Rc<Self>> {
         use epoll::EventFlags as F;
         let flags = match interest {
-            Interest::Accepted | Interest::Dialled => F::IN | F::OUT | F::RDHUP | F::ET,
+            Interest::Both => F::IN | F::OUT | F::RDHUP | F::ET,
             Interest::Read => F::IN | F::ET,
             Interest::ReadOneThread => F::IN | F::ET | F::EXCLUSIVE,
         };
@@ -58,8 +56,7 @@ impl Source {
         current(|event_loop| {
             let token = event_loop.sources.borrow_mut().insert(|_| Rc::clone(&source));
             source.token.set(token);
-            let data = if interest == Interest::Dialled { token | ANSWER } else { token };
-            let added = epoll::add(&event_loop.epoll, fd, epoll::EventData::new_u64(data), flags);
+            let added = epoll::add(&event_loop.epoll, fd, epoll::EventData::new_u64(token), flags);
             if added.is_err() {
                 event_loop.sources.borrow_mut().remove(token);
             }
