@@ -61,10 +61,10 @@ impl Word {
         shown
     }
 
-    /// The word without the sign that it begins with.
-    pub(crate) fn behind(&self, sign: char) -> Option<Self> {
-        let text = self.text.strip_prefix(sign)?.to_owned();
-        let text_offset = self.text_offset.map(|offset| offset + to_u32(sign.len_utf8()));
+    /// The word without what it begins with.
+    pub(crate) fn behind(&self, start: &str) -> Option<Self> {
+        let text = self.text.strip_prefix(start)?.to_owned();
+        let text_offset = self.text_offset.map(|offset| offset + to_u32(start.len()));
         Some(Self { text, place: self.place.clone(), text_offset })
     }
 

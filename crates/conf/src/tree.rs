@@ -4,13 +4,14 @@
 //! milliseconds, sizes in bytes. Nothing in the tree touches the file system; paths are as written, made absolute
 //! against the prefix.
 
+mod logs;
+mod proxy;
 mod rules;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-mod proxy;
-
+pub use logs::{AccessLog, ErrorLog, LogEscape, LogFormat, LogLevel, LogTarget, Syslog};
 pub use proxy::{
     CookieChange, CookieFlags, NextUpstream, PassTo, ProxyPass, ProxySettings, ProxyTls, Redirect, Replacement,
     SameSite, Subject,
@@ -49,8 +50,8 @@ pub struct Main {
     pub worker_shutdown_timeout_ms: u64,
     /// `pid`.
     pub pid: PathBuf,
-    /// `error_log` of the main context.
-    pub error_log: ErrorLog,
+    /// `error_log`s of the main context, at least one.
+    pub error_logs: Vec<ErrorLog>,
 }
 
 /// The name of a user or of a group.
@@ -60,38 +61,6 @@ pub struct Account {
     pub name: String,
     /// Where it was written.
     pub place: Place,
-}
-
-/// Where errors go, and from which level up.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ErrorLog {
-    /// The file, or the standard error.
-    pub to: LogTarget,
-    /// The least grave level that is written.
-    pub level: LogLevel,
-}
-
-/// The place a log is written to.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum LogTarget {
-    /// A file, appended to.
-    File(PathBuf),
-    /// Standard error.
-    Stderr,
-}
-
-/// nginx's levels, the gravest first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-#[allow(missing_docs, reason = "the names are the documentation: they are nginx's")]
-pub enum LogLevel {
-    Emerg,
-    Alert,
-    Crit,
-    Error,
-    Warn,
-    Notice,
-    Info,
-    Debug,
 }
 
 /// The `events` block.
@@ -104,6 +73,10 @@ pub struct Events {
 /// The `http` block.
 #[derive(Debug, Clone, Default)]
 pub struct Http {
+    /// `log_format`s, in the order written.
+    pub log_formats: Vec<LogFormat>,
+    /// The different `access_log`s of all places.
+    pub access_logs: Vec<AccessLog>,
     /// `map` blocks, in the order written.
     pub maps: Vec<Map>,
     /// The different `resolver`s that a `proxy_pass` with variables may ask.
@@ -114,8 +87,17 @@ pub struct Http {
     pub upstreams: Vec<Upstream>,
     /// `server` blocks, in the order written.
     pub servers: Vec<Server>,
-    /// Variables that `set` and named groups of regular expressions define, in lower case, sorted.
-    pub variables: Vec<String>,
+    /// Variables that `set` and named groups of regular expressions define, sorted by name.
+    pub variables: Vec<OwnVariable>,
+}
+
+/// A variable that a configuration defines.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OwnVariable {
+    /// Its name in lower case.
+    pub name: String,
+    /// Whether `set` defines it: then it is empty before it is set, and otherwise is not there.
+    pub is_set: bool,
 }
 
 impl Http {
@@ -467,10 +449,10 @@ pub struct LocationSettings {
     pub add_headers: Vec<AddedHeader>,
     /// `absolute_redirect` and the like.
     pub redirects: Redirects,
-    /// `access_log`s: files in the combined format. Empty is `off`.
-    pub access_log: Vec<PathBuf>,
-    /// `error_log` that applies here.
-    pub error_log: ErrorLog,
+    /// `access_log`s, as indexes of [`Http::access_logs`]. Empty is `off`.
+    pub access_logs: Vec<usize>,
+    /// `error_log`s that apply here, at least one.
+    pub error_logs: Vec<ErrorLog>,
     /// `proxy_*`.
     pub proxy: ProxySettings,
 }

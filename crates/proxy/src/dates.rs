@@ -13,6 +13,7 @@ pub(crate) struct Dates {
     local: String,
     iso8601: String,
     error: String,
+    syslog: String,
 }
 
 impl Dates {
@@ -40,6 +41,12 @@ impl Dates {
         &self.error
     }
 
+    /// For syslog: `Nov 22 23:52:06`.
+    pub(crate) fn syslog(&mut self) -> &str {
+        self.refresh();
+        &self.syslog
+    }
+
     /// Milliseconds since 1970.
     pub(crate) fn unix_ms(&mut self) -> u64 {
         self.refresh();
@@ -63,6 +70,7 @@ impl Dates {
         let zoned = stamp.to_zoned(jiff::tz::TimeZone::system());
         self.local = zoned.strftime("%d/%b/%Y:%H:%M:%S %z").to_string();
         self.iso8601 = zoned.strftime("%Y-%m-%dT%H:%M:%S%:z").to_string();
+        self.syslog = zoned.strftime("%b %e %H:%M:%S").to_string();
         self.error = zoned.strftime("%Y/%m/%d %H:%M:%S").to_string();
     }
 }
@@ -76,6 +84,7 @@ mod tests {
         assert_eq!(dates.local().len(), 26);
         assert_eq!(dates.iso8601().len(), 25);
         assert_eq!(dates.error().len(), 19);
+        assert_eq!(dates.syslog().len(), 15);
         assert!(dates.unix_ms() > 1_600_000_000_000);
     }
 }

@@ -15,7 +15,7 @@ use crate::client::Client;
 use crate::exchange::Exchange;
 use crate::facts::{Record, RequestFacts};
 use crate::limits::LINGER_MS;
-use crate::log::{Failed, combined, error_line};
+use crate::log::{Failed, Rendered, error_line, write_access, write_errors};
 use crate::request::Routed;
 use crate::thread::Thread;
 
@@ -129,13 +129,12 @@ impl Downstream {
 
     /// Writes the request's line to the access logs.
     pub(crate) fn log_access(&mut self, exchange: &mut Exchange, routed: &Routed<'_>) {
-        for path in &routed.settings.access_log {
-            let Some(log) = routed.site.snapshot.access_log(path) else { continue };
-            let Exchange { request, path, record, key, .. } = exchange;
+        for &number in &routed.settings.access_logs {
+            let Some(target) = routed.site.snapshot.access_log(number) else { continue };
+            let Exchange { request, path, record, key, maps, .. } = exchange;
             let facts = self.facts(request, routed, path, record, None);
-            let mut logs = self.thread.logs.borrow_mut();
-            combined(&facts, logs.lines(log), key);
-            logs.written(log);
+            let mut texts = Rendered { maps: &routed.site.maps, scratch: maps, value: key };
+            write_access(&target, &facts, &mut texts, &self.thread.dates, &mut self.thread.logs.borrow_mut());
         }
     }
 
@@ -150,8 +149,8 @@ impl Downstream {
     }
 
     fn log(&self, level: LogLevel, exchange: &Exchange, routed: &Routed<'_>, what: &str, upstream: Option<&str>) {
-        let target = &routed.settings.error_log;
-        if level > target.level {
+        let targets = &routed.settings.error_logs;
+        if targets.iter().all(|target| level > target.level) {
             return;
         }
         let facts = self.facts(&exchange.request, routed, &exchange.path, &exchange.record, None);
@@ -167,10 +166,9 @@ impl Downstream {
             upstream_target: exchange.to_upstream.split(|byte| *byte == b' ').nth(1).unwrap_or_default(),
             host: exchange.request.host.map_or(b"", |host| host.of(self.head_bytes())),
         };
-        let log = routed.site.snapshot.error_log(&target.to);
-        let mut logs = self.thread.logs.borrow_mut();
-        error_line(self.thread.dates.borrow_mut().error(), &failed, logs.lines(log));
-        logs.written(log);
+        let writer = |to: &_| routed.site.snapshot.error_log(to);
+        let (dates, logs) = (&mut *self.thread.dates.borrow_mut(), &mut *self.thread.logs.borrow_mut());
+        write_errors(targets, level, (dates, logs), writer, |time, out| error_line(time, &failed, out));
     }
 }
 

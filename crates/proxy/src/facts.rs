@@ -220,10 +220,13 @@ impl<'a> RequestFacts<'a> {
             Fact::ServerAddr => put(out, format_args!("{}", self.client.local.ip())),
             Fact::ServerPort => put(out, format_args!("{}", self.client.local.port())),
             Fact::Scheme => return append(self.client.scheme().as_bytes(), out),
-            Fact::Http2 if self.request.version == Version::Http2 => {
-                out.extend_from_slice(if self.client.is_tls { b"h2" } else { b"h2c" });
-            }
-            Fact::Https if self.client.is_tls => out.extend_from_slice(b"on"),
+            // Empty, and not missing, where they say no.
+            Fact::Http2 => match self.request.version {
+                Version::Http2 if self.client.is_tls => out.extend_from_slice(b"h2"),
+                Version::Http2 => out.extend_from_slice(b"h2c"),
+                _ => {}
+            },
+            Fact::Https => out.extend_from_slice(if self.client.is_tls { b"on" } else { b"" }),
             Fact::Connection => put(out, format_args!("{}", self.client.number)),
             Fact::ConnectionRequests => put(out, format_args!("{}", self.client.requests)),
             Fact::SslProtocol => return append_found(self.client.tls_protocol.map(str::as_bytes), out),
@@ -261,14 +264,15 @@ impl Facts for RequestFacts<'_> {
             Fact::HttpField(name) => self.http_field(name, out),
             Fact::Cookie(name) => self.cookie(name, out),
             Fact::Arg(name) => append_found(route::argument(self.args(), name.as_bytes()), out),
-            Fact::RequestUri => append(self.request.path.of(self.head), out),
-            Fact::Uri => append(self.path, out),
-            Fact::Args => append(self.args(), out),
+            Fact::RequestUri => append_any(self.request.path.of(self.head), out),
+            Fact::Uri => append_any(self.path, out),
+            // As in nginx there are none behind a `?` alone.
+            Fact::Args => append(self.args(), out) && (!self.args().is_empty() || self.record.detour.is_changed),
             Fact::IsArgs => append(if self.args().is_empty() { b"" } else { b"?" }, out),
             Fact::ServerName => append(self.routed.server.name.as_bytes(), out),
             Fact::ServerProtocol => append(self.request.version.as_str().as_bytes(), out),
-            Fact::Request => append(self.request_line(), out),
-            Fact::Method => append(self.method(), out),
+            Fact::Request => append_any(self.request_line(), out),
+            Fact::Method => append_any(self.method(), out),
             Fact::RequestId => self.request_id(out),
             Fact::ProxyHost => append_found(self.proxied().map(|(host, _)| host.as_bytes()), out),
             Fact::ProxyPort => append_found(self.proxied().map(|(_, port)| port.as_bytes()), out),
@@ -317,6 +321,11 @@ fn memchr_line(head: &[u8]) -> usize {
 fn append(value: &[u8], out: &mut Vec<u8>) -> bool {
     out.extend_from_slice(value);
     true
+}
+
+/// What a request that was not understood has not.
+fn append_any(value: &[u8], out: &mut Vec<u8>) -> bool {
+    append(value, out) && !value.is_empty()
 }
 
 fn append_found(value: Option<&[u8]>, out: &mut Vec<u8>) -> bool {

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use balance::{RetryRule, StatusSet};
-use conf::tree::{self, LogTarget};
+use conf::tree::{self, ErrorLog, LogTarget};
 use net::listen;
 use net::resolver::{self, Resolver};
 use net::tls::{self, CertificateError, Identity, ServerOptions};
@@ -21,6 +21,7 @@ use route::{Patterns, ProxyRule, Router, Scratch, ServerNames};
 use rustls::server::{ClientHello, ResolvesServerCert};
 
 use crate::limits::LOGS_MAX;
+use crate::log::AccessTarget;
 pub(crate) use upstreams::{Reason, UpstreamSnapshot, resolver_settings, servers};
 
 /// A configuration ready to serve.
@@ -41,7 +42,9 @@ pub struct Snapshot {
     /// there to their end. The index is that of the writer's files.
     log_targets: Vec<LogTarget>,
     log_index: HashMap<LogTarget, usize>,
-    main_log: usize,
+    /// The writers of the access logs, by their numbers in the router.
+    access_writers: Vec<Option<usize>>,
+    main_logs: Vec<ErrorLog>,
 }
 
 /// Why a configuration cannot be served.
@@ -125,15 +128,10 @@ impl Snapshot {
             proxy_tls,
             log_targets,
             log_index,
-            main_log: 0,
+            access_writers: Vec::new(),
+            main_logs: config.main.error_logs.clone(),
         };
-        snapshot.main_log = snapshot.add_log(config.main.error_log.to.clone());
-        for settings in config.http.all_settings() {
-            snapshot.add_log(settings.error_log.to.clone());
-            for path in &settings.access_log {
-                snapshot.add_log(LogTarget::File(path.clone()));
-            }
-        }
+        snapshot.add_logs(config);
         if snapshot.log_targets.len() > LOGS_MAX { Err(SnapshotError::Logs) } else { Ok(snapshot) }
     }
 
@@ -165,27 +163,50 @@ impl Snapshot {
         &self.log_targets
     }
 
-    /// The main error log, as an index of [`Self::log_targets`].
-    pub fn main_log(&self) -> usize {
-        self.main_log
+    /// The error logs of the main context.
+    pub(crate) fn main_logs(&self) -> &[ErrorLog] {
+        &self.main_logs
     }
 
-    /// The writer's index of an access log.
-    pub(crate) fn access_log(&self, path: &Path) -> Option<usize> {
-        // Comparing a few paths costs less than making an owned key for the map.
-        self.log_targets.iter().position(|target| matches!(target, LogTarget::File(file) if file == path))
+    /// An access log that a location names by its number.
+    pub(crate) fn access_log(&self, number: usize) -> Option<AccessTarget<'_>> {
+        let writer = (*self.access_writers.get(number)?)?;
+        Some(AccessTarget { log: self.router.access_logs().get(number)?, to: &self.log_targets[writer], writer })
     }
 
+    /// The writer's index of an error log; that of the first of the main ones where it is none of this configuration.
     pub(crate) fn error_log(&self, target: &LogTarget) -> usize {
-        self.log_index.get(target).copied().unwrap_or(self.main_log)
+        let main = || self.main_logs.first().and_then(|main| self.log_index.get(&main.to));
+        self.log_index.get(target).or_else(main).copied().unwrap_or_default()
     }
 
-    fn add_log(&mut self, target: LogTarget) -> usize {
+    /// Numbers the logs that are in use.
+    fn add_logs(&mut self, config: &tree::Config) {
+        let main: Vec<_> = self.main_logs.iter().map(|log| log.to.clone()).collect();
+        main.iter().for_each(|target| {
+            self.add_log(target);
+        });
+        self.access_writers = vec![None; config.http.access_logs.len()];
+        for settings in config.http.all_settings() {
+            for log in &settings.error_logs {
+                self.add_log(&log.to);
+            }
+            for &number in &settings.access_logs {
+                if self.access_writers[number].is_none() {
+                    self.access_writers[number] = Some(self.add_log(&config.http.access_logs[number].to));
+                }
+            }
+        }
+    }
+
+    fn add_log(&mut self, target: &LogTarget) -> usize {
+        if let Some(number) = self.log_index.get(target) {
+            return *number;
+        }
         let next = self.log_targets.len();
-        *self.log_index.entry(target.clone()).or_insert_with(|| {
-            self.log_targets.push(target);
-            next
-        })
+        self.log_targets.push(target.clone());
+        self.log_index.insert(target.clone(), next);
+        next
     }
 }
 

@@ -13,7 +13,7 @@ use crate::dates::Dates;
 use crate::events::Events;
 use crate::exchange::Exchange;
 use crate::limits::EXCHANGES_KEPT;
-use crate::log::{Failed, Logs, error_line, process_line};
+use crate::log::{Failed, Logs, error_line, process_line, write_errors};
 use crate::random::Random;
 use crate::site::Site;
 
@@ -64,19 +64,17 @@ impl Thread {
 
     /// Writes a line about the process to the main error log.
     pub(crate) fn log_process(&self, level: LogLevel, what: &str) {
-        let mut logs = self.logs.borrow_mut();
-        let log = self.site.borrow().snapshot.main_log();
-        process_line(self.dates.borrow_mut().error(), level, what, logs.lines(log));
-        logs.written(log);
+        let site = self.site.borrow();
+        let (dates, logs) = (&mut *self.dates.borrow_mut(), &mut *self.logs.borrow_mut());
+        let writer = |to: &_| site.snapshot.error_log(to);
+        let append = |time: &str, out: &mut Vec<u8>| process_line(time, level, what, out);
+        write_errors(site.snapshot.main_logs(), level, (dates, logs), writer, append);
     }
 
     /// Writes a line about a client's connection, before or between its requests, to its server's error log.
     pub(crate) fn log_client(&self, level: LogLevel, what: &str, client: &Client) {
         let server = client.site.default_server(client.listener);
-        let target = &server.settings.error_log;
-        if level > target.level {
-            return;
-        }
+        let targets = &server.settings.error_logs;
         let failed = Failed {
             level,
             what,
@@ -89,10 +87,9 @@ impl Thread {
             upstream_target: b"",
             host: b"",
         };
-        let log = client.site.snapshot.error_log(&target.to);
-        let mut logs = self.logs.borrow_mut();
-        error_line(self.dates.borrow_mut().error(), &failed, logs.lines(log));
-        logs.written(log);
+        let writer = |to: &_| client.site.snapshot.error_log(to);
+        let (dates, logs) = (&mut *self.dates.borrow_mut(), &mut *self.logs.borrow_mut());
+        write_errors(targets, level, (dates, logs), writer, |time, out| error_line(time, &failed, out));
     }
 
     /// A number that no other connection of the process has.

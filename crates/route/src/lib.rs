@@ -4,6 +4,7 @@
 //! It opens no socket and reads no clock: the values of variables come from the caller through [`Facts`]. Compiling
 //! allocates; a request, once buffers are warm, does not.
 
+mod access_log;
 mod answer_rule;
 mod escape;
 mod fact;
@@ -25,6 +26,7 @@ mod server_names;
 mod testing;
 mod text;
 
+pub use access_log::{AccessLog, LogFormat};
 pub use answer_rule::AnswerRule;
 pub use fact::{Fact, Facts};
 pub use finish::{AddedHeader, ErrorPage, Finish};

@@ -86,11 +86,11 @@ impl Scratch {
         self.variables[index].set(self.request, bytes);
     }
 
-    /// Appends a variable's value; nothing where this request has not set it.
-    pub(crate) fn append_variable(&self, index: usize, out: &mut Vec<u8>) {
-        if let Some(value) = self.variables.get(index).filter(|value| value.computed_for == self.request + 1) {
-            out.extend_from_slice(&value.bytes);
-        }
+    /// Appends a variable's value; nothing, and false, where this request has not set it.
+    pub(crate) fn append_variable(&self, index: usize, out: &mut Vec<u8>) -> bool {
+        let value = self.variables.get(index).filter(|value| value.computed_for == self.request + 1);
+        out.extend_from_slice(value.map_or(b"", |value| &value.bytes));
+        value.is_some()
     }
 
     /// Makes a variable of a group that matched.

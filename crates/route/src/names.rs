@@ -12,14 +12,15 @@ use crate::patterns::Patterns;
 #[derive(Debug, Default)]
 pub(crate) struct Names {
     maps: HashMap<String, usize>,
-    variables: HashMap<String, usize>,
+    /// Index, and whether it is empty rather than missing before it has a value.
+    variables: HashMap<String, (usize, bool)>,
     patterns: RefCell<Vec<Matcher>>,
 }
 
 impl Names {
     pub(crate) fn of(http: &Http) -> Self {
         let maps = http.maps.iter().enumerate().map(|(index, map)| (map.name.to_ascii_lowercase(), index));
-        let variables = http.variables.iter().enumerate().map(|(index, name)| (name.clone(), index));
+        let variables = http.variables.iter().enumerate().map(|(index, own)| (own.name.clone(), (index, own.is_set)));
         Self { maps: maps.collect(), variables: variables.collect(), patterns: RefCell::default() }
     }
 
@@ -30,7 +31,12 @@ impl Names {
 
     /// The variable of that name, in lower case, which `set` or a named group defines.
     pub(crate) fn variable(&self, name: &str) -> Option<usize> {
-        self.variables.get(name).copied()
+        self.variables.get(name).map(|(index, _)| *index)
+    }
+
+    /// Whether such a variable is empty, rather than missing, before it has a value.
+    pub(crate) fn is_set(&self, name: &str) -> bool {
+        self.variables.get(name).is_some_and(|(_, is_set)| *is_set)
     }
 
     /// Compiles a regular expression; its index in [`Patterns`].

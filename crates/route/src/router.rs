@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use conf::tree::{self, LocationSettings};
 
+use crate::access_log::AccessLog;
 use crate::finish::Finish;
 use crate::listener::Listener;
 use crate::location::{Location, Locations};
@@ -22,6 +23,7 @@ pub struct Router {
     upstreams: Vec<UpstreamRule>,
     proxy_tls: Vec<tree::ProxyTls>,
     resolvers: Vec<tree::Resolver>,
+    access_logs: Vec<AccessLog>,
     maps: Maps,
     patterns: Patterns,
 }
@@ -115,12 +117,14 @@ impl Router {
     pub fn compile(config: &tree::Config) -> Self {
         let http = &config.http;
         let names = Names::of(http);
+        let access_log = |log| AccessLog::compile(log, &http.log_formats, &names);
         Self {
             listeners: Listener::merge(&http.servers, &names),
             servers: http.servers.iter().enumerate().map(|(i, server)| Server::compile(i, server, &names)).collect(),
             upstreams: http.upstreams.iter().map(|upstream| UpstreamRule::compile(upstream, &names)).collect(),
             proxy_tls: http.proxy_tls.clone(),
             resolvers: http.resolvers.clone(),
+            access_logs: http.access_logs.iter().map(access_log).collect(),
             maps: Maps::compile(&http.maps, &names),
             patterns: names.into_patterns(),
         }
@@ -161,6 +165,11 @@ impl Router {
     /// Whom addresses with variables may ask for names.
     pub fn resolvers(&self) -> &[tree::Resolver] {
         &self.resolvers
+    }
+
+    /// The access logs; indexes are those of [`LocationSettings::access_logs`].
+    pub fn access_logs(&self) -> &[AccessLog] {
+        &self.access_logs
     }
 
     /// The maps, which [`Text::render`] needs. A thread keeps its own clone.

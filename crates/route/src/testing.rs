@@ -45,8 +45,8 @@ pub(crate) fn settings() -> LocationSettings {
         recursive_error_pages: false,
         add_headers: Vec::new(),
         redirects: Redirects { are_absolute: true, have_port: true, have_server_name: false },
-        access_log: Vec::new(),
-        error_log: ErrorLog { to: LogTarget::Stderr, level: LogLevel::Error },
+        access_logs: Vec::new(),
+        error_logs: vec![ErrorLog { to: LogTarget::Stderr, level: LogLevel::Error }],
         proxy: proxy_settings(&[]),
     }
 }
@@ -155,7 +155,7 @@ pub(crate) fn server(listens: Vec<Listen>, names: &[&str], locations: Vec<Locati
 }
 
 pub(crate) fn config(maps: Vec<Map>, servers: Vec<Server>) -> Config {
-    let error_log = ErrorLog { to: LogTarget::Stderr, level: LogLevel::Error };
+    let error_logs = vec![ErrorLog { to: LogTarget::Stderr, level: LogLevel::Error }];
     let main = Main {
         user: None,
         worker_processes: None,
@@ -164,7 +164,7 @@ pub(crate) fn config(maps: Vec<Map>, servers: Vec<Server>) -> Config {
         master_process: true,
         worker_shutdown_timeout_ms: 0,
         pid: PathBuf::from("nginx.pid"),
-        error_log,
+        error_logs,
     };
     Config { main, events: Events { worker_connections: 512 }, http: Http { maps, servers, ..Http::default() } }
 }

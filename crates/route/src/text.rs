@@ -20,8 +20,10 @@ pub(crate) enum Piece {
     Fact(Fact),
     /// Index into the maps.
     Map(usize),
-    /// Index of a variable that `set` or a named group defines.
+    /// Index of a variable that `set` defines.
     Variable(usize),
+    /// Index of one that only a named group does: it is missing where the group has matched nothing.
+    Group(usize),
     /// `$1` to `$9` of the regular expression that matched last.
     Capture(u8),
 }
@@ -48,16 +50,16 @@ impl Text {
     ) {
         for piece in &self.pieces {
             match piece {
-                Piece::Literal(bytes) => out.extend_from_slice(bytes),
-                Piece::Fact(fact) => {
-                    facts.append(fact, out);
-                }
-                Piece::Map(index) => maps.append(*index, facts, scratch, out),
-                Piece::Variable(index) => scratch.append_variable(*index, out),
                 Piece::Capture(number) if escapes => append_escaped_argument(scratch.captures.get(*number), out),
-                Piece::Capture(number) => scratch.append_capture(*number, out),
+                piece => {
+                    piece.append(facts, maps, scratch, out);
+                }
             }
         }
+    }
+
+    pub(crate) fn pieces(&self) -> &[Piece] {
+        &self.pieces
     }
 
     /// Its value when it holds no variable.
@@ -90,7 +92,26 @@ impl Text {
     }
 }
 
+impl Piece {
+    /// Appends its value; false where there is none.
+    #[inline]
+    pub(crate) fn append(&self, facts: &dyn Facts, maps: &Maps, scratch: &mut Scratch, out: &mut Vec<u8>) -> bool {
+        match self {
+            Self::Literal(bytes) => out.extend_from_slice(bytes),
+            Self::Fact(fact) => return facts.append(fact, out),
+            Self::Map(index) => maps.append(*index, facts, scratch, out),
+            Self::Variable(index) => {
+                scratch.append_variable(*index, out);
+            }
+            Self::Group(index) => return scratch.append_variable(*index, out),
+            Self::Capture(number) => scratch.append_capture(*number, out),
+        }
+        true
+    }
+}
+
 fn piece_of(name: &str, names: &Names) -> Option<Piece> {
     let map = names.map(name).map(Piece::Map);
-    map.or_else(|| names.variable(name).map(Piece::Variable)).or_else(|| Fact::parse(name).map(Piece::Fact))
+    let kind = if names.is_set(name) { Piece::Variable } else { Piece::Group };
+    map.or_else(|| names.variable(name).map(kind)).or_else(|| Fact::parse(name).map(Piece::Fact))
 }

@@ -85,10 +85,10 @@ fn logs(config: &Config) -> BTreeSet<PathBuf> {
             logs.insert(path.clone());
         }
     };
-    add(&config.main.error_log.to);
+    config.main.error_logs.iter().for_each(|log| add(&log.to));
     for settings in config.http.all_settings() {
-        add(&settings.error_log.to);
-        settings.access_log.iter().for_each(|path| add(&LogTarget::File(path.clone())));
+        settings.error_logs.iter().for_each(|log| add(&log.to));
+        settings.access_logs.iter().for_each(|number| add(&config.http.access_logs[*number].to));
     }
     logs
 }

@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, TryLockError};
 
 use anyhow::Context;
-use conf::tree::LogTarget;
+use conf::tree::{ErrorLog, LogTarget};
 
+use super::syslog;
 use super::user::Account;
 
 /// What the writer of the logs takes.
@@ -32,6 +33,8 @@ pub(super) fn reopen(
     let mut files = Vec::new();
     for path in paths(targets) {
         let opened = append(path).and_then(|file| {
+            // A terminal, a pipe or a device is somebody else's.
+            let owner = owner.filter(|_| file.metadata().is_ok_and(|meta| meta.is_file()));
             owner.map(|owner| owner.own(&file)).transpose().with_context(|| format!("chown {}", path.display()))?;
             Ok(file)
         });
@@ -46,7 +49,7 @@ pub(super) fn reopen(
 fn paths(targets: &[LogTarget]) -> impl Iterator<Item = &Path> {
     targets.iter().filter_map(|target| match target {
         LogTarget::File(path) => Some(path.as_path()),
-        LogTarget::Stderr => None,
+        LogTarget::Stderr | LogTarget::Syslog(_) => None,
     })
 }
 
@@ -82,6 +85,7 @@ impl LogFiles {
         }
         let writer = |target: &LogTarget| match target {
             LogTarget::Stderr => Ok(Box::new(io::stderr()) as Box<dyn Write + Send>),
+            LogTarget::Syslog(to) => Ok(Box::new(syslog::Server::new(to.server.clone())) as Box<dyn Write + Send>),
             LogTarget::File(path) => {
                 let log = self.0.iter().find(|log| log.path == *path);
                 let log = log.with_context(|| format!("the log {} was not opened", path.display()))?;
@@ -91,12 +95,13 @@ impl LogFiles {
         new.iter().map(writer).collect()
     }
 
-    /// Has a panic written to the main error log, as a line of its own.
-    pub(super) fn take_panics(&self, main: &LogTarget) {
-        let log = match main {
-            LogTarget::File(path) => self.0.iter().find(|log| log.path == *path).cloned(),
-            LogTarget::Stderr => None,
-        };
+    /// Has a panic written to the first file among the main error logs, as a line of its own.
+    pub(super) fn take_panics(&self, main: &[ErrorLog]) {
+        let file = main.iter().find_map(|log| match &log.to {
+            LogTarget::File(path) => Some(path),
+            LogTarget::Stderr | LogTarget::Syslog(_) => None,
+        });
+        let log = file.and_then(|path| self.0.iter().find(|log| log.path == *path).cloned());
         std::panic::set_hook(Box::new(move |panic| {
             let line = format!("bedloe: [alert] a connection ended by a panic (please report it): {panic}\n");
             let written = log.as_ref().map(|log| match log.file.try_lock() {

@@ -253,7 +253,7 @@ impl Master {
     /// The candidate is what is served now.
     fn commit(&mut self, candidate: Candidate) {
         let Candidate { plan, sockets, worker, .. } = candidate;
-        self.setup.voice.follow(&plan.config.main.error_log);
+        self.setup.voice.follow(&plan.config.main.error_logs);
         if let Err(error) = self.pid.follow(&plan.config.main.pid) {
             self.say(LogLevel::Emerg, &format!("{error:#}"));
         }
@@ -362,7 +362,7 @@ impl Master {
     fn reopen(&mut self) {
         self.say(LogLevel::Notice, "signal 10 (SIGUSR1) received, reopening logs");
         let plan = &self.setup.plan;
-        self.setup.voice.follow(&plan.config.main.error_log);
+        self.setup.voice.follow(&plan.config.main.error_logs);
         for worker in &self.workers {
             let tell = |what: String| self.say(LogLevel::Alert, &what);
             let files = logs::reopen(&plan.logs, plan.account.as_ref(), tell);

@@ -20,6 +20,7 @@ mod service;
 mod signals;
 mod single;
 mod sockets;
+mod syslog;
 mod temporary;
 mod upgrade;
 mod user;
@@ -115,7 +116,7 @@ pub(crate) fn serve(
     host::files::raise();
     plan.check_file_limit()?;
     let mut voice = Voice::new(!is_second);
-    voice.follow(&plan.config.main.error_log);
+    voice.follow(&plan.config.main.error_logs);
     complaints.iter().for_each(|complaint| voice.say(LogLevel::Emerg, complaint));
     // Opened here to find out in time; whoever writes them gets files of its own.
     drop(logs::open(&plan.logs)?);

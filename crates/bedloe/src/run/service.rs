@@ -39,7 +39,7 @@ impl Service {
         let snapshot = Snapshot::build(&config, threads, &mut |path| understood.record.read(path))?;
         let mut logs = LogFiles::default();
         let writers = logs.take(files, snapshot.log_targets())?;
-        logs.take_panics(&config.main.error_log.to);
+        logs.take_panics(&config.main.error_logs);
         let running = Running::start(Arc::new(snapshot), threads, listeners, LogWriter::start(writers)?)?;
         let admin = admin.map(|admin| tokio::spawn(Admin::of(admin).serve(running.status_source(), running.events())));
         Ok(Self {
@@ -65,7 +65,7 @@ impl Service {
         let snapshot = Snapshot::build_after(&config, self.threads, &mut read, Some(&before))?;
         let new = &snapshot.log_targets()[before.log_targets().len()..];
         let writers = self.logs.take(files, new)?;
-        self.logs.take_panics(&config.main.error_log.to);
+        self.logs.take_panics(&config.main.error_logs);
         let generation = self.running.reload(Arc::new(snapshot), listeners, writers);
         self.shutdown_timeout_ms = config.main.worker_shutdown_timeout_ms;
         self.pending = Some((number, generation));

@@ -89,7 +89,7 @@ impl Single {
                 self.notify.ready("serving");
             }
             Asked::Reopen => {
-                self.voice.follow(&self.plan.config.main.error_log);
+                self.voice.follow(&self.plan.config.main.error_logs);
                 let tell = |what: String| self.voice.say(LogLevel::Alert, &what);
                 service.reopen(logs::reopen(&self.plan.logs, self.plan.account.as_ref(), tell));
             }
@@ -105,7 +105,7 @@ impl Single {
         let sockets = self.sockets.follow(&plan.addresses)?;
         service.reload(plan.assign(self.number + 1, &sockets)?)?;
         self.number += 1;
-        self.voice.follow(&plan.config.main.error_log);
+        self.voice.follow(&plan.config.main.error_logs);
         self.pid.follow(&plan.config.main.pid)?;
         (self.plan, self.sockets) = (plan, sockets);
         Ok(())

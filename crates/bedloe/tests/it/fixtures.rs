@@ -37,6 +37,7 @@
 //!   for one that must not, `trailer Name: VALUE`; behind an empty line the whole body, or `~PATTERN`. Without a body
 //!   here any will do. A second one behind a request is the next answer on the same connection.
 //! - `---- log NAME`: lines that this file of the folder must come to hold, also `~PATTERN`, or never hold (`!LINE`).
+//!   What a configuration sends to `syslog:server=unix:FOLDER/syslog.socket` is in the file `syslog`, a line a message.
 //! - `---- refused`: the configuration is an error, and what bedloe says of it holds these lines.
 //!
 //! What an answer has beyond what its case names is compared too, but for `Date`, `Server` and pages of the programs'
@@ -54,6 +55,7 @@ mod compare;
 mod names;
 mod program;
 mod run;
+mod syslog;
 mod tls;
 mod upstream;
 

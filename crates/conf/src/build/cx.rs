@@ -1,7 +1,7 @@
 //! What all directives share while a configuration is built: its options, the upstreams and variables known so far,
 //! what was found.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -15,7 +15,9 @@ use crate::parser::MAX_DIAGNOSTICS;
 use crate::span::Place;
 use crate::suggest;
 use crate::template::{self, Part, Template};
-use crate::tree::{Algorithm, LocationKind, PeerAddress, ProxyTls, Resolver, Upstream, UpstreamServer};
+use crate::tree::{
+    AccessLog, Algorithm, LocationKind, LogFormat, LogTarget, PeerAddress, ProxyTls, Resolver, Upstream, UpstreamServer,
+};
 use crate::variables::{self, Known};
 
 /// Addresses taken of one name; services have a few, and a resolver's answer is outside input.
@@ -32,12 +34,18 @@ pub(crate) struct Cx<'a> {
     pub(crate) upstreams: Vec<Upstream>,
     pub(crate) proxy_tls: Vec<ProxyTls>,
     pub(crate) resolvers: Vec<Resolver>,
+    pub(crate) log_formats: Vec<LogFormat>,
+    pub(crate) access_logs: Vec<AccessLog>,
+    access_log_index: HashMap<AccessLogKey, usize>,
+    /// Sizes of buffers and times of flushing, by the log's path.
+    log_buffers: HashMap<PathBuf, (u64, Option<u64>)>,
     /// Names of upstreams in lower case, with their index.
     pub(crate) upstream_index: HashMap<String, usize>,
     /// Variables that a `map` defines.
     pub(crate) map_variables: HashSet<String>,
     /// Variables that `set` and named groups define, in lower case.
-    pub(crate) set_variables: BTreeSet<String>,
+    /// Whether `set` does.
+    pub(crate) set_variables: BTreeMap<String, bool>,
     loader: &'a dyn Loader,
     resolved: HashMap<(String, u16), Result<Vec<SocketAddr>, String>>,
     needed: HashSet<PathBuf>,
@@ -47,6 +55,9 @@ pub(crate) struct Cx<'a> {
     errors: usize,
     pub(crate) errors_dropped: usize,
 }
+
+/// What tells access logs apart: where to, the format, the condition as written.
+type AccessLogKey = (LogTarget, Option<usize>, Option<String>);
 
 /// What the lints want to know beyond the tree.
 #[derive(Default)]
@@ -94,9 +105,13 @@ impl<'a> Cx<'a> {
             upstreams: Vec::new(),
             proxy_tls: Vec::new(),
             resolvers: Vec::new(),
+            log_formats: Vec::new(),
+            access_logs: Vec::new(),
+            access_log_index: HashMap::new(),
+            log_buffers: HashMap::new(),
             upstream_index: HashMap::new(),
             map_variables: HashSet::new(),
-            set_variables: BTreeSet::new(),
+            set_variables: BTreeMap::new(),
             loader,
             resolved: HashMap::new(),
             needed: HashSet::new(),
@@ -198,7 +213,7 @@ impl<'a> Cx<'a> {
     }
 
     fn check_variable(&self, name: &str) -> Result<(), Diagnostic> {
-        if self.map_variables.contains(name) || self.set_variables.contains(&name.to_ascii_lowercase()) {
+        if self.map_variables.contains(name) || self.set_variables.contains_key(&name.to_ascii_lowercase()) {
             return Ok(());
         }
         let place = Place::default();
@@ -211,7 +226,7 @@ impl<'a> Cx<'a> {
             Known::Unknown => {
                 let wrong = Diagnostic::error("unknown-variable", &place, format!("unknown variable \"${name}\""));
                 let names = variables::variables().iter().map(|variable| variable.name);
-                let own = self.map_variables.iter().chain(&self.set_variables).map(String::as_str);
+                let own = self.map_variables.iter().chain(self.set_variables.keys()).map(String::as_str);
                 Err(match suggest::nearest(name, names.chain(own)) {
                     Some(near) if near.ends_with('_') => wrong.help(format!("did you mean \"${near}NAME\"?")),
                     Some(near) => wrong.help(format!("did you mean \"${near}\"?")),
@@ -244,6 +259,30 @@ impl<'a> Cx<'a> {
     /// The number of a resolver.
     pub(crate) fn resolver(&mut self, resolver: &Resolver) -> usize {
         number_of(resolver, &mut self.resolvers)
+    }
+
+    /// The number of an access log.
+    pub(crate) fn access_log(&mut self, log: AccessLog) -> usize {
+        let condition = log.condition.as_ref().map(|condition| format!("{condition:?}"));
+        let next = self.access_logs.len();
+        *self.access_log_index.entry((log.to.clone(), log.format, condition)).or_insert_with(|| {
+            self.access_logs.push(log);
+            next
+        })
+    }
+
+    /// Refuses a log that has two buffers.
+    pub(crate) fn same_log_buffer(
+        &mut self,
+        path: &Path,
+        buffer: (u64, Option<u64>),
+        word: &Word,
+    ) -> Result<(), Diagnostic> {
+        if *self.log_buffers.entry(path.to_path_buf()).or_insert(buffer) == buffer {
+            return Ok(());
+        }
+        let message = format!("\"buffer\" or \"flush\" of the log \"{}\" is another elsewhere", word.shown());
+        Err(Diagnostic::error("conflicting-log", &word.place, message))
     }
 
     /// The upstream that a `proxy_pass` names, made from the address where no block has the name.

@@ -28,6 +28,8 @@ pub(crate) struct Inherited {
     /// `resolver`, but for its `resolver_timeout`.
     pub(crate) resolver: Option<Resolver>,
     pub(crate) resolver_timeout_ms: u64,
+    /// `access_log off` stands at the level that they were written at.
+    pub(crate) access_log_off: bool,
     /// The rules of rewriting that are `off` at the level they were written at.
     pub(crate) off: Vec<&'static str>,
     /// Where the files of `proxy_ssl_*` that apply were written.
@@ -119,12 +121,12 @@ pub(crate) fn main(options: &Options) -> MainDraft {
         master_process: true,
         worker_shutdown_timeout_ms: 0,
         pid: options.pid_default.clone(),
-        error_log: ErrorLog { to, level: LogLevel::Error },
+        error_logs: vec![ErrorLog { to, level: LogLevel::Error }],
     }
 }
 
 /// What holds in `http` where nothing is written.
-pub(crate) fn inherited(options: &Options, error_log: ErrorLog) -> Inherited {
+pub(crate) fn inherited(options: &Options, error_logs: Vec<ErrorLog>) -> Inherited {
     let settings = LocationSettings {
         keepalive_timeout_ms: 75_000,
         keepalive_header_s: None,
@@ -145,8 +147,8 @@ pub(crate) fn inherited(options: &Options, error_log: ErrorLog) -> Inherited {
         recursive_error_pages: false,
         add_headers: Vec::new(),
         redirects: Redirects { are_absolute: true, have_port: true, have_server_name: false },
-        access_log: vec![options.access_log_default.clone()],
-        error_log,
+        access_logs: Vec::new(),
+        error_logs,
         proxy: proxy(),
     };
     let tls = TlsDraft {
@@ -175,6 +177,7 @@ pub(crate) fn inherited(options: &Options, error_log: ErrorLog) -> Inherited {
         buffers: Buffers::default(),
         resolver: None,
         resolver_timeout_ms: RESOLVER_TIMEOUT_MS,
+        access_log_off: false,
         off: Vec::new(),
         ssl_places: Vec::new(),
         next_upstream_place: None,

@@ -6,12 +6,16 @@ use super::{Contexts, each, listens, location, map, pattern};
 use crate::diagnostic::Diagnostic;
 use crate::parser::Node;
 use crate::table::{Apply, Block};
-use crate::tree::{Http, Main, Map, Resolver};
+use crate::tree::{AccessLog, Http, LogTarget, Main, Map, OwnVariable, Resolver};
 
 /// Builds the whole block.
 pub(super) fn build(nodes: &[Node], main: &Main, cx: &mut Cx<'_>) -> Http {
     pattern::declare_variables(nodes, cx);
-    let mut level = draft::inherited(cx.options, main.error_log.clone());
+    // A map may be used above it, and by another that is written below it.
+    nodes.iter().filter(|node| node.name.text == "map").for_each(|node| map::declare(node, cx));
+    let mut level = draft::inherited(cx.options, main.error_logs.clone());
+    let to = LogTarget::File(cx.options.access_log_default.clone());
+    level.settings.access_logs = vec![cx.access_log(AccessLog { to, format: None, condition: None })];
     let mut blocks = Vec::new();
     each(nodes, Contexts::HTTP, cx, |directive, call, cx| match directive.apply {
         Apply::Inherited(apply) => apply(&mut level, call, cx),
@@ -30,15 +34,21 @@ pub(super) fn build(nodes: &[Node], main: &Main, cx: &mut Cx<'_>) -> Http {
     let servers = servers(of(Block::Server), &level, cx);
     cx.check_zones();
     let (resolvers, proxy_tls) = (std::mem::take(&mut cx.resolvers), std::mem::take(&mut cx.proxy_tls));
-    let variables = cx.set_variables.iter().cloned().collect();
-    Http { maps, resolvers, proxy_tls, upstreams: std::mem::take(&mut cx.upstreams), servers, variables }
+    let own = cx.set_variables.iter();
+    let variables = own.map(|(name, is_set)| OwnVariable { name: name.clone(), is_set: *is_set }).collect();
+    Http {
+        log_formats: std::mem::take(&mut cx.log_formats),
+        access_logs: std::mem::take(&mut cx.access_logs),
+        maps,
+        resolvers,
+        proxy_tls,
+        upstreams: std::mem::take(&mut cx.upstreams),
+        servers,
+        variables,
+    }
 }
 
 fn maps(nodes: Vec<&Node>, cx: &mut Cx<'_>) -> Vec<Map> {
-    // All names first: a map may use another that is written below it.
-    for node in &nodes {
-        map::declare(node, cx);
-    }
     let mut maps: Vec<Map> = Vec::new();
     let mut places = Vec::new();
     for node in nodes {

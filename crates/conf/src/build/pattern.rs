@@ -16,10 +16,10 @@ pub(super) fn declare_variables(nodes: &[Node], cx: &mut Cx<'_>) {
     for node in nodes {
         if node.name.text == "set" {
             let name = node.args.first().and_then(|word| word.text.strip_prefix('$'));
-            cx.set_variables.extend(name.filter(|name| is_new(name)).map(str::to_ascii_lowercase));
+            cx.set_variables.extend(name.filter(|name| is_new(name)).map(|name| (name.to_ascii_lowercase(), true)));
         } else if WITH_PATTERNS.contains(&node.name.text.as_str()) {
             for name in node.args.iter().flat_map(|word| group_names(&word.text)).filter(|name| is_new(name)) {
-                cx.set_variables.insert(name.to_ascii_lowercase());
+                cx.set_variables.entry(name.to_ascii_lowercase()).or_insert(false);
             }
         }
         declare_variables(node.block.as_deref().unwrap_or_default(), cx);
@@ -44,7 +44,7 @@ pub(crate) fn settable(word: &Word, cx: &Cx<'_>) -> Result<String, Diagnostic> {
     };
     let name = word.text.strip_prefix('$').filter(|name| is_variable_name(name)).ok_or_else(invalid)?;
     let lower = name.to_ascii_lowercase();
-    if lower == "args" || cx.map_variables.contains(name) || cx.set_variables.contains(&lower) {
+    if lower == "args" || cx.map_variables.contains(name) || cx.set_variables.contains_key(&lower) {
         return Ok(lower);
     }
     let message = format!("the variable \"${name}\" exists already: it cannot be set");

@@ -101,7 +101,7 @@ fn variable(word: &Word, cx: &mut Cx<'_>) -> Result<crate::template::Template, D
 fn within_parentheses(args: &[Word]) -> Option<Vec<Word>> {
     let mut words = args.to_vec();
     let first = words.first_mut()?;
-    *first = first.behind('(')?;
+    *first = first.behind("(")?;
     let last = words.last_mut()?;
     last.text = last.text.strip_suffix(')')?.to_owned();
     // Where a parenthesis stands by itself nothing of its word is left; an empty value is in quotes, and stays.

@@ -1,7 +1,6 @@
-//! Directives for the client's side of a request: its connection, its body, its log.
+//! Directives for the client's side of a request: its connection, its body.
 
 use super::{Apply, Contexts, Directive, Ignored, Takes};
-use crate::build::{Call, Cx, Inherited, Outcome};
 use crate::tree::LingeringClose;
 
 pub(super) const DIRECTIVES: &[Directive] = &[
@@ -243,48 +242,4 @@ pub(super) const DIRECTIVES: &[Directive] = &[
             Ok(())
         }),
     },
-    Directive {
-        name: "access_log",
-        contexts: Contexts::REQUEST_IF,
-        takes: Takes::at_least(1),
-        repeats: true,
-        default: "",
-        doc: "A file with a line for each request, in the combined format, or off.",
-        example: "access_log /var/log/nginx/access.log combined;",
-        apply: Apply::Inherited(access_log),
-    },
 ];
-
-fn access_log(level: &mut Inherited, call: &Call<'_>, cx: &mut Cx<'_>) -> Outcome {
-    if call.first {
-        level.settings.access_log.clear();
-    }
-    let path = call.text(0);
-    if path == "off" {
-        level.settings.access_log.clear();
-        return match call.args().get(1) {
-            Some(_) => Err(call.invalid(1, "nothing may follow \"off\"")),
-            None => Ok(()),
-        };
-    }
-    if path.starts_with("syslog:") {
-        return Err(call.not_yet(0, "logging to syslog"));
-    }
-    if path.contains('$') {
-        return Err(call.not_yet(0, "variables in the path of a log"));
-    }
-    for (index, word) in call.args().iter().enumerate().skip(1) {
-        match word.text.as_str() {
-            "combined" if index == 1 => {}
-            text if index == 1 && !text.contains('=') => return Err(call.not_yet(1, "log formats other than combined")),
-            text if text == "gzip" || ["buffer=", "flush=", "if=", "gzip="].iter().any(|p| text.starts_with(p)) => {
-                return Err(call.not_yet(index, "parameters of access_log"));
-            }
-            _ => return Err(call.invalid(index, "access_log takes a path and the format \"combined\"")),
-        }
-    }
-    let path = cx.options.prefix.join(path);
-    cx.writes(&path, "access_log", &call.word(0).place);
-    level.settings.access_log.push(path);
-    Ok(())
-}

@@ -1,9 +1,8 @@
 //! Directives of the process: its user, its threads, its files, and the blocks that all else is in.
 
 use super::{Apply, Block, Contexts, Directive, Ignored, Takes, no_effect};
-use crate::build::{Call, Cx, MainDraft};
 use crate::lexer::Word;
-use crate::tree::{Account, ErrorLog, LogLevel, LogTarget};
+use crate::tree::Account;
 
 /// Threads are one a core; more than this is a slip of the finger.
 const MAX_WORKERS: u64 = 1024;
@@ -66,32 +65,6 @@ pub(super) const DIRECTIVES: &[Directive] = &[
         apply: Apply::Main(|draft, call, cx| {
             draft.pid = cx.options.prefix.join(call.text(0));
             cx.writes(&draft.pid, "pid", &call.word(0).place);
-            Ok(())
-        }),
-    },
-    Directive {
-        name: "error_log",
-        contexts: Contexts::MAIN,
-        takes: Takes::between(1, 2),
-        repeats: true,
-        default: "",
-        doc: "The file for errors, or stderr, and the least grave level that is written.",
-        example: "error_log /var/log/nginx/error.log warn;",
-        apply: Apply::Main(|draft: &mut MainDraft, call, cx| {
-            draft.error_log = error_log(call, cx)?;
-            Ok(())
-        }),
-    },
-    Directive {
-        name: "error_log",
-        contexts: Contexts::REQUEST,
-        takes: Takes::between(1, 2),
-        repeats: true,
-        default: "",
-        doc: "The file for errors of these requests, and the least grave level that is written.",
-        example: "error_log /var/log/nginx/error.log warn;",
-        apply: Apply::Inherited(|level, call, cx| {
-            level.settings.error_log = error_log(call, cx)?;
             Ok(())
         }),
     },
@@ -211,38 +184,3 @@ pub(super) const DIRECTIVES: &[Directive] = &[
         ENGINE,
     ),
 ];
-
-/// `error_log FILE|stderr [LEVEL]`.
-fn error_log(call: &Call<'_>, cx: &mut Cx<'_>) -> Result<ErrorLog, crate::Diagnostic> {
-    const LEVELS: [(&str, LogLevel); 8] = [
-        ("emerg", LogLevel::Emerg),
-        ("alert", LogLevel::Alert),
-        ("crit", LogLevel::Crit),
-        ("error", LogLevel::Error),
-        ("warn", LogLevel::Warn),
-        ("notice", LogLevel::Notice),
-        ("info", LogLevel::Info),
-        ("debug", LogLevel::Debug),
-    ];
-    if !call.first {
-        return Err(call.not_yet(0, "more than one error_log a block"));
-    }
-    let to = match call.text(0) {
-        "stderr" => LogTarget::Stderr,
-        text if text.starts_with("syslog:") => return Err(call.not_yet(0, "logging to syslog")),
-        text if text.starts_with("memory:") => return Err(call.not_yet(0, "logging to memory")),
-        text => {
-            let path = cx.options.prefix.join(text);
-            cx.writes(&path, "error_log", &call.word(0).place);
-            LogTarget::File(path)
-        }
-    };
-    let level = match call.args().get(1) {
-        None => LogLevel::Error,
-        Some(word) => match LEVELS.iter().find(|(name, _)| *name == word.text) {
-            Some((_, level)) => *level,
-            None => return Err(call.unknown_word(1, "log level", LEVELS.iter().map(|(name, _)| *name))),
-        },
-    };
-    Ok(ErrorLog { to, level })
-}

@@ -16,7 +16,11 @@ const RESOLVER: &str =
 
 /// Name, the contexts of the declaration that is meant, the difference.
 const DIFFERENCES: &[(&str, Contexts, &str)] = &[
-    ("access_log", Contexts::ALL, "lines are written by a thread of their own, up to a fifth of a second later"),
+    (
+        "access_log",
+        Contexts::ALL,
+        "a thread of their own writes lines up to a fifth of a second later; `buffer` and `flush` are for naught",
+    ),
     ("client_body_buffer_size", Contexts::ALL, "what fits behind a request's head, some 20 KiB, stays there"),
     ("client_body_temp_path", Contexts::ALL, "files have no names, and levels of folders mean nothing"),
     ("daemon", Contexts::ALL, "`bedloe run` stays in the foreground unless the command line says otherwise"),

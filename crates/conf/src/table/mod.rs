@@ -9,6 +9,7 @@ mod differences;
 mod errors;
 mod http2;
 mod listen;
+mod logs;
 mod methods;
 mod pending;
 mod proxy;
@@ -141,6 +142,7 @@ pub fn directives() -> impl Iterator<Item = &'static Directive> {
         rewrite::DIRECTIVES,
         errors::DIRECTIVES,
         listen::DIRECTIVES,
+        logs::DIRECTIVES,
         tls::DIRECTIVES,
         http2::DIRECTIVES,
         upstream::DIRECTIVES,

@@ -83,8 +83,8 @@ const AREAS: &[Area] = &[
     Area {
         title: "logging",
         contexts: Contexts::ALL,
-        names: "debug_connection debug_points log_format log_subrequest open_log_file_cache session_log \
-            session_log_format session_log_zone",
+        names: "debug_connection debug_points log_subrequest session_log session_log_format \
+            session_log_zone",
     },
     Area {
         title: "buffering",

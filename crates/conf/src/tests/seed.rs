@@ -34,7 +34,7 @@ fn the_seed_loads() {
     assert_eq!(config.main.worker_rlimit_nofile, Some(200_000));
     let (user, group) = config.main.user.as_ref().unwrap();
     assert_eq!((user.name.as_str(), user.place.column, group), ("www-data", 6, &None));
-    assert_eq!(config.main.error_log.level, LogLevel::Warn);
+    assert_eq!(config.main.error_logs[0].level, LogLevel::Warn);
     assert_eq!(config.events.worker_connections, 65_535);
     let map = &config.http.maps[0];
     assert_eq!(map.name, "aff_key");
@@ -70,7 +70,8 @@ fn the_seeds_servers_are_whole() {
     let names: Vec<_> = root.settings.proxy.set_headers.iter().map(|(name, _)| name.as_str()).collect();
     assert_eq!(names, ["Connection", "Host", "X-Real-IP", "X-Forwarded-For", "X-Forwarded-Proto"]);
     assert_eq!((root.settings.keepalive_timeout_ms, root.settings.keepalive_requests), (65_000, 100_000));
-    assert_eq!(root.settings.access_log, [Path::new("/var/log/nginx/access.log")]);
+    let log = &config.http.access_logs[root.settings.access_logs[0]];
+    assert_eq!(log.to, LogTarget::File("/var/log/nginx/access.log".into()));
 }
 
 #[test]
@@ -103,16 +104,16 @@ fn settings_go_down_and_lists_are_replaced_whole() {
          proxy_set_header A a; proxy_set_header B b; proxy_read_timeout 5s; access_log a.log; access_log b.log;
          client_max_body_size 0; } events {} error_log stderr info;",
     ));
-    assert_eq!(config.main.error_log.to, LogTarget::Stderr);
+    assert_eq!(config.main.error_logs[0].to, LogTarget::Stderr);
     let [a, b] = config.http.servers[0].locations.as_slice() else { panic!("two locations") };
     let names =
         |l: &crate::tree::Location| l.settings.proxy.set_headers.iter().map(|h| h.0.clone()).collect::<Vec<_>>();
     assert_eq!((names(a), names(b)), (vec!["C".to_owned()], vec!["A".to_owned(), "B".to_owned()]));
     assert_eq!((a.settings.proxy.read_timeout_ms, b.settings.proxy.read_timeout_ms), (5_000, 3_000));
-    assert_eq!((a.settings.access_log.len(), b.settings.access_log.len()), (0, 2));
+    assert_eq!((a.settings.access_logs.len(), b.settings.access_logs.len()), (0, 2));
     assert_eq!((a.settings.keepalive_timeout_ms, a.settings.client_max_body_size), (7_000, 0));
-    assert_eq!(b.settings.error_log.to, LogTarget::File("/usr/share/nginx/e".into()));
-    assert_eq!(b.settings.error_log.level, LogLevel::Error);
+    assert_eq!(b.settings.error_logs[0].to, LogTarget::File("/usr/share/nginx/e".into()));
+    assert_eq!(b.settings.error_logs[0].level, LogLevel::Error);
     assert_eq!(config.http.upstreams.len(), 1, "one for both locations");
     assert_eq!((config.http.upstreams[0].name.as_str(), config.http.upstreams[0].keepalive), ("127.0.0.1", 0));
 }
@@ -137,7 +138,7 @@ fn the_command_line_adds_directives_and_a_log() {
     let files = [(MAIN.into(), b"events {}".to_vec())].into_iter().collect();
     let config = config(load(Path::new(MAIN), &Memory(files), &options));
     assert_eq!((config.main.worker_processes, config.main.pid.as_path()), (Some(3), Path::new("/usr/share/nginx/p")));
-    assert_eq!(config.main.error_log.to, LogTarget::Stderr);
+    assert_eq!(config.main.error_logs[0].to, LogTarget::Stderr);
 }
 
 #[test]

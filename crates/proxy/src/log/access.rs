@@ -1,14 +1,65 @@
-//! The access log's line: nginx's `combined` format.
+//! The access log's line: nginx's `combined` format, or one of the configuration's.
 
+use std::cell::RefCell;
 use std::io::Write;
 
-use route::{Fact, Facts};
+use conf::tree::{LogTarget, Syslog};
+use route::{AccessLog, Fact, Facts, Maps, Scratch};
+
+use super::{Logs, syslog};
+use crate::dates::Dates;
+
+/// An access log, and the number of its writer.
+pub(crate) struct AccessTarget<'a> {
+    pub(crate) log: &'a AccessLog,
+    pub(crate) to: &'a LogTarget,
+    pub(crate) writer: usize,
+}
+
+/// What is needed to make texts of a request.
+pub(crate) struct Rendered<'a> {
+    pub(crate) maps: &'a Maps,
+    pub(crate) scratch: &'a mut Scratch,
+    /// Room for a value.
+    pub(crate) value: &'a mut Vec<u8>,
+}
+
+/// Writes the line of a request, if it is to have one.
+pub(crate) fn write_access(
+    target: &AccessTarget<'_>,
+    facts: &dyn Facts,
+    texts: &mut Rendered<'_>,
+    dates: &RefCell<Dates>,
+    logs: &mut Logs,
+) {
+    let Rendered { maps, scratch, value } = texts;
+    if !target.log.takes(facts, maps, scratch, value) {
+        return;
+    }
+    let out = logs.lines(target.writer);
+    let syslog = message(target.to, dates, out);
+    match &target.log.format {
+        None => combined(facts, out, value),
+        Some(format) => format.append(facts, maps, scratch, value, out),
+    }
+    if syslog {
+        syslog::end(out);
+    }
+    logs.written(target.writer);
+}
+
+/// Begins a message where the log is syslog's.
+fn message(to: &LogTarget, dates: &RefCell<Dates>, out: &mut Vec<u8>) -> bool {
+    let LogTarget::Syslog(to @ Syslog { severity, .. }) = to else { return false };
+    syslog::begin(to, *severity, dates.borrow_mut().syslog(), out);
+    true
+}
 
 /// Appends a line.
-pub(crate) fn combined(facts: &dyn Facts, out: &mut Vec<u8>, value: &mut Vec<u8>) {
+fn combined(facts: &dyn Facts, out: &mut Vec<u8>, value: &mut Vec<u8>) {
     let mut put = |out: &mut Vec<u8>, fact: &Fact| {
         value.clear();
-        if facts.append(fact, value) && !value.is_empty() { escape(value, out) } else { out.push(b'-') }
+        if facts.append(fact, value) { escape(value, out) } else { out.push(b'-') }
     };
     put(out, &Fact::RemoteAddr);
     out.extend_from_slice(b" - ");

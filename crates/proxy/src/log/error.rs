@@ -2,9 +2,11 @@
 
 use std::io::Write;
 
-use conf::tree::LogLevel;
+use conf::tree::{ErrorLog, LogLevel, LogTarget};
 
 use super::access::escape;
+use super::{Logs, syslog};
+use crate::dates::Dates;
 
 /// A failure in the course of a request, for the error log.
 #[derive(Debug)]
@@ -23,6 +25,28 @@ pub(crate) struct Failed<'a> {
     /// What it is asked for: path and arguments.
     pub(crate) upstream_target: &'a [u8],
     pub(crate) host: &'a [u8],
+}
+
+/// Writes a line, made by `append`, to each of some logs that takes its level; `writer` numbers their writers.
+pub(crate) fn write_errors(
+    targets: &[ErrorLog],
+    level: LogLevel,
+    (dates, logs): (&mut Dates, &mut Logs),
+    writer: impl Fn(&LogTarget) -> usize,
+    append: impl Fn(&str, &mut Vec<u8>),
+) {
+    for target in targets.iter().filter(|target| level <= target.level) {
+        let log = writer(&target.to);
+        let out = logs.lines(log);
+        if let LogTarget::Syslog(to) = &target.to {
+            syslog::begin(to, level as u8, dates.syslog(), out);
+            append(dates.error(), out);
+            syslog::end(out);
+        } else {
+            append(dates.error(), out);
+        }
+        logs.written(log);
+    }
 }
 
 /// Appends `2026/11/22 23:52:06 [error] 12#0: *5 what, client: ..., request: "..."`.

@@ -4,22 +4,32 @@
 
 mod access;
 mod error;
+mod syslog;
 
 use std::io::Write;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 
-pub(crate) use access::{combined, escape};
+pub(crate) use access::{AccessTarget, Rendered, escape, write_access};
 pub use error::level_name;
-pub(crate) use error::{Failed, error_line, process_line};
+pub(crate) use error::{Failed, error_line, process_line, write_errors};
+pub use syslog::END as SYSLOG_END;
+
+use conf::tree::{LogLevel, LogTarget};
 
 use crate::dates::Dates;
 use crate::limits::{LOG_BATCH, LOG_BATCHES};
 
-/// A line about the process, made for somebody outside of the data plane.
-pub fn line(level: conf::tree::LogLevel, what: &str) -> Vec<u8> {
-    let mut line = Vec::new();
-    process_line(Dates::default().error(), level, what, &mut line);
+/// A line about the process, made for somebody outside of the data plane; a whole message for syslog.
+pub fn line(to: &LogTarget, level: LogLevel, what: &str) -> Vec<u8> {
+    let (mut line, mut dates) = (Vec::new(), Dates::default());
+    if let LogTarget::Syslog(to) = to {
+        syslog::begin(to, level as u8, dates.syslog(), &mut line);
+    }
+    process_line(dates.error(), level, what, &mut line);
+    if matches!(to, LogTarget::Syslog(_)) {
+        syslog::end(&mut line);
+    }
     line
 }
 
@@ -118,7 +128,7 @@ impl Logs {
         if let Err(TrySendError::Full(Work::Write(batch)) | TrySendError::Disconnected(Work::Write(batch))) =
             self.writer.try_send(Work::Write(Batch { log, lines }))
         {
-            self.lost += batch.lines.iter().filter(|byte| **byte == b'\n').count() as u64;
+            self.lost += batch.lines.iter().filter(|byte| matches!(**byte, b'\n' | SYSLOG_END)).count() as u64;
         }
     }
 }
