@@ -4,6 +4,7 @@
 //! milliseconds, sizes in bytes. Nothing in the tree touches the file system; paths are as written, made absolute
 //! against the prefix.
 
+mod files;
 mod logs;
 mod proxy;
 mod rules;
@@ -20,6 +21,7 @@ pub use proxy::{
 use crate::shared::Shared;
 use crate::span::Place;
 use crate::template::Template;
+pub use files::{FileSettings, IfModifiedSince, Root, RootKind, TryFiles, TryLast, TryPath};
 pub use rules::{AfterRewrite, Condition, If, PathTest, Return, Rewrite, Rule, Test};
 
 /// A whole configuration.
@@ -274,6 +276,8 @@ pub struct Server {
     pub tls: Option<Tls>,
     /// Rules written in the server itself, which come before a location is looked for.
     pub rules: Vec<Rule>,
+    /// `try_files` where no location matches.
+    pub try_files: Option<TryFiles>,
     /// Locations in the order written.
     pub locations: Vec<Location>,
     /// What applies where no location matches.
@@ -374,6 +378,8 @@ pub struct Location {
     pub path: String,
     /// Its rules, which come before its content.
     pub rules: Vec<Rule>,
+    /// `try_files`.
+    pub try_files: Option<TryFiles>,
     /// What it does.
     pub handler: Handler,
     /// Its settings, inherited ones included.
@@ -402,8 +408,8 @@ pub enum LocationKind {
 /// What a location does with a request.
 #[derive(Debug, Clone)]
 pub enum Handler {
-    /// No handler is written: 404 (files are not served yet).
-    None,
+    /// No handler is written: files.
+    Files,
     /// `proxy_pass`.
     Proxy(ProxyPass),
 }
@@ -453,6 +459,8 @@ pub struct LocationSettings {
     pub access_logs: Vec<usize>,
     /// `error_log`s that apply here, at least one.
     pub error_logs: Vec<ErrorLog>,
+    /// `root` and what else concerns files.
+    pub files: FileSettings,
     /// `proxy_*`.
     pub proxy: ProxySettings,
 }

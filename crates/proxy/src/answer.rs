@@ -1,6 +1,7 @@
 //! Answers that the balancer gives by itself: `return`, and small pages for statuses.
 
 use std::io;
+use std::task::Poll;
 
 use route::{Return, Text};
 use wire::encode;
@@ -10,6 +11,7 @@ use crate::dates::Dates;
 use crate::downstream::{After, Downstream};
 use crate::error_page::TO_HTTPS;
 use crate::exchange::Exchange;
+use crate::files;
 use crate::request::{Routed, Served};
 use crate::upstream;
 
@@ -40,11 +42,12 @@ pub(crate) async fn page(
 ) -> After {
     if status == TO_HTTPS {
         let body = b"This port speaks HTTPS: use https:// in the address.\n";
-        return send(connection, exchange, routed, &Answer { status: 400, body, html: false, location: None }).await;
+        return send(connection, exchange, routed, &Answer { media_type: b"text/plain", ..Answer::new(400, body) })
+            .await;
     }
     let mut body = Vec::new();
     append_page(&mut body, status);
-    send(connection, exchange, routed, &Answer { status, body: &body, html: true, location: None }).await
+    send(connection, exchange, routed, &Answer::new(status, &body)).await
 }
 
 /// Answers as a `return` says.
@@ -79,7 +82,8 @@ async fn text(
     text: &[u8],
 ) -> After {
     let status = exchange.record.detour.status_of(status);
-    send(connection, exchange, routed, &Answer { status, body: text, html: false, location: None }).await
+    let media_type = files::media_type(&routed.settings.files, &exchange.path);
+    send(connection, exchange, routed, &Answer { media_type, ..Answer::new(status, text) }).await
 }
 
 /// Sends the client to another address.
@@ -97,7 +101,7 @@ pub(crate) async fn redirect(
     let location = absolute(connection, exchange, routed, address);
     let mut body = Vec::new();
     append_page(&mut body, status);
-    let answer = Answer { status, body: &body, html: true, location: Some(&location) };
+    let answer = Answer { location: Some(&location), ..Answer::new(status, &body) };
     send(connection, exchange, routed, &answer).await
 }
 
@@ -174,15 +178,34 @@ fn append_page(body: &mut Vec<u8>, status: u16) {
     }
 }
 
-/// An answer with a body at hand.
-struct Answer<'a> {
-    status: u16,
-    body: &'a [u8],
-    html: bool,
-    location: Option<&'a [u8]>,
+/// An answer that bedloe gives by itself.
+pub(crate) struct Answer<'a> {
+    pub(crate) status: u16,
+    /// The body, or as much of it as is at hand.
+    pub(crate) body: &'a [u8],
+    /// Bytes of the whole body.
+    pub(crate) length: u64,
+    /// `Content-Type`; none where it is empty.
+    pub(crate) media_type: &'a [u8],
+    pub(crate) location: Option<&'a [u8]>,
+    /// More fields, as lines.
+    pub(crate) fields: &'a [u8],
 }
 
-async fn send(connection: &mut Downstream, exchange: &mut Exchange, routed: &Routed<'_>, answer: &Answer<'_>) -> After {
+impl<'a> Answer<'a> {
+    /// A page of this body.
+    pub(crate) fn new(status: u16, body: &'a [u8]) -> Self {
+        Self { status, body, length: body.len() as u64, media_type: b"text/html", location: None, fields: b"" }
+    }
+}
+
+/// Sends an answer whose body is at hand.
+pub(crate) async fn send(
+    connection: &mut Downstream,
+    exchange: &mut Exchange,
+    routed: &Routed<'_>,
+    answer: &Answer<'_>,
+) -> After {
     let keep_alive = connection.may_keep_alive(exchange, routed) && !closes(answer.status);
     build(connection, exchange, routed, answer, keep_alive);
     match write(connection, exchange, routed).await {
@@ -198,7 +221,8 @@ pub(crate) fn closes(status: u16) -> bool {
     matches!(status, 400 | 497 | 413 | 414 | 500 | 501 | 505)
 }
 
-fn build(
+/// Puts head and body, as far as that is at hand, into `exchange.to_client`; over HTTP/2 the head goes at once.
+pub(crate) fn build(
     connection: &mut Downstream,
     exchange: &mut Exchange,
     routed: &Routed<'_>,
@@ -213,13 +237,14 @@ fn build(
     let kept = kept_fields(&exchange.kept_fields, answer);
     upstream::fields::add_kept(out, kept, |_| false);
     if has_body {
-        if !has_type(kept) {
-            encode::field(out, b"Content-Type", if answer.html { b"text/html" } else { b"text/plain" });
+        if !answer.media_type.is_empty() && !has_type(kept) {
+            encode::field(out, b"Content-Type", answer.media_type);
         }
         out.extend_from_slice(b"Content-Length: ");
-        encode::decimal(out, answer.body.len() as u64);
+        encode::decimal(out, answer.length);
         out.extend_from_slice(b"\r\n");
     }
+    out.extend_from_slice(answer.fields);
     if let Some(location) = answer.location {
         encode::field(out, b"Location", location);
     }
@@ -229,7 +254,8 @@ fn build(
     let body = if has_body && !is_head { answer.body } else { b"" };
     exchange.record.sent = 0;
     if let Channel::Http2(stream) = &mut connection.channel {
-        exchange.record.head_bytes = stream.send_head(answer.status, out, body.is_empty());
+        let is_all = body.is_empty() && (answer.length == 0 || is_head || !has_body);
+        exchange.record.head_bytes = stream.send_head(answer.status, out, is_all);
         exchange.record.sent = exchange.record.head_bytes;
         out.clear();
     } else {
@@ -243,7 +269,7 @@ fn build(
 /// What an answer with `X-Accel-Redirect`, or one that an error page took the place of, adds to this one; nothing where
 /// this one is another error.
 fn kept_fields<'a>(kept: &'a [u8], answer: &Answer<'_>) -> &'a [u8] {
-    if answer.status < 400 || answer.status == 401 { kept } else { b"" }
+    if answer.status < 400 || matches!(answer.status, 401 | 416) { kept } else { b"" }
 }
 
 fn has_type(kept: &[u8]) -> bool {
@@ -251,18 +277,30 @@ fn has_type(kept: &[u8]) -> bool {
     kept.split(|byte| *byte == b'\n').any(|line| line.get(..name.len()).is_some_and(|n| n.eq_ignore_ascii_case(name)))
 }
 
-async fn write(connection: &mut Downstream, exchange: &mut Exchange, routed: &Routed<'_>) -> io::Result<()> {
+pub(crate) async fn write(connection: &mut Downstream, exchange: &mut Exchange, routed: &Routed<'_>) -> io::Result<()> {
+    write_some(connection, exchange, routed, true).await?;
+    let Downstream { channel, deadline, .. } = connection;
+    deadline.limit(|cx| channel.poll_flush(cx)).await
+}
+
+/// Writes what is in `exchange.to_client`; `is_last` when the answer ends with it.
+pub(crate) async fn write_some(
+    connection: &mut Downstream,
+    exchange: &mut Exchange,
+    routed: &Routed<'_>,
+    is_last: bool,
+) -> io::Result<()> {
     let Downstream { channel, deadline, .. } = connection;
     let mut written = 0;
     deadline.set(routed.settings.send_timeout_ms);
     deadline
         .limit(|cx| {
             while written < exchange.to_client.len() {
-                let n = std::task::ready!(channel.poll_write(cx, &exchange.to_client[written..], true))?;
+                let n = std::task::ready!(channel.poll_write(cx, &exchange.to_client[written..], is_last))?;
                 written += n;
                 deadline.set(routed.settings.send_timeout_ms);
             }
-            channel.poll_flush(cx)
+            Poll::Ready(Ok(()))
         })
         .await?;
     exchange.record.sent += written as u64;

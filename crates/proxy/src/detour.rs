@@ -1,5 +1,9 @@
 //! What has become of a request since it came: rules, error pages and upstream servers send it elsewhere.
 
+use route::Standing;
+
+use crate::request::Routed;
+
 /// Where a request is that goes on elsewhere.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Entry {
@@ -22,6 +26,8 @@ pub(crate) struct Detour {
     pub(crate) args: Vec<u8>,
     /// The path does not begin with that of the location: rules have changed it for good.
     pub(crate) has_left: bool,
+    /// The path is one that `try_files` has found below an alias that takes the place of the whole path.
+    pub(crate) is_below_alias: bool,
     /// The status of the answer whatever whoever answers says; 0 where that holds.
     pub(crate) status: u16,
     /// An error page was looked for: its own errors have none, unless `recursive_error_pages` is on.
@@ -34,6 +40,11 @@ impl Detour {
     /// The status of an answer that says this one itself.
     pub(crate) fn status_of(&self, status: u16) -> u16 {
         if self.status == 0 { status } else { self.status }
+    }
+
+    /// Where the request is among files.
+    pub(crate) fn standing<'a>(&self, routed: &Routed<'a>, path: &'a [u8]) -> Standing<'a> {
+        Standing { files: routed.files, path, has_left: self.has_left, is_below_alias: self.is_below_alias }
     }
 
     /// Forgets it all, but for memory.

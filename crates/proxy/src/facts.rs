@@ -5,12 +5,13 @@ use std::io::Write;
 
 use net::clock;
 use net::dial::Endpoint;
-use route::{Fact, Facts, ProxyRule, Target};
+use route::{Fact, Facts, ProxyRule, Standing, Target};
 use wire::{Field, Known, RequestHead, Version, find};
 
 use crate::client::Client;
 use crate::dates::Dates;
 use crate::detour::Detour;
+use crate::paths;
 use crate::random::Random;
 use crate::request::Routed;
 use crate::upstream::target::Proxied;
@@ -281,6 +282,14 @@ impl Facts for RequestFacts<'_> {
             Fact::ContentType => append_found(self.field(Known::ContentType), out),
             _ => self.of_connection(fact, out),
         }
+    }
+
+    fn standing(&self) -> Option<Standing<'_>> {
+        Some(self.record.detour.standing(self.routed, self.path))
+    }
+
+    fn append_real_path(&self, path: &[u8], out: &mut Vec<u8>) -> bool {
+        paths::append_real_path(path, out)
     }
 }
 

@@ -18,6 +18,7 @@ mod error_page;
 mod events;
 mod exchange;
 mod facts;
+mod files;
 mod hops;
 mod http2;
 mod limits;

@@ -20,6 +20,11 @@ pub(crate) const SPOOL_PIECE: usize = 64 * 1024;
 /// Pieces of a body that go to a server before the thread's other connections have their turn.
 pub(crate) const SPOOL_PIECES: u32 = 8;
 
+/// Bytes of a file that are read and written at a time.
+pub(crate) const FILE_PIECE: usize = 32 * 1024;
+/// Pieces of a file that go to a client before the thread's other connections have their turn.
+pub(crate) const FILE_PIECES: u32 = 8;
+
 /// The largest head of a request whatever `large_client_header_buffers` says: it has to fit into a buffer.
 pub(crate) const REQUEST_HEAD_MAX: usize = 64 * 1024;
 

@@ -1,4 +1,4 @@
-//! What a path of the file system leads to, for conditions of rules (`-f`, `-d`, `-e`, `-x`).
+//! What a path of the file system leads to, for conditions of rules (`-f`, `-d`, `-e`, `-x`) and for variables.
 //!
 //! A look at a path is a system call that the kernel answers from memory, as nginx makes it, in the thread itself.
 
@@ -19,4 +19,13 @@ pub(crate) fn leads_to(path: &[u8], what: PathTest) -> bool {
         // As in nginx, the bit of the owner.
         PathTest::Executable => found.st_mode & 0o100 != 0,
     }
+}
+
+/// Appends a path with all links followed; false where it leads nowhere.
+pub(crate) fn append_real_path(path: &[u8], out: &mut Vec<u8>) -> bool {
+    let real = std::fs::canonicalize(Path::new(OsStr::from_bytes(path)));
+    if let Ok(real) = &real {
+        out.extend_from_slice(real.as_os_str().as_bytes());
+    }
+    real.is_ok()
 }

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use conf::tree::LocationSettings;
-use route::{BadPath, Ended, Finish, Followed, Handler, Location, Server};
+use route::{BadPath, Ended, Files, Finish, Followed, Handler, Location, Server};
 use wire::{Body, NameKind, RequestHead, Version};
 
 use crate::detour::Entry;
@@ -12,7 +12,7 @@ use crate::error_page::{self, TO_HTTPS, Way};
 use crate::exchange::Exchange;
 use crate::limits::REDIRECTS_MAX;
 use crate::site::Site;
-use crate::{answer, hops, rewriting, upstream};
+use crate::{answer, files, hops, rewriting, upstream};
 
 /// What became of a request in a location.
 pub(crate) enum Served {
@@ -36,6 +36,8 @@ pub(crate) struct Routed<'a> {
     pub(crate) settings: &'a LocationSettings,
     /// What becomes of answers.
     pub(crate) finish: &'a Finish,
+    /// Where files are.
+    pub(crate) files: &'a Files,
     /// Whether all of the request's body lies behind its head in the connection's buffer (or there is none).
     pub(crate) body_is_here: bool,
 }
@@ -43,13 +45,21 @@ pub(crate) struct Routed<'a> {
 impl<'a> Routed<'a> {
     /// At a server, before its location is known.
     pub(crate) fn new(site: &'a Rc<Site>, server: &'a Server) -> Self {
-        Self { site, server, settings: &server.settings, finish: &server.finish, body_is_here: false }
+        Self {
+            site,
+            server,
+            settings: &server.settings,
+            finish: &server.finish,
+            files: &server.files,
+            body_is_here: false,
+        }
     }
 
     /// Goes on in a location, or in an `if` of it.
     pub(crate) fn enter(&mut self, location: &'a Location) {
         self.settings = &location.settings;
         self.finish = &location.finish;
+        self.files = &location.files;
     }
 
     /// Whether a field with such a name is looked at; else it is as if it had not come.
@@ -157,7 +167,7 @@ async fn enter<'a>(
     assert!(exchange.path != b"/panic", "on purpose");
     let server: &'a Server = routed.server;
     if entry == Entry::Server {
-        (routed.settings, routed.finish) = (&server.settings, &server.finish);
+        (routed.settings, routed.finish, routed.files) = (&server.settings, &server.finish, &server.files);
         if !server.rules.is_empty() {
             let ended = rewriting::follow(connection, exchange, routed, &server.rules).ended;
             // Where the path has changed, the location is found all the same.
@@ -170,16 +180,23 @@ async fn enter<'a>(
         Ok(location) => location,
         Err(status) => return Served::Status(status),
     };
-    let mut handler = &location.handler;
+    let (mut handler, mut tries) = (&location.handler, location.try_files.as_deref());
     if !location.rules.is_empty() {
         let Followed { ended, entered } = rewriting::follow(connection, exchange, routed, &location.rules);
         if let Some(served) = end(connection, exchange, routed, ended).await {
             return served;
         }
-        handler = entered.map_or(handler, |entered| &entered.handler);
+        if let Some(entered) = entered {
+            (handler, tries) = (&entered.handler, None);
+        }
+    }
+    if let Some(tries) = tries
+        && let Some(served) = files::look(connection, exchange, routed, tries)
+    {
+        return served;
     }
     match handler {
-        Handler::NotFound => Served::Status(404),
+        Handler::Files => Box::pin(files::serve(connection, exchange, routed)).await,
         Handler::Return(returns) => answer::returned(connection, exchange, routed, returns).await,
         Handler::Proxy(_) if hops::are_used_up(&exchange.request, connection.head_bytes()) => Served::Status(204),
         Handler::Proxy(rule) => upstream::proxy(connection, exchange, routed, rule).await,
@@ -193,6 +210,7 @@ fn locate<'a>(
     routed: &mut Routed<'a>,
     entry: Entry,
 ) -> Result<&'a Location, u16> {
+    exchange.record.detour.is_below_alias = false;
     let server: &'a Server = routed.server;
     let (router, patterns) = (&routed.site.snapshot.router, &routed.site.patterns);
     if let Entry::Named(index) = entry {

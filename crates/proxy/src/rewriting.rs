@@ -1,7 +1,7 @@
 //! The rules of servers and locations (`set`, `if`, `rewrite`, `break`, `return`) followed for a request.
 
 use conf::tree::PathTest;
-use route::{Fact, Facts, Followed, Rules, Subject, split_target};
+use route::{Fact, Facts, Followed, Rules, Standing, Subject, split_target};
 use wire::RequestHead;
 
 use crate::downstream::Downstream;
@@ -54,6 +54,14 @@ impl Rewriting<'_> {
 impl Facts for Rewriting<'_> {
     fn append(&self, fact: &Fact, out: &mut Vec<u8>) -> bool {
         self.facts().append(fact, out)
+    }
+
+    fn standing(&self) -> Option<Standing<'_>> {
+        Some(self.record.detour.standing(self.routed, self.path))
+    }
+
+    fn append_real_path(&self, path: &[u8], out: &mut Vec<u8>) -> bool {
+        crate::paths::append_real_path(path, out)
     }
 }
 

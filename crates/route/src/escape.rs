@@ -1,7 +1,7 @@
 //! Percent-encoding of paths that go into a request line or an address.
 
 /// Appends a path with every byte escaped that may not stand in one unescaped, or that would end it.
-pub(crate) fn append_escaped(path: &[u8], out: &mut Vec<u8>) {
+pub fn append_escaped(path: &[u8], out: &mut Vec<u8>) {
     for &byte in path {
         if must_be_escaped(byte) {
             append_byte(byte, out);

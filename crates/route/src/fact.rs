@@ -1,9 +1,21 @@
 //! What a request's variables ask for: one fact a variable of nginx's. Values are the caller's business.
 
+use crate::files::Standing;
+
 /// Supplies the values of variables for one request.
 pub trait Facts {
     /// Appends the value; false, with nothing appended, when there is none.
     fn append(&self, fact: &Fact, out: &mut Vec<u8>) -> bool;
+
+    /// Where the request is among files, once its server is known.
+    fn standing(&self) -> Option<Standing<'_>> {
+        None
+    }
+
+    /// Appends a path of the file system with all links followed; false, with nothing appended, where it leads nowhere.
+    fn append_real_path(&self, _path: &[u8], _out: &mut Vec<u8>) -> bool {
+        false
+    }
 }
 
 macro_rules! facts {
@@ -120,6 +132,12 @@ facts! {
     SslCipher = "ssl_cipher";
     /// The name asked for by SNI.
     SslServerName = "ssl_server_name";
+    /// The folder of `root`, or what an alias says; made by a text, not by [`Facts`].
+    DocumentRoot = "document_root";
+    /// The same with links followed.
+    RealpathRoot = "realpath_root";
+    /// The path of the file that is asked for.
+    RequestFilename = "request_filename";
 }
 
 impl Fact {

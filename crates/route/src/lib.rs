@@ -8,6 +8,7 @@ mod access_log;
 mod answer_rule;
 mod escape;
 mod fact;
+mod files;
 mod finish;
 mod listener;
 mod location;
@@ -28,7 +29,9 @@ mod text;
 
 pub use access_log::{AccessLog, LogFormat};
 pub use answer_rule::AnswerRule;
+pub use escape::append_escaped;
 pub use fact::{Fact, Facts};
+pub use files::{Files, Standing, TryFiles, TryLast, TryPath};
 pub use finish::{AddedHeader, ErrorPage, Finish};
 pub use listener::Listener;
 pub use location::{Handler, Location, Return};

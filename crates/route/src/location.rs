@@ -8,6 +8,7 @@ use conf::tree::{self, LocationKind, LocationSettings};
 
 use crate::escape::append_escaped;
 use crate::fact::Fact;
+use crate::files::{Files, TryFiles};
 use crate::finish::Finish;
 use crate::map::Scratch;
 use crate::names::Names;
@@ -27,6 +28,10 @@ pub struct Location {
     pub settings: Arc<LocationSettings>,
     /// What becomes of its answers.
     pub finish: Arc<Finish>,
+    /// Where its files are.
+    pub files: Arc<Files>,
+    /// `try_files`.
+    pub try_files: Option<Box<TryFiles>>,
     /// `^~`: where it is the longest prefix no pattern is tried.
     is_firm: bool,
     /// The locations in it.
@@ -36,8 +41,8 @@ pub struct Location {
 /// What a location does with a request.
 #[derive(Debug)]
 pub enum Handler {
-    /// 404: there is no handler, or no location.
-    NotFound,
+    /// A file: no other handler is written.
+    Files,
     /// A redirect to the path with a slash.
     Return(Return),
     /// To an upstream.
@@ -93,7 +98,10 @@ impl Return {
 
 impl Locations {
     pub(crate) fn compile(server: &tree::Server, names: &Names) -> Self {
-        let none = Location::new(Handler::NotFound, &server.settings, names);
+        let none = Location {
+            try_files: tries(server.try_files.as_ref(), names),
+            ..Location::new(Handler::Files, &server.settings, names)
+        };
         let mut locations = Self { all: vec![none], top: Level::default(), named: HashMap::new() };
         locations.top = locations.compile_level(&server.locations, names);
         locations
@@ -142,10 +150,9 @@ impl Locations {
         for (path, location) in prefixes.chain(exact) {
             let Some(bare) = path.strip_suffix(b"/").filter(|bare| !bare.is_empty()) else { continue };
             let is_taken = level.exact.contains_key(bare) || level.has_prefix(bare);
-            let Location { handler: Handler::Proxy(_), settings, finish, .. } = &self.all[location] else { continue };
-            if !is_taken {
-                let (settings, finish) = (Arc::clone(settings), Arc::clone(finish));
-                let redirect = Location::sharing(slash_redirect(path), settings, finish);
+            let of = &self.all[location];
+            if !is_taken && matches!(of.handler, Handler::Proxy(_)) {
+                let redirect = Location::sharing(slash_redirect(path), of);
                 redirects.insert(bare.to_vec(), self.all.len());
                 self.all.push(redirect);
             }
@@ -220,18 +227,37 @@ impl Location {
         let handler = Handler::compile(&location.handler, &location.path, &location.settings, names);
         Self {
             rules: Rules::compile(&location.rules, &location.path, names),
+            try_files: tries(location.try_files.as_ref(), names),
             is_firm: location.kind == LocationKind::FirmPrefix,
             ..Self::new(handler, &location.settings, names)
         }
     }
 
     fn new(handler: Handler, settings: &Shared<LocationSettings>, names: &Names) -> Self {
-        let finish = Finish::compile(settings, names);
-        Self::sharing(handler, settings.to_arc(), Arc::new(finish))
+        Self {
+            rules: Rules::default(),
+            handler,
+            settings: settings.to_arc(),
+            finish: Arc::new(Finish::compile(settings, names)),
+            files: names.files(settings),
+            try_files: None,
+            is_firm: false,
+            within: None,
+        }
     }
 
-    fn sharing(handler: Handler, settings: Arc<LocationSettings>, finish: Arc<Finish>) -> Self {
-        Self { rules: Rules::default(), handler, settings, finish, is_firm: false, within: None }
+    /// One beside another, with its settings.
+    fn sharing(handler: Handler, other: &Self) -> Self {
+        Self {
+            rules: Rules::default(),
+            handler,
+            settings: Arc::clone(&other.settings),
+            finish: Arc::clone(&other.finish),
+            files: Arc::clone(&other.files),
+            try_files: None,
+            is_firm: false,
+            within: None,
+        }
     }
 
     /// What an `if` within a location makes of it.
@@ -245,10 +271,14 @@ impl Handler {
     /// `path` is the location's, which a URI of `proxy_pass` takes the place of.
     fn compile(handler: &tree::Handler, path: &str, settings: &LocationSettings, names: &Names) -> Self {
         match handler {
-            tree::Handler::None => Self::NotFound,
+            tree::Handler::Files => Self::Files,
             tree::Handler::Proxy(pass) => Self::Proxy(Box::new(ProxyRule::compile(pass, path, settings, names))),
         }
     }
+}
+
+fn tries(tries: Option<&tree::TryFiles>, names: &Names) -> Option<Box<TryFiles>> {
+    tries.map(|tries| Box::new(TryFiles::compile(tries, names)))
 }
 
 fn slash_redirect(path: &[u8]) -> Handler {

@@ -2,9 +2,12 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::sync::Arc;
 
-use conf::tree::{Http, Pattern};
+use conf::Shared;
+use conf::tree::{Http, LocationSettings, Pattern};
 
+use crate::files::Files;
 use crate::matcher::Matcher;
 use crate::patterns::Patterns;
 
@@ -15,13 +18,19 @@ pub(crate) struct Names {
     /// Index, and whether it is empty rather than missing before it has a value.
     variables: HashMap<String, (usize, bool)>,
     patterns: RefCell<Vec<Matcher>>,
+    files: RefCell<HashMap<*const LocationSettings, Arc<Files>>>,
 }
 
 impl Names {
     pub(crate) fn of(http: &Http) -> Self {
         let maps = http.maps.iter().enumerate().map(|(index, map)| (map.name.to_ascii_lowercase(), index));
         let variables = http.variables.iter().enumerate().map(|(index, own)| (own.name.clone(), (index, own.is_set)));
-        Self { maps: maps.collect(), variables: variables.collect(), patterns: RefCell::default() }
+        Self {
+            maps: maps.collect(),
+            variables: variables.collect(),
+            patterns: RefCell::default(),
+            files: RefCell::default(),
+        }
     }
 
     /// The map of a variable's name, in lower case.
@@ -44,6 +53,18 @@ impl Names {
         let mut patterns = self.patterns.borrow_mut();
         patterns.push(Matcher::new(pattern, self));
         patterns.len() - 1
+    }
+
+    /// Where files are by these settings: once for all locations that share them.
+    pub(crate) fn files(&self, settings: &Shared<LocationSettings>) -> Arc<Files> {
+        // The tree is there for as long as it is compiled, and so is what is at this address.
+        let key = std::ptr::from_ref::<LocationSettings>(settings);
+        if let Some(files) = self.files.borrow().get(&key) {
+            return Arc::clone(files);
+        }
+        let files = Arc::new(Files::compile(settings, self));
+        self.files.borrow_mut().insert(key, Arc::clone(&files));
+        files
     }
 
     /// All expressions that were added.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use conf::tree::{self, LocationSettings};
 
 use crate::access_log::AccessLog;
+use crate::files::Files;
 use crate::finish::Finish;
 use crate::listener::Listener;
 use crate::location::{Location, Locations};
@@ -45,6 +46,8 @@ pub struct Server {
     pub settings: Arc<LocationSettings>,
     /// What becomes of answers before a location is known.
     pub finish: Finish,
+    /// Where files are before a location is known.
+    pub files: Arc<Files>,
     /// `client_header_timeout`.
     pub client_header_timeout_ms: u64,
     /// `http2_max_concurrent_streams`.
@@ -230,6 +233,7 @@ impl Server {
             rules: Rules::compile(&server.rules, "", names),
             settings: server.settings.to_arc(),
             finish: Finish::compile(&server.settings, names),
+            files: names.files(&server.settings),
             client_header_timeout_ms: server.client_header_timeout_ms,
             http2_max_concurrent_streams: server.http2_max_concurrent_streams,
             http2_body_preread_size: server.http2_body_preread_size,

@@ -47,6 +47,16 @@ pub(crate) fn settings() -> LocationSettings {
         redirects: Redirects { are_absolute: true, have_port: true, have_server_name: false },
         access_logs: Vec::new(),
         error_logs: vec![ErrorLog { to: LogTarget::Stderr, level: LogLevel::Error }],
+        files: FileSettings {
+            root: Root { path: template("/html"), prefix: String::new(), kind: RootKind::Root },
+            index: Vec::new(),
+            types: std::collections::BTreeMap::new().into(),
+            default_type: "text/plain".to_owned(),
+            etag: true,
+            if_modified_since: IfModifiedSince::Exact,
+            max_ranges: u64::MAX,
+            log_not_found: true,
+        },
         proxy: proxy_settings(&[]),
     }
 }
@@ -93,7 +103,7 @@ pub(crate) fn proxy_settings(set_headers: &[(&str, &str)]) -> ProxySettings {
 /// A location that answers its own number as status, so that tests see which one was found.
 pub(crate) fn answering(kind: LocationKind, path: &str, status: u16) -> Location {
     let rules = vec![Rule::Return(Return { status, text: None })];
-    Location { rules, ..located(kind, path, Handler::None) }
+    Location { rules, ..located(kind, path, Handler::Files) }
 }
 
 /// The same, found by a pattern.
@@ -115,6 +125,7 @@ fn located(kind: LocationKind, path: &str, handler: Handler) -> Location {
         kind,
         path: path.to_owned(),
         rules: Vec::new(),
+        try_files: None,
         handler,
         settings: settings().into(),
         locations: Vec::new(),
@@ -140,6 +151,7 @@ pub(crate) fn server(listens: Vec<Listen>, names: &[&str], locations: Vec<Locati
         names: names.iter().map(|name| (*name).to_owned()).collect(),
         tls: None,
         rules: Vec::new(),
+        try_files: None,
         locations,
         settings: settings().into(),
         client_header_timeout_ms: 60_000,

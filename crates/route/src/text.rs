@@ -4,6 +4,7 @@ use conf::template::{Part, Template};
 
 use crate::escape::append_escaped_argument;
 use crate::fact::{Fact, Facts};
+use crate::files::{append_path, is_path};
 use crate::map::{Maps, Scratch};
 use crate::names::Names;
 
@@ -18,6 +19,8 @@ pub struct Text {
 pub(crate) enum Piece {
     Literal(Vec<u8>),
     Fact(Fact),
+    /// A fact that is made of the location's files.
+    Path(Fact),
     /// Index into the maps.
     Map(usize),
     /// Index of a variable that `set` defines.
@@ -99,6 +102,7 @@ impl Piece {
         match self {
             Self::Literal(bytes) => out.extend_from_slice(bytes),
             Self::Fact(fact) => return facts.append(fact, out),
+            Self::Path(fact) => return append_path(fact, facts, maps, scratch, out),
             Self::Map(index) => maps.append(*index, facts, scratch, out),
             Self::Variable(index) => {
                 scratch.append_variable(*index, out);
@@ -113,5 +117,6 @@ impl Piece {
 fn piece_of(name: &str, names: &Names) -> Option<Piece> {
     let map = names.map(name).map(Piece::Map);
     let kind = if names.is_set(name) { Piece::Variable } else { Piece::Group };
-    map.or_else(|| names.variable(name).map(kind)).or_else(|| Fact::parse(name).map(Piece::Fact))
+    let of_fact = |fact| if is_path(&fact) { Piece::Path(fact) } else { Piece::Fact(fact) };
+    map.or_else(|| names.variable(name).map(kind)).or_else(|| Fact::parse(name).map(of_fact))
 }

@@ -12,6 +12,7 @@
 //! send (only trailers, which are rare, are copied).
 
 mod body;
+pub mod date;
 pub mod encode;
 mod fault;
 mod field;

@@ -10,7 +10,7 @@ use crate::span::Place;
 use crate::template::{Part, Template};
 use crate::tree::{
     Algorithm, ErrorLog, Lingering, LingeringClose, Listen, LocationSettings, LogLevel, LogTarget, Main, NextUpstream,
-    ProxyPass, ProxySettings, Redirect, Redirects, ResolvedServer, Resolver, Rule, Upstream, UpstreamServer,
+    ProxyPass, ProxySettings, Redirect, Redirects, ResolvedServer, Resolver, Rule, TryFiles, Upstream, UpstreamServer,
 };
 
 const MINUTE_MS: u64 = 60_000;
@@ -85,6 +85,7 @@ pub(crate) struct Actions {
     pub(crate) rules: Vec<Rule>,
     pub(crate) proxy: Option<ProxyPass>,
     pub(crate) is_internal: bool,
+    pub(crate) try_files: Option<TryFiles>,
 }
 
 pub(crate) struct UpstreamDraft {
@@ -149,6 +150,7 @@ pub(crate) fn inherited(options: &Options, error_logs: Vec<ErrorLog>) -> Inherit
         redirects: Redirects { are_absolute: true, have_port: true, have_server_name: false },
         access_logs: Vec::new(),
         error_logs,
+        files: super::files::defaults(options),
         proxy: proxy(),
     };
     let tls = TlsDraft {

@@ -42,15 +42,13 @@ pub(super) fn server(node: &Node, above: &Inherited, cx: &mut Cx<'_>) -> BuiltSe
         actions.put(index, rules::if_block(node, None, cx));
     }
     let locations = locations(&blocks, None, &level, cx);
-    if node.block.as_ref().is_some_and(|block| !block.iter().any(answers)) {
-        cx.report(no_content(&node.name, "server"));
-    }
     certificates(&level.server.tls, cx);
     let server = Server {
         listens: Vec::new(),
         names: Vec::new(),
         tls: None,
         rules: actions.rules,
+        try_files: actions.try_files,
         locations,
         settings: level.settings,
         client_header_timeout_ms: level.server.client_header_timeout_ms,
@@ -107,9 +105,9 @@ fn locations(nodes: &[&Node], parent: Option<&Head<'_>>, above: &Inherited, cx: 
 }
 
 /// What is written between `location` and its brace.
-struct Head<'n> {
-    kind: LocationKind,
-    path: &'n str,
+pub(super) struct Head<'n> {
+    pub(super) kind: LocationKind,
+    pub(super) path: &'n str,
     word: &'n Word,
 }
 
@@ -203,19 +201,17 @@ fn location(node: &Node, head: Option<&Head<'_>>, above: &Inherited, cx: &mut Cx
         _ => Ok(()),
     });
     level.buffers.read(block, cx);
+    super::files::finish_alias(&mut level, node, head, cx);
     if actions.is_internal && !level.settings.is_internal {
         level.settings.is_internal = true;
     }
     if let Some(proxy) = &mut actions.proxy {
         super::proxy::finish(proxy, &level, &node.name.place, cx);
     }
-    let handler = actions.proxy.take().map_or(Handler::None, Handler::Proxy);
+    let handler = actions.proxy.take().map_or(Handler::Files, Handler::Proxy);
     for (index, node) in ifs {
         let around = Around { level: &level, handler: &handler };
         actions.put(index, rules::if_block(node, Some(around), cx));
-    }
-    if !block.iter().any(answers) {
-        cx.report(no_content(&node.name, "location"));
     }
     let locations = locations(&blocks, head, &level, cx);
     let head = head?;
@@ -227,6 +223,7 @@ fn location(node: &Node, head: Option<&Head<'_>>, above: &Inherited, cx: &mut Cx
         kind: head.kind.clone(),
         path: head.path.to_owned(),
         rules: actions.rules,
+        try_files: actions.try_files,
         handler,
         settings: level.settings,
         locations,
@@ -248,21 +245,6 @@ fn check_uri(head: &Head<'_>, node: &Node, proxy: &ProxyPass, cx: &mut Cx<'_>) {
         let help = "leave out what follows the host, and change the path with \"rewrite\" where it must be another";
         cx.report(Diagnostic::error("invalid-value", place, message).help(help));
     }
-}
-
-/// Whether a directive answers, or holds what does, be it right or wrong or not served.
-fn answers(node: &Node) -> bool {
-    let is_setting = matches!(
-        crate::table::find(&node.name.text, Contexts::SERVER | Contexts::LOCATION),
-        crate::table::Found::Directive(directive)
-            if matches!(directive.apply, Apply::Inherited(_) | Apply::Server(_) | Apply::NoEffect(..))
-    );
-    !is_setting
-}
-
-fn no_content(name: &Word, block: &str) -> Diagnostic {
-    let message = format!("nothing in this {block} answers, so requests for it get 404: bedloe serves no files yet");
-    Diagnostic::warning("no-content", &name.place, message).help("write \"proxy_pass\" or \"return\" in a location")
 }
 
 fn note_proxy(node: &Node, head: &Head<'_>, proxy: &ProxyPass, level: &Inherited, cx: &mut Cx<'_>) {

@@ -8,6 +8,7 @@ mod buffers;
 mod call;
 mod cx;
 mod draft;
+mod files;
 mod http;
 mod listens;
 mod location;
@@ -22,6 +23,7 @@ use std::path::Path;
 pub(crate) use call::{Call, Outcome};
 pub(crate) use cx::{Cx, Facts, ProxyFacts, UpstreamFacts};
 pub(crate) use draft::{Actions, Inherited, ListenDraft, MainDraft, ServerDraft, UpstreamDraft};
+pub(crate) use files::path_template;
 pub(crate) use map::pattern_of;
 pub(crate) use pattern::{compiled, settable};
 

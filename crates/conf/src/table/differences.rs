@@ -36,6 +36,7 @@ const DIFFERENCES: &[(&str, Contexts, &str)] = &[
     ("limit_rate", Contexts::ALL, "answers that bedloe gives itself are not slowed"),
     ("lingering_close", Contexts::ALL, "`on` does what `always` does"),
     ("listen", Contexts::ALL, "port 0 is a free one"),
+    ("max_ranges", Contexts::ALL, "at most 1024, and the boundary between parts is random"),
     ("proxy_bind", Contexts::ALL, "kept connections are used again for the same address only"),
     ("proxy_buffer_size", Contexts::ALL, "32k to 64k, whatever is written"),
     ("proxy_cookie_flags", Contexts::ALL, "a flag that is none is refused"),

@@ -7,6 +7,7 @@ mod client;
 mod core;
 mod differences;
 mod errors;
+mod files;
 mod http2;
 mod listen;
 mod logs;
@@ -141,6 +142,7 @@ pub fn directives() -> impl Iterator<Item = &'static Directive> {
         server::DIRECTIVES,
         rewrite::DIRECTIVES,
         errors::DIRECTIVES,
+        files::DIRECTIVES,
         listen::DIRECTIVES,
         logs::DIRECTIVES,
         tls::DIRECTIVES,

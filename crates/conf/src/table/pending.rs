@@ -30,13 +30,10 @@ const AREAS: &[Area] = &[
     Area {
         title: "static files",
         contexts: Contexts::ALL,
-        names: "aio aio_write alias autoindex autoindex_exact_size autoindex_format autoindex_localtime \
-            charset charset_map charset_types create_full_put_path dav_access dav_methods \
-            default_type directio directio_alignment disable_symlinks empty_gif etag expires flv \
-            if_modified_since image_filter index log_not_found max_ranges min_delete_depth mp4 \
-            open_file_cache open_file_cache_errors open_file_cache_min_uses open_file_cache_valid \
-            output_buffers override_charset random_index read_ahead root slice source_charset \
-            try_files types",
+        names: "autoindex autoindex_exact_size autoindex_format autoindex_localtime charset charset_map \
+            charset_types create_full_put_path dav_access dav_methods disable_symlinks empty_gif \
+            expires flv image_filter min_delete_depth mp4 override_charset random_index slice \
+            source_charset",
     },
     Area {
         title: "response headers and error pages",

@@ -22,7 +22,7 @@ fn status(locations: &(Locations, Patterns), path: &str) -> u16 {
     let location = find(locations, path);
     match (location.rules.only_return(), &location.handler) {
         (Some(returns), _) | (None, Handler::Return(returns)) => returns.status,
-        (None, Handler::NotFound) => 404,
+        (None, Handler::Files) => 404,
         (None, Handler::Proxy(_)) => 200,
     }
 }

@@ -1,0 +1,186 @@
+//! A file on its way to the client: its head, whole or in parts, a piece at a time.
+
+use std::fs::File;
+use std::io;
+use std::ops::Range;
+use std::os::unix::fs::FileExt;
+
+use rustix::fs::Stat;
+use wire::{Known, encode, find};
+
+use super::conditions::{self, Verdict};
+use super::ranges::{self, Ranges};
+use super::{append_validators, media_type, validators};
+use crate::answer::{self, Answer};
+use crate::downstream::{After, Downstream};
+use crate::exchange::Exchange;
+use crate::limits::{FILE_PIECE, FILE_PIECES};
+use crate::request::{Routed, Served};
+
+/// What is sent of a file.
+struct Plan {
+    status: u16,
+    media_type: Vec<u8>,
+    /// Fields of the head, as lines.
+    fields: Vec<u8>,
+    parts: Vec<Part>,
+    /// What follows the last part.
+    end: Vec<u8>,
+}
+
+struct Part {
+    /// What stands before it where it is one of several.
+    head: Vec<u8>,
+    range: Range<u64>,
+}
+
+/// Sends the file, or what of it is asked for.
+pub(super) async fn send(
+    connection: &mut Downstream,
+    exchange: &mut Exchange,
+    routed: &Routed<'_>,
+    file: &File,
+    stat: &Stat,
+) -> Served {
+    let plan = match plan(connection, exchange, routed, stat) {
+        Ok(plan) => plan,
+        Err(status) => return Served::Status(status),
+    };
+    let keep_alive = connection.may_keep_alive(exchange, routed) && !answer::closes(plan.status);
+    let answer = Answer {
+        length: plan.length(),
+        media_type: &plan.media_type,
+        fields: &plan.fields,
+        ..Answer::new(plan.status, b"")
+    };
+    answer::build(connection, exchange, routed, &answer, keep_alive);
+    let is_head = exchange.request.method.of(connection.head_bytes()) == b"HEAD";
+    let parts = if is_head { &[][..] } else { &plan.parts };
+    Served::Done(match write(connection, exchange, routed, file, (parts, &plan.end)).await {
+        Ok(()) if keep_alive => After::KeepAlive,
+        Ok(()) => After::Linger,
+        Err(error) if error.kind() == io::ErrorKind::TimedOut => connection.cut_off(routed),
+        Err(error) => {
+            if error.kind() == io::ErrorKind::UnexpectedEof {
+                connection.log_failure(exchange, routed, "a file became shorter while it was sent", None);
+            }
+            After::Drop
+        }
+    })
+}
+
+/// What the request's conditions and ranges make of the file; else the status to answer with.
+fn plan(connection: &mut Downstream, exchange: &mut Exchange, routed: &Routed<'_>, stat: &Stat) -> Result<Plan, u16> {
+    let settings = &routed.settings.files;
+    let length = u64::try_from(stat.st_size).unwrap_or(0);
+    let (modified, etag) = validators(stat, settings);
+    let file = conditions::File { modified, etag: &etag, rule: settings.if_modified_since };
+    let mut plan = Plan {
+        status: exchange.record.detour.status_of(200),
+        media_type: media_type(settings, &exchange.path).to_vec(),
+        fields: Vec::new(),
+        parts: vec![Part { head: Vec::new(), range: 0..length }],
+        end: Vec::new(),
+    };
+    let (request, head) = (&exchange.request, connection.head_bytes());
+    // As in nginx, what takes the place of an error has no date, and no conditions.
+    append_validators(Some(modified).filter(|_| plan.status == 200), &etag, &mut plan.fields);
+    if plan.status != 200 {
+        return Ok(plan);
+    }
+    match conditions::judge(request, head, file) {
+        Verdict::Send => {}
+        Verdict::Failed => return Err(412),
+        Verdict::NotModified => {
+            plan.status = 304;
+            plan.parts.clear();
+            return Ok(plan);
+        }
+    }
+    if settings.max_ranges == 0 {
+        return Ok(plan);
+    }
+    let wanted = find(&request.fields, Known::Range).filter(|_| conditions::may_be_ranged(request, head, file));
+    let wanted = wanted.map_or(Ranges::Whole, |field| ranges::parse(field.value.of(head), length, settings.max_ranges));
+    match wanted {
+        Ranges::Whole => plan.fields.extend_from_slice(b"Accept-Ranges: bytes\r\n"),
+        Ranges::Outside => {
+            exchange.kept_fields.clear();
+            exchange.kept_fields.extend_from_slice(format!("Content-Range: bytes */{length}\r\n").as_bytes());
+            return Err(416);
+        }
+        Ranges::Parts(parts) => {
+            plan.cut(parts, length, connection.thread.random.borrow_mut().number());
+        }
+    }
+    Ok(plan)
+}
+
+impl Plan {
+    fn length(&self) -> u64 {
+        let part = |part: &Part| part.head.len() as u64 + (part.range.end - part.range.start);
+        self.parts.iter().map(part).sum::<u64>() + self.end.len() as u64
+    }
+
+    /// Leaves these parts of it.
+    fn cut(&mut self, parts: Vec<Range<u64>>, length: u64, boundary: u64) {
+        let place = |range: &Range<u64>| format!("Content-Range: bytes {}-{}/{length}\r\n", range.start, range.end - 1);
+        self.status = 206;
+        if let [range] = parts.as_slice() {
+            self.fields.extend_from_slice(place(range).as_bytes());
+            self.parts = vec![Part { head: Vec::new(), range: range.clone() }];
+            return;
+        }
+        let mut before = format!("\r\n--{boundary:020}\r\n").into_bytes();
+        if !self.media_type.is_empty() {
+            encode::field(&mut before, b"Content-Type", &self.media_type);
+        }
+        let part = |range: Range<u64>| Part { head: [&before[..], place(&range).as_bytes(), b"\r\n"].concat(), range };
+        self.parts = parts.into_iter().map(part).collect();
+        self.end = format!("\r\n--{boundary:020}--\r\n").into_bytes();
+        self.media_type = format!("multipart/byteranges; boundary={boundary:020}").into_bytes();
+    }
+}
+
+/// Writes the head, which lies in `exchange.to_client`, and the parts behind it.
+async fn write(
+    connection: &mut Downstream,
+    exchange: &mut Exchange,
+    routed: &Routed<'_>,
+    file: &File,
+    (parts, end): (&[Part], &[u8]),
+) -> io::Result<()> {
+    let mut pieces = 0;
+    for (index, part) in parts.iter().enumerate() {
+        exchange.to_client.extend_from_slice(&part.head);
+        let is_last = index + 1 == parts.len();
+        let mut at = part.range.start;
+        while at < part.range.end {
+            at += read(file, at..part.range.end, &mut exchange.to_client)?;
+            if exchange.to_client.len() < FILE_PIECE {
+                continue;
+            }
+            answer::write_some(connection, exchange, routed, is_last && end.is_empty() && at == part.range.end).await?;
+            exchange.to_client.clear();
+            pieces += 1;
+            if pieces % FILE_PIECES == 0 {
+                net::event_loop::yield_now().await;
+            }
+        }
+    }
+    if !parts.is_empty() {
+        exchange.to_client.extend_from_slice(end);
+    }
+    answer::write(connection, exchange, routed).await
+}
+
+/// Appends what is next of a file, as much as there is room for in a piece.
+fn read(file: &File, range: Range<u64>, out: &mut Vec<u8>) -> io::Result<u64> {
+    let start = out.len();
+    let room = FILE_PIECE.saturating_sub(start).max(1);
+    let wanted = usize::try_from(range.end - range.start).map_or(room, |left| left.min(room));
+    out.resize(start + wanted, 0);
+    let n = file.read_at(&mut out[start..], range.start)?;
+    out.truncate(start + n);
+    if n == 0 { Err(io::ErrorKind::UnexpectedEof.into()) } else { Ok(n as u64) }
+}
