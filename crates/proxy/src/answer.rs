@@ -58,6 +58,7 @@ pub(crate) async fn returned(
     returns: &Return,
 ) -> Served {
     if returns.status == 444 {
+        exchange.record.status = 444;
         return Served::Done(connection.cut_off(routed));
     }
     let Some(template) = &returns.text else {
@@ -152,6 +153,9 @@ pub(crate) fn add_fields(
     status: u16,
     out: &mut Vec<u8>,
 ) {
+    if routed.site.keeps.sent {
+        exchange.record.keep_sent(out);
+    }
     for header in routed.finish.headers(status) {
         let start = out.len();
         out.extend_from_slice(&header.prefix);
@@ -253,6 +257,9 @@ pub(crate) fn build(
     let is_head = exchange.request.method.of(connection.head_bytes()) == b"HEAD";
     let body = if has_body && !is_head { answer.body } else { b"" };
     exchange.record.sent = 0;
+    if routed.site.keeps.sent && connection.channel.is_http2() {
+        exchange.record.keep_sent(out);
+    }
     if let Channel::Http2(stream) = &mut connection.channel {
         let is_all = body.is_empty() && (answer.length == 0 || is_head || !has_body);
         exchange.record.head_bytes = stream.send_head(answer.status, out, is_all);
@@ -261,6 +268,9 @@ pub(crate) fn build(
     } else {
         end_head(out, keep_alive, routed.settings.keepalive_header_s);
         exchange.record.head_bytes = out.len() as u64;
+        if routed.site.keeps.sent {
+            exchange.record.keep_sent(out);
+        }
     }
     out.extend_from_slice(body);
     exchange.to_client = std::mem::take(out);

@@ -4,6 +4,9 @@ use std::io::Write;
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 
+use net::tls::Session;
+use route::Fact;
+
 use crate::site::Site;
 
 /// The longest text of an address: IPv6 with an embedded IPv4 address.
@@ -26,7 +29,8 @@ pub(crate) struct Client {
     pub(crate) is_tls: bool,
     /// It came without TLS on a port for TLS.
     pub(crate) lacks_tls: bool,
-    pub(crate) tls_protocol: Option<&'static str>,
+    /// What was agreed on in the TLS handshake.
+    pub(crate) tls: Option<Rc<ClientTls>>,
     /// When it came, on the scale of [`net::clock::coarse_ms`].
     pub(crate) since_ms: u64,
     /// Requests made so far, `$connection_requests`.
@@ -39,6 +43,42 @@ pub(crate) struct Client {
 struct AddressText {
     bytes: [u8; ADDRESS_TEXT],
     length: u8,
+}
+
+/// A TLS session, as variables speak of it.
+#[derive(Debug)]
+pub(crate) struct ClientTls {
+    protocol: Option<&'static str>,
+    cipher: Option<&'static str>,
+    curve: Option<&'static str>,
+    alpn: Option<Vec<u8>>,
+    is_resumed: bool,
+}
+
+impl ClientTls {
+    pub(crate) fn of(session: &Session) -> Self {
+        Self {
+            protocol: session.protocol(),
+            cipher: session.cipher(),
+            curve: session.curve(),
+            alpn: session.alpn().map(<[u8]>::to_vec),
+            is_resumed: session.is_resumed(),
+        }
+    }
+
+    /// Appends a variable's value; false where there is none.
+    pub(crate) fn append(&self, fact: &Fact, out: &mut Vec<u8>) -> bool {
+        let value = match fact {
+            Fact::SslProtocol => self.protocol.map(str::as_bytes),
+            Fact::SslCipher => self.cipher.map(str::as_bytes),
+            Fact::SslCurve => self.curve.map(str::as_bytes),
+            Fact::SslAlpnProtocol => self.alpn.as_deref(),
+            Fact::SslSessionReused => Some(if self.is_resumed { &b"r"[..] } else { b"." }),
+            _ => None,
+        };
+        out.extend_from_slice(value.unwrap_or_default());
+        value.is_some()
+    }
 }
 
 impl Client {
@@ -58,7 +98,7 @@ impl Client {
             is_leaving: false,
             is_tls,
             lacks_tls: false,
-            tls_protocol: None,
+            tls: None,
             since_ms: net::clock::coarse_ms(),
             requests: 0,
             remote_text: AddressText::new(remote.ip()),

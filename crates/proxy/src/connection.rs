@@ -14,7 +14,7 @@ use net::{Stream, clock};
 use wire::{Limits, Refusal, RequestHead};
 
 use crate::channel::Channel;
-use crate::client::Client;
+use crate::client::{Client, ClientTls};
 use crate::downstream::{After, Downstream};
 use crate::exchange::Exchange;
 use crate::http2::{self, PREFACE};
@@ -53,8 +53,13 @@ impl Connection {
         }
         let mut after = After::KeepAlive;
         let mut wait_ms = self.first_wait_ms();
-        while after == After::KeepAlive && self.has_bytes(wait_ms).await {
+        while after == After::KeepAlive {
+            let is_pipelined = !self.down.input.is_empty() && self.down.client.requests > 0;
+            if !self.has_bytes(wait_ms).await {
+                break;
+            }
             let mut exchange = self.down.thread.take_exchange();
+            exchange.record.is_pipelined = is_pipelined;
             after = self.next_request(&mut exchange).await;
             wait_ms = self.down.keep_alive_ms;
             self.down.thread.give_exchange(exchange);
@@ -84,7 +89,7 @@ impl Connection {
             polled
         });
         match shaken.await {
-            Ok(()) => client.tls_protocol = stream.session().and_then(net::tls::Session::protocol),
+            Ok(()) => client.tls = stream.session().map(|session| Rc::new(ClientTls::of(session))),
             Err(error) if is_plain_http(&error) => {
                 stream.give_up_tls(input);
                 client.lacks_tls = true;

@@ -87,7 +87,7 @@ impl Downstream {
             head: self.head_bytes(),
             path,
             routed,
-            rule,
+            rule: rule.or(routed.rule),
             record,
         }
     }

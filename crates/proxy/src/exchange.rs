@@ -51,6 +51,7 @@ impl Exchange {
     pub(crate) fn prepare_again(&mut self) {
         self.asks_upgrade = false;
         self.record.proxied = None;
+        self.record.is_sent_on = true;
         self.from_upstream.clear();
         self.response.clear();
         self.attempts.reset();

@@ -2,18 +2,22 @@
 
 use std::cell::{Cell, RefCell};
 use std::io::Write;
+use std::sync::Arc;
 
 use net::clock;
 use net::dial::Endpoint;
 use route::{Fact, Facts, ProxyRule, Standing, Target};
 use wire::{Field, Known, RequestHead, Version, find};
 
+use crate::basic::append_user;
 use crate::client::Client;
 use crate::dates::Dates;
 use crate::detour::Detour;
+use crate::lines::{self, Lines};
 use crate::paths;
 use crate::random::Random;
 use crate::request::Routed;
+use crate::snapshot::UpstreamSnapshot;
 use crate::upstream::target::Proxied;
 
 /// What is noted of a request as it goes along.
@@ -33,18 +37,40 @@ pub(crate) struct Record {
     pub(crate) upstream_is_tls: bool,
     /// Where a `proxy_pass` with variables has led.
     pub(crate) proxied: Option<Box<Proxied>>,
+    /// Lines that variables speak of.
+    pub(crate) lines: Option<Box<Lines>>,
+    /// The next attempt is for another request than those before it: one that was sent on.
+    pub(crate) is_sent_on: bool,
+    /// It was here before the answer to the one before it was out.
+    pub(crate) is_pipelined: bool,
+    /// The answer is out whole.
+    pub(crate) is_complete: bool,
     request_id: Cell<Option<[u8; 32]>>,
 }
 
 /// An attempt at an upstream server.
 #[derive(Debug, Clone)]
 pub(crate) struct Attempt {
-    pub(crate) address: Endpoint,
+    pub(crate) at: Tried,
+    /// The first for a request that another server's answer has sent on.
+    pub(crate) is_sent_on: bool,
     pub(crate) status: u16,
     pub(crate) started_ms: u64,
     pub(crate) connected_ms: Option<u64>,
     pub(crate) head_ms: Option<u64>,
     pub(crate) ended_ms: u64,
+    /// Bytes that went there and that came, and of these the body's.
+    pub(crate) sent: u64,
+    pub(crate) received: u64,
+    pub(crate) body: u64,
+}
+
+/// What was tried.
+#[derive(Debug, Clone)]
+pub(crate) enum Tried {
+    Server(Endpoint),
+    /// All of them, and none could be had.
+    Group(Arc<UpstreamSnapshot>),
 }
 
 impl Record {
@@ -53,7 +79,43 @@ impl Record {
         attempts.clear();
         let mut detour = std::mem::take(&mut self.detour);
         detour.reset();
-        *self = Self { attempts, detour, ..Self::default() };
+        let mut lines = self.lines.take();
+        if let Some(lines) = &mut lines {
+            lines.clear();
+        }
+        *self = Self { attempts, detour, lines, ..Self::default() };
+    }
+
+    /// Begins an attempt.
+    pub(crate) fn begin_attempt(&mut self, at: Tried) {
+        if let Some(lines) = &mut self.lines {
+            lines.upstream.clear();
+        }
+        let started_ms = clock::coarse_ms();
+        self.attempts.push(Attempt {
+            at,
+            is_sent_on: std::mem::take(&mut self.is_sent_on) && !self.attempts.is_empty(),
+            status: 0,
+            started_ms,
+            connected_ms: None,
+            head_ms: None,
+            ended_ms: started_ms,
+            sent: 0,
+            received: 0,
+            body: 0,
+        });
+    }
+
+    /// Ends the last attempt; 0 is for one that has no status.
+    pub(crate) fn end_attempt(&mut self, status: u16) {
+        if let Some(attempt) = self.attempts.last_mut() {
+            (attempt.status, attempt.ended_ms) = (status, clock::coarse_ms());
+        }
+    }
+
+    /// Keeps the head that the client is sent, or what there is of it.
+    pub(crate) fn keep_sent(&mut self, head: &[u8]) {
+        lines::keep(&mut self.lines.get_or_insert_default().sent, head);
     }
 
     /// Body bytes sent.
@@ -183,7 +245,7 @@ impl<'a> RequestFacts<'a> {
     fn attempts(&self, out: &mut Vec<u8>, value: impl Fn(&crate::facts::Attempt, &mut Vec<u8>)) -> bool {
         for (n, attempt) in self.record.attempts.iter().enumerate() {
             if n > 0 {
-                out.extend_from_slice(b", ");
+                out.extend_from_slice(if attempt.is_sent_on { b" : " } else { b", " });
             }
             value(attempt, out);
         }
@@ -192,7 +254,10 @@ impl<'a> RequestFacts<'a> {
 
     fn of_upstream(&self, fact: &Fact, out: &mut Vec<u8>) -> bool {
         match fact {
-            Fact::UpstreamAddr => self.attempts(out, |attempt, out| put(out, format_args!("{}", attempt.address))),
+            Fact::UpstreamAddr => self.attempts(out, |attempt, out| match &attempt.at {
+                Tried::Server(address) => put(out, format_args!("{address}")),
+                Tried::Group(group) => out.extend_from_slice(group.name.as_bytes()),
+            }),
             Fact::UpstreamStatus => self.attempts(out, |attempt, out| match attempt.status {
                 0 => out.push(b'-'),
                 status => put(out, format_args!("{status}")),
@@ -206,6 +271,27 @@ impl<'a> RequestFacts<'a> {
             Fact::UpstreamHeaderTime => {
                 self.attempts(out, |attempt, out| seconds(out, attempt.head_ms, attempt.started_ms))
             }
+            Fact::UpstreamBytesSent => self.numbers(out, |attempt| attempt.sent),
+            Fact::UpstreamBytesReceived => self.numbers(out, |attempt| attempt.received),
+            Fact::UpstreamResponseLength => self.numbers(out, |attempt| attempt.body),
+            _ => self.of_lines(fact, out),
+        }
+    }
+
+    fn numbers(&self, out: &mut Vec<u8>, number: impl Fn(&Attempt) -> u64) -> bool {
+        self.attempts(out, |attempt, out| put(out, format_args!("{}", number(attempt))))
+    }
+
+    /// What is kept only for these variables.
+    fn of_lines(&self, fact: &Fact, out: &mut Vec<u8>) -> bool {
+        let Some(kept) = &self.record.lines else { return false };
+        match fact {
+            // These two are nobody's field in nginx: each answer has them.
+            Fact::SentField(name) if matches!(name.as_str(), "date" | "server") => false,
+            Fact::SentField(name) => lines::append(&kept.sent, name, out),
+            Fact::SentTrailer(name) | Fact::UpstreamTrailer(name) => lines::append(&kept.trailers, name, out),
+            Fact::UpstreamField(name) => lines::append(&kept.upstream, name, out),
+            Fact::UpstreamCookie(name) => lines::append_cookie(&kept.upstream, name, out),
             _ => false,
         }
     }
@@ -230,7 +316,14 @@ impl<'a> RequestFacts<'a> {
             Fact::Https => out.extend_from_slice(if self.client.is_tls { b"on" } else { b"" }),
             Fact::Connection => put(out, format_args!("{}", self.client.number)),
             Fact::ConnectionRequests => put(out, format_args!("{}", self.client.requests)),
-            Fact::SslProtocol => return append_found(self.client.tls_protocol.map(str::as_bytes), out),
+            Fact::ConnectionTime => seconds(out, Some(clock::coarse_ms()), self.client.since_ms),
+            Fact::Pipe => out.push(if self.record.is_pipelined { b'p' } else { b'.' }),
+            Fact::SslProtocol
+            | Fact::SslCipher
+            | Fact::SslCurve
+            | Fact::SslAlpnProtocol
+            | Fact::SslSessionReused
+            | Fact::SslEarlyData => return self.client.tls.as_ref().is_some_and(|tls| tls.append(fact, out)),
             _ => return self.of_answer(fact, out),
         }
         true
@@ -249,6 +342,8 @@ impl<'a> RequestFacts<'a> {
                 let now_ms = self.dates.borrow_mut().unix_ms();
                 put(out, format_args!("{}.{:03}", now_ms / 1_000, now_ms % 1_000));
             }
+            Fact::RequestCompletion => out.extend_from_slice(if self.record.is_complete { b"OK" } else { b"" }),
+            Fact::RemoteUser => return self.field(Known::Authorization).is_some_and(|field| append_user(field, out)),
             Fact::Pid => put(out, format_args!("{}", std::process::id())),
             Fact::Hostname => return append(rustix::system::uname().nodename().to_bytes(), out),
             Fact::NginxVersion => return append(b"1.29.8", out),
@@ -297,14 +392,11 @@ impl RequestFacts<'_> {
     /// `$http_NAME`; an underscore of the variable stands for a hyphen or an underscore of the field.
     fn http_field(&self, name: &str, out: &mut Vec<u8>) -> bool {
         let separator: &[u8] = if name == "cookie" { b"; " } else { b", " };
-        let is_meant =
-            |field: &Field| {
-                field.name.len() == name.len()
-                    && self.routed.takes(field.kind)
-                    && field.name.of(self.head).iter().zip(name.as_bytes()).all(|(byte, wanted)| {
-                        byte.to_ascii_lowercase() == *wanted || (*byte == b'_' && *wanted == b'-')
-                    })
-            };
+        let is_meant = |field: &Field| {
+            field.name.len() == name.len()
+                && self.routed.takes(field.kind)
+                && lines::is_named(field.name.of(self.head), name)
+        };
         self.joined(is_meant, separator, out)
     }
 }

@@ -7,6 +7,7 @@
 
 mod accept;
 mod answer;
+mod basic;
 mod channel;
 mod client;
 mod connection;
@@ -22,6 +23,7 @@ mod files;
 mod hops;
 mod http2;
 mod limits;
+mod lines;
 mod log;
 mod names;
 mod paths;

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use conf::tree::LocationSettings;
-use route::{BadPath, Ended, Files, Finish, Followed, Handler, Location, Server};
+use route::{BadPath, Ended, Files, Finish, Followed, Handler, Location, ProxyRule, Server};
 use wire::{Body, NameKind, RequestHead, Version};
 
 use crate::detour::Entry;
@@ -38,6 +38,8 @@ pub(crate) struct Routed<'a> {
     pub(crate) finish: &'a Finish,
     /// Where files are.
     pub(crate) files: &'a Files,
+    /// What holds for the server that it was put to last.
+    pub(crate) rule: Option<&'a ProxyRule>,
     /// Whether all of the request's body lies behind its head in the connection's buffer (or there is none).
     pub(crate) body_is_here: bool,
 }
@@ -51,6 +53,7 @@ impl<'a> Routed<'a> {
             settings: &server.settings,
             finish: &server.finish,
             files: &server.files,
+            rule: None,
             body_is_here: false,
         }
     }
@@ -60,6 +63,7 @@ impl<'a> Routed<'a> {
         self.settings = &location.settings;
         self.finish = &location.finish;
         self.files = &location.files;
+        self.rule = None;
     }
 
     /// Whether a field with such a name is looked at; else it is as if it had not come.
@@ -93,6 +97,7 @@ pub(crate) async fn serve(connection: &mut Downstream, exchange: &mut Exchange) 
     };
     connection.keep_alive_ms = routed.settings.keepalive_timeout_ms;
     connection.lingering = routed.settings.lingering;
+    exchange.record.is_complete = after != After::Drop;
     connection.log_access(exchange, &routed);
     after
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use balance::{Balancer, Outcome, Transition};
 use net::dial::Endpoint;
 use net::tls;
-use route::{Maps, Patterns, UpstreamRule};
+use route::{Keeps, Maps, Patterns, UpstreamRule};
 use rustls::ClientConfig;
 
 use crate::counters::PeerCounters;
@@ -23,6 +23,7 @@ pub(crate) struct Site {
     pub(crate) snapshot: Arc<Snapshot>,
     pub(crate) maps: Maps,
     pub(crate) patterns: Patterns,
+    pub(crate) keeps: Keeps,
     pub(crate) upstreams: Vec<Rc<Upstream>>,
     /// TLS to servers, with the sessions of each: by the way it is spoken and by the server.
     tls_clients: RefCell<HashMap<(usize, Endpoint), Arc<ClientConfig>>>,
@@ -55,12 +56,13 @@ impl Site {
     pub(crate) fn after(snapshot: Arc<Snapshot>, thread: usize, before: &[Rc<Upstream>]) -> Self {
         let maps = snapshot.router.maps().clone();
         let patterns = snapshot.router.patterns().clone();
+        let keeps = snapshot.router.keeps();
         let upstreams = snapshot.upstreams.iter().zip(snapshot.router.upstreams()).map(|(shared, rule)| {
             let same = before.iter().find(|old| Arc::ptr_eq(&old.shared, shared));
             same.cloned().unwrap_or_else(|| Rc::new(Upstream::new(shared, rule, thread)))
         });
         let upstreams = upstreams.collect();
-        Self { snapshot, maps, patterns, upstreams, tls_clients: RefCell::default(), names: RefCell::default() }
+        Self { snapshot, maps, patterns, keeps, upstreams, tls_clients: RefCell::default(), names: RefCell::default() }
     }
 
     /// Takes over what was learnt under the same rules: TLS sessions and names.

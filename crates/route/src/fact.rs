@@ -30,6 +30,16 @@ macro_rules! facts {
             Cookie(String),
             /// `$arg_NAME`, compared without regard to case ([`crate::argument`]).
             Arg(String),
+            /// `$sent_http_NAME`: a field of the answer, the name as above.
+            SentField(String),
+            /// `$sent_trailer_NAME`.
+            SentTrailer(String),
+            /// `$upstream_http_NAME`: a field of the last upstream server's answer.
+            UpstreamField(String),
+            /// `$upstream_cookie_NAME`: a cookie that it sets.
+            UpstreamCookie(String),
+            /// `$upstream_trailer_NAME`.
+            UpstreamTrailer(String),
         }
 
         fn plain(name: &str) -> Option<Fact> {
@@ -98,6 +108,12 @@ facts! {
     Connection = "connection";
     /// Requests made over this connection so far.
     ConnectionRequests = "connection_requests";
+    /// Seconds since the connection was made, with milliseconds.
+    ConnectionTime = "connection_time";
+    /// `p` for a request that did not wait for the answer to the one before it.
+    Pipe = "pipe";
+    /// `OK` once the answer is out whole.
+    RequestCompletion = "request_completion";
     /// The machine's name.
     Hostname = "hostname";
     /// nginx's version that bedloe stands for.
@@ -120,6 +136,14 @@ facts! {
     UpstreamStatus = "upstream_status";
     /// Their times to the end of the answer.
     UpstreamResponseTime = "upstream_response_time";
+    /// Bytes that came from them.
+    UpstreamBytesReceived = "upstream_bytes_received";
+    /// Bytes that went to them.
+    UpstreamBytesSent = "upstream_bytes_sent";
+    /// Bytes of their answers' bodies.
+    UpstreamResponseLength = "upstream_response_length";
+    /// Never anything: nothing is cached.
+    UpstreamCache = "upstream_cache_status" | "upstream_cache_etag" | "upstream_cache_last_modified";
     /// Their times to connect.
     UpstreamConnectTime = "upstream_connect_time";
     /// Their times to the head of the answer.
@@ -130,6 +154,14 @@ facts! {
     SslProtocol = "ssl_protocol";
     /// The TLS cipher.
     SslCipher = "ssl_cipher";
+    /// The group of the key exchange.
+    SslCurve = "ssl_curve";
+    /// The protocol agreed on by ALPN.
+    SslAlpnProtocol = "ssl_alpn_protocol";
+    /// `r` for a session that was resumed.
+    SslSessionReused = "ssl_session_reused";
+    /// Never anything: early data is not taken.
+    SslEarlyData = "ssl_early_data";
     /// The name asked for by SNI.
     SslServerName = "ssl_server_name";
     /// The folder of `root`, or what an alias says; made by a text, not by [`Facts`].
@@ -154,6 +186,11 @@ fn named(name: &str) -> Option<Fact> {
         .map(|rest| Fact::Cookie(rest.to_owned()))
         .or_else(|| rest_of("arg_").map(|rest| Fact::Arg(rest.to_owned())))
         .or_else(|| rest_of("http_").map(|rest| Fact::HttpField(rest.replace('_', "-"))))
+        .or_else(|| rest_of("sent_http_").map(|rest| Fact::SentField(rest.replace('_', "-"))))
+        .or_else(|| rest_of("sent_trailer_").map(|rest| Fact::SentTrailer(rest.replace('_', "-"))))
+        .or_else(|| rest_of("upstream_http_").map(|rest| Fact::UpstreamField(rest.replace('_', "-"))))
+        .or_else(|| rest_of("upstream_cookie_").map(|rest| Fact::UpstreamCookie(rest.to_owned())))
+        .or_else(|| rest_of("upstream_trailer_").map(|rest| Fact::UpstreamTrailer(rest.replace('_', "-"))))
 }
 
 #[cfg(test)]
@@ -170,6 +207,8 @@ mod tests {
             ("http_x_forwarded_proto", Some(Fact::HttpField("x-forwarded-proto".into()))),
             ("cookie_JSESSIONID", Some(Fact::Cookie("jsessionid".into()))),
             ("arg_a_b", Some(Fact::Arg("a_b".into()))),
+            ("sent_http_content_type", Some(Fact::SentField("content-type".into()))),
+            ("upstream_http_x", Some(Fact::UpstreamField("x".into()))),
             ("http_", None),
             ("nothing", None),
         ];

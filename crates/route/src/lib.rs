@@ -37,6 +37,7 @@ pub use listener::Listener;
 pub use location::{Handler, Location, Return};
 pub use lookup::{argument, cookie};
 pub use map::{Maps, Scratch};
+pub use names::Keeps;
 pub use normalize::{BadPath, internal_target, normalize, split_target};
 pub use patterns::Patterns;
 pub use proxy_rule::{ProxyRule, ProxyTls, SetHeader, Target, To, host_and_port};

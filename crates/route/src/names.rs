@@ -1,12 +1,13 @@
 //! What the names of a configuration stand for, while it is compiled.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use conf::Shared;
 use conf::tree::{Http, LocationSettings, Pattern};
 
+use crate::fact::Fact;
 use crate::files::Files;
 use crate::matcher::Matcher;
 use crate::patterns::Patterns;
@@ -19,6 +20,16 @@ pub(crate) struct Names {
     variables: HashMap<String, (usize, bool)>,
     patterns: RefCell<Vec<Matcher>>,
     files: RefCell<HashMap<*const LocationSettings, Arc<Files>>>,
+    keeps: Cell<Keeps>,
+}
+
+/// What has to be kept of a request, for a variable somewhere speaks of it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Keeps {
+    /// The fields that a client is sent, and trailers.
+    pub sent: bool,
+    /// Those of an upstream server's answer.
+    pub upstream: bool,
 }
 
 impl Names {
@@ -30,6 +41,7 @@ impl Names {
             variables: variables.collect(),
             patterns: RefCell::default(),
             files: RefCell::default(),
+            keeps: Cell::default(),
         }
     }
 
@@ -46,6 +58,24 @@ impl Names {
     /// Whether such a variable is empty, rather than missing, before it has a value.
     pub(crate) fn is_set(&self, name: &str) -> bool {
         self.variables.get(name).is_some_and(|(_, is_set)| *is_set)
+    }
+
+    /// The fact of a variable's name.
+    pub(crate) fn fact(&self, name: &str) -> Option<Fact> {
+        let fact = Fact::parse(name);
+        let mut keeps = self.keeps.get();
+        match &fact {
+            Some(Fact::SentField(_) | Fact::SentTrailer(_)) => keeps.sent = true,
+            Some(Fact::UpstreamField(_) | Fact::UpstreamCookie(_) | Fact::UpstreamTrailer(_)) => keeps.upstream = true,
+            _ => {}
+        }
+        self.keeps.set(keeps);
+        fact
+    }
+
+    /// What the variables need that were compiled so far.
+    pub(crate) fn keeps(&self) -> Keeps {
+        self.keeps.get()
     }
 
     /// Compiles a regular expression; its index in [`Patterns`].

@@ -11,7 +11,7 @@ use crate::finish::Finish;
 use crate::listener::Listener;
 use crate::location::{Location, Locations};
 use crate::map::{Maps, Scratch};
-use crate::names::Names;
+use crate::names::{Keeps, Names};
 use crate::patterns::Patterns;
 use crate::rules::Rules;
 use crate::text::Text;
@@ -26,6 +26,7 @@ pub struct Router {
     resolvers: Vec<tree::Resolver>,
     access_logs: Vec<AccessLog>,
     maps: Maps,
+    keeps: Keeps,
     patterns: Patterns,
 }
 
@@ -129,6 +130,8 @@ impl Router {
             resolvers: http.resolvers.clone(),
             access_logs: http.access_logs.iter().map(access_log).collect(),
             maps: Maps::compile(&http.maps, &names),
+            // All variables are known by now.
+            keeps: names.keeps(),
             patterns: names.into_patterns(),
         }
     }
@@ -173,6 +176,11 @@ impl Router {
     /// The access logs; indexes are those of [`LocationSettings::access_logs`].
     pub fn access_logs(&self) -> &[AccessLog] {
         &self.access_logs
+    }
+
+    /// What has to be kept of each request.
+    pub fn keeps(&self) -> Keeps {
+        self.keeps
     }
 
     /// The maps, which [`Text::render`] needs. A thread keeps its own clone.

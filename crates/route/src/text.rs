@@ -118,5 +118,5 @@ fn piece_of(name: &str, names: &Names) -> Option<Piece> {
     let map = names.map(name).map(Piece::Map);
     let kind = if names.is_set(name) { Piece::Variable } else { Piece::Group };
     let of_fact = |fact| if is_path(&fact) { Piece::Path(fact) } else { Piece::Fact(fact) };
-    map.or_else(|| names.variable(name).map(kind)).or_else(|| Fact::parse(name).map(of_fact))
+    map.or_else(|| names.variable(name).map(kind)).or_else(|| names.fact(name).map(of_fact))
 }

@@ -8,6 +8,7 @@ use std::io;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
+use rustls::CommonState;
 use rustls::client::UnbufferedClientConnection;
 use rustls::pki_types::ServerName;
 use rustls::server::UnbufferedServerConnection;
@@ -102,6 +103,46 @@ impl Session {
             rustls::ProtocolVersion::TLSv1_2 => Some("TLSv1.2"),
             rustls::ProtocolVersion::TLSv1_3 => Some("TLSv1.3"),
             _ => None,
+        }
+    }
+
+    /// The cipher suite, as OpenSSL names it.
+    pub fn cipher(&self) -> Option<&'static str> {
+        use rustls::CipherSuite as Suite;
+        match self.state().negotiated_cipher_suite()?.suite() {
+            Suite::TLS13_AES_256_GCM_SHA384 => Some("TLS_AES_256_GCM_SHA384"),
+            Suite::TLS13_AES_128_GCM_SHA256 => Some("TLS_AES_128_GCM_SHA256"),
+            Suite::TLS13_CHACHA20_POLY1305_SHA256 => Some("TLS_CHACHA20_POLY1305_SHA256"),
+            Suite::TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384 => Some("ECDHE-ECDSA-AES256-GCM-SHA384"),
+            Suite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256 => Some("ECDHE-ECDSA-AES128-GCM-SHA256"),
+            Suite::TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256 => Some("ECDHE-ECDSA-CHACHA20-POLY1305"),
+            Suite::TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384 => Some("ECDHE-RSA-AES256-GCM-SHA384"),
+            Suite::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256 => Some("ECDHE-RSA-AES128-GCM-SHA256"),
+            Suite::TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256 => Some("ECDHE-RSA-CHACHA20-POLY1305"),
+            _ => None,
+        }
+    }
+
+    /// The group of the key exchange, as OpenSSL names it; none where a session of TLS 1.2 was resumed.
+    pub fn curve(&self) -> Option<&'static str> {
+        match self.state().negotiated_key_exchange_group()?.name() {
+            rustls::NamedGroup::X25519 => Some("X25519"),
+            rustls::NamedGroup::secp256r1 => Some("prime256v1"),
+            rustls::NamedGroup::secp384r1 => Some("secp384r1"),
+            rustls::NamedGroup::X25519MLKEM768 => Some("X25519MLKEM768"),
+            _ => None,
+        }
+    }
+
+    /// Whether it goes on from an earlier one.
+    pub fn is_resumed(&self) -> bool {
+        self.state().handshake_kind() == Some(rustls::HandshakeKind::Resumed)
+    }
+
+    fn state(&self) -> &CommonState {
+        match &self.connection {
+            Connection::Server(connection) => connection,
+            Connection::Client(connection) => connection,
         }
     }
 

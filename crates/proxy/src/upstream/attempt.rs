@@ -5,15 +5,15 @@ use std::io;
 use std::task::{Context, Poll, ready};
 
 use balance::{Exchange as Known, Failure};
-use net::dial::Endpoint;
 use net::{Deadline, clock, dial};
 use route::ProxyRule;
 use wire::Limits;
 
 use crate::downstream::Downstream;
 use crate::exchange::Exchange;
-use crate::facts::Attempt;
+use crate::facts::{Attempt, Tried};
 use crate::limits::{ANSWER_HEAD_MAX, INTERIM_ANSWERS, WATCH_AFTER_MS};
+use crate::lines;
 use crate::request::Routed;
 use crate::site::Held;
 use crate::upstream::course::idle_limit_ms;
@@ -65,7 +65,7 @@ pub(crate) async fn attempt(
 ) -> Result<Answered, Stop> {
     let idempotent =
         exchange.record.detour.is_get || is_idempotent(exchange.request.method.of(connection.head_bytes()));
-    note_start(exchange, held.endpoint().clone());
+    exchange.record.begin_attempt(Tried::Server(held.endpoint().clone()));
     exchange.from_upstream.clear();
     upload.rewind();
     let way = Way::of(connection, exchange, routed, rule, held.endpoint());
@@ -86,7 +86,13 @@ pub(crate) async fn attempt(
     };
     note(exchange, |attempt, now_ms| attempt.connected_ms = Some(now_ms));
     let mut turn = Turn { watches_client: !rule.ignore_client_abort, ..Turn::new(link, known) };
-    let head_length = turn.run(connection, exchange, routed, rule, upload).await?;
+    let run = turn.run(connection, exchange, routed, rule, upload).await;
+    note(exchange, |attempt, _| (attempt.sent, attempt.received) = (turn.written as u64 + upload.sent, turn.received));
+    let head_length = run?;
+    if routed.site.keeps.upstream {
+        let Exchange { record, from_upstream, .. } = &mut *exchange;
+        lines::keep(&mut record.lines.get_or_insert_default().upstream, &from_upstream.data()[..head_length]);
+    }
     let status = exchange.response.status;
     note(exchange, |attempt, now_ms| (attempt.head_ms, attempt.status) = (Some(now_ms), status));
     let known = Known { anything_written: turn.written > 0, ..turn.known };
@@ -136,6 +142,8 @@ struct Turn {
     known: Known,
     /// How much of `exchange.to_upstream` is written.
     written: usize,
+    /// How much has come.
+    received: u64,
     interims: u32,
     /// Whether the client's socket is read to see it close. Not once bytes of a next request have come.
     watches_client: bool,
@@ -146,12 +154,33 @@ struct Turn {
     send_error: Option<io::Error>,
 }
 
+impl Stop {
+    /// The status that variables give an attempt; 0 where the server is not at fault.
+    pub(crate) fn status(&self) -> u16 {
+        match self {
+            Self::Failed(Failed { failure, .. }) => match failure {
+                Failure::Connect { timed_out } | Failure::Send { timed_out } | Failure::Receive { timed_out } => {
+                    if *timed_out {
+                        504
+                    } else {
+                        502
+                    }
+                }
+                Failure::InvalidHeader => 502,
+                Failure::Status(status) => *status,
+            },
+            Self::Closed(_) | Self::Client(_) | Self::Here(_) => 0,
+        }
+    }
+}
+
 impl Turn {
     fn new(link: Link, known: Known) -> Self {
         Self {
             link,
             known,
             written: 0,
+            received: 0,
             interims: 0,
             watches_client: true,
             is_long: false,
@@ -310,7 +339,10 @@ impl Turn {
                 return Poll::Ready(Err(self.failed(Failure::InvalidHeader, upload, what)));
             }
             match ready!(self.link.stream.poll_read(cx, &mut exchange.from_upstream)) {
-                Ok(n) if n > 0 => self.known.any_answer_byte = true,
+                Ok(n) if n > 0 => {
+                    self.known.any_answer_byte = true;
+                    self.received += n as u64;
+                }
                 Ok(_) => {
                     let what = "upstream prematurely closed connection while reading response header from upstream";
                     let failure = Failure::Receive { timed_out: false };
@@ -432,18 +464,6 @@ pub(super) fn describe(call: &str, error: &io::Error, doing: &str) -> String {
         }
         None => format!("{call}() failed ({error}) while {doing}"),
     }
-}
-
-fn note_start(exchange: &mut Exchange, address: Endpoint) {
-    let started_ms = clock::coarse_ms();
-    exchange.record.attempts.push(Attempt {
-        address,
-        status: 0,
-        started_ms,
-        connected_ms: None,
-        head_ms: None,
-        ended_ms: started_ms,
-    });
 }
 
 fn note(exchange: &mut Exchange, change: impl FnOnce(&mut Attempt, u64)) {

@@ -19,6 +19,7 @@ mod upload;
 pub(crate) mod way;
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::task::{Context, Waker};
 
 use balance::{Exchange as Known, Failure, Outcome, Transition, Verdict};
@@ -30,6 +31,8 @@ use crate::channel::Channel;
 use crate::downstream::{After, Downstream};
 use crate::events::Event;
 use crate::exchange::Exchange;
+use crate::facts::Tried;
+use crate::lines;
 use crate::request::{Routed, Served};
 use crate::site::{Held, Upstream};
 use crate::snapshot::{Reason, retry_rule};
@@ -64,12 +67,13 @@ enum Next<'a> {
 }
 
 /// Sends the request to an upstream server and its answer to the client.
-pub(crate) async fn proxy(
+pub(crate) async fn proxy<'a>(
     connection: &mut Downstream,
     exchange: &mut Exchange,
-    routed: &mut Routed<'_>,
-    rule: &ProxyRule,
+    routed: &mut Routed<'a>,
+    rule: &'a ProxyRule,
 ) -> Served {
+    routed.rule = Some(rule);
     if let To::Variable { text, .. } = &rule.to
         && let Err(what) = evaluate(connection, exchange, routed, rule, text)
     {
@@ -147,7 +151,11 @@ async fn attempts<'a>(
             None => pick(connection, exchange, routed, upstream, &mut course)?,
         };
         let fresh = course.wants_fresh();
-        let failed = match attempt::attempt(connection, exchange, routed, rule, &held, upload, fresh).await {
+        let attempted = attempt::attempt(connection, exchange, routed, rule, &held, upload, fresh).await;
+        if let Err(stop) = &attempted {
+            exchange.record.end_attempt(stop.status());
+        }
+        let failed = match attempted {
             Ok(answered) => match refused_answer(exchange, &course, &answered, upload) {
                 None => return Ok((held, answered)),
                 Some(failed) => match judge(connection, exchange, routed, held, &failed, &mut course) {
@@ -183,6 +191,8 @@ fn pick<'a>(
     let picked = upstream.pick(&mut exchange.attempts, &exchange.key, clock::coarse_ms());
     course.picked();
     picked.ok_or_else(|| {
+        exchange.record.begin_attempt(Tried::Group(Arc::clone(&upstream.shared)));
+        exchange.record.end_attempt(502);
         let what = "no live upstreams while connecting to upstream (all servers are down, full or failed lately)";
         connection.log_failure(exchange, routed, what, Some(&upstream.shared.name));
         Unanswered::Page(502)
@@ -328,6 +338,7 @@ async fn pass_on(
     routed.body_is_here = upload.is_taken();
     rewrite::prepare(connection, exchange, routed, rule);
     let pace = pace(connection, exchange, routed, rule);
+    let (early, uploaded) = (exchange.from_upstream.len() - head_length, upload.sent);
     let (mut relay, mut keep_alive) = match Relay::start(connection, exchange, routed, &rule.answer, head_length, pace)
     {
         Ok(started) => started,
@@ -340,6 +351,12 @@ async fn pass_on(
     let now_ms = clock::coarse_ms();
     if let Some(attempt) = exchange.record.attempts.last_mut() {
         attempt.ended_ms = now_ms;
+        attempt.received += relay.received;
+        attempt.body = early as u64 + relay.received;
+        attempt.sent += upload.sent - uploaded;
+    }
+    if routed.site.keeps.sent || routed.site.keeps.upstream {
+        lines::keep(&mut exchange.record.lines.get_or_insert_default().trailers, relay.trailers());
     }
     if relayed.is_ok() && is_read && upload.is_done {
         keep(held.upstream, held.peer, link, exchange, now_ms);

@@ -33,6 +33,8 @@ pub(crate) struct Relay {
     pub(crate) waits_for_client: bool,
     /// Bytes that went to the client.
     pub(crate) sent: u64,
+    /// Bytes that came from the upstream behind what came with the head.
+    pub(crate) received: u64,
 }
 
 /// Why an answer ended early.
@@ -69,9 +71,21 @@ impl Relay {
         build_head(connection, exchange, routed, rule, is_head, is_chunked);
         exchange.from_upstream.consume(head_length);
         let body = Body::new(framing);
-        let mut relay =
-            Self { body, is_chunked, pace, written: 0, segment: 0, skip: 0, waits_for_client: false, sent: 0 };
+        let mut relay = Self {
+            body,
+            is_chunked,
+            pace,
+            written: 0,
+            segment: 0,
+            skip: 0,
+            waits_for_client: false,
+            sent: 0,
+            received: 0,
+        };
         if let Channel::Http2(stream) = &mut connection.channel {
+            if routed.site.keeps.sent {
+                exchange.record.keep_sent(&exchange.to_client);
+            }
             let head = &mut exchange.to_client;
             relay.sent = stream.send_head(exchange.record.status, head, relay.body.ended());
             exchange.record.head_bytes = relay.sent;
@@ -81,6 +95,9 @@ impl Relay {
         }
         end_head(&mut exchange.to_client, keep_alive, routed.settings.keepalive_header_s);
         exchange.record.head_bytes = exchange.to_client.len() as u64;
+        if routed.site.keeps.sent {
+            exchange.record.keep_sent(&exchange.to_client);
+        }
         while exchange.to_client.len() < COALESCE && relay.copy_piece(exchange)? {}
         Ok((relay, keep_alive))
     }
@@ -106,13 +123,20 @@ impl Relay {
             // What TLS holds back of earlier pieces must not wait for the next one.
             let _ = client.poll_flush(cx).map_err(|_| RelayError::Client)?;
             exchange.from_upstream.compact();
-            if ready!(upstream.poll_read(cx, &mut exchange.from_upstream)).map_err(RelayError::Upstream)? == 0 {
+            let n = ready!(upstream.poll_read(cx, &mut exchange.from_upstream)).map_err(RelayError::Upstream)?;
+            self.received += n as u64;
+            if n == 0 {
                 self.body.end_of_stream().map_err(RelayError::Malformed)?;
                 if self.is_chunked {
                     append_piece(&mut exchange.to_client, b"", &self.body, true);
                 }
             }
         }
+    }
+
+    /// What followed the body.
+    pub(crate) fn trailers(&self) -> &[u8] {
+        self.body.trailers()
     }
 
     /// Whether the upstream's answer was read to its end.

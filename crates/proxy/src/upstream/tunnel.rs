@@ -80,7 +80,13 @@ pub(crate) async fn run(
 ) -> End {
     build_head(connection, exchange, &rule.answer);
     exchange.record.head_bytes = exchange.to_client.len() as u64;
+    if routed.site.keeps.sent {
+        exchange.record.keep_sent(&exchange.to_client);
+    }
     exchange.from_upstream.consume(head_length);
+    // What came behind the head is counted when it goes on.
+    let early = exchange.from_upstream.len() as u64;
+    let before = exchange.record.attempts.last().map_or((0, 0), |attempt| (attempt.sent, attempt.received - early));
     take_early_bytes(connection, exchange);
     if send_head(connection, exchange, routed).await.is_err() {
         return End::Done;
@@ -94,6 +100,9 @@ pub(crate) async fn run(
     loop {
         let turn = pass(connection, exchange, &patience, &mut link.stream, (&mut up, &mut down)).await;
         exchange.record.sent = exchange.record.head_bytes + down.moved;
+        if let Some(attempt) = exchange.record.attempts.last_mut() {
+            (attempt.sent, attempt.received) = (before.0 + up.moved, before.1 + down.moved);
+        }
         match turn {
             Turn::Over(end) => return end,
             Turn::EndUpstream => {

@@ -21,6 +21,8 @@ pub(crate) struct Upload {
     length: u64,
     out: Vec<u8>,
     written: usize,
+    /// Bytes of this attempt that the upstream has taken.
+    pub(crate) sent: u64,
     /// Something was taken from the client that only one server has seen: there is no going back.
     pub(crate) has_begun: bool,
     /// Waits for the client, not for the upstream.
@@ -78,6 +80,7 @@ impl Upload {
             length: 0,
             out: Vec::new(),
             written: 0,
+            sent: 0,
             has_begun: false,
             waits_for_client: false,
             is_done: false,
@@ -91,6 +94,7 @@ impl Upload {
 
     /// Begins anew, for another attempt, where that is possible.
     pub(crate) fn rewind(&mut self) {
+        self.sent = 0;
         if let Source::Spool { at, is_ended } = &mut self.source {
             (*at, *is_ended) = (0, false);
             self.out.clear();
@@ -119,6 +123,7 @@ impl Upload {
             while self.written < self.out.len() {
                 let n = ready!(upstream.poll_write(cx, &self.out[self.written..])).map_err(UploadError::Upstream)?;
                 self.written += n;
+                self.sent += n as u64;
             }
             self.out.clear();
             self.written = 0;
