@@ -4,6 +4,7 @@
 //! milliseconds, sizes in bytes. Nothing in the tree touches the file system; paths are as written, made absolute
 //! against the prefix.
 
+mod caching;
 mod files;
 mod logs;
 mod proxy;
@@ -21,6 +22,7 @@ pub use proxy::{
 use crate::shared::Shared;
 use crate::span::Place;
 use crate::template::Template;
+pub use caching::{Expires, ExpiresRule};
 pub use files::{FileSettings, IfModifiedSince, Root, RootKind, TryFiles, TryLast, TryPath};
 pub use rules::{AfterRewrite, Condition, If, PathTest, Return, Rewrite, Rule, Test};
 
@@ -453,6 +455,12 @@ pub struct LocationSettings {
     pub recursive_error_pages: bool,
     /// `add_header`s.
     pub add_headers: Vec<AddedHeader>,
+    /// `expires`.
+    pub expires: Option<ExpiresRule>,
+    /// `charset`.
+    pub charset: Option<Template>,
+    /// `charset_types`; `*` is any.
+    pub charset_types: Vec<String>,
     /// `absolute_redirect` and the like.
     pub redirects: Redirects,
     /// `access_log`s, as indexes of [`Http::access_logs`]. Empty is `off`.

@@ -4,11 +4,12 @@ use std::io;
 use std::task::Poll;
 
 use route::{Return, Text};
-use wire::encode;
+use wire::{Known, encode};
 
 use crate::channel::Channel;
 use crate::dates::Dates;
 use crate::downstream::{After, Downstream};
+use crate::dress;
 use crate::error_page::TO_HTTPS;
 use crate::exchange::Exchange;
 use crate::files;
@@ -192,6 +193,8 @@ pub(crate) struct Answer<'a> {
     /// `Content-Type`; none where it is empty.
     pub(crate) media_type: &'a [u8],
     pub(crate) location: Option<&'a [u8]>,
+    /// When the content was modified, in seconds since 1970.
+    pub(crate) modified: Option<u64>,
     /// More fields, as lines.
     pub(crate) fields: &'a [u8],
 }
@@ -199,7 +202,15 @@ pub(crate) struct Answer<'a> {
 impl<'a> Answer<'a> {
     /// A page of this body.
     pub(crate) fn new(status: u16, body: &'a [u8]) -> Self {
-        Self { status, body, length: body.len() as u64, media_type: b"text/html", location: None, fields: b"" }
+        Self {
+            status,
+            body,
+            length: body.len() as u64,
+            media_type: b"text/html",
+            location: None,
+            modified: None,
+            fields: b"",
+        }
     }
 }
 
@@ -238,11 +249,16 @@ pub(crate) fn build(
     out.clear();
     start_head(out, answer.status, &mut connection.thread.dates.borrow_mut());
     let has_body = !matches!(answer.status, 204 | 304);
+    let expires = dress::append_expires(connection, exchange, routed, (answer.status, answer.modified), out);
     let kept = kept_fields(&exchange.kept_fields, answer);
-    upstream::fields::add_kept(out, kept, |_| false);
+    let is_replaced = |known| expires && matches!(known, Known::Expires | Known::CacheControl);
+    upstream::fields::add_kept(out, kept, is_replaced);
     if has_body {
         if !answer.media_type.is_empty() && !has_type(kept) {
-            encode::field(out, b"Content-Type", answer.media_type);
+            out.extend_from_slice(b"Content-Type: ");
+            out.extend_from_slice(answer.media_type);
+            dress::append_charset(connection, exchange, routed, (answer.status, answer.media_type), out);
+            out.extend_from_slice(b"\r\n");
         }
         out.extend_from_slice(b"Content-Length: ");
         encode::decimal(out, answer.length);

@@ -53,6 +53,20 @@ impl Dates {
         self.unix_ns / 1_000_000 + clock::coarse_ms().saturating_sub(self.read_at_ms)
     }
 
+    /// When the next such second of a day is, in seconds since 1970, by the local time.
+    pub(crate) fn next(&mut self, second: u64) -> Option<i64> {
+        self.refresh();
+        let now = (self.unix_ns / 1_000_000_000).cast_signed();
+        let zoned = jiff::Timestamp::from_second(now).ok()?.to_zoned(jiff::tz::TimeZone::system());
+        let of = |part: u64| i8::try_from(part).ok();
+        let time = jiff::civil::Time::new(of(second / 3600 % 24)?, of(second / 60 % 60)?, of(second % 60)?, 0).ok()?;
+        let at = |date: jiff::civil::Date| {
+            date.to_datetime(time).to_zoned(zoned.time_zone().clone()).ok().map(|zoned| zoned.timestamp().as_second())
+        };
+        let date = if second >= 86_400 { zoned.date().tomorrow().ok()? } else { zoned.date() };
+        at(date).filter(|at| *at > now).or_else(|| at(date.tomorrow().ok()?))
+    }
+
     fn refresh(&mut self) {
         let now_ms = clock::coarse_ms();
         if now_ms < self.valid_until_ms {

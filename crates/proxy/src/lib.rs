@@ -15,6 +15,7 @@ mod counters;
 mod dates;
 mod detour;
 mod downstream;
+mod dress;
 mod error_page;
 mod events;
 mod exchange;

@@ -16,6 +16,29 @@ pub struct Finish {
     pub headers: Vec<AddedHeader>,
     /// Whether one of them takes the place of the answer's own.
     pub replaces: bool,
+    /// `expires`.
+    pub expires: Option<Expires>,
+    /// `charset`.
+    pub charset: Option<Charset>,
+    /// Whether there is one of these two.
+    pub dresses: bool,
+}
+
+/// `expires`.
+#[derive(Debug)]
+pub enum Expires {
+    /// The same for each answer.
+    Fixed(tree::Expires),
+    /// What a text says, and whether `modified` stands before it.
+    Text(Text, bool),
+}
+
+/// `charset`.
+#[derive(Debug)]
+pub struct Charset {
+    /// Its name; `off` and nothing are none.
+    pub name: Text,
+    types: Vec<String>,
 }
 
 /// `error_page`.
@@ -59,6 +82,17 @@ impl Finish {
             headers,
             pages: settings.error_pages.iter().map(page).collect(),
             pages_recur: settings.recursive_error_pages,
+            dresses: settings.expires.is_some() || settings.charset.is_some(),
+            expires: settings.expires.as_ref().map(|rule| match rule {
+                tree::ExpiresRule::Fixed(fixed) => Expires::Fixed(*fixed),
+                tree::ExpiresRule::Text { text, since_modified } => {
+                    Expires::Text(Text::compile(text, names), *since_modified)
+                }
+            }),
+            charset: settings
+                .charset
+                .as_ref()
+                .map(|name| Charset { name: Text::compile(name, names), types: settings.charset_types.clone() }),
         }
     }
 
@@ -74,8 +108,16 @@ impl Finish {
 
     /// The fields that an answer of this status gets.
     pub fn headers(&self, status: u16) -> impl Iterator<Item = &AddedHeader> {
-        let is_success = matches!(status, 200 | 201 | 204 | 206 | 301..=304 | 307 | 308);
+        let is_success = is_success(status);
         self.headers.iter().filter(move |header| header.always || is_success)
+    }
+}
+
+impl Charset {
+    /// Whether content of this type, which names no charset itself, gets it.
+    pub fn is_for(&self, media_type: &[u8]) -> bool {
+        let bare = media_type.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii_end();
+        self.types.iter().any(|listed| listed == "*" || bare.eq_ignore_ascii_case(listed.as_bytes()))
     }
 }
 
@@ -84,4 +126,9 @@ impl AddedHeader {
     pub fn name(&self) -> &[u8] {
         &self.prefix[..self.prefix.len() - 2]
     }
+}
+
+/// Whether an answer of this status gets what is not for errors.
+pub fn is_success(status: u16) -> bool {
+    matches!(status, 200 | 201 | 204 | 206 | 301..=304 | 307 | 308)
 }

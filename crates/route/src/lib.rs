@@ -32,7 +32,7 @@ pub use answer_rule::AnswerRule;
 pub use escape::append_escaped;
 pub use fact::{Fact, Facts};
 pub use files::{Files, Standing, TryFiles, TryLast, TryPath};
-pub use finish::{AddedHeader, ErrorPage, Finish};
+pub use finish::{AddedHeader, Charset, ErrorPage, Expires, Finish, is_success};
 pub use listener::Listener;
 pub use location::{Handler, Location, Return};
 pub use lookup::{argument, cookie};

@@ -2,12 +2,15 @@
 
 use super::{Apply, Contexts, Directive, Ignored, Takes};
 use crate::build::{Call, Cx, Inherited, Outcome};
-use crate::tree::{AddedHeader, ErrorPage};
+use crate::tree::{AddedHeader, ErrorPage, Expires, ExpiresRule};
 
 /// The fields that one level adds: each is rendered for every answer.
 const ADDED_MAX: usize = 256;
 /// The pages of one level: each is looked through for every error.
 const PAGES_MAX: usize = 256;
+
+/// Types of one level: each is compared with that of every answer.
+const TYPES_MAX: usize = 256;
 
 const TOKENS: &str = "the name of the server has no version, whatever is written";
 
@@ -57,6 +60,46 @@ pub(super) const DIRECTIVES: &[Directive] = &[
         doc: "A header added to answers: 2xx and 3xx, or all of them (always). One puts aside all from above.",
         example: "add_header X-Frame-Options DENY always;",
         apply: Apply::Inherited(add_header),
+    },
+    Directive {
+        name: "expires",
+        contexts: Contexts::REQUEST_IF,
+        takes: Takes::between(1, 2),
+        repeats: false,
+        default: "off",
+        doc: "How long clients may keep answers: Expires and Cache-Control.",
+        example: "expires 30d;",
+        apply: Apply::Inherited(expires),
+    },
+    Directive {
+        name: "charset",
+        contexts: Contexts::REQUEST_IF,
+        takes: Takes::exactly(1),
+        repeats: false,
+        default: "off",
+        doc: "The charset that a Content-Type gets which names none.",
+        example: "charset utf-8;",
+        apply: Apply::Inherited(|level, call, cx| {
+            let charset = cx.template(call.word(0))?;
+            if call.text(0).bytes().any(|byte| !byte.is_ascii_graphic()) {
+                return Err(call.invalid(0, "a charset is a name such as utf-8"));
+            }
+            level.settings.charset = Some(charset).filter(|_| call.text(0) != "off");
+            Ok(())
+        }),
+    },
+    Directive {
+        name: "charset_types",
+        contexts: Contexts::REQUEST,
+        takes: Takes::at_least(1),
+        repeats: false,
+        default: "text/html text/xml text/plain text/vnd.wap.wml application/javascript application/rss+xml",
+        doc: "The types that charset is for, beside text/html; * is any.",
+        example: "charset_types text/css application/json;",
+        apply: Apply::Inherited(|level, call, _| {
+            level.settings.charset_types = media_types(call)?;
+            Ok(())
+        }),
     },
     Directive {
         name: "server_tokens",
@@ -178,4 +221,44 @@ fn add_header(level: &mut Inherited, call: &Call<'_>, cx: &mut Cx<'_>) -> Outcom
     }
     headers.push(AddedHeader { name: name.to_owned(), value: cx.template(call.word(1))?, always });
     Ok(())
+}
+
+/// `expires [modified] TIME|off|epoch|max`.
+fn expires(level: &mut Inherited, call: &Call<'_>, cx: &mut Cx<'_>) -> Outcome {
+    let last = call.args().len() - 1;
+    let since_modified = last == 1;
+    if since_modified && call.text(0) != "modified" {
+        return Err(call.unknown_word(0, "word before a time", ["modified"]));
+    }
+    let text = cx.template(call.word(last))?;
+    level.settings.expires = match text.literal() {
+        None => Some(ExpiresRule::Text { text, since_modified }),
+        Some(text) => match Expires::parse(text, since_modified).map_err(|why| call.invalid(last, why))? {
+            Expires::Off => None,
+            fixed => Some(ExpiresRule::Fixed(fixed)),
+        },
+    };
+    Ok(())
+}
+
+/// What `charset_types` is where none is written.
+pub(crate) const CHARSET_TYPES: [&str; 6] =
+    ["text/html", "text/xml", "text/plain", "text/vnd.wap.wml", "application/javascript", "application/rss+xml"];
+
+/// Types of content, in small letters; `text/html` is always among them, as in nginx.
+pub(super) fn media_types(call: &Call<'_>) -> Result<Vec<String>, crate::Diagnostic> {
+    let mut types = vec!["text/html".to_owned()];
+    for (index, word) in call.args().iter().enumerate() {
+        let text = word.text.to_ascii_lowercase();
+        if text != "*" && text.bytes().any(|byte| !byte.is_ascii_graphic()) {
+            return Err(call.invalid(index, "a type is written as text/css, or * for any"));
+        }
+        if types.len() == TYPES_MAX {
+            return Err(call.invalid(index, format!("there are {TYPES_MAX} of them already")));
+        }
+        if !types.contains(&text) {
+            types.push(text);
+        }
+    }
+    Ok(types)
 }

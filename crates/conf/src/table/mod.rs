@@ -129,6 +129,7 @@ pub(crate) enum Found {
 }
 
 pub use answers::rate_of;
+pub(crate) use errors::CHARSET_TYPES;
 pub use proxy_request::bind_address;
 pub(crate) use proxy_tls::check as check_proxy_tls;
 pub use reference::{explain, reference};

@@ -13,6 +13,7 @@ use super::ranges::{self, Ranges};
 use super::{append_validators, media_type, validators};
 use crate::answer::{self, Answer};
 use crate::downstream::{After, Downstream};
+use crate::dress;
 use crate::exchange::Exchange;
 use crate::limits::{FILE_PIECE, FILE_PIECES};
 use crate::request::{Routed, Served};
@@ -51,6 +52,7 @@ pub(super) async fn send(
         length: plan.length(),
         media_type: &plan.media_type,
         fields: &plan.fields,
+        modified: u64::try_from(stat.st_mtime).ok(),
         ..Answer::new(plan.status, b"")
     };
     answer::build(connection, exchange, routed, &answer, keep_alive);
@@ -110,7 +112,13 @@ fn plan(connection: &mut Downstream, exchange: &mut Exchange, routed: &Routed<'_
             return Err(416);
         }
         Ranges::Parts(parts) => {
-            plan.cut(parts, length, connection.thread.random.borrow_mut().number());
+            let boundary = connection.thread.random.borrow_mut().number();
+            if parts.len() > 1 && !plan.media_type.is_empty() {
+                let mut media_type = plan.media_type.clone();
+                dress::append_charset(connection, exchange, routed, (206, &plan.media_type), &mut media_type);
+                plan.media_type = media_type;
+            }
+            plan.cut(parts, length, boundary);
         }
     }
     Ok(plan)

@@ -10,6 +10,7 @@ use wire::{Body, BodyError, Framing, Known, Version, encode};
 use crate::answer::{self, end_head};
 use crate::channel::Channel;
 use crate::downstream::Downstream;
+use crate::dress;
 use crate::exchange::Exchange;
 use crate::limits::COALESCE;
 use crate::request::Routed;
@@ -222,6 +223,8 @@ fn build_head(
     is_head: bool,
     is_chunked: bool,
 ) {
+    let dress = if routed.finish.dresses { dress::of_answer(connection, exchange, routed) } else { Vec::new() };
+    let is_dated = !dress.is_empty();
     let Exchange { response, to_client: out, from_upstream, record, kept_fields, rewritten, .. } = exchange;
     record.status = record.detour.status_of(response.status);
     out.clear();
@@ -231,6 +234,7 @@ fn build_head(
     for (index, field) in response.fields.iter().enumerate() {
         let new = rewritten.next_if(|(number, _)| *number == index);
         let is_replaced = routed.finish.replaces && routed.finish.is_replaced(field.name.of(head), record.status);
+        let is_replaced = is_replaced || (is_dated && matches!(field.known, Known::Expires | Known::CacheControl));
         if !fields::passes(field, head, rule) || is_replaced {
             continue;
         }
@@ -239,6 +243,7 @@ fn build_head(
             Some((_, value)) => encode::field(out, field.name.of(head), value),
         }
     }
+    out.extend_from_slice(&dress);
     if !kept_fields.is_empty() {
         fields::add_kept(out, kept_fields, |known| wire::find(&response.fields, known).is_some());
     }
