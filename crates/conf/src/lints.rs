@@ -58,8 +58,7 @@ fn session_cookie(key: &Template, config: &Config) -> Option<String> {
             return Some(cookie.to_owned());
         }
         if let Some(map) = maps.get(name) {
-            let values = map.exact.iter().map(|(_, value)| value).chain(map.patterns.iter().map(|(_, value)| value));
-            waiting.extend(values.chain([&map.source, &map.default]).flat_map(Template::variables));
+            waiting.extend(map.templates().flat_map(Template::variables));
         }
     }
     None

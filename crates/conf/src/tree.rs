@@ -7,6 +7,7 @@
 mod caching;
 mod files;
 mod logs;
+mod maps;
 mod proxy;
 mod rules;
 
@@ -14,6 +15,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 pub use logs::{AccessLog, ErrorLog, LogEscape, LogFormat, LogLevel, LogTarget, Syslog};
+pub use maps::{Addresses, Lookup, Map, Network, Share, Texts};
 pub use proxy::{
     CookieChange, CookieFlags, NextUpstream, PassTo, ProxyPass, ProxySettings, ProxyTls, Redirect, Replacement,
     SameSite, Subject,
@@ -81,7 +83,7 @@ pub struct Http {
     pub log_formats: Vec<LogFormat>,
     /// The different `access_log`s of all places.
     pub access_logs: Vec<AccessLog>,
-    /// `map` blocks, in the order written.
+    /// `map`, `geo` and `split_clients` blocks, in the order written.
     pub maps: Vec<Map>,
     /// The different `resolver`s that a `proxy_pass` with variables may ask.
     pub resolvers: Vec<Resolver>,
@@ -126,21 +128,6 @@ impl Location {
         all.extend(self.rules.iter().filter_map(content).map(|(_, settings)| &**settings));
         self.locations.iter().for_each(|location| location.add_settings(all));
     }
-}
-
-/// `map SOURCE $NAME { ... }`.
-#[derive(Debug, Clone)]
-pub struct Map {
-    /// The variable it defines, without `$`.
-    pub name: String,
-    /// What is looked up.
-    pub source: Template,
-    /// Exact keys, compared without regard to case, with their results.
-    pub exact: Vec<(String, Template)>,
-    /// Regular expressions in the order written, tried after the exact keys.
-    pub patterns: Vec<(Pattern, Template)>,
-    /// The result where nothing matches; an empty template by default.
-    pub default: Template,
 }
 
 /// A regular expression as written after `~` or `~*`.

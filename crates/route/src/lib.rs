@@ -10,6 +10,7 @@ mod escape;
 mod fact;
 mod files;
 mod finish;
+mod geo;
 mod listener;
 mod location;
 mod lookup;
@@ -23,6 +24,7 @@ mod rewriting;
 mod router;
 mod rules;
 mod server_names;
+mod shares;
 #[cfg(test)]
 mod testing;
 mod text;

@@ -1,4 +1,5 @@
-//! `map`: a variable whose value depends on a text, computed at most once a request.
+//! `map`, `geo` and `split_clients`: variables whose value depends on a text, computed at most once a request unless
+//! they are volatile.
 
 use std::collections::HashMap;
 use std::mem;
@@ -6,8 +7,10 @@ use std::mem;
 use conf::tree;
 
 use crate::fact::Facts;
+use crate::geo::Geo;
 use crate::matcher::{Captures, Matcher};
 use crate::names::Names;
+use crate::shares::Shares;
 use crate::text::Text;
 
 /// All maps of a configuration. A thread keeps a clone of its own, whose regular expressions then share no cache with
@@ -20,8 +23,26 @@ pub struct Maps {
 #[derive(Debug, Clone)]
 struct Map {
     source: Text,
-    /// Keys in lower case.
+    is_volatile: bool,
+    lookup: Lookup,
+}
+
+#[derive(Debug, Clone)]
+enum Lookup {
+    Texts(Box<Texts>),
+    Addresses(Box<Geo>),
+    Shares(Shares),
+}
+
+/// The entries of a `map`; keys are in lower case.
+#[derive(Debug, Clone)]
+struct Texts {
+    are_hosts: bool,
     exact: HashMap<Vec<u8>, Text>,
+    /// `.example.com` for all below it.
+    leading: HashMap<Vec<u8>, Text>,
+    /// `example.` for all that begins so.
+    trailing: HashMap<Vec<u8>, Text>,
     patterns: Vec<(Matcher, Text)>,
     default: Text,
 }
@@ -46,6 +67,8 @@ pub struct Scratch {
 struct Value {
     /// The request it was computed for, plus one, so that 0 is none.
     computed_for: u64,
+    /// It is under way: a map that needs itself must come to an end.
+    is_under_way: bool,
     bytes: Vec<u8>,
     source: Vec<u8>,
 }
@@ -116,7 +139,9 @@ impl Maps {
         if scratch.values.len() < self.maps.len() {
             scratch.values.resize_with(self.maps.len(), Value::default);
         }
-        if scratch.values[index].computed_for != scratch.request + 1 {
+        let value = &scratch.values[index];
+        let is_known = value.computed_for == scratch.request + 1;
+        if !is_known || (self.maps[index].is_volatile && !value.is_under_way) {
             self.compute(index, facts, scratch);
         }
         out.extend_from_slice(&scratch.values[index].bytes);
@@ -127,14 +152,29 @@ impl Maps {
         let value = &mut scratch.values[index];
         // Marked before it is computed: a map that leads back to itself finds its own value empty, and ends.
         value.computed_for = scratch.request + 1;
+        value.is_under_way = true;
         let mut source = mem::take(&mut value.source);
         let mut bytes = mem::take(&mut value.bytes);
         source.clear();
         map.source.render(facts, self, scratch, &mut source);
-        let result = map.choose(&source, &mut bytes, scratch);
-        bytes.clear();
-        result.render(facts, self, scratch, &mut bytes);
+        match &map.lookup {
+            Lookup::Texts(texts) => {
+                let result = texts.choose(&source, &mut bytes, scratch);
+                bytes.clear();
+                result.render(facts, self, scratch, &mut bytes);
+            }
+            Lookup::Addresses(geo) => {
+                let found = geo.find(&source, facts, &mut bytes);
+                bytes.clear();
+                bytes.extend_from_slice(found);
+            }
+            Lookup::Shares(shares) => {
+                bytes.clear();
+                bytes.extend_from_slice(shares.find(&source));
+            }
+        }
         let value = &mut scratch.values[index];
+        value.is_under_way = false;
         value.source = source;
         value.bytes = bytes;
     }
@@ -142,36 +182,62 @@ impl Maps {
 
 impl Map {
     fn compile(map: &tree::Map, names: &Names) -> Self {
-        let mut exact = HashMap::new();
-        for (key, result) in &map.exact {
-            exact.entry(key.to_ascii_lowercase().into_bytes()).or_insert_with(|| Text::compile(result, names));
-        }
+        let lookup = match &map.lookup {
+            tree::Lookup::Texts(texts) => Lookup::Texts(Box::new(Texts::compile(texts, names))),
+            tree::Lookup::Addresses(addresses) => Lookup::Addresses(Box::new(Geo::compile(addresses))),
+            tree::Lookup::Shares(shares) => Lookup::Shares(Shares::compile(shares)),
+        };
+        Self { source: Text::compile(&map.source, names), is_volatile: map.is_volatile, lookup }
+    }
+}
+
+impl Texts {
+    fn compile(texts: &tree::Texts, names: &Names) -> Self {
+        let keyed = |written: &[(String, _)]| {
+            let mut all = HashMap::new();
+            for (key, result) in written {
+                all.entry(key.to_ascii_lowercase().into_bytes()).or_insert_with(|| Text::compile(result, names));
+            }
+            all
+        };
         let pattern =
             |(pattern, result): &(tree::Pattern, _)| (Matcher::new(pattern, names), Text::compile(result, names));
         Self {
-            source: Text::compile(&map.source, names),
-            exact,
-            patterns: map.patterns.iter().map(pattern).collect(),
-            default: Text::compile(&map.default, names),
+            are_hosts: texts.are_hosts,
+            exact: keyed(&texts.exact),
+            leading: keyed(&texts.leading),
+            trailing: keyed(&texts.trailing),
+            patterns: texts.patterns.iter().map(pattern).collect(),
+            default: Text::compile(&texts.default, names),
         }
     }
 
-    /// The result for a source: an exact key's, else the first matching pattern's, else the default.
+    /// The result for a source: a key's, else the first matching pattern's, else the default.
     fn choose(&self, source: &[u8], lower: &mut Vec<u8>, scratch: &mut Scratch) -> &Text {
-        self.exactly(source, lower)
+        let source = source.strip_suffix(b".").filter(|_| self.are_hosts).unwrap_or(source);
+        self.by_key(source, lower)
             .or_else(|| {
                 self.patterns.iter().find(|(matcher, _)| matcher.matches(source, scratch)).map(|(_, text)| text)
             })
             .unwrap_or(&self.default)
     }
 
-    fn exactly(&self, source: &[u8], lower: &mut Vec<u8>) -> Option<&Text> {
-        if self.exact.is_empty() {
+    /// An exact key's; else that of the longest one with a star at its front, else at its end.
+    fn by_key(&self, source: &[u8], lower: &mut Vec<u8>) -> Option<&Text> {
+        if self.exact.is_empty() && !self.are_hosts {
             return None;
         }
         lower.clear();
         lower.extend(source.iter().map(u8::to_ascii_lowercase));
-        self.exact.get(lower.as_slice())
+        let exact = self.exact.get(lower.as_slice());
+        if exact.is_some() || !self.are_hosts {
+            return exact;
+        }
+        let leading = || memchr::memchr_iter(b'.', lower);
+        let trailing = || memchr::memrchr_iter(b'.', lower);
+        leading()
+            .find_map(|dot| self.leading.get(&lower[dot..]))
+            .or_else(|| trailing().find_map(|dot| self.trailing.get(&lower[..=dot])))
     }
 }
 

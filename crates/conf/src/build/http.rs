@@ -2,7 +2,7 @@
 
 use super::cx::{Cx, UpstreamFacts};
 use super::draft::{self, Inherited, UpstreamDraft};
-use super::{Contexts, each, listens, location, map, pattern};
+use super::{Contexts, each, geo, listens, location, map, pattern, split};
 use crate::diagnostic::Diagnostic;
 use crate::parser::Node;
 use crate::table::{Apply, Block};
@@ -12,7 +12,8 @@ use crate::tree::{AccessLog, Http, LogTarget, Main, Map, OwnVariable, Resolver};
 pub(super) fn build(nodes: &[Node], main: &Main, cx: &mut Cx<'_>) -> Http {
     pattern::declare_variables(nodes, cx);
     // A map may be used above it, and by another that is written below it.
-    nodes.iter().filter(|node| node.name.text == "map").for_each(|node| map::declare(node, cx));
+    let is_map = |node: &&Node| matches!(node.name.text.as_str(), "map" | "geo" | "split_clients");
+    nodes.iter().filter(is_map).for_each(|node| map::declare(node, cx));
     let mut level = draft::inherited(cx.options, main.error_logs.clone());
     let to = LogTarget::File(cx.options.access_log_default.clone());
     level.settings.access_logs = vec![cx.access_log(AccessLog { to, format: None, condition: None })];
@@ -27,7 +28,7 @@ pub(super) fn build(nodes: &[Node], main: &Main, cx: &mut Cx<'_>) -> Http {
     });
     level.buffers.read(nodes, cx);
     let of = |kind: Block| blocks.iter().filter(move |(block, _)| *block == kind).map(|(_, node)| *node);
-    let maps = maps(of(Block::Map).collect(), cx);
+    let maps = maps(&blocks, cx);
     for node in of(Block::Upstream) {
         upstream(node, &level, cx);
     }
@@ -48,11 +49,17 @@ pub(super) fn build(nodes: &[Node], main: &Main, cx: &mut Cx<'_>) -> Http {
     }
 }
 
-fn maps(nodes: Vec<&Node>, cx: &mut Cx<'_>) -> Vec<Map> {
+fn maps(blocks: &[(Block, &Node)], cx: &mut Cx<'_>) -> Vec<Map> {
     let mut maps: Vec<Map> = Vec::new();
     let mut places = Vec::new();
-    for node in nodes {
-        if let Some(map) = map::build(node, cx) {
+    for (block, node) in blocks {
+        let built = match block {
+            Block::Map => map::build(node, cx),
+            Block::Geo => geo::build(node, cx),
+            Block::SplitClients => split::build(node, cx),
+            _ => None,
+        };
+        if let Some(map) = built {
             maps.push(map);
             places.push(&node.name.place);
         }

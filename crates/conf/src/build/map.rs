@@ -9,15 +9,15 @@ use crate::lexer::Word;
 use crate::parser::Node;
 use crate::span::Place;
 use crate::template::Template;
-use crate::tree::{Map, Pattern};
+use crate::tree::{Lookup, Map, Pattern, Texts};
 use crate::variables::{self, Known};
 
 /// Maps that look up maps that look up maps. Two is usual; more than this would be a program.
 const MAX_CHAIN: usize = 32;
 
-/// Makes a map's variable known.
+/// Makes the variable known of a `map`, a `geo` or a `split_clients`.
 pub(super) fn declare(node: &Node, cx: &mut Cx<'_>) {
-    if let Some(name) = node.args.get(1).and_then(|word| word.text.strip_prefix('$')) {
+    if let Some(name) = node.args.last().and_then(|word| word.text.strip_prefix('$')) {
         cx.map_variables.insert(name.to_owned());
     }
 }
@@ -25,7 +25,7 @@ pub(super) fn declare(node: &Node, cx: &mut Cx<'_>) {
 /// Builds a map; none if its head is wrong.
 pub(super) fn build(node: &Node, cx: &mut Cx<'_>) -> Option<Map> {
     let [source, name] = node.args.as_slice() else { return None };
-    let name = variable_name(name).map_err(|wrong| cx.report(wrong)).ok();
+    let name = variable_name(name, "map").map_err(|wrong| cx.report(wrong)).ok();
     let source = cx.template(source).map_err(|wrong| cx.report(wrong)).ok();
     let mut entries = Entries::default();
     for entry in node.block.iter().flatten() {
@@ -33,18 +33,20 @@ pub(super) fn build(node: &Node, cx: &mut Cx<'_>) -> Option<Map> {
             cx.report(wrong);
         }
     }
-    let Entries { exact, patterns, default, .. } = entries;
-    Some(Map { name: name?, source: source?, exact, patterns, default: default.unwrap_or_default() })
+    let Entries { mut texts, default, is_volatile, .. } = entries;
+    texts.default = default.unwrap_or_default();
+    Some(Map { name: name?, source: source?, is_volatile, lookup: Lookup::Texts(texts) })
 }
 
-fn variable_name(word: &Word) -> Result<String, Diagnostic> {
+/// The variable that a block defines.
+pub(super) fn variable_name(word: &Word, block: &str) -> Result<String, Diagnostic> {
     let name = word.text.strip_prefix('$').unwrap_or_default();
     if !is_variable_name(name) {
-        let message = format!("invalid variable name \"{}\" in \"map\"", word.shown());
+        let message = format!("invalid variable name \"{}\" in \"{block}\"", word.shown());
         return Err(Diagnostic::error("invalid-value", &word.place, message).help("write it as $name"));
     }
     if variables::known(name) != Known::Unknown {
-        let message = format!("the variable \"${name}\" exists already: a map may not define it");
+        let message = format!("the variable \"${name}\" exists already: a {block} may not define it");
         return Err(Diagnostic::error("duplicate-variable", &word.place, message));
     }
     Ok(name.to_owned())
@@ -52,10 +54,22 @@ fn variable_name(word: &Word) -> Result<String, Diagnostic> {
 
 #[derive(Default)]
 struct Entries {
-    exact: Vec<(String, Template)>,
-    patterns: Vec<(Pattern, Template)>,
+    texts: Texts,
     default: Option<Template>,
+    is_volatile: bool,
+    /// Keys, and names behind a star or before one.
     keys: HashSet<String>,
+}
+
+/// A key of a map with `hostnames`.
+enum HostKey {
+    Exact,
+    /// `.NAME`: the name, and all below it.
+    Both,
+    /// `*.NAME`.
+    Leading,
+    /// `NAME.*`.
+    Trailing,
 }
 
 impl Entries {
@@ -64,8 +78,8 @@ impl Entries {
         if entry.block.is_some() {
             return Err(Diagnostic::error("block-unexpected", &key.place, "an entry of a map takes no block"));
         }
-        let [value] = entry.args.as_slice() else { return self.without_value(entry, cx) };
-        // The pattern first: a capture that is not served makes its variable unknown too, and is the cause.
+        let [value] = entry.args.as_slice() else { return self.without_value(entry) };
+        // The pattern first: what is wrong with it makes its variables unknown too, and is the cause.
         let pattern = key.text.strip_prefix('~').map(|after| pattern_of(key, after)).transpose()?;
         let value = match key.text.as_str() {
             "map_hash_max_size" | "map_hash_bucket_size" => {
@@ -75,7 +89,7 @@ impl Entries {
             _ => cx.template(value)?,
         };
         if let Some(pattern) = pattern {
-            self.patterns.push((pattern, value));
+            self.texts.patterns.push((pattern, value));
         } else if key.text == "default" {
             if self.default.replace(value).is_some() {
                 return Err(Diagnostic::error("duplicate-key", &key.place, "\"default\" is there twice in this map"));
@@ -83,38 +97,78 @@ impl Entries {
         } else {
             // A backslash lets a key be one of the words above.
             let text = key.text.strip_prefix('\\').unwrap_or(&key.text).to_lowercase();
-            if !self.keys.insert(text.clone()) {
+            self.add_text(key, &text, value)?;
+        }
+        Ok(())
+    }
+
+    fn add_text(&mut self, key: &Word, text: &str, value: Template) -> Result<(), Diagnostic> {
+        let kind = if self.texts.are_hosts { host_key(text) } else { Some(HostKey::Exact) };
+        let Some(kind) = kind else {
+            let message = format!("invalid name or wildcard \"{}\" in a map with \"hostnames\"", key.shown());
+            let help = "a star stands for whole parts, at one end: *.example.com, www.example.*";
+            return Err(Diagnostic::error("invalid-value", &key.place, message).help(help));
+        };
+        // A dot at the front of a name is one behind a star, so that the two are the same key.
+        let (bare, starred) = match kind {
+            HostKey::Exact => (Some(text), None),
+            HostKey::Both => (text.get(1..), Some(text.to_owned())),
+            HostKey::Leading => (None, text.get(1..).map(str::to_owned)),
+            HostKey::Trailing => (None, text.strip_suffix('*').map(str::to_owned)),
+        };
+        let marked = starred.as_ref().map(|starred| format!("*{starred}"));
+        for new in bare.iter().map(|bare| (*bare).to_owned()).chain(marked) {
+            if !self.keys.insert(new) {
                 let message = format!("the key \"{}\" is there twice in this map", key.shown());
                 return Err(Diagnostic::error("duplicate-key", &key.place, message));
             }
-            self.exact.push((text, value));
+        }
+        if let Some(starred) = starred {
+            let list =
+                if matches!(kind, HostKey::Trailing) { &mut self.texts.trailing } else { &mut self.texts.leading };
+            list.push((starred, value.clone()));
+        }
+        if let Some(bare) = bare {
+            self.texts.exact.push((bare.to_owned(), value));
         }
         Ok(())
     }
 
     /// A line of one word, or of three and more.
-    fn without_value(&self, entry: &Node, _: &Cx<'_>) -> Result<(), Diagnostic> {
+    fn without_value(&mut self, entry: &Node) -> Result<(), Diagnostic> {
         let key = &entry.name;
-        if entry.args.is_empty() && matches!(key.text.as_str(), "hostnames" | "volatile") {
-            let message = format!("\"{}\" in a map is not served by bedloe yet", key.text);
-            return Err(Diagnostic::error("not-served-yet", &key.place, message));
+        match key.text.as_str() {
+            "hostnames" if entry.args.is_empty() => self.texts.are_hosts = true,
+            "volatile" if entry.args.is_empty() => self.is_volatile = true,
+            _ => {
+                let count = entry.args.len();
+                let message = format!("an entry of a map has a key and one value, not {count}");
+                let help = "put a text with spaces in quotes, and \";\" behind each entry";
+                return Err(Diagnostic::error("wrong-arguments", &key.place, message).help(help));
+            }
         }
-        let count = entry.args.len();
-        let message = format!("an entry of a map has a key and one value, not {count}");
-        let help = "put a text with spaces in quotes, and \";\" behind each entry";
-        Err(Diagnostic::error("wrong-arguments", &key.place, message).help(help))
+        Ok(())
     }
+}
+
+fn host_key(text: &str) -> Option<HostKey> {
+    let (kind, bare) = if let Some(bare) = text.strip_prefix("*.") {
+        (HostKey::Leading, bare)
+    } else if let Some(bare) = text.strip_suffix(".*") {
+        (HostKey::Trailing, bare)
+    } else if let Some(bare) = text.strip_prefix('.') {
+        (HostKey::Both, bare)
+    } else {
+        (HostKey::Exact, text)
+    };
+    let is_name = !bare.contains('*') && !text.contains("..") && (!bare.is_empty() || text.is_empty());
+    is_name.then_some(kind)
 }
 
 /// What stands behind `~`: a star for "without regard to case", and the expression.
 pub(crate) fn pattern_of(key: &Word, after_sign: &str) -> Result<Pattern, Diagnostic> {
     let source = after_sign.strip_prefix('*');
-    let pattern = compiled(key, source.unwrap_or(after_sign), source.is_some())?;
-    if pattern.has_names {
-        let message = "named captures in a map are not served by bedloe yet";
-        return Err(Diagnostic::error("not-served-yet", &key.place, message).help("write $1 for the first group"));
-    }
-    Ok(pattern)
+    compiled(key, source.unwrap_or(after_sign), source.is_some())
 }
 
 /// Refuses maps that need themselves, and chains without end in sight.
@@ -140,10 +194,8 @@ pub(super) fn check_chains(maps: &[Map], places: &[&Place], cx: &mut Cx<'_>) {
 }
 
 fn used_by(map: &Map, index: &HashMap<&str, usize>) -> Vec<usize> {
-    let exact = map.exact.iter().map(|(_, value)| value);
-    let patterns = map.patterns.iter().map(|(_, value)| value);
-    let templates = exact.chain(patterns).chain([&map.source, &map.default]);
-    let mut used: Vec<usize> = templates.flat_map(Template::variables).filter_map(|n| index.get(n).copied()).collect();
+    let names = map.templates().flat_map(Template::variables);
+    let mut used: Vec<usize> = names.filter_map(|name| index.get(name).copied()).collect();
     used.sort_unstable();
     used.dedup();
     used

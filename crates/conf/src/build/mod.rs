@@ -9,6 +9,7 @@ mod call;
 mod cx;
 mod draft;
 mod files;
+mod geo;
 mod http;
 mod listens;
 mod location;
@@ -16,6 +17,7 @@ mod map;
 mod pattern;
 mod proxy;
 mod rules;
+mod split;
 
 use std::collections::HashMap;
 use std::path::Path;

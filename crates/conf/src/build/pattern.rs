@@ -8,7 +8,10 @@ use crate::tree::Pattern;
 use crate::variables::{self, Known};
 
 /// Directives whose arguments may be regular expressions.
-const WITH_PATTERNS: [&str; 4] = ["location", "server_name", "rewrite", "if"];
+const WITH_PATTERNS: [&str; 7] =
+    ["location", "server_name", "rewrite", "if", "proxy_redirect", "proxy_cookie_domain", "proxy_cookie_path"];
+/// Blocks whose lines are no directives.
+const WITHOUT_DIRECTIVES: [&str; 4] = ["map", "geo", "split_clients", "types"];
 
 /// Makes the variables known that the directives of these blocks define for each request: those of `set`, and named
 /// groups. As in nginx they may be used anywhere, above and below.
@@ -18,11 +21,21 @@ pub(super) fn declare_variables(nodes: &[Node], cx: &mut Cx<'_>) {
             let name = node.args.first().and_then(|word| word.text.strip_prefix('$'));
             cx.set_variables.extend(name.filter(|name| is_new(name)).map(|name| (name.to_ascii_lowercase(), true)));
         } else if WITH_PATTERNS.contains(&node.name.text.as_str()) {
-            for name in node.args.iter().flat_map(|word| group_names(&word.text)).filter(|name| is_new(name)) {
-                cx.set_variables.entry(name.to_ascii_lowercase()).or_insert(false);
-            }
+            node.args.iter().for_each(|word| declare_groups(&word.text, cx));
         }
-        declare_variables(node.block.as_deref().unwrap_or_default(), cx);
+        let block = node.block.as_deref().unwrap_or_default();
+        if node.name.text == "map" {
+            block.iter().for_each(|entry| declare_groups(&entry.name.text, cx));
+        }
+        if !WITHOUT_DIRECTIVES.contains(&node.name.text.as_str()) {
+            declare_variables(block, cx);
+        }
+    }
+}
+
+fn declare_groups(text: &str, cx: &mut Cx<'_>) {
+    for name in group_names(text).filter(|name| is_new(name)) {
+        cx.set_variables.entry(name.to_ascii_lowercase()).or_insert(false);
     }
 }
 

@@ -112,6 +112,8 @@ pub(crate) enum Block {
     Events,
     Http,
     Map,
+    Geo,
+    SplitClients,
     Upstream,
     Server,
     Location,

@@ -45,9 +45,9 @@ const AREAS: &[Area] = &[
     Area {
         title: "rewriting and conditions",
         contexts: Contexts::ALL,
-        names: "add_after_body add_before_body addition_types geo internal_redirect \
+        names: "add_after_body add_before_body addition_types internal_redirect \
             limit_except mirror mirror_request_body num_map post_action \
-            referer_hash_bucket_size referer_hash_max_size split_clients ssi \
+            referer_hash_bucket_size referer_hash_max_size ssi \
             ssi_silent_errors ssi_types sub_filter sub_filter_last_modified sub_filter_once \
             sub_filter_types valid_referers",
     },

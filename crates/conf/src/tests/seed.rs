@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use super::{MAIN, Memory, load_text, load_with, options};
 use crate::template::Template;
-use crate::tree::{Algorithm, Config, Handler, LocationKind, LogLevel, LogTarget, PassTo, Return, Rule};
+use crate::tree::{Algorithm, Config, Handler, LocationKind, LogLevel, LogTarget, Lookup, PassTo, Return, Rule};
 use crate::{Loaded, load};
 
 const NGINX: &str = include_str!("../../../../examples/seed/nginx.conf");
@@ -38,8 +38,9 @@ fn the_seed_loads() {
     assert_eq!(config.events.worker_connections, 65_535);
     let map = &config.http.maps[0];
     assert_eq!(map.name, "aff_key");
-    assert_eq!(map.default, Template::parse("$request_id").unwrap());
-    assert_eq!((map.patterns[0].0.source.as_str(), map.patterns[0].0.ignore_case), (".+", false));
+    let Lookup::Texts(texts) = &map.lookup else { panic!("{map:?}") };
+    assert_eq!(texts.default, Template::parse("$request_id").unwrap());
+    assert_eq!((texts.patterns[0].0.source.as_str(), texts.patterns[0].0.ignore_case), (".+", false));
     let upstream = &config.http.upstreams[0];
     assert!(matches!(&upstream.algorithm, Algorithm::Hash { consistent: true, .. }));
     assert_eq!(

@@ -14,13 +14,14 @@ fn map(name: &str, source: &str, exact: &[(&str, &str)], patterns: &[(&str, &str
         Some(source) => Pattern { source: source.to_owned(), ignore_case: true, has_names: false },
         None => Pattern { source: written.to_owned(), ignore_case: false, has_names: false },
     };
-    tree::Map {
-        name: name.to_owned(),
-        source: template(source),
+    let texts = tree::Texts {
         exact: exact.iter().map(|(key, value)| ((*key).to_owned(), template(value))).collect(),
         patterns: patterns.iter().map(|(source, value)| (pattern(source), template(value))).collect(),
         default: template(default),
-    }
+        ..tree::Texts::default()
+    };
+    let lookup = tree::Lookup::Texts(texts);
+    tree::Map { name: name.to_owned(), source: template(source), is_volatile: false, lookup }
 }
 
 /// Renders a text with these maps and facts.
