@@ -8,6 +8,7 @@ pub mod diagnostic;
 mod lexer;
 mod lints;
 mod loader;
+mod net;
 mod parser;
 mod shared;
 pub mod span;
@@ -22,6 +23,7 @@ use std::path::Path;
 
 pub use diagnostic::{Diagnostic, Severity};
 pub use loader::{Loaded, Loader, NeededFile, Options};
+pub use net::Net;
 pub use shared::Shared;
 pub use variables::{Variable, variables};
 

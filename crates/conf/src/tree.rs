@@ -4,6 +4,7 @@
 //! milliseconds, sizes in bytes. Nothing in the tree touches the file system; paths are as written, made absolute
 //! against the prefix.
 
+mod access;
 mod caching;
 mod files;
 mod logs;
@@ -24,6 +25,7 @@ pub use proxy::{
 use crate::shared::Shared;
 use crate::span::Place;
 use crate::template::Template;
+pub use access::{AccessRule, AccessSettings, LimitExcept, Who};
 pub use caching::{Expires, ExpiresRule};
 pub use files::{FileSettings, IfModifiedSince, Root, RootKind, TryFiles, TryLast, TryPath};
 pub use rules::{AfterRewrite, Condition, If, PathTest, Return, Rewrite, Rule, Test};
@@ -126,6 +128,7 @@ impl Location {
             _ => None,
         };
         all.extend(self.rules.iter().filter_map(content).map(|(_, settings)| &**settings));
+        all.extend(self.limit_except.iter().map(|limit| &*limit.content.1));
         self.locations.iter().for_each(|location| location.add_settings(all));
     }
 }
@@ -369,6 +372,8 @@ pub struct Location {
     pub rules: Vec<Rule>,
     /// `try_files`.
     pub try_files: Option<TryFiles>,
+    /// `limit_except`.
+    pub limit_except: Option<LimitExcept>,
     /// What it does.
     pub handler: Handler,
     /// Its settings, inherited ones included.
@@ -456,6 +461,8 @@ pub struct LocationSettings {
     pub error_logs: Vec<ErrorLog>,
     /// `root` and what else concerns files.
     pub files: FileSettings,
+    /// `allow`, `deny`, `auth_basic`.
+    pub access: AccessSettings,
     /// `proxy_*`.
     pub proxy: ProxySettings,
 }

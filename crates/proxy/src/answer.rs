@@ -249,9 +249,9 @@ pub(crate) fn build(
     out.clear();
     start_head(out, answer.status, &mut connection.thread.dates.borrow_mut());
     let has_body = !matches!(answer.status, 204 | 304);
-    let expires = dress::append_expires(connection, exchange, routed, (answer.status, answer.modified), out);
+    let dress = if routed.finish.dresses { dress::of_own(connection, exchange, routed, answer) } else { Vec::new() };
     let kept = kept_fields(&exchange.kept_fields, answer);
-    let is_replaced = |known| expires && matches!(known, Known::Expires | Known::CacheControl);
+    let is_replaced = |known| !dress.is_empty() && matches!(known, Known::Expires | Known::CacheControl);
     upstream::fields::add_kept(out, kept, is_replaced);
     if has_body {
         if !answer.media_type.is_empty() && !has_type(kept) {
@@ -265,6 +265,7 @@ pub(crate) fn build(
         out.extend_from_slice(b"\r\n");
     }
     out.extend_from_slice(answer.fields);
+    out.extend_from_slice(&dress);
     if let Some(location) = answer.location {
         encode::field(out, b"Location", location);
     }

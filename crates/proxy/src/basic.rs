@@ -23,7 +23,7 @@ pub(crate) fn append_user(field: &[u8], out: &mut Vec<u8>) -> bool {
 }
 
 /// Decodes base64 (RFC 4648), with or without its padding.
-fn decode(text: &[u8], out: &mut Vec<u8>) -> bool {
+pub(crate) fn decode(text: &[u8], out: &mut Vec<u8>) -> bool {
     let text = text.strip_suffix(b"==").or_else(|| text.strip_suffix(b"=")).unwrap_or(text);
     if text.len() % 4 == 1 {
         return false;

@@ -3,7 +3,7 @@
 use conf::tree::Expires;
 use wire::{Known, encode};
 
-use crate::answer;
+use crate::answer::{self, Answer};
 use crate::downstream::Downstream;
 use crate::exchange::Exchange;
 use crate::request::Routed;
@@ -21,6 +21,10 @@ pub(crate) fn of_answer(connection: &Downstream, exchange: &mut Exchange, routed
         let index = fields.iter().position(|field| field.known == known)?;
         Some((index, fields[index].value.of(exchange.from_upstream.data()).to_vec()))
     };
+    if routed.site.keeps.sent {
+        // What is said of the answer may depend on what it is.
+        exchange.record.keep_sent(exchange.from_upstream.data());
+    }
     let modified = value(exchange, Known::LastModified).and_then(|(_, text)| wire::date::parse(&text));
     let mut lines = Vec::new();
     append_expires(connection, exchange, routed, (status, modified), &mut lines);
@@ -36,18 +40,36 @@ pub(crate) fn of_answer(connection: &Downstream, exchange: &mut Exchange, routed
     lines
 }
 
-/// Appends `Expires` and `Cache-Control` where the configuration says so; whether it did. `modified` is when the
+/// The lines that an answer of bedloe's own gets: `Expires` and `Cache-Control`.
+pub(crate) fn of_own(
+    connection: &Downstream,
+    exchange: &mut Exchange,
+    routed: &Routed<'_>,
+    answer: &Answer<'_>,
+) -> Vec<u8> {
+    if routed.site.keeps.sent {
+        // What is said of the answer may depend on what it is.
+        let mut lines = Vec::new();
+        encode::field(&mut lines, b"Content-Type", answer.media_type);
+        exchange.record.keep_sent(&lines);
+    }
+    let mut lines = Vec::new();
+    append_expires(connection, exchange, routed, (answer.status, answer.modified), &mut lines);
+    lines
+}
+
+/// Appends `Expires` and `Cache-Control` where the configuration says so. `modified` is when the
 /// content was, in seconds since 1970.
-pub(crate) fn append_expires(
+fn append_expires(
     connection: &Downstream,
     exchange: &mut Exchange,
     routed: &Routed<'_>,
     (status, modified): (u16, Option<u64>),
     out: &mut Vec<u8>,
-) -> bool {
-    let Some(rule) = &routed.finish.expires else { return false };
+) {
+    let Some(rule) = &routed.finish.expires else { return };
     if !route::is_success(status) {
-        return false;
+        return;
     }
     let expires = match rule {
         route::Expires::Fixed(fixed) => *fixed,
@@ -61,14 +83,14 @@ pub(crate) fn append_expires(
     let mut dates = connection.thread.dates.borrow_mut();
     let now = (dates.unix_ms() / 1000).cast_signed();
     let (at, age) = match expires {
-        Expires::Off => return false,
+        Expires::Off => return,
         Expires::Epoch => {
             out.extend_from_slice(EPOCH);
-            return true;
+            return;
         }
         Expires::Max => {
             out.extend_from_slice(MAX);
-            return true;
+            return;
         }
         Expires::Daily(second) => {
             let at = dates.next(second).unwrap_or(now);
@@ -82,7 +104,6 @@ pub(crate) fn append_expires(
         Expires::Access(time) | Expires::Modified(time) => (now.saturating_add(time), time),
     };
     append(at, age, out);
-    true
 }
 
 fn append(at: i64, age: i64, out: &mut Vec<u8>) {

@@ -21,6 +21,7 @@ mod events;
 mod exchange;
 mod facts;
 mod files;
+mod gate;
 mod hops;
 mod http2;
 mod limits;

@@ -25,6 +25,11 @@ pub(crate) const FILE_PIECE: usize = 32 * 1024;
 /// Pieces of a file that go to a client before the thread's other connections have their turn.
 pub(crate) const FILE_PIECES: u32 = 8;
 
+/// Bytes of a file of names and passwords that are looked through: some ten thousand users, read for each request.
+pub(crate) const USER_FILE_MAX: u64 = 1 << 20;
+/// Passwords that wait to be compared in a way that is slow on purpose; beyond that, clients get 503.
+pub(crate) const PASSWORDS_WAITING: usize = 256;
+
 /// The largest head of a request whatever `large_client_header_buffers` says: it has to fit into a buffer.
 pub(crate) const REQUEST_HEAD_MAX: usize = 64 * 1024;
 

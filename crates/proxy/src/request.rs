@@ -12,7 +12,7 @@ use crate::error_page::{self, TO_HTTPS, Way};
 use crate::exchange::Exchange;
 use crate::limits::REDIRECTS_MAX;
 use crate::site::Site;
-use crate::{answer, files, hops, rewriting, upstream};
+use crate::{answer, files, gate, hops, rewriting, upstream};
 
 /// What became of a request in a location.
 pub(crate) enum Served {
@@ -185,15 +185,28 @@ async fn enter<'a>(
         Ok(location) => location,
         Err(status) => return Served::Status(status),
     };
+    let location = match &location.limit_except {
+        Some(limit) if limit.is_for(exchange.request.method.of(connection.head_bytes())) => {
+            routed.enter(&limit.location);
+            &limit.location
+        }
+        _ => location,
+    };
     let (mut handler, mut tries) = (&location.handler, location.try_files.as_deref());
+    let mut gates = &location.gates;
     if !location.rules.is_empty() {
         let Followed { ended, entered } = rewriting::follow(connection, exchange, routed, &location.rules);
         if let Some(served) = end(connection, exchange, routed, ended).await {
             return served;
         }
         if let Some(entered) = entered {
-            (handler, tries) = (&entered.handler, None);
+            (handler, tries, gates) = (&entered.handler, None, &entered.gates);
         }
+    }
+    if let Some(gates) = gates
+        && let Err(status) = Box::pin(gate::enter(connection, exchange, routed, gates)).await
+    {
+        return Served::Status(status);
     }
     if let Some(tries) = tries
         && let Some(served) = files::look(connection, exchange, routed, tries)

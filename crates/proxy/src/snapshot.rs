@@ -20,6 +20,7 @@ use net::tls::{self, CertificateError, Identity, ServerOptions};
 use route::{Patterns, ProxyRule, Router, Scratch, ServerNames};
 use rustls::server::{ClientHello, ResolvesServerCert};
 
+use crate::gate::Verifier;
 use crate::limits::LOGS_MAX;
 use crate::log::AccessTarget;
 pub(crate) use upstreams::{Reason, UpstreamSnapshot, resolver_settings, servers};
@@ -38,6 +39,8 @@ pub struct Snapshot {
     /// The way to those who know names; the thread starts when the first is asked for.
     resolver: OnceLock<Option<Resolver>>,
     resolvers: Vec<Arc<resolver::Settings>>,
+    /// The way to the thread that compares passwords.
+    pub(crate) verifier: Verifier,
     /// All logs that locations name, and those of the snapshots before it: requests that began under one of these write
     /// there to their end. The index is that of the writer's files.
     log_targets: Vec<LogTarget>,
@@ -120,6 +123,7 @@ impl Snapshot {
         let resolvers = router.resolvers().iter().map(upstreams::resolver_settings).collect();
         let mut snapshot = Self {
             resolver: OnceLock::new(),
+            verifier: previous.map(|previous| previous.verifier.clone()).unwrap_or_default(),
             resolvers,
             router,
             connections_max,

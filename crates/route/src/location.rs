@@ -10,6 +10,7 @@ use crate::escape::append_escaped;
 use crate::fact::Fact;
 use crate::files::{Files, TryFiles};
 use crate::finish::Finish;
+use crate::gates::Gates;
 use crate::map::Scratch;
 use crate::names::Names;
 use crate::patterns::Patterns;
@@ -30,8 +31,12 @@ pub struct Location {
     pub finish: Arc<Finish>,
     /// Where its files are.
     pub files: Arc<Files>,
+    /// What stands before it.
+    pub gates: Option<Arc<Gates>>,
     /// `try_files`.
     pub try_files: Option<Box<TryFiles>>,
+    /// `limit_except`.
+    pub limit_except: Option<Box<LimitExcept>>,
     /// `^~`: where it is the longest prefix no pattern is tried.
     is_firm: bool,
     /// The locations in it.
@@ -57,6 +62,14 @@ pub struct Return {
     pub status: u16,
     /// The body or address.
     pub text: Option<Text>,
+}
+
+/// `limit_except`.
+#[derive(Debug)]
+pub struct LimitExcept {
+    methods: Vec<String>,
+    /// What takes the place of the location for all other methods.
+    pub location: Location,
 }
 
 /// The locations of one server, looked up in time that hardly grows with their number.
@@ -88,6 +101,13 @@ struct Prefix {
     location: usize,
     /// Index of the longest other prefix that this one starts with.
     parent: Option<usize>,
+}
+
+impl LimitExcept {
+    /// Whether it is for requests of this method.
+    pub fn is_for(&self, method: &[u8]) -> bool {
+        !self.methods.iter().any(|other| other.as_bytes() == method)
+    }
 }
 
 impl Return {
@@ -228,19 +248,26 @@ impl Location {
         Self {
             rules: Rules::compile(&location.rules, &location.path, names),
             try_files: tries(location.try_files.as_ref(), names),
+            limit_except: location.limit_except.as_ref().map(|limit| {
+                let location = Location::of_if(&limit.content, &location.path, names);
+                Box::new(LimitExcept { methods: limit.methods.clone(), location })
+            }),
             is_firm: location.kind == LocationKind::FirmPrefix,
             ..Self::new(handler, &location.settings, names)
         }
     }
 
     fn new(handler: Handler, settings: &Shared<LocationSettings>, names: &Names) -> Self {
+        let (files, gates) = names.places(settings);
         Self {
             rules: Rules::default(),
             handler,
             settings: settings.to_arc(),
             finish: Arc::new(Finish::compile(settings, names)),
-            files: names.files(settings),
+            files,
+            gates,
             try_files: None,
+            limit_except: None,
             is_firm: false,
             within: None,
         }
@@ -254,7 +281,9 @@ impl Location {
             settings: Arc::clone(&other.settings),
             finish: Arc::clone(&other.finish),
             files: Arc::clone(&other.files),
+            gates: other.gates.clone(),
             try_files: None,
+            limit_except: None,
             is_firm: false,
             within: None,
         }

@@ -9,8 +9,12 @@ use conf::tree::{Http, LocationSettings, Pattern};
 
 use crate::fact::Fact;
 use crate::files::Files;
+use crate::gates::Gates;
 use crate::matcher::Matcher;
 use crate::patterns::Patterns;
+
+/// Where files are by some settings, and what stands before them.
+type Places = (Arc<Files>, Option<Arc<Gates>>);
 
 /// Indexes of the names that a configuration defines, and its regular expressions as they are found.
 #[derive(Debug, Default)]
@@ -19,7 +23,7 @@ pub(crate) struct Names {
     /// Index, and whether it is empty rather than missing before it has a value.
     variables: HashMap<String, (usize, bool)>,
     patterns: RefCell<Vec<Matcher>>,
-    files: RefCell<HashMap<*const LocationSettings, Arc<Files>>>,
+    places: RefCell<HashMap<*const LocationSettings, Places>>,
     keeps: Cell<Keeps>,
 }
 
@@ -40,7 +44,7 @@ impl Names {
             maps: maps.collect(),
             variables: variables.collect(),
             patterns: RefCell::default(),
-            files: RefCell::default(),
+            places: RefCell::default(),
             keeps: Cell::default(),
         }
     }
@@ -85,16 +89,16 @@ impl Names {
         patterns.len() - 1
     }
 
-    /// Where files are by these settings: once for all locations that share them.
-    pub(crate) fn files(&self, settings: &Shared<LocationSettings>) -> Arc<Files> {
+    /// Where files are by these settings, and what stands before them: once for all locations that share them.
+    pub(crate) fn places(&self, settings: &Shared<LocationSettings>) -> Places {
         // The tree is there for as long as it is compiled, and so is what is at this address.
         let key = std::ptr::from_ref::<LocationSettings>(settings);
-        if let Some(files) = self.files.borrow().get(&key) {
-            return Arc::clone(files);
+        if let Some(places) = self.places.borrow().get(&key) {
+            return places.clone();
         }
-        let files = Arc::new(Files::compile(settings, self));
-        self.files.borrow_mut().insert(key, Arc::clone(&files));
-        files
+        let places = (Arc::new(Files::compile(settings, self)), Gates::compile(settings, self).map(Arc::new));
+        self.places.borrow_mut().insert(key, places.clone());
+        places
     }
 
     /// All expressions that were added.

@@ -241,7 +241,7 @@ impl Server {
             rules: Rules::compile(&server.rules, "", names),
             settings: server.settings.to_arc(),
             finish: Finish::compile(&server.settings, names),
-            files: names.files(&server.settings),
+            files: names.places(&server.settings).0,
             client_header_timeout_ms: server.client_header_timeout_ms,
             http2_max_concurrent_streams: server.http2_max_concurrent_streams,
             http2_body_preread_size: server.http2_body_preread_size,

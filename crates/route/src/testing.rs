@@ -50,6 +50,7 @@ pub(crate) fn settings() -> LocationSettings {
         redirects: Redirects { are_absolute: true, have_port: true, have_server_name: false },
         access_logs: Vec::new(),
         error_logs: vec![ErrorLog { to: LogTarget::Stderr, level: LogLevel::Error }],
+        access: AccessSettings::default(),
         files: FileSettings {
             root: Root { path: template("/html"), prefix: String::new(), kind: RootKind::Root },
             index: Vec::new(),
@@ -129,6 +130,7 @@ fn located(kind: LocationKind, path: &str, handler: Handler) -> Location {
         path: path.to_owned(),
         rules: Vec::new(),
         try_files: None,
+        limit_except: None,
         handler,
         settings: settings().into(),
         locations: Vec::new(),

@@ -9,8 +9,9 @@ use crate::shared::Shared;
 use crate::span::Place;
 use crate::template::{Part, Template};
 use crate::tree::{
-    Algorithm, ErrorLog, Lingering, LingeringClose, Listen, LocationSettings, LogLevel, LogTarget, Main, NextUpstream,
-    ProxyPass, ProxySettings, Redirect, Redirects, ResolvedServer, Resolver, Rule, TryFiles, Upstream, UpstreamServer,
+    AccessSettings, Algorithm, ErrorLog, Lingering, LingeringClose, Listen, LocationSettings, LogLevel, LogTarget,
+    Main, NextUpstream, ProxyPass, ProxySettings, Redirect, Redirects, ResolvedServer, Resolver, Rule, TryFiles,
+    Upstream, UpstreamServer,
 };
 
 const MINUTE_MS: u64 = 60_000;
@@ -30,6 +31,8 @@ pub(crate) struct Inherited {
     pub(crate) resolver_timeout_ms: u64,
     /// `access_log off` stands at the level that they were written at.
     pub(crate) access_log_off: bool,
+    /// Whether an `allow` or `deny` was written at this level: the first puts aside all from above.
+    pub(crate) has_access_rules: bool,
     /// The rules of rewriting that are `off` at the level they were written at.
     pub(crate) off: Vec<&'static str>,
     /// Where the files of `proxy_ssl_*` that apply were written.
@@ -154,6 +157,7 @@ pub(crate) fn inherited(options: &Options, error_logs: Vec<ErrorLog>) -> Inherit
         access_logs: Vec::new(),
         error_logs,
         files: super::files::defaults(options),
+        access: AccessSettings::default(),
         proxy: proxy(),
     };
     let tls = TlsDraft {
@@ -183,6 +187,7 @@ pub(crate) fn inherited(options: &Options, error_logs: Vec<ErrorLog>) -> Inherit
         resolver: None,
         resolver_timeout_ms: RESOLVER_TIMEOUT_MS,
         access_log_off: false,
+        has_access_rules: false,
         off: Vec::new(),
         ssl_places: Vec::new(),
         next_upstream_place: None,
@@ -219,6 +224,13 @@ fn proxy() -> ProxySettings {
         cookie_flags: Vec::new(),
         tls: crate::tree::ProxyTls::default(),
         ssl_name: Template { parts: vec![Part::Variable("proxy_host".to_owned())] },
+    }
+}
+
+impl Inherited {
+    /// What a block within this level begins with.
+    pub(crate) fn below(&self) -> Self {
+        Self { has_access_rules: false, ..self.clone() }
     }
 }
 

@@ -1,6 +1,7 @@
 //! What files need beyond a directive's own words: nginx's defaults, folders below the prefix, what an alias replaces.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use super::cx::Cx;
 use super::draft::Inherited;
@@ -44,6 +45,15 @@ pub(crate) fn path_template(word: &Word, cx: &mut Cx<'_>) -> Result<(Template, S
         Some(Part::Variable(_) | Part::Capture(_)) => return Ok((template, below(""))),
     }
     Ok((template, String::new()))
+}
+
+/// The same below another folder, for one that does not begin with a variable.
+pub(crate) fn path_template_below(folder: &Path, word: &Word, cx: &mut Cx<'_>) -> Result<Template, Diagnostic> {
+    let mut template = cx.template(word)?;
+    if let Some(Part::Text(text)) = template.parts.first_mut() {
+        *text = folder.join(&*text).to_string_lossy().into_owned();
+    }
+    Ok(template)
 }
 
 /// What an alias takes the place of is known by the location that it stands in.

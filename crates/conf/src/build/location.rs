@@ -17,7 +17,7 @@ use crate::tree::{Handler, Location, LocationKind, NextUpstream, PassTo, ProxyPa
 
 /// Builds a server, but for what depends on the other servers at its addresses.
 pub(super) fn server(node: &Node, above: &Inherited, cx: &mut Cx<'_>) -> BuiltServer {
-    let mut level = above.clone();
+    let mut level = above.below();
     let mut draft = ServerDraft::default();
     let mut actions = Actions::default();
     let (mut blocks, mut ifs) = (Vec::new(), Vec::new());
@@ -183,15 +183,19 @@ fn check_nesting(head: &Head<'_>, parent: Option<&Head<'_>>) -> Result<(), Diagn
 
 /// A location with all that is in it; none where its head is wrong.
 fn location(node: &Node, head: Option<&Head<'_>>, above: &Inherited, cx: &mut Cx<'_>) -> Option<Location> {
-    let mut level = above.clone();
+    let mut level = above.below();
     let mut actions = Actions::default();
-    let (mut blocks, mut ifs) = (Vec::new(), Vec::new());
+    let (mut blocks, mut ifs, mut except) = (Vec::new(), Vec::new(), None);
     let block = node.block.as_deref().unwrap_or_default();
     each(block, Contexts::LOCATION, cx, |directive, call, cx| match directive.apply {
         Apply::Inherited(apply) => apply(&mut level, call, cx),
         Apply::Action(apply) => apply(&mut actions, call, cx),
         Apply::Block(Block::If) => {
             ifs.push(actions.place_of(call.node));
+            Ok(())
+        }
+        Apply::Block(Block::LimitExcept) => {
+            except = Some(call.node);
             Ok(())
         }
         Apply::Block(_) => {
@@ -213,6 +217,7 @@ fn location(node: &Node, head: Option<&Head<'_>>, above: &Inherited, cx: &mut Cx
         let around = Around { level: &level, handler: &handler };
         actions.put(index, rules::if_block(node, Some(around), cx));
     }
+    let limit_except = except.map(|node| rules::limit_except(node, &Around { level: &level, handler: &handler }, cx));
     let locations = locations(&blocks, head, &level, cx);
     let head = head?;
     if let Handler::Proxy(proxy) = &handler {
@@ -224,6 +229,7 @@ fn location(node: &Node, head: Option<&Head<'_>>, above: &Inherited, cx: &mut Cx
         path: head.path.to_owned(),
         rules: actions.rules,
         try_files: actions.try_files,
+        limit_except,
         handler,
         settings: level.settings,
         locations,

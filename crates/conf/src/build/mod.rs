@@ -25,7 +25,7 @@ use std::path::Path;
 pub(crate) use call::{Call, Outcome};
 pub(crate) use cx::{Cx, Facts, ProxyFacts, UpstreamFacts};
 pub(crate) use draft::{Actions, Inherited, ListenDraft, MainDraft, ServerDraft, UpstreamDraft};
-pub(crate) use files::path_template;
+pub(crate) use files::{path_template, path_template_below};
 pub(crate) use map::pattern_of;
 pub(crate) use pattern::{compiled, settable};
 

@@ -8,7 +8,7 @@ use crate::diagnostic::Diagnostic;
 use crate::lexer::Word;
 use crate::parser::Node;
 use crate::table::Apply;
-use crate::tree::{Condition, Handler, If, PathTest, ProxyPass, Rule, Test};
+use crate::tree::{Condition, Handler, If, LimitExcept, PathTest, ProxyPass, Rule, Test};
 
 /// The location that an `if` stands in.
 pub(super) struct Around<'a> {
@@ -22,7 +22,7 @@ pub(super) struct Around<'a> {
 pub(super) fn if_block(node: &Node, around: Option<Around<'_>>, cx: &mut Cx<'_>) -> Option<Rule> {
     let condition = condition(node, cx).map_err(|wrong| cx.report(wrong)).ok();
     let context = if around.is_some() { Contexts::LOCATION_IF } else { Contexts::SERVER_IF };
-    let mut level = around.as_ref().map(|around| around.level.clone());
+    let mut level = around.as_ref().map(|around| around.level.below());
     let mut actions = Actions::default();
     let block = node.block.as_deref().unwrap_or_default();
     each(block, context, cx, |directive, call, cx| match directive.apply {
@@ -30,11 +30,7 @@ pub(super) fn if_block(node: &Node, around: Option<Around<'_>>, cx: &mut Cx<'_>)
         Apply::Action(apply) => apply(&mut actions, call, cx),
         _ => Ok(()),
     });
-    if let Some(ProxyPass { uri: Some(_), .. }) = &actions.proxy {
-        let pass = block.iter().find(|inner| inner.name.text == "proxy_pass");
-        let place = pass.and_then(|pass| pass.args.first()).map_or(&node.name.place, |word| &word.place);
-        cx.report(Diagnostic::error("invalid-value", place, "\"proxy_pass\" cannot have a URI inside of \"if\""));
-    }
+    refuse_uri(node, actions.proxy.as_ref(), "if", cx);
     if let (Some(level), Some(proxy)) = (&level, &mut actions.proxy) {
         super::proxy::finish(proxy, level, &node.name.place, cx);
     }
@@ -43,6 +39,42 @@ pub(super) fn if_block(node: &Node, around: Option<Around<'_>>, cx: &mut Cx<'_>)
         (handler, level.settings)
     });
     Some(Rule::If(Box::new(If { condition: condition?, rules: actions.rules, content })))
+}
+
+/// There is no path of a location that a URI could take the place of.
+fn refuse_uri(node: &Node, proxy: Option<&ProxyPass>, within: &str, cx: &mut Cx<'_>) {
+    if let Some(ProxyPass { uri: Some(_), .. }) = proxy {
+        let pass = node.block.iter().flatten().find(|inner| inner.name.text == "proxy_pass");
+        let place = pass.and_then(|pass| pass.args.first()).map_or(&node.name.place, |word| &word.place);
+        let message = format!("\"proxy_pass\" cannot have a URI inside of \"{within}\"");
+        cx.report(Diagnostic::error("invalid-value", place, message));
+    }
+}
+
+/// Builds a `limit_except`.
+pub(super) fn limit_except(node: &Node, around: &Around<'_>, cx: &mut Cx<'_>) -> LimitExcept {
+    let mut methods = Vec::new();
+    for word in &node.args {
+        methods.push(word.text.to_ascii_uppercase());
+        if word.text.eq_ignore_ascii_case("get") {
+            methods.push("HEAD".to_owned());
+        }
+    }
+    let mut level = around.level.below();
+    let mut actions = Actions::default();
+    each(node.block.as_deref().unwrap_or_default(), Contexts::LIMIT_EXCEPT, cx, |directive, call, cx| match directive
+        .apply
+    {
+        Apply::Inherited(apply) => apply(&mut level, call, cx),
+        Apply::Action(apply) => apply(&mut actions, call, cx),
+        _ => Ok(()),
+    });
+    refuse_uri(node, actions.proxy.as_ref(), "limit_except", cx);
+    if let Some(proxy) = &mut actions.proxy {
+        super::proxy::finish(proxy, &level, &node.name.place, cx);
+    }
+    let handler = actions.proxy.map_or_else(|| around.handler.clone(), Handler::Proxy);
+    LimitExcept { methods, content: (handler, level.settings) }
 }
 
 /// What stands between the parentheses, which may touch the words at their sides.

@@ -1,6 +1,7 @@
 //! The directives: one declaration each, which gives the parser its rules, the documentation its text and the tests
 //! their examples.
 
+mod access;
 mod answers;
 mod buffering;
 mod client;
@@ -118,6 +119,7 @@ pub(crate) enum Block {
     Server,
     Location,
     If,
+    LimitExcept,
 }
 
 /// What a name means in a context.
@@ -146,6 +148,7 @@ pub fn directives() -> impl Iterator<Item = &'static Directive> {
         rewrite::DIRECTIVES,
         errors::DIRECTIVES,
         files::DIRECTIVES,
+        access::DIRECTIVES,
         listen::DIRECTIVES,
         logs::DIRECTIVES,
         tls::DIRECTIVES,
@@ -245,12 +248,16 @@ impl Contexts {
     pub const SERVER_IF: Self = Self(64);
     /// `if` in a location.
     pub const LOCATION_IF: Self = Self(128);
+    /// `limit_except` in a location.
+    pub const LIMIT_EXCEPT: Self = Self(256);
     /// `http`, `server` and `location`.
     pub const REQUEST: Self = Self(4 | 8 | 16);
     /// These, and `if` in a location.
     pub const REQUEST_IF: Self = Self(4 | 8 | 16 | 128);
-    /// `location`, and `if` in it.
-    pub const HANDLERS: Self = Self(16 | 128);
+    /// `http`, `server`, `location`, and `limit_except` in it.
+    pub const GATES: Self = Self(4 | 8 | 16 | 256);
+    /// `location`, and `if` and `limit_except` in it.
+    pub const CONTENTS: Self = Self(16 | 128 | 256);
     /// Where rules about a request may stand.
     pub const RULES: Self = Self(8 | 16 | 64 | 128);
     /// There, and in `http`.
@@ -260,9 +267,9 @@ impl Contexts {
     /// `http` and `server`.
     pub const SERVERS: Self = Self(4 | 8);
     /// Everywhere.
-    pub const ALL: Self = Self(255);
+    pub const ALL: Self = Self(511);
 
-    const NAMES: [(Self, &'static str); 8] = [
+    const NAMES: [(Self, &'static str); 9] = [
         (Self::MAIN, "main"),
         (Self::EVENTS, "events"),
         (Self::HTTP, "http"),
@@ -270,6 +277,7 @@ impl Contexts {
         (Self::LOCATION, "location"),
         (Self::SERVER_IF, "if in server"),
         (Self::LOCATION_IF, "if in location"),
+        (Self::LIMIT_EXCEPT, "limit_except"),
         (Self::UPSTREAM, "upstream"),
     ];
 

@@ -46,7 +46,7 @@ const AREAS: &[Area] = &[
         title: "rewriting and conditions",
         contexts: Contexts::ALL,
         names: "add_after_body add_before_body addition_types internal_redirect \
-            limit_except mirror mirror_request_body num_map post_action \
+            mirror mirror_request_body num_map post_action \
             referer_hash_bucket_size referer_hash_max_size ssi \
             ssi_silent_errors ssi_types sub_filter sub_filter_last_modified sub_filter_once \
             sub_filter_types valid_referers",
@@ -54,11 +54,10 @@ const AREAS: &[Area] = &[
     Area {
         title: "access control and limits",
         contexts: Contexts::ALL,
-        names: "allow auth_basic auth_basic_user_file auth_delay auth_jwt auth_jwt_key_file \
-            auth_jwt_key_request auth_jwt_type auth_oidc auth_request auth_request_set deny keyval \
-            keyval_zone limit_conn limit_conn_dry_run limit_conn_log_level limit_conn_status \
-            limit_conn_zone limit_req limit_req_dry_run \
-            limit_req_log_level limit_req_status limit_req_zone oidc_provider satisfy secure_link \
+        names: "auth_delay auth_jwt auth_jwt_key_file auth_jwt_key_request auth_jwt_type auth_oidc \
+            auth_request auth_request_set keyval keyval_zone limit_conn limit_conn_dry_run \
+            limit_conn_log_level limit_conn_status limit_conn_zone limit_req limit_req_dry_run \
+            limit_req_log_level limit_req_status limit_req_zone oidc_provider secure_link \
             secure_link_md5 secure_link_secret",
     },
     Area {

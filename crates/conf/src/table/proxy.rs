@@ -8,7 +8,7 @@ use crate::tree::{NextUpstream, PassTo, ProxyPass};
 pub(super) const DIRECTIVES: &[Directive] = &[
     Directive {
         name: "proxy_pass",
-        contexts: Contexts::HANDLERS,
+        contexts: Contexts::CONTENTS,
         takes: Takes::exactly(1),
         repeats: false,
         default: "",

@@ -14,6 +14,9 @@ fn within(context: &str, line: &str) -> String {
         "location" => format!("{events} http {{ server {{ location / {{\n{line}\n}} }} }}"),
         "if in server" => format!("{events} http {{ server {{ if ($host) {{\n{line}\n}} }} }}"),
         "if in location" => format!("{events} http {{ server {{ location / {{ if ($host) {{\n{line}\n}} }} }} }}"),
+        "limit_except" => {
+            format!("{events} http {{ server {{ location / {{ limit_except GET {{\n{line}\n}} }} }} }}")
+        }
         "upstream" => format!("{events} http {{ upstream u {{ server 127.0.0.1:1;\n{line}\n}} }}"),
         other => panic!("no context {other}"),
     }

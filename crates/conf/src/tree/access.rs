@@ -1,0 +1,55 @@
+//! What a configuration says of who may enter: by address, by name and password.
+
+use crate::Shared;
+use crate::net::Net;
+use crate::template::Template;
+use crate::tree::{Handler, LocationSettings};
+
+/// Who may enter.
+#[derive(Debug, Clone, Default)]
+pub struct AccessSettings {
+    /// `allow` and `deny`, of which the first that is meant holds.
+    pub rules: Vec<AccessRule>,
+    /// `satisfy any`: one of the ways in is enough.
+    pub is_any_enough: bool,
+    /// `auth_basic`; `None` is `off`.
+    pub realm: Option<Template>,
+    /// `auth_basic_user_file`.
+    pub user_file: Option<Template>,
+}
+
+/// `allow` or `deny`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AccessRule {
+    /// Who is meant.
+    pub who: Who,
+    /// Whether they may enter.
+    pub allows: bool,
+}
+
+/// Whom a rule is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Who {
+    /// Everybody.
+    All,
+    /// Clients of these addresses.
+    Net(Net),
+    /// Clients that come by a unix socket.
+    Unix,
+}
+
+/// `limit_except`.
+#[derive(Debug, Clone)]
+pub struct LimitExcept {
+    /// The methods that it is not for; GET brings HEAD with it.
+    pub methods: Vec<String>,
+    /// What other requests get in place of the location's content.
+    pub content: (Handler, Shared<LocationSettings>),
+}
+
+impl AccessSettings {
+    /// Whether everybody may enter, without a look.
+    pub fn is_open(&self) -> bool {
+        self.rules.is_empty() && (self.realm.is_none() || self.user_file.is_none())
+    }
+}
