@@ -3,54 +3,104 @@
 mod args;
 mod console;
 mod limits;
+mod logger;
 mod output;
 mod plan;
 mod status;
 
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use anyhow::Context;
 use load::options::Options;
-use load::{Outcome, Plan, Report, StopHandle};
+use load::script::ScriptError;
+use load::{Outcome, Plan, Report, ScriptRun, Source, StopHandle};
+use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 
 pub(crate) use args::LoadArgs;
 
 use crate::summary::{Mode, Style, TimeUnit};
 use console::Console;
+use logger::Logger;
 use output::Export;
 
 /// A threshold was crossed.
 const CROSSED: u8 = 99;
+/// A script's setup took too long.
+const SETUP_TIMEOUT: u8 = 100;
+/// A script's teardown took too long.
+const TEARDOWN_TIMEOUT: u8 = 101;
 /// Options that contradict each other or that cannot be.
 const BAD_OPTIONS: u8 = 104;
 /// Ended by a signal.
 const SIGNAL: u8 = 105;
+/// An exception in a script's init code, setup or teardown.
+const SCRIPT: u8 = 107;
+/// No script, or none that could be run: as for a bad flag.
+const NO_SCRIPT: u8 = 255;
 
 /// Runs the load test that the arguments ask for.
+#[allow(clippy::needless_pass_by_value, reason = "each command takes its arguments")]
 pub(crate) fn run(args: LoadArgs) -> anyhow::Result<ExitCode> {
-    let (plan, style, export) = match prepare(&args) {
+    let logger = Logger::new(args.verbose);
+    let (plan, style, export) = match prepare(&args, &logger) {
         Ok(prepared) => prepared,
         Err(error) => {
             say(&error);
-            return Ok(ExitCode::from(BAD_OPTIONS));
+            return Ok(ExitCode::from(refusal(&error)));
         }
     };
     let stop = StopHandle::new();
     watch_signals(stop.clone())?;
-    let mut console = Console::new(&plan, args.target, args.quiet)?;
+    let mut console = Console::new(&plan, &args.target, args.quiet, Arc::clone(&logger))?;
     let users = plan.max_users();
+    let script = match &plan.source {
+        Source::Script(run) => Some(run.clone()),
+        Source::Plain(_) => None,
+    };
     let report = load::run(plan, stop, |progress| console.show(progress))
         .with_context(|| format!("the load test with {users} users at most failed"))?;
     console.clear();
-    let is_written = write_results(&report, &style, export, &console);
+    let texts = script.filter(|_| style.mode != Mode::Disabled).and_then(|run| handled(&run, &report, &style, &logger));
+    let is_written = write_results(&report, &style, export, texts.as_deref(), &console);
     Ok(match report.outcome {
         Outcome::Passed if !is_written => ExitCode::FAILURE,
         Outcome::Passed => ExitCode::SUCCESS,
         Outcome::Crossed => ExitCode::from(CROSSED),
         Outcome::Interrupted => ExitCode::from(SIGNAL),
+        Outcome::ScriptFailed => ExitCode::from(SCRIPT),
+        Outcome::SetupTimedOut => ExitCode::from(SETUP_TIMEOUT),
+        Outcome::TeardownTimedOut => ExitCode::from(TEARDOWN_TIMEOUT),
     })
+}
+
+/// The exit code where the test cannot begin.
+fn refusal(error: &anyhow::Error) -> u8 {
+    match error.downcast_ref::<ScriptError>() {
+        Some(ScriptError::Init(_)) => SCRIPT,
+        Some(ScriptError::File(_) | ScriptError::NoFunction | ScriptError::Options) => NO_SCRIPT,
+        Some(ScriptError::Engine(_)) => 1,
+        None => BAD_OPTIONS,
+    }
+}
+
+/// What the script's handleSummary makes of the report; `None` where there is none, or where it fails.
+fn handled(run: &ScriptRun, report: &Report, style: &Style, logger: &Logger) -> Option<Vec<(String, String)>> {
+    let unit = style.time_unit.map_or("", TimeUnit::name);
+    let stats: Vec<String> = style.stats.iter().map(|stat| stat.name()).collect();
+    let options = json!({ "summaryTrendStats": stats, "summaryTimeUnit": unit, "noColor": !style.colour });
+    let setup_data = report.setup_data.as_deref().and_then(|data| serde_json::from_str(data).ok());
+    let on_terminal = [io::stdout().is_terminal(), io::stderr().is_terminal()];
+    let data = load::export::summary_data(report, &style.stats, &options, setup_data.as_ref(), on_terminal);
+    match run.summarize(&data)? {
+        Ok(texts) => Some(texts),
+        Err(text) => {
+            logger.error(&text);
+            None
+        }
+    }
 }
 
 /// Whether the standard output shows colours.
@@ -59,12 +109,12 @@ pub(crate) fn colour() -> bool {
 }
 
 /// All that can be refused before the test begins.
-fn prepare(args: &LoadArgs) -> anyhow::Result<(Plan, Style, Option<Export>)> {
-    let (mut plan, options) = plan::plan(args)?;
+fn prepare(args: &LoadArgs, logger: &Arc<Logger>) -> anyhow::Result<(Plan, Style, Option<Export>)> {
+    let (mut plan, options) = plan::plan(args, logger.sink())?;
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let warning = limits::fit(&mut plan, cores, host::files::raise())?;
     for warning in warning.into_iter().chain(options.warnings.iter().cloned()) {
-        say(&anyhow::Error::msg(warning));
+        logger.warn(&warning);
     }
     let style = style(args, &options);
     let path = args.summary_export.as_deref().filter(|_| style.mode != Mode::Disabled);
@@ -87,9 +137,19 @@ fn say(what: &anyhow::Error) {
     let _ = writeln!(io::stderr(), "bedloe load: {what:#}");
 }
 
-/// Writes whatever can be written; `false` if something could not.
-fn write_results(report: &Report, style: &Style, export: Option<Export>, console: &Console) -> bool {
-    let printed = if style.mode == Mode::Disabled { Ok(()) } else { output::print_summary(report, style) };
+/// Writes whatever can be written; `false` if something could not. `texts` are a script's own in place of the summary.
+fn write_results(
+    report: &Report,
+    style: &Style,
+    export: Option<Export>,
+    texts: Option<&[(String, String)]>,
+    console: &Console,
+) -> bool {
+    let printed = match texts {
+        _ if style.mode == Mode::Disabled => Ok(()),
+        Some(texts) => output::write_texts(texts),
+        None => output::print_summary(report, style),
+    };
     let exported = export.map_or(Ok(()), |export| export.write(report, &style.stats));
     let finished = console.finish();
     console.explain(report);

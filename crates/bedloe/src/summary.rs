@@ -273,7 +273,8 @@ struct Check {
     fails: u64,
 }
 
-/// Checks in the order of the tree: those outside of groups, then group by group.
+/// Checks in the order of the tree: those outside of groups, then group by group. Those of the same name are one, as in
+/// k6.
 fn ordered(report: &Report, which: impl Fn(&CheckCount) -> bool) -> Vec<Check> {
     let mut paths: Vec<&str> = Vec::new();
     for check in &report.checks {
@@ -283,9 +284,8 @@ fn ordered(report: &Report, which: impl Fn(&CheckCount) -> bool) -> Vec<Check> {
     }
     let mut checks: Vec<Check> = Vec::new();
     for path in paths {
-        let from = checks.len();
         for check in report.checks.iter().filter(|check| *check.group == *path && which(check)) {
-            match checks[from..].iter_mut().find(|known| *known.name == *check.name) {
+            match checks.iter_mut().find(|known| *known.name == *check.name) {
                 Some(known) => {
                     known.passes += check.passes;
                     known.fails += check.fails;

@@ -7,9 +7,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::live::Live;
 use crate::metric::Recorder;
-use crate::plan::{Executor, Plan, Users};
+use crate::plan::{Executor, Plan, Scenario, Source, Users};
 use crate::pool::Budget;
 use crate::schedule::Looping;
+use crate::script::ScriptHost;
+use crate::sites::Sites;
 use crate::user::User;
 
 /// What the threads of a test share beside the plan.
@@ -74,11 +76,43 @@ pub(crate) struct Desk {
     pub(crate) recorder: Rc<Recorder>,
     /// Users that no scenario needs now; the most recently used last.
     crew: RefCell<Vec<User>>,
+    /// What each scenario has a script do.
+    roles: Vec<Role>,
+    /// The addresses that scripts ask for.
+    sites: Option<Rc<Sites>>,
+}
+
+/// What a scenario has a script do.
+#[derive(Debug)]
+pub(crate) struct Role {
+    pub(crate) function: Arc<str>,
+    pub(crate) env: Arc<[(String, String)]>,
 }
 
 impl Desk {
     pub(crate) fn new(plan: Arc<Plan>, shared: Arc<Shared>, live: Arc<Live>, recorder: Rc<Recorder>) -> Self {
-        Self { plan, shared, live, recorder, crew: RefCell::default() }
+        let role = |scenario: &Scenario| Role {
+            function: Arc::from(scenario.exec.as_str()),
+            env: Arc::from(scenario.env.as_slice()),
+        };
+        let roles = plan.scenarios.iter().map(role).collect();
+        let sites = match &plan.source {
+            Source::Script(run) => Some(Rc::new(Sites::new(Arc::clone(&run.http)))),
+            Source::Plain(_) => None,
+        };
+        Self { plan, shared, live, recorder, crew: RefCell::default(), roles, sites }
+    }
+
+    /// What a scenario has a script do.
+    pub(crate) fn role(&self, scenario: usize) -> &Role {
+        &self.roles[scenario]
+    }
+
+    /// The world of a new user's script; none where there is no script.
+    pub(crate) fn host(&self) -> Option<Rc<ScriptHost>> {
+        let Source::Script(run) = &self.plan.source else { return None };
+        let sites = self.sites.as_ref().map(Rc::clone)?;
+        Some(Rc::new(ScriptHost::new(Arc::clone(&run.script.program), sites, Rc::clone(&self.recorder))))
     }
 
     /// A user that no scenario needs, or a new one.

@@ -19,7 +19,7 @@ use crate::live::ScenarioLive;
 use crate::metric::TagsId;
 use crate::plan::{Executor, Scenario};
 use crate::seat::{Order, Seat};
-use crate::user::User;
+use crate::user::{Duty, User};
 use crate::worker::{Message, Phase};
 
 /// A scenario as one thread sees it.
@@ -168,7 +168,7 @@ impl Scene {
         if self.stopped.get() {
             seat.cut_off();
         }
-        let is_whole = user.iterate(&self.desk, self.tags, order, seat).await;
+        let is_whole = user.iterate(&self.desk, Duty { scenario: self.index, tags: self.tags, order, seat }).await;
         if is_whole {
             self.live().iterations.add(1);
             let least_ns = self.desk.plan.min_iteration_ns;

@@ -41,6 +41,14 @@ pub enum Error {
     /// A request that would be over before it began.
     #[error("the timeout of a request must be at least 1ms")]
     Timeout,
+    /// A scenario of a function that the script does not export.
+    #[error("scenario {scenario}: the script exports no function `{function}`")]
+    Function {
+        /// The scenario.
+        scenario: String,
+        /// Its `exec`.
+        function: String,
+    },
     /// A threshold on something that is not measured, or by the wrong aggregation.
     #[error(transparent)]
     Threshold(#[from] crate::threshold::ThresholdError),

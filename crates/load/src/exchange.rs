@@ -1,24 +1,50 @@
-//! One request and its answer over a user's own connection, with the time that each part took.
+//! One request and its answer over a user's own connections, with the time that each part took.
 //!
 //! Nothing is ever sent twice. A kept connection that the server has closed meanwhile is replaced before anything is
 //! written; from the first byte on, whatever is not a whole answer is a failure.
 
+use std::cell::{Cell, RefCell};
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use net::clock::now_ns;
 use net::{Buffer, Deadline, Stream};
-use wire::{Body, Limits, ResponseHead};
+use wire::{Body, Limits, ResponseHead, Version};
 
 use crate::failure::Failure;
 use crate::metric::{Recorder, TagsId, Timings, Who};
-use crate::request::Request;
+use crate::origin::Origin;
 
 /// Interim answers (1xx) before the real one; nobody sends more, a broken server might without end.
 const MOST_INTERIM: usize = 8;
 /// Statuses that are no failure: k6's default.
 const EXPECTED: std::ops::RangeInclusive<u16> = 200..=399;
+/// Idle connections of one user: k6's limit over all hosts.
+const MOST_KEPT: usize = 100;
+/// The largest body that is kept for a script: one that is larger comes from a server without end.
+const LARGEST_BODY: usize = 256 << 20;
+
+thread_local! {
+    /// What requests under way read with; as many as there were at a time.
+    static LANES: RefCell<Vec<Lane>> = const { RefCell::new(Vec::new()) };
+}
+
+/// A request as it is sent.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Message<'a> {
+    /// Head and body.
+    pub(crate) bytes: &'a [u8],
+    pub(crate) origin: &'a Arc<Origin>,
+    pub(crate) timeout_ms: u64,
+    /// Whether the connection may serve another request.
+    pub(crate) reuse: bool,
+    /// Whether it is a HEAD, whose answer has no body.
+    pub(crate) is_head: bool,
+    /// Whether anybody looks at the answer.
+    pub(crate) keeps_answer: bool,
+}
 
 /// What became of a request.
 #[derive(Debug)]
@@ -28,32 +54,47 @@ pub(crate) struct Exchange {
     pub(crate) status: u16,
     pub(crate) failure: Option<Failure>,
     pub(crate) ended_ns: u64,
+    /// Where anybody looks at it.
+    pub(crate) answer: Option<Answer>,
 }
 
-/// One user's side of HTTP: a connection that is kept from one request to the next.
+/// An answer that is kept.
+#[derive(Debug, Default)]
+pub(crate) struct Answer {
+    /// Status line and fields, with the empty line at their end.
+    pub(crate) head: Vec<u8>,
+    pub(crate) body: Vec<u8>,
+    pub(crate) version: Version,
+    pub(crate) remote: Option<SocketAddr>,
+    /// The version of TLS, as k6 writes it.
+    pub(crate) tls: &'static str,
+}
+
+/// One user's side of HTTP: connections that are kept from one request to the next.
 #[derive(Debug)]
 pub(crate) struct Client {
-    kept: Option<Connection>,
-    deadline: Deadline,
-    head: ResponseHead,
-    limits: Limits,
-    account: Account,
+    kept: RefCell<Vec<Connection>>,
+    recorder: Rc<Recorder>,
+    account: Cell<(TagsId, Who)>,
 }
 
-/// Where bytes are counted.
-#[derive(Debug, Clone)]
-struct Account {
-    recorder: Rc<Recorder>,
-    tags: TagsId,
-    who: Who,
+/// What one request under way reads with.
+#[derive(Debug, Default)]
+struct Lane {
+    deadline: Deadline,
+    head: ResponseHead,
 }
 
 /// A connection whose bytes are counted as they go, and when it is dropped in the middle.
 #[derive(Debug)]
 struct Connection {
+    origin: Arc<Origin>,
+    remote: SocketAddr,
     stream: Stream,
     buffer: Buffer,
-    account: Account,
+    recorder: Rc<Recorder>,
+    /// Where bytes are counted.
+    account: (TagsId, Who),
     counted_in: u64,
     counted_out: u64,
 }
@@ -78,25 +119,28 @@ enum Part {
 
 impl Client {
     pub(crate) fn new(recorder: Rc<Recorder>) -> Self {
-        let (head, limits) = (ResponseHead::new(), Limits::default());
-        let account = Account { recorder, tags: TagsId::NONE, who: Who::default() };
-        Self { kept: None, deadline: Deadline::new(), head, limits, account }
+        Self { kept: RefCell::default(), recorder, account: Cell::new((TagsId::NONE, Who::default())) }
     }
 
-    /// Whose bytes go over the connection from here on.
-    pub(crate) fn account(&mut self, tags: TagsId, who: Who) {
-        (self.account.tags, self.account.who) = (tags, who);
-        if let Some(kept) = &mut self.kept {
-            (kept.account.tags, kept.account.who) = (tags, who);
-        }
+    /// Whose bytes go over the connections from here on.
+    pub(crate) fn account(&self, tags: TagsId, who: Who) {
+        self.account.set((tags, who));
+    }
+
+    /// Closes the connections that nobody uses.
+    pub(crate) fn close(&self) {
+        self.kept.borrow_mut().clear();
     }
 
     /// Sends a request and reads its answer to the end.
-    pub(crate) async fn exchange(&mut self, request: &Request, began_ns: u64) -> Exchange {
+    pub(crate) async fn exchange(&self, message: &Message<'_>, began_ns: u64) -> Exchange {
         let mut lap = Lap { timings: Timings::default(), last_ns: began_ns, part: Part::Connecting };
-        self.deadline.set(request.timeout_ms);
-        let result = self.attempt(request, &mut lap).await;
-        self.deadline.clear();
+        let mut lane = LANES.with_borrow_mut(Vec::pop).unwrap_or_default();
+        lane.deadline.set(message.timeout_ms);
+        let mut answer = message.keeps_answer.then(Answer::default);
+        let result = self.attempt(message, &mut lane, &mut lap, &mut answer).await;
+        lane.deadline.clear();
+        LANES.with_borrow_mut(|lanes| lanes.push(lane));
         let (status, failure) = match result {
             Ok(status) if EXPECTED.contains(&status) => (status, None),
             Ok(status) => (status, Some(Failure::status(status))),
@@ -105,63 +149,109 @@ impl Client {
                 (0, Some(failure))
             }
         };
-        Exchange { timings: lap.timings, status, failure, ended_ns: lap.last_ns }
+        Exchange { timings: lap.timings, status, failure, ended_ns: lap.last_ns, answer }
     }
 
-    async fn attempt(&mut self, request: &Request, lap: &mut Lap) -> Result<u16, Failure> {
-        let mut connection = match self.take_kept() {
+    async fn attempt(
+        &self,
+        message: &Message<'_>,
+        lane: &mut Lane,
+        lap: &mut Lap,
+        answer: &mut Option<Answer>,
+    ) -> Result<u16, Failure> {
+        let mut connection = match self.take_kept(message.origin) {
             Some(connection) => connection,
-            None => self.connect(request, lap).await?,
+            None => self.connect(message.origin, &lane.deadline, lap).await?,
         };
-        connection.send(&request.bytes, &self.deadline, lap).await?;
-        self.read_head(&mut connection, lap).await?;
-        connection.skip_body(Body::new(self.head.framing), &self.deadline, lap).await?;
-        let fit = self.head.keep_alive && connection.buffer.is_empty();
-        if fit && request.reuse {
-            connection.buffer.release_if_empty();
-            self.kept = Some(connection);
+        connection.account = self.account.get();
+        if let Some(answer) = answer {
+            answer.remote = Some(connection.remote);
+            answer.tls = connection.stream.session().and_then(net::tls::Session::protocol).map_or("", tls_name);
         }
-        Ok(self.head.status)
+        connection.send(message.bytes, &lane.deadline, lap).await?;
+        lane.read_head(&mut connection, message.is_head, lap, answer).await?;
+        let body = Body::new(lane.head.framing);
+        connection.read_body(body, &lane.deadline, lap, answer.as_mut().map(|answer| &mut answer.body)).await?;
+        let fit = lane.head.keep_alive && connection.buffer.is_empty();
+        if fit && message.reuse && self.kept.borrow().len() < MOST_KEPT {
+            connection.buffer.release_if_empty();
+            self.kept.borrow_mut().push(connection);
+        }
+        Ok(lane.head.status)
     }
 
-    /// The kept connection, unless something happened on it while it was idle. No syscall where nothing arrived.
-    fn take_kept(&mut self) -> Option<Connection> {
-        let mut connection = self.kept.take()?;
-        connection.stream.is_quiet().then_some(connection)
+    /// A kept connection, unless something happened on it while it was idle. No syscall where nothing arrived.
+    fn take_kept(&self, origin: &Arc<Origin>) -> Option<Connection> {
+        let mut kept = self.kept.borrow_mut();
+        loop {
+            let at = kept.iter().rposition(|connection| Arc::ptr_eq(&connection.origin, origin))?;
+            let mut connection = kept.swap_remove(at);
+            if connection.stream.is_quiet() {
+                return Some(connection);
+            }
+        }
     }
 
-    async fn connect(&self, request: &Request, lap: &mut Lap) -> Result<Connection, Failure> {
+    async fn connect(&self, origin: &Arc<Origin>, deadline: &Deadline, lap: &mut Lap) -> Result<Connection, Failure> {
+        let address = tokio::select! {
+            address = origin.address() => address?,
+            () = deadline.passed() => return Err(Failure::timeout()),
+        };
+        let looking_up = if origin.address.is_some() { 0 } else { lap.split() };
         let dialled = tokio::select! {
-            dialled = net::dial::dial(request.address) => dialled,
-            () = self.deadline.passed() => return Err(Failure::timeout()),
+            dialled = net::dial::dial(address) => dialled,
+            () = deadline.passed() => return Err(Failure::timeout()),
         };
         let tcp = dialled.map_err(|error| Failure::dial(&error))?;
         lap.timings.connecting = lap.split();
-        let stream = match &request.tls {
+        let stream = match &origin.tls {
             None => Stream::plain(tcp),
             Some((config, name)) => {
                 Stream::tls_client(tcp, Arc::clone(config), name.clone()).map_err(|error| Failure::tls(&error))?
             }
         };
-        let mut connection = Connection::new(stream, self.account.clone());
-        if request.tls.is_some() {
-            let handshake = self.deadline.limit(|cx| connection.stream.poll_handshake(cx)).await;
+        let mut connection = Connection {
+            origin: Arc::clone(origin),
+            remote: address,
+            stream,
+            buffer: Buffer::new(),
+            recorder: Rc::clone(&self.recorder),
+            account: self.account.get(),
+            counted_in: 0,
+            counted_out: 0,
+        };
+        if origin.tls.is_some() {
+            let handshake = deadline.limit(|cx| connection.stream.poll_handshake(cx)).await;
             handshake.map_err(|error| Failure::tls(&error))?;
             lap.timings.tls_handshaking = lap.split();
         }
-        lap.timings.blocked = lap.timings.connecting + lap.timings.tls_handshaking;
+        lap.timings.blocked = looking_up + lap.timings.connecting + lap.timings.tls_handshaking;
         Ok(connection)
     }
+}
 
-    async fn read_head(&mut self, connection: &mut Connection, lap: &mut Lap) -> Result<(), Failure> {
+impl Lane {
+    async fn read_head(
+        &mut self,
+        connection: &mut Connection,
+        is_head: bool,
+        lap: &mut Lap,
+        answer: &mut Option<Answer>,
+    ) -> Result<(), Failure> {
         let mut interim = 0;
         self.head.clear();
         connection.read(&self.deadline).await?;
         lap.timings.waiting = lap.split();
         lap.part = Part::Receiving;
         loop {
-            match self.head.parse(connection.buffer.data(), false, &self.limits) {
-                Ok(Some(length)) => connection.buffer.consume(length),
+            match self.head.parse(connection.buffer.data(), is_head, &Limits::default()) {
+                Ok(Some(length)) => {
+                    if let Some(answer) = answer.as_mut().filter(|_| !self.head.is_interim()) {
+                        answer.head.extend_from_slice(&connection.buffer.data()[..length]);
+                        answer.version = self.head.version;
+                    }
+                    connection.buffer.consume(length);
+                }
                 Ok(None) => {
                     connection.read(&self.deadline).await?;
                     continue;
@@ -180,11 +270,16 @@ impl Client {
     }
 }
 
-impl Connection {
-    fn new(stream: Stream, account: Account) -> Self {
-        Self { stream, buffer: Buffer::new(), account, counted_in: 0, counted_out: 0 }
+/// As k6 writes it.
+fn tls_name(version: &'static str) -> &'static str {
+    match version {
+        "TLSv1.2" => "tls1.2",
+        "TLSv1.3" => "tls1.3",
+        other => other,
     }
+}
 
+impl Connection {
     async fn send(&mut self, mut bytes: &[u8], deadline: &Deadline, lap: &mut Lap) -> Result<(), Failure> {
         lap.part = Part::Sending;
         let stream = &mut self.stream;
@@ -204,10 +299,23 @@ impl Connection {
         Ok(())
     }
 
-    async fn skip_body(&mut self, mut body: Body, deadline: &Deadline, lap: &mut Lap) -> Result<(), Failure> {
+    /// Reads the body to its end, and keeps it where somebody wants it.
+    async fn read_body(
+        &mut self,
+        mut body: Body,
+        deadline: &Deadline,
+        lap: &mut Lap,
+        mut into: Option<&mut Vec<u8>>,
+    ) -> Result<(), Failure> {
         let broken = |error: wire::BodyError| Failure::other(&error.to_string());
         while !body.ended() {
             let piece = body.next(self.buffer.data()).map_err(broken)?;
+            if let Some(into) = into.as_deref_mut() {
+                if into.len() + piece.data.len() > LARGEST_BODY {
+                    return Err(Failure::other("the body of the answer is larger than 256 MiB"));
+                }
+                into.extend_from_slice(&self.buffer.data()[piece.data.clone()]);
+            }
             self.buffer.consume(piece.consumed);
             if piece.ended || body.ended() {
                 break;
@@ -243,7 +351,8 @@ impl Connection {
         self.counted_out += sent;
         self.counted_in += received;
         if sent + received > 0 {
-            self.account.recorder.data(sent, received, self.account.tags, self.account.who);
+            let (tags, who) = self.account;
+            self.recorder.data(sent, received, tags, who);
         }
     }
 }

@@ -46,6 +46,11 @@ impl Failure {
         Self { code: 1050, text: "request timeout".into() }
     }
 
+    /// A name has no address.
+    pub(crate) fn name(host: &str) -> Self {
+        Self { code: 1101, text: format!("lookup: no such host: {host}") }
+    }
+
     /// No connection could be made.
     pub(crate) fn dial(error: &io::Error) -> Self {
         let (code, what) = match error.kind() {

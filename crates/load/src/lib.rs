@@ -7,7 +7,7 @@
 //! is a [`Report`].
 //!
 //! Deliberately absent: printing, the command line, signals (the caller has a [`StopHandle`]), and retries: whatever is
-//! not a whole answer is a failure. Scripts will be one more [`Source`].
+//! not a whole answer is a failure.
 
 mod desk;
 mod drive;
@@ -16,17 +16,24 @@ pub mod error;
 mod exchange;
 pub mod export;
 mod failure;
+mod fetch;
 mod live;
 pub mod metric;
+mod names;
 pub mod options;
+mod origin;
 mod plan;
 mod pool;
 mod progress;
+mod record;
 pub mod report;
 mod request;
 mod run;
 pub mod schedule;
+pub mod script;
 mod seat;
+mod sites;
+mod stages;
 pub mod stat;
 pub mod threshold;
 mod url;
@@ -41,4 +48,6 @@ pub use report::{Metric, Outcome, Report, ScopeReport, Value, Verdict};
 pub use request::{Request, RequestOptions};
 pub use run::{StopHandle, run};
 pub use schedule::Schedule;
+pub use script::{Script, ScriptRun};
+pub use sites::HttpOptions;
 pub use threshold::Threshold;

@@ -5,6 +5,7 @@
 //! caller.
 
 mod environment;
+mod http;
 mod known;
 mod scenario;
 mod value;
@@ -16,6 +17,7 @@ pub use environment::layer as environment_layer;
 use crate::metric::SystemTags;
 use crate::plan::{Plan, Scenario};
 use crate::schedule::Segment;
+use crate::sites::HttpOptions;
 use crate::stat::Stat;
 use crate::threshold::Threshold;
 use known::Known;
@@ -141,6 +143,11 @@ impl Layers {
 }
 
 impl Options {
+    /// What all requests of a script have in common.
+    pub fn http(&self) -> Result<HttpOptions, Wrong> {
+        http::options(&self.json)
+    }
+
     /// Puts all of it that is not about requests into a plan.
     pub fn apply(&self, plan: &mut Plan) {
         plan.scenarios.clone_from(&self.scenarios);

@@ -6,6 +6,7 @@ use crate::error::Error;
 use crate::metric::{Catalog, Definitions, EXPECTED, MOST_SUB_METRICS, SubMetric, SystemTags};
 use crate::request::Request;
 use crate::schedule::{Looping, Schedule, Segment};
+use crate::script::ScriptRun;
 use crate::threshold::{Threshold, ThresholdError};
 
 /// The most users that may be asked for: each has a connection, and a client address has 64,511 ports.
@@ -93,20 +94,28 @@ pub enum Users {
     OnDemand,
 }
 
-/// Where iterations come from. A script will be one more.
+/// Where iterations come from.
 #[derive(Debug, Clone)]
 pub enum Source {
     /// One request.
     Plain(Request),
+    /// A script.
+    Script(ScriptRun),
 }
 
 impl Plan {
     /// A test of one scenario without a script.
     #[must_use]
     pub fn plain(executor: Executor, request: Request) -> Self {
+        Self::new(vec![Scenario::new("default", executor)], Source::Plain(request))
+    }
+
+    /// A test of these scenarios.
+    #[must_use]
+    pub fn new(scenarios: Vec<Scenario>, source: Source) -> Self {
         Self {
-            scenarios: vec![Scenario::new("default", executor)],
-            source: Source::Plain(request),
+            scenarios,
+            source,
             thresholds: Vec::new(),
             threads: None,
             tags: Vec::new(),
@@ -177,9 +186,15 @@ impl Plan {
 
     /// Whether its parts fit together.
     pub fn check(&self) -> Result<(), Error> {
-        let Source::Plain(request) = &self.source;
-        if request.timeout_ms == 0 {
-            return Err(Error::Timeout);
+        match &self.source {
+            Source::Plain(request) if request.timeout_ms == 0 => return Err(Error::Timeout),
+            Source::Plain(_) => {}
+            Source::Script(run) => {
+                let missing = self.scenarios.iter().find(|scenario| !run.script.has(&scenario.exec));
+                if let Some(Scenario { name, exec, .. }) = missing {
+                    return Err(Error::Function { scenario: name.clone(), function: exec.clone() });
+                }
+            }
         }
         match self.threads {
             Some(threads) if threads == 0 || threads > MOST_THREADS => return Err(Error::Threads { threads }),

@@ -2,6 +2,7 @@
 //! paper than of load.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::failure::FailureCount;
 use crate::metric::{BUILTINS, Catalog, CheckCount, Definition, Distribution, Kind, MetricId, Samples, Section, Sink};
@@ -17,6 +18,12 @@ pub enum Outcome {
     Crossed,
     /// By [`crate::StopHandle::stop`].
     Interrupted,
+    /// By an exception in a script's `setup` or `teardown`.
+    ScriptFailed,
+    /// Before it began, for `setup` took too long.
+    SetupTimedOut,
+    /// To its end, but for `teardown`, which took too long.
+    TeardownTimedOut,
 }
 
 /// A finished load test.
@@ -40,6 +47,8 @@ pub struct Report {
     pub interrupted: u64,
     /// Users made, or promised beforehand.
     pub users_max: u64,
+    /// What a script's `setup` has returned, as JSON.
+    pub setup_data: Option<Arc<str>>,
 }
 
 /// A scenario, or a group in one.
@@ -214,7 +223,7 @@ impl Measured<'_> {
             metrics.extend(self.one(&definition.name, at, definition, sink));
             let mut subs: Vec<usize> = (0..self.catalog.subs.len()).collect();
             subs.retain(|sub| self.catalog.subs[*sub].parent.index() == at);
-            subs.sort_by_key(|sub| &self.catalog.subs[*sub].name);
+            subs.sort_by_cached_key(|sub| in_order(&self.catalog.subs[*sub].name));
             for sub in subs {
                 metrics.extend(self.one(&self.catalog.subs[sub].name, at, definition, self.samples.sub(sub)));
             }
@@ -266,8 +275,13 @@ impl Measured<'_> {
 
 fn by_name(definitions: &[Definition]) -> Vec<(usize, &Definition)> {
     let mut all: Vec<(usize, &Definition)> = definitions.iter().enumerate().collect();
-    all.sort_by_key(|(_, definition)| &definition.name);
+    all.sort_by_cached_key(|(_, definition)| in_order(&definition.name));
     all
+}
+
+/// Names stand in the order of their letters, whatever their case.
+fn in_order(name: &str) -> (String, String) {
+    (name.to_lowercase(), name.to_owned())
 }
 
 fn id_of(at: usize) -> MetricId {

@@ -4,10 +4,11 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
 
 use net::tls::{Verify, client_config};
-use rustls_pki_types::ServerName;
 use wire::{Version, encode};
 
 use crate::error::Error;
+use crate::exchange::Message;
+use crate::origin::Origin;
 use crate::url::Url;
 
 /// One request, ready to be sent.
@@ -17,9 +18,7 @@ pub struct Request {
     pub url: String,
     /// The whole head; there is no body.
     pub(crate) bytes: Vec<u8>,
-    pub(crate) address: SocketAddr,
-    /// For `https`.
-    pub(crate) tls: Option<(Arc<rustls::ClientConfig>, ServerName<'static>)>,
+    pub(crate) origin: Arc<Origin>,
     pub(crate) timeout_ms: u64,
     pub(crate) reuse: bool,
 }
@@ -48,10 +47,19 @@ impl Request {
     pub fn get(url: &str, options: &RequestOptions) -> Result<Self, Error> {
         let parts = Url::parse(url).map_err(|reason| Error::Url { url: url.to_owned(), reason })?;
         let address = resolve(&parts)?;
-        let tls = if parts.tls { Some(tls(url, &parts, options.skip_verify)?) } else { None };
+        let verify = if options.skip_verify { Verify::Nothing } else { Verify::WebRoots };
+        let origin = Origin::new(&parts, &client_config(verify)?);
+        let origin = origin.map_err(|reason| Error::Url { url: url.to_owned(), reason })?;
+        let origin = Arc::new(Origin { address: Some(address), ..origin });
         let bytes = head(&parts, options)?;
         let (timeout_ms, reuse) = (options.timeout_ms, options.reuse);
-        Ok(Self { url: url.to_owned(), bytes, address, tls, timeout_ms, reuse })
+        Ok(Self { url: url.to_owned(), bytes, origin, timeout_ms, reuse })
+    }
+
+    /// As it is sent.
+    pub(crate) fn message(&self) -> Message<'_> {
+        let (timeout_ms, reuse) = (self.timeout_ms, self.reuse);
+        Message { bytes: &self.bytes, origin: &self.origin, timeout_ms, reuse, is_head: false, keeps_answer: false }
     }
 }
 
@@ -60,13 +68,6 @@ fn resolve(url: &Url) -> Result<SocketAddr, Error> {
     let failed = |source| Error::Resolve { host: url.host.clone(), source };
     let mut addresses = (url.host.as_str(), url.port).to_socket_addrs().map_err(failed)?;
     addresses.next().ok_or_else(|| failed(std::io::ErrorKind::NotFound.into()))
-}
-
-fn tls(url: &str, parts: &Url, skip_verify: bool) -> Result<(Arc<rustls::ClientConfig>, ServerName<'static>), Error> {
-    let reason = "the host is no name that a certificate could have";
-    let name = ServerName::try_from(parts.host.clone()).map_err(|_| Error::Url { url: url.to_owned(), reason })?;
-    let verify = if skip_verify { Verify::Nothing } else { Verify::WebRoots };
-    Ok((client_config(verify)?, name))
 }
 
 fn head(url: &Url, options: &RequestOptions) -> Result<Vec<u8>, Error> {

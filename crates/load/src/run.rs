@@ -17,6 +17,7 @@ use crate::metric::{Catalog, Samples, id};
 use crate::plan::{Executor, Plan, Source};
 use crate::progress::{LastSecond, Progress, ScenarioProgress};
 use crate::report::{Measured, Metric, Outcome, Report};
+use crate::stages::{self, Staged};
 use crate::worker::{LAST, Message, Phase, Worker};
 
 /// Time between two calls of the progress function.
@@ -68,18 +69,23 @@ impl Default for StopHandle {
 }
 
 /// Runs a load test to its end; `progress` is called a few times a second, on this thread.
-pub fn run(plan: Plan, stop: StopHandle, progress: impl FnMut(&Progress)) -> Result<Report, Error> {
+pub fn run(mut plan: Plan, stop: StopHandle, progress: impl FnMut(&Progress)) -> Result<Report, Error> {
     plan.check()?;
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let threads = u32::try_from(plan.threads(cores)).unwrap_or(1);
-    let (sender, messages) = channel();
-    let (catalog, shared) = (Arc::new(plan.catalog()?), Arc::new(Shared::new(&plan)));
-    let mut test = Test::new(Arc::new(plan), catalog, stop, messages);
-    for thread in 0..threads {
-        test.spawn(thread, threads, &shared, sender.clone())?;
+    let catalog = Arc::new(plan.catalog()?);
+    let (start_ns, staged) = match &mut plan.source {
+        Source::Script(run) => (now_ns(), stages::setup(run, &catalog, stop.0.subscribe())?),
+        Source::Plain(_) => (0, (None, Box::default())),
+    };
+    let mut test = Test::new(Arc::new(plan), catalog, stop);
+    test.start_ns = start_ns;
+    test.stage(staged);
+    if test.ended_by.is_none() {
+        test.run_users(progress)?;
+        if let Source::Script(run) = &test.plan.source {
+            let staged = stages::teardown(run, &test.catalog)?;
+            test.stage(staged);
+        }
     }
-    drop(sender);
-    test.conduct(progress);
     test.finish()
 }
 
@@ -105,7 +111,6 @@ struct Test {
     catalog: Arc<Catalog>,
     stop: StopHandle,
     threads: Vec<Thread>,
-    messages: Receiver<(u32, Message)>,
     samples: Samples,
     /// At most a few: threads are never many seconds apart.
     seconds: VecDeque<Second>,
@@ -114,15 +119,19 @@ struct Test {
     /// Kinds of failure that the user was told of.
     told: Vec<Failure>,
     start_ns: u64,
+    /// When scenarios began: after a script's setup.
+    begin_ns: u64,
     ready: usize,
     ended: usize,
     /// A threshold that asks for it has ended the test.
     is_aborted: bool,
     failure: Option<Error>,
+    /// What a script's setup or teardown has made of the test.
+    ended_by: Option<Outcome>,
 }
 
 impl Test {
-    fn new(plan: Arc<Plan>, catalog: Arc<Catalog>, stop: StopHandle, messages: Receiver<(u32, Message)>) -> Self {
+    fn new(plan: Arc<Plan>, catalog: Arc<Catalog>, stop: StopHandle) -> Self {
         let latest = Progress::default();
         let mut samples = Samples::default();
         samples.fit(&catalog.definitions.all(), &catalog);
@@ -131,18 +140,44 @@ impl Test {
             catalog,
             stop,
             threads: Vec::new(),
-            messages,
             samples,
             seconds: VecDeque::new(),
             totals: Totals::default(),
             latest,
             told: Vec::new(),
             start_ns: 0,
+            begin_ns: 0,
             ready: 0,
             ended: 0,
             is_aborted: false,
             failure: None,
+            ended_by: None,
         }
+    }
+
+    /// What a stage measured counts, and its end may be that of the test.
+    fn stage(&mut self, (outcome, samples): Staged) {
+        self.samples.merge(&samples);
+        if self.elapsed_ns() >= SECOND_NS {
+            self.sample_gauges();
+        }
+        if let Some(outcome) = outcome {
+            self.ended_by.get_or_insert(outcome);
+        }
+    }
+
+    /// All threads, from their start to their end.
+    fn run_users(&mut self, progress: impl FnMut(&Progress)) -> Result<(), Error> {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let threads = u32::try_from(self.plan.threads(cores)).unwrap_or(1);
+        let (sender, messages) = channel();
+        let shared = Arc::new(Shared::new(&self.plan));
+        for thread in 0..threads {
+            self.spawn(thread, threads, &shared, sender.clone())?;
+        }
+        drop(sender);
+        self.conduct(&messages, progress);
+        Ok(())
     }
 
     fn spawn(
@@ -177,11 +212,11 @@ impl Test {
     }
 
     /// Listens to the threads until all of them have ended.
-    fn conduct(&mut self, mut progress: impl FnMut(&Progress)) {
+    fn conduct(&mut self, messages: &Receiver<(u32, Message)>, mut progress: impl FnMut(&Progress)) {
         let (mut next_tick, mut next_gauge, mut next_judge) = (0, SECOND_NS, JUDGE_NS);
         while self.ended < self.threads.len() {
             let elapsed = self.elapsed_ns();
-            if self.start_ns > 0 && elapsed >= next_gauge {
+            if self.begin_ns > 0 && elapsed >= next_gauge {
                 self.sample_gauges();
                 next_gauge += SECOND_NS;
             }
@@ -189,13 +224,13 @@ impl Test {
                 self.judge(elapsed);
                 next_judge += JUDGE_NS;
             }
-            if self.start_ns > 0 && elapsed >= next_tick {
+            if self.begin_ns > 0 && elapsed >= next_tick {
                 self.report_progress(elapsed, &mut progress);
                 next_tick = elapsed - elapsed % TICK_NS + TICK_NS;
             }
             let next = next_tick.min(next_gauge).min(next_judge);
             let wait = Duration::from_nanos(next.saturating_sub(self.elapsed_ns()).clamp(100_000, TICK_NS));
-            match self.messages.recv_timeout(wait) {
+            match messages.recv_timeout(wait) {
                 Ok((thread, message)) => self.hear(thread, message),
                 Err(RecvTimeoutError::Timeout) => {}
                 // A thread that panicked says nothing any more.
@@ -222,13 +257,19 @@ impl Test {
         let measured = self.measured(elapsed_ns);
         let (metrics, scopes) = (measured.metrics(), measured.scopes());
         let crossed = self.is_aborted || metrics.iter().any(Metric::is_crossed);
-        let outcome = match (interrupted, crossed) {
-            (true, _) => Outcome::Interrupted,
-            (false, true) => Outcome::Crossed,
-            (false, false) => Outcome::Passed,
+        let outcome = match (self.ended_by.take(), interrupted, crossed) {
+            (Some(outcome), ..) => outcome,
+            (None, true, _) => Outcome::Interrupted,
+            (None, false, true) => Outcome::Crossed,
+            (None, false, false) => Outcome::Passed,
         };
         let groups = self.samples.groups();
+        let setup_data = match &self.plan.source {
+            Source::Script(run) => run.data.clone(),
+            Source::Plain(_) => None,
+        };
         Ok(Report {
+            setup_data,
             outcome,
             elapsed_ns,
             metrics,
@@ -246,8 +287,11 @@ impl Test {
             Message::Ready => {
                 self.ready += 1;
                 if self.ready == self.threads.len() {
-                    self.start_ns = now_ns();
-                    self.stop.start(self.start_ns);
+                    self.begin_ns = now_ns();
+                    if self.start_ns == 0 {
+                        self.start_ns = self.begin_ns;
+                    }
+                    self.stop.start(self.begin_ns);
                 }
             }
             Message::Samples { second, samples } => self.merge(thread, second, samples),
@@ -287,7 +331,7 @@ impl Test {
 
     /// One line for each kind of failure; a status is an answer, which the summary counts.
     fn warn_of_failures(&mut self, samples: &Samples) {
-        let Source::Plain(request) = &self.plan.source;
+        let Source::Plain(request) = &self.plan.source else { return };
         for count in samples.failures.list() {
             let failure = count.failure;
             if !failure.is_status() && !self.told.contains(&failure) && self.told.len() < MOST_TOLD {
@@ -362,7 +406,8 @@ impl Test {
 
     fn scenario_progress(&self, at: usize, elapsed_ns: u64) -> ScenarioProgress {
         let (scenario, totals) = (&self.plan.scenarios[at], &self.totals.scenarios[at]);
-        let since_ns = elapsed_ns.checked_sub(scenario.start_ns);
+        let setup_ns = self.begin_ns.saturating_sub(self.start_ns);
+        let since_ns = elapsed_ns.checked_sub(scenario.start_ns + setup_ns);
         let running_ns = since_ns.unwrap_or(0).min(scenario.executor.duration_ns());
         let target_per_s = match &scenario.executor {
             Executor::Arrivals { schedule, .. } => schedule.rate_per_s(running_ns),

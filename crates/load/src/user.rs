@@ -1,14 +1,18 @@
 //! A virtual user: what an iteration is, and what it leaves behind for the next one.
 
 use std::rc::Rc;
+use std::sync::Arc;
 
 use net::clock::now_ns;
+use wire::Version;
 
 use crate::desk::Desk;
-use crate::exchange::{Client, Exchange};
-use crate::metric::{IterationSample, Recorder, RequestSample, TagsId, Who};
+use crate::exchange::Client;
+use crate::metric::{IterationSample, TagsId, Who};
 use crate::plan::Source;
+use crate::record::{About, record};
 use crate::request::Request;
+use crate::script::{Level, Player, ScriptScene, Stage, Thrown, Why, Work};
 use crate::seat::{Order, Seat};
 
 /// One user; it belongs to a thread, and does iterations of any scenario.
@@ -24,85 +28,111 @@ pub(crate) struct User {
 /// What a user works with.
 #[derive(Debug)]
 enum Mind {
-    /// A connection.
-    Plain(Box<Client>),
+    /// Connections.
+    Plain(Client),
+    /// A script with its connections.
+    Script(Box<Player>),
+    /// No memory was left for a script.
+    Nothing,
+}
+
+/// What an iteration is done for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Duty<'a> {
+    /// The scenario's place in the plan.
+    pub(crate) scenario: usize,
+    pub(crate) tags: TagsId,
+    pub(crate) order: Order,
+    pub(crate) seat: &'a Seat,
+}
+
+/// The times of an iteration.
+#[derive(Debug, Clone, Copy)]
+struct Times {
+    began_ns: u64,
+    first_over_ns: Option<u64>,
+    ended_ns: u64,
 }
 
 impl User {
     /// Makes a user.
     pub(crate) fn new(number: u64, desk: &Rc<Desk>) -> Self {
         let mind = match &desk.plan.source {
-            Source::Plain(_) => Mind::Plain(Box::new(Client::new(Rc::clone(&desk.recorder)))),
+            Source::Plain(_) => Mind::Plain(Client::new(Rc::clone(&desk.recorder))),
+            Source::Script(_) => desk.host().and_then(|host| Player::new(host).ok()).map_or(Mind::Nothing, |player| {
+                player.host().introduce(number);
+                Mind::Script(Box::new(player))
+            }),
         };
         Self { number, iterations: 0, mind }
     }
 
     /// Does one iteration and records it; `false` if it was cut off.
-    pub(crate) async fn iterate(&mut self, desk: &Desk, tags: TagsId, order: Order, seat: &Seat) -> bool {
+    pub(crate) async fn iterate(&mut self, desk: &Desk, duty: Duty<'_>) -> bool {
         let who = Who { vu: self.number, iter: self.iterations };
-        self.iterations += 1;
-        let began_ns = now_ns();
-        let (first_over_ns, ended_ns) = match &mut self.mind {
-            Mind::Plain(client) => {
-                let Source::Plain(request) = &desk.plan.source;
-                client.account(tags, who);
-                let exchange = tokio::select! {
-                    biased;
-                    exchange = client.exchange(request, began_ns) => exchange,
-                    () = seat.until_cut_off() => return false,
-                };
-                record(&exchange, request, &desk.recorder, tags, who);
-                // A plain iteration is its one request.
-                (Some(exchange.ended_ns), exchange.ended_ns)
-            }
+        let times = match (&mut self.mind, &desk.plan.source) {
+            (Mind::Plain(client), Source::Plain(request)) => ask(client, request, desk, duty, who).await,
+            (Mind::Script(player), Source::Script(run)) => play(player, run.data.as_ref(), desk, duty, who).await,
+            _ => None,
         };
-        let iteration = IterationSample { due_ns: order.due_ns, began_ns, first_over_ns, ended_ns };
-        desk.recorder.iteration(&iteration, tags, who);
+        self.iterations += 1;
+        let Some(Times { began_ns, first_over_ns, ended_ns }) = times else { return false };
+        let iteration = IterationSample { due_ns: duty.order.due_ns, began_ns, first_over_ns, ended_ns };
+        desk.recorder.iteration(&iteration, duty.tags, who);
         true
     }
 }
 
-fn record(exchange: &Exchange, request: &Request, recorder: &Recorder, base: TagsId, who: Who) {
-    let Exchange { timings, status, failure, ended_ns } = exchange;
-    let error_code = failure.as_ref().map_or(0, |failure| failure.code);
-    let failed = failure.is_some();
-    let (mut status_digits, mut code_digits) = ([0; 5], [0; 5]);
-    let tags = recorder.tags(
-        base,
-        &[
-            ("error", failure.as_ref().filter(|failure| !failure.is_status()).map_or("", |failure| &failure.text)),
-            ("error_code", if error_code == 0 { "" } else { digits(error_code, &mut code_digits) }),
-            ("expected_response", if failed { "false" } else { "true" }),
-            ("method", "GET"),
-            ("name", &request.url),
-            ("proto", if *status == 0 { "" } else { "HTTP/1.1" }),
-            ("status", digits(*status, &mut status_digits)),
-            ("url", &request.url),
-        ],
-    );
-    let sample = RequestSample { timings: *timings, ended_ns: *ended_ns, failed: Some(failed), error_code };
-    recorder.request(&sample, tags, who);
-    if let Some(failure) = failure {
-        recorder.failed(failure);
-    }
+/// A plain iteration is its one request.
+async fn ask(client: &Client, request: &Request, desk: &Desk, duty: Duty<'_>, who: Who) -> Option<Times> {
+    let began_ns = now_ns();
+    client.account(duty.tags, who);
+    let message = request.message();
+    let exchange = tokio::select! {
+        biased;
+        exchange = client.exchange(&message, began_ns) => exchange,
+        () = duty.seat.until_cut_off() => return None,
+    };
+    let about = About {
+        method: "GET",
+        url: &request.url,
+        name: &request.url,
+        version: Version::Http11,
+        tls: "",
+        is_expected: Some(exchange.failure.is_none()),
+        own: &[],
+    };
+    record(&exchange, &about, &desk.recorder, duty.tags, who);
+    Some(Times { began_ns, first_over_ns: Some(exchange.ended_ns), ended_ns: exchange.ended_ns })
 }
 
-/// A number as text, without allocating.
-fn digits(mut number: u16, buffer: &mut [u8; 5]) -> &str {
-    let mut at = buffer.len();
-    while at == buffer.len() || number > 0 {
-        at -= 1;
-        buffer[at] = b'0' + u8::try_from(number % 10).unwrap_or(0);
-        number /= 10;
+/// A script's iteration is its function, after the init code where that has not run.
+async fn play(player: &mut Player, data: Option<&Arc<str>>, desk: &Desk, duty: Duty<'_>, who: Who) -> Option<Times> {
+    let role = desk.role(duty.scenario);
+    let begun = player.begin(duty.seat).await;
+    let began_ns = now_ns();
+    let done = match begun {
+        Ok(()) => {
+            let (env, tags) = (Arc::clone(&role.env), duty.tags);
+            player.enter(&ScriptScene { stage: Stage::Iteration, who, scenario: duty.scenario, env, tags, group: "" });
+            let function = Arc::clone(&role.function);
+            player.work(Work::Call { function, data: data.cloned(), wants_value: false }, duty.seat).await
+        }
+        Err(thrown) => Err(thrown),
+    };
+    match done {
+        Ok(_) => {}
+        Err(thrown) if thrown.why == Why::Interrupted => return None,
+        Err(thrown) => tell(player, desk, duty.scenario, &thrown),
     }
-    std::str::from_utf8(&buffer[at..]).unwrap_or_default()
+    Some(Times { began_ns, first_over_ns: player.first_over_ns(), ended_ns: now_ns() })
 }
 
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn numbers_are_written() {
-        let texts = [0, 7, 200, 1050, 65_535].map(|number| super::digits(number, &mut [0; 5]).to_owned());
-        assert_eq!(texts, ["0", "7", "200", "1050", "65535"]);
+fn tell(player: &Player, desk: &Desk, scenario: usize, thrown: &Thrown) {
+    let scenario = &desk.plan.scenarios[scenario];
+    let mut fields = vec![("executor", scenario.executor.name().to_owned()), ("scenario", scenario.name.clone())];
+    if thrown.why == Why::Exception {
+        fields.push(("source", "stacktrace".to_owned()));
     }
+    player.host().log(Level::Error, thrown.text.clone(), fields);
 }

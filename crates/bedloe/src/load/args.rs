@@ -10,15 +10,48 @@ use serde_json::{Value as Json, json};
 
 use crate::summary::Mode;
 
-/// Send requests at a fixed or ramping rate, or by users that go round, and measure the answers.
+/// Run a k6 script, or send requests to one address, at a fixed or ramping rate or by users that go round, and measure
+/// the answers.
 ///
-/// Exit codes are k6's: 0, 99 a threshold was crossed, 104 bad options, 105 ended by a signal, 255 bad flags; and 1
-/// where the summary could not be written.
+/// Exit codes are k6's: 0, 99 a threshold was crossed, 100 and 101 setup and teardown took too long, 104 bad options,
+/// 105 ended by a signal, 107 an exception in the script's init code, setup or teardown, 255 bad flags; and 1 where the
+/// summary could not be written.
 #[derive(Debug, Args)]
 pub(crate) struct LoadArgs {
-    /// What to GET: http://... or https://...
-    #[arg(value_name = "URL")]
+    /// A k6 script, or what to GET: http://... or https://...
+    #[arg(value_name = "SCRIPT|URL")]
     pub(super) target: String,
+    /// A variable of the script's `__ENV`; may be repeated
+    #[arg(short, long, value_name = "NAME=VALUE", value_parser = parse_tag)]
+    pub(super) env: Vec<(String, String)>,
+    /// Whether `__ENV` has the variables of this process
+    #[arg(long, value_name = "BOOL", default_value_t = true, num_args = 0..=1, default_missing_value = "true")]
+    #[arg(action = clap::ArgAction::Set)]
+    pub(super) include_system_env_vars: bool,
+    /// Do not run the script's setup
+    #[arg(long)]
+    no_setup: bool,
+    /// Do not run the script's teardown
+    #[arg(long)]
+    no_teardown: bool,
+    /// How many redirects of a script's request are followed [default: 10]
+    #[arg(long, value_name = "N")]
+    max_redirects: Option<u32>,
+    /// Requests of a script's http.batch that are under way at once [default: 20]
+    #[arg(long, value_name = "N")]
+    batch: Option<u32>,
+    /// The same to one host; 0 is no limit [default: 6]
+    #[arg(long, value_name = "N")]
+    batch_per_host: Option<u32>,
+    /// Drop bodies of answers unless a script's request asks for them
+    #[arg(long)]
+    discard_response_bodies: bool,
+    /// Have failed requests throw in scripts
+    #[arg(short = 'w', long)]
+    throw: bool,
+    /// Show debug lines
+    #[arg(short, long)]
+    pub(super) verbose: bool,
     /// Iterations to start each time unit
     #[arg(long, value_name = "N", conflicts_with_all = ["vus", "iterations"])]
     pub(super) rate: Option<u64>,
@@ -144,6 +177,9 @@ impl LoadArgs {
         put("minIterationDuration", self.min_iteration_duration.map(span));
         put("executionSegment", self.execution_segment.clone().map(Json::from));
         put("executionSegmentSequence", self.execution_segment_sequence.clone().map(Json::from));
+        put("maxRedirects", self.max_redirects.map(Json::from));
+        put("batch", self.batch.map(Json::from));
+        put("batchPerHost", self.batch_per_host.map(Json::from));
         put("userAgent", self.user_agent.clone().map(Json::from));
         put("systemTags", self.system_tags.clone().map(Json::from));
         put("summaryTrendStats", self.summary_trend_stats.clone().map(Json::from));
@@ -151,6 +187,10 @@ impl LoadArgs {
         let tags: Layer = self.tag.iter().map(|(name, value)| (name.clone(), Json::from(value.as_str()))).collect();
         put("tags", (!tags.is_empty()).then_some(Json::Object(tags)));
         for (name, is_on) in [
+            ("noSetup", self.no_setup),
+            ("noTeardown", self.no_teardown),
+            ("discardResponseBodies", self.discard_response_bodies),
+            ("throw", self.throw),
             ("insecureSkipTLSVerify", self.insecure_skip_tls_verify),
             ("noConnectionReuse", self.no_connection_reuse),
             ("noVUConnectionReuse", self.no_vu_connection_reuse),

@@ -2,12 +2,14 @@
 //! seconds; warnings on the standard error either way.
 
 use std::io::{self, IsTerminal, Write};
+use std::sync::Arc;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use load::{FailureCount, Outcome, Plan, Progress, Report};
+use load::{FailureCount, Outcome, Plan, Progress, Report, Source};
 
+use super::logger::Logger;
 use super::output::unless_closed;
-use super::status::{Status, whole};
+use super::status::Status;
 
 /// Time between two reports where the output is no terminal.
 const PLAIN_EVERY_NS: u64 = 5_000_000_000;
@@ -22,31 +24,38 @@ const MOST_KINDS: usize = 10;
 #[derive(Debug)]
 pub(crate) struct Console {
     status: Status,
-    target: String,
     bar: Option<ProgressBar>,
     plain: bool,
     next_plain_ns: u64,
     last: Progress,
+    logger: Arc<Logger>,
+    /// What is asked for, where it is one address.
+    url: Option<String>,
 }
 
 impl Console {
     /// Says what is going to be done, unless it is to be quiet.
-    pub(crate) fn new(plan: &Plan, target: String, quiet: bool) -> anyhow::Result<Self> {
+    pub(crate) fn new(plan: &Plan, target: &str, quiet: bool, logger: Arc<Logger>) -> anyhow::Result<Self> {
         let status = Status::of(plan);
         let is_terminal = io::stdout().is_terminal();
         let bar = if is_terminal && !quiet { Some(bar()?) } else { None };
         if !quiet {
-            unless_closed(announce(&status, &target))?;
+            unless_closed(announce(&status, target))?;
         }
+        if let Some(bar) = &bar {
+            logger.keep_clear_of(bar.clone());
+        }
+        let url = matches!(plan.source, Source::Plain(_)).then(|| target.to_owned());
         let plain = !is_terminal && !quiet;
-        Ok(Self { status, target, bar, plain, next_plain_ns: PLAIN_EVERY_NS, last: Progress::default() })
+        let (next_plain_ns, last) = (PLAIN_EVERY_NS, Progress::default());
+        Ok(Self { status, bar, plain, next_plain_ns, last, logger, url })
     }
 
     /// Shows how the test is getting on.
     pub(crate) fn show(&mut self, progress: &Progress) {
         self.last = progress.clone();
         for warning in &progress.warnings {
-            self.warn(progress.elapsed_ns, warning);
+            self.logger.warn(warning);
         }
         if let Some(bar) = &self.bar {
             bar.set_message(self.bars(progress));
@@ -87,15 +96,16 @@ impl Console {
 
     /// What went wrong with requests and why the exit code is not 0, for whoever reads the standard error.
     pub(crate) fn explain(&self, report: &Report) {
-        for line in failures(report, &self.target) {
-            let _ = log("WARN", "warning", self.last.elapsed_ns, &line);
+        for line in self.url.iter().flat_map(|url| failures(report, url)) {
+            self.logger.warn(&line);
         }
         let why = match report.outcome {
-            Outcome::Passed => return,
+            // A script's own failures were told when they happened.
+            Outcome::Passed | Outcome::ScriptFailed | Outcome::SetupTimedOut | Outcome::TeardownTimedOut => return,
             Outcome::Crossed => format!("thresholds on metrics '{}' have been crossed", report.crossed().join(", ")),
             Outcome::Interrupted => "test run was aborted by a signal".to_owned(),
         };
-        let _ = log("ERRO", "error", self.last.elapsed_ns, &why);
+        self.logger.error(&why);
     }
 
     fn print(&self, progress: &Progress) -> io::Result<()> {
@@ -106,14 +116,6 @@ impl Console {
             writeln!(out, "{name} {sign} [ {percent:3}% ] {details}")?;
         }
         out.flush()
-    }
-
-    fn warn(&self, elapsed_ns: u64, text: &str) {
-        let write = || log("WARN", "warning", elapsed_ns, text);
-        let _ = match &self.bar {
-            Some(bar) => bar.suspend(write),
-            None => write(),
-        };
     }
 }
 
@@ -141,14 +143,4 @@ fn announce(status: &Status, target: &str) -> io::Result<()> {
     writeln!(out, "\n     execution: local\n        script: {target}\n        output: -\n")?;
     writeln!(out, "     scenarios: (100.00%) {}", status.describe())?;
     out.flush()
-}
-
-/// A line of log: short on a terminal, logfmt elsewhere.
-fn log(short: &str, level: &str, elapsed_ns: u64, text: &str) -> io::Result<()> {
-    let mut err = io::stderr().lock();
-    if err.is_terminal() {
-        return writeln!(err, "{short}[{:04}] {text}", elapsed_ns / 1_000_000_000);
-    }
-    let quoted = text.replace('\\', "\\\\").replace('"', "\\\"");
-    writeln!(err, "level={level} msg=\"{quoted}\" elapsed={}", whole(elapsed_ns / 100_000_000 * 100_000_000))
 }

@@ -50,6 +50,22 @@ pub(super) fn print_summary(report: &Report, style: &Style) -> anyhow::Result<()
     unless_closed(written)
 }
 
+/// Writes what a script's handleSummary returned: to the standard streams, and to files.
+pub(super) fn write_texts(texts: &[(String, String)]) -> anyhow::Result<()> {
+    let mut first = Ok(());
+    for (to, text) in texts {
+        let written = match to.as_str() {
+            "stdout" => unless_closed(io::stdout().lock().write_all(text.as_bytes())),
+            "stderr" => io::stderr().lock().write_all(text.as_bytes()).context("the standard error cannot be written"),
+            path => {
+                std::fs::write(path, text).with_context(|| format!("handleSummary's file {path} cannot be written"))
+            }
+        };
+        first = first.and(written);
+    }
+    first
+}
+
 /// What became of a write to the standard output; that nobody reads it any more is no failure.
 pub(super) fn unless_closed(written: io::Result<()>) -> anyhow::Result<()> {
     match written {

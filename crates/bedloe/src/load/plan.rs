@@ -2,11 +2,14 @@
 //! is sent.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::Context;
 use load::options::{Layer, Layers, Options, environment_layer};
 use load::schedule::{ConstantArrivalRate, RampingArrivalRate};
+use load::script::Sink;
 use load::{Executor, MOST_USERS, Plan, Request, RequestOptions, Scenario, Schedule, Threshold, Users};
+use load::{Script, ScriptRun, Source};
 use serde_json::Value as Json;
 
 use super::args::LoadArgs;
@@ -15,12 +18,14 @@ use crate::summary::Mode;
 /// A file of options larger than this is none.
 const LARGEST_CONFIG: u64 = 1 << 20;
 
-/// The plan of a test without a script, and its options.
-pub(super) fn plan(args: &LoadArgs) -> anyhow::Result<(Plan, Options)> {
-    refuse_script(&args.target)?;
+/// The plan of a test, and its options. A script's init code runs here, and what it has to say goes to `sink`.
+pub(super) fn plan(args: &LoadArgs, sink: Sink) -> anyhow::Result<(Plan, Options)> {
     let file = args.config.as_deref().map(read_config).transpose()?.unwrap_or_default();
-    let layers = Layers { flags: args.layer(), environment: environment()?, script: Layer::new(), file };
-    let has_users = says_what_runs(&layers);
+    let script = if is_script(&args.target) { Some(open(args, sink)?) } else { None };
+    let exported = script.as_ref().map(|script| script.options.clone()).unwrap_or_default();
+    let layers = Layers { flags: args.layer(), environment: environment()?, script: exported, file };
+    // A script without options is run once, by one user.
+    let has_users = script.is_some() || says_what_runs(&layers);
     let mut options = layers.resolve()?;
     if args.is_rate() || !has_users {
         let executor = Executor::Arrivals { schedule: schedule(args)?, users: users(args)? };
@@ -33,13 +38,37 @@ pub(super) fn plan(args: &LoadArgs) -> anyhow::Result<(Plan, Options)> {
     if args.no_thresholds {
         options.thresholds.clear();
     }
-    let request = Request::get(&args.target, &request_options(args, &options.json)?)?;
-    let mut plan = Plan::plain(options.scenarios.first().context("nothing is to run")?.executor.clone(), request);
+    let mut plan = match script {
+        Some(script) => scripted(args, script, &options)?,
+        None => {
+            let request = Request::get(&args.target, &request_options(args, &options.json)?)?;
+            Plan::new(Vec::new(), Source::Plain(request))
+        }
+    };
     options.apply(&mut plan);
     plan.threads = args.threads;
     plan.keeps_scopes = args.summary_mode == Mode::Full;
     plan.check()?;
     Ok((plan, options))
+}
+
+/// Runs a script's init code.
+fn open(args: &LoadArgs, sink: Sink) -> anyhow::Result<Script> {
+    let path = std::path::absolute(&args.target).with_context(|| format!("{} is no path", args.target))?;
+    let system = std::env::vars_os().filter(|_| args.include_system_env_vars);
+    let mut env: Vec<(String, String)> =
+        system.filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))).collect();
+    env.extend(args.env.iter().cloned());
+    Ok(Script::open(&path, env, sink)?)
+}
+
+fn scripted(args: &LoadArgs, script: Script, options: &Options) -> anyhow::Result<Plan> {
+    anyhow::ensure!(args.header.is_empty(), "--header is for a URL: a script's requests have fields of their own");
+    let definitions = Arc::clone(&script.definitions);
+    let (setup_timeout_ns, teardown_timeout_ns) = (options.setup_timeout_ns, options.teardown_timeout_ns);
+    let mut run = ScriptRun::new(script, options.http()?);
+    (run.setup_timeout_ns, run.teardown_timeout_ns) = (setup_timeout_ns, teardown_timeout_ns);
+    Ok(Plan { definitions, ..Plan::new(Vec::new(), Source::Script(run)) })
 }
 
 /// Whether some layer has users do something. A `--duration` alone may as well have lost its `--rate`.
@@ -142,10 +171,7 @@ fn users(args: &LoadArgs) -> anyhow::Result<Users> {
     }
 }
 
-fn refuse_script(target: &str) -> anyhow::Result<()> {
-    let is_url = target.contains("://");
-    let names_script = [".js", ".ts", ".mjs", ".cjs", ".tar"].iter().any(|end| target.ends_with(end));
-    let is_script = !is_url && (names_script || target == "-" || Path::new(target).is_file());
-    anyhow::ensure!(!is_script, "{target}: scripts come later; so far `bedloe load` takes a URL and --rate or --vus");
-    Ok(())
+/// Anything but an address is a script.
+fn is_script(target: &str) -> bool {
+    !target.contains("://")
 }

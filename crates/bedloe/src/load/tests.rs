@@ -15,7 +15,7 @@ struct Cli {
 
 fn planned(line: &str) -> anyhow::Result<Plan> {
     let args = Cli::try_parse_from(std::iter::once("load").chain(line.split_whitespace())).unwrap().load;
-    plan::plan(&args).map(|(plan, _)| plan)
+    plan::plan(&args, Arc::new(|_| {})).map(|(plan, _)| plan)
 }
 
 fn schedule(plan: &Plan) -> &Schedule {
@@ -73,7 +73,7 @@ fn contradictions_are_bad_options() {
         ("--rate 1 --pre-allocated-vus 70000 http://127.0.0.1", "--pre-allocated-vus must be at most 60000"),
         ("--rate 1 --max-vus 0 http://127.0.0.1", "between 1 and 60000"),
         ("--rate 1 -H Content-Length:5 http://127.0.0.1", "it announces a body"),
-        ("--rate 1 script.js", "scripts come later"),
+        ("--rate 1 script.js", "cannot read"),
         ("--rate 1 ftp://x", "http://"),
     ] {
         let error = planned(line).unwrap_err().to_string();

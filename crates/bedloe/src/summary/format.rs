@@ -13,6 +13,15 @@ pub(crate) enum TimeUnit {
 }
 
 impl TimeUnit {
+    /// As options name it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::S => "s",
+            Self::Ms => "ms",
+            Self::Us => "us",
+        }
+    }
+
     /// A duration in milliseconds, in this unit: `0.00s`.
     pub(crate) fn format(self, ms: f64) -> String {
         let (value, unit) = match self {

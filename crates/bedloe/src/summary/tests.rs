@@ -49,6 +49,7 @@ fn report(metrics: Vec<Metric>) -> Report {
         failures: Vec::new(),
         interrupted: 0,
         users_max: 12,
+        setup_data: None,
     }
 }
 

@@ -262,8 +262,8 @@ fn exit_codes_are_k6s() {
     assert_eq!(run(&format!("{crossed} --no-thresholds"), &url).0, Some(0));
     assert_eq!(run("--rate 0", &url).0, Some(104));
     let (code, _, err) = run("--rate 1", "script.js");
-    assert_eq!(code, Some(104));
-    assert!(err.contains("scripts come later"), "{err}");
+    assert_eq!(code, Some(255));
+    assert!(err.contains("cannot read") && err.contains("script.js"), "{err}");
     assert_eq!(run("--rate ten", &url).0, Some(255));
 }
 

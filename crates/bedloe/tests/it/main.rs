@@ -9,6 +9,7 @@ mod load;
 mod nginx_paths;
 mod nginx_picks;
 mod processes;
+mod scripts;
 mod stand_in;
 mod support;
 mod tidy;

@@ -84,3 +84,12 @@ pub(super) fn named(fields: &Layer, name: &str) -> Result<Vec<(String, String)>,
     };
     Ok(map.iter().map(pair).collect())
 }
+
+/// True or false.
+pub(super) fn flag(fields: &Layer, name: &str) -> Result<Option<bool>, Wrong> {
+    match fields.get(name) {
+        None | Some(Json::Null) => Ok(None),
+        Some(Json::Bool(value)) => Ok(Some(*value)),
+        Some(other) => wrong(format!("{name}: want true or false, not {other}")),
+    }
+}

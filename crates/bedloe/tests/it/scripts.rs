@@ -1,0 +1,111 @@
+//! k6 scripts, each with what the real k6 made of it: exit code, console and summary, and what it measured.
+//!
+//! `scripts/cases` has a script a case, and beside it the record of a run of k6 (`BEDLOE_BLESS=1` makes records anew);
+//! what begins with `// module` is a module of others. bedloe must come to the same, and so must the k6 that is
+//! installed, where one is. What was measured is compared where it is a count; times, rates and bytes are masked, and
+//! so are places in the script, and texts of errors that the engines word differently.
+//!
+//! A script may say in its first lines `// args: ...` what k6 is run with.
+#![allow(clippy::unwrap_used, clippy::print_stderr, reason = "a test may panic, and says what it skips")]
+
+mod record;
+mod server;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use record::Record;
+use server::Server;
+
+/// What records are of.
+const VERSION: &str = "1.8.1";
+
+/// Cases whose name holds `BEDLOE_CASES`, where it is set.
+fn cases() -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/scripts/cases");
+    let wanted = std::env::var("BEDLOE_CASES").unwrap_or_default();
+    let files = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let is_script = |path: &PathBuf| path.extension().is_some_and(|end| end == "js" || end == "ts");
+    let is_wanted = |path: &PathBuf| path.file_stem().unwrap().to_string_lossy().contains(&wanted);
+    let mut cases: Vec<PathBuf> = files.filter(is_script).filter(is_wanted).collect();
+    cases.sort();
+    cases
+}
+
+fn record_of(case: &Path) -> PathBuf {
+    case.with_extension("record")
+}
+
+/// Runs a script; `program` is what comes before its flags.
+fn play(program: &[&str], case: &Path, server: &Server) -> Record {
+    let export = tempfile::NamedTempFile::new().unwrap();
+    let text = fs::read_to_string(case).unwrap();
+    let args = text.lines().take(3).find_map(|line| line.strip_prefix("// args: ")).unwrap_or_default();
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = Command::new(program[0]);
+    command.args(&program[1..]).args(["--quiet", "--summary-export"]).arg(export.path());
+    command.args(args.split_whitespace()).arg("-e").arg(format!("URL={}", server.url())).arg(case);
+    command.env("K6_AUTO_EXTENSION_RESOLUTION", "false").env("K6_NO_USAGE_REPORT", "true");
+    let output = command.current_dir(folder.path()).stdin(Stdio::null()).output().unwrap();
+    let export = fs::read_to_string(export.path()).unwrap_or_default();
+    let case = case.parent().unwrap().display().to_string();
+    Record::of(&output, &export, &[(&server.url(), "URL"), (&server.host(), "HOST"), (&case, "CASES")])
+}
+
+#[test]
+fn scripts_come_to_what_k6_makes_of_them() {
+    let server = Server::start();
+    let (cases, mut failed) = (cases(), Vec::new());
+    let compared = cases.iter().filter(|case| record_of(case).exists());
+    for case in compared {
+        let expected = fs::read_to_string(record_of(case)).unwrap();
+        let ours = play(&[env!("CARGO_BIN_EXE_bedloe"), "load"], case, &server);
+        if ours.text(VERSION) != expected {
+            let name = case.file_name().unwrap().to_string_lossy();
+            failed.push(format!("==== {name}\n{}\n{}", record::difference(&expected, &ours.text(VERSION)), ours.raw));
+        }
+    }
+    assert!(failed.is_empty(), "{} of {} differ:\n{}", failed.len(), cases.len(), failed.join("\n"));
+}
+
+#[test]
+fn records_are_what_the_installed_k6_does() {
+    let Some(version) = Command::new("k6").arg("version").output().ok().filter(|output| output.status.success()) else {
+        eprintln!("skipped: records_are_what_the_installed_k6_does: no k6 on PATH");
+        return;
+    };
+    let version = String::from_utf8(version.stdout).unwrap();
+    if !version.contains(VERSION) {
+        eprintln!("skipped: records_are_what_the_installed_k6_does: records are of k6 {VERSION}, not of {version}");
+        return;
+    }
+    let blesses = std::env::var_os("BEDLOE_BLESS").is_some();
+    let server = Server::start();
+    let mut failed = Vec::new();
+    for case in cases() {
+        let has_record = record_of(&case).exists();
+        let is_module = fs::read_to_string(&case).unwrap().starts_with("// module");
+        if is_module || !(has_record || blesses) {
+            continue;
+        }
+        let text = play(&["k6", "run"], &case, &server).text(VERSION);
+        if blesses {
+            fs::write(record_of(&case), text).unwrap();
+        } else if let expected = fs::read_to_string(record_of(&case)).unwrap()
+            && expected != text
+        {
+            failed.push(format!("==== {}\n{}", case.display(), record::difference(&expected, &text)));
+        }
+    }
+    assert!(failed.is_empty(), "{}", failed.join("\n"));
+}
+
+/// Every case is compared.
+#[test]
+fn every_script_has_a_record() {
+    for case in cases() {
+        let is_module = fs::read_to_string(&case).unwrap().starts_with("// module");
+        assert!(is_module || record_of(&case).exists(), "{} has no record", case.display());
+    }
+}

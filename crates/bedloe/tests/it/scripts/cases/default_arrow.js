@@ -1,0 +1,2 @@
+export const options = { vus: 1, iterations: 1 };
+export default () => { console.log('arrow'); };

@@ -1,0 +1,44 @@
+//! Options that concern the requests of a script.
+
+use net::tls::{Verify, client_config};
+
+use super::value::{count, flag, text};
+use super::{Layer, Wrong, noted, wrong};
+use crate::sites::HttpOptions;
+
+/// Options of requests that k6 has and that are not served, and so are errors rather than without effect.
+const UNSERVED: [&str; 9] =
+    ["rps", "hosts", "dns", "tlsAuth", "tlsVersion", "tlsCipherSuites", "blacklistIPs", "blockHostnames", "httpDebug"];
+
+/// What all requests of a script have in common.
+pub(super) fn options(json: &Layer) -> Result<HttpOptions, Wrong> {
+    if let Some(name) = UNSERVED.iter().find(|name| json.contains_key(**name)) {
+        return wrong(format!("the option `{name}` is not served yet"));
+    }
+    let mut problems = Vec::new();
+    let mut is_on = |name| noted(flag(json, name), &mut problems).flatten().unwrap_or(false);
+    let verify = if is_on("insecureSkipTLSVerify") { Verify::Nothing } else { Verify::WebRoots };
+    let usual = HttpOptions::usual().map_err(|error| Wrong(vec![error.to_string()]))?;
+    let tls = client_config(verify).map_err(|error| Wrong(vec![error.to_string()]))?;
+    let (throws, discards_bodies) = (is_on("throw"), is_on("discardResponseBodies"));
+    let (reuse, reuse_between_iterations) = (!is_on("noConnectionReuse"), !is_on("noVUConnectionReuse"));
+    let mut number = |name, usual| noted(count(json, name), &mut problems).flatten().unwrap_or(usual);
+    let max_redirects = u32::try_from(number("maxRedirects", u64::from(usual.max_redirects))).unwrap_or(u32::MAX);
+    let batch = usize::try_from(number("batch", usual.batch as u64)).unwrap_or(usize::MAX);
+    let batch_per_host = usize::try_from(number("batchPerHost", usual.batch_per_host as u64)).unwrap_or(usize::MAX);
+    let agent = noted(text(json, "userAgent"), &mut problems).flatten().unwrap_or(usual.agent);
+    if !problems.is_empty() {
+        return Err(Wrong(problems));
+    }
+    Ok(HttpOptions {
+        max_redirects,
+        agent,
+        batch,
+        batch_per_host,
+        throws,
+        discards_bodies,
+        reuse,
+        reuse_between_iterations,
+        tls,
+    })
+}

@@ -1,0 +1,173 @@
+//! What a user's script can reach outside of itself: who it is, what it records to, and the way out of its coroutine.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use net::clock::now_ns;
+use rquickjs::Ctx;
+
+use super::fiber::{Answer, Ask};
+use super::log::{Level, Log};
+use super::program::Program;
+use super::raw::{self, Hatch, Held};
+use crate::fetch::Expected;
+use crate::metric::{Recorder, TagsId, Who};
+use crate::sites::Sites;
+
+/// How long a script runs before others get their turn.
+const TURN_NS: u64 = 5_000_000;
+
+/// What is being done with the script.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stage {
+    /// Its module runs, from top to bottom.
+    Init,
+    /// `setup`.
+    Setup,
+    /// A scenario's function.
+    Iteration,
+    /// `teardown`.
+    Teardown,
+    /// `handleSummary`.
+    Summary,
+}
+
+/// The world of one user's script.
+#[derive(Debug)]
+pub(crate) struct Host {
+    pub(super) program: Arc<Program>,
+    pub(super) sites: Rc<Sites>,
+    pub(super) recorder: Rc<Recorder>,
+    pub(super) hatch: Hatch,
+    pub(super) stage: Cell<Stage>,
+    pub(super) who: Cell<Who>,
+    /// The scenario's place in the plan, and its own environment.
+    pub(super) scenario: Cell<usize>,
+    pub(super) env: RefCell<Arc<[(String, String)]>>,
+    /// Which of these `__ENV` was made of.
+    pub(super) env_of: Cell<usize>,
+    /// The tags of samples as of now, those of the group included.
+    pub(super) tags: Cell<TagsId>,
+    /// The path of the group that the script is in: `::a::b`.
+    pub(super) group: RefCell<String>,
+    /// Which answers are no failure unless a request says so itself.
+    pub(super) expected: RefCell<Expected>,
+    /// When the first request of the iteration was over.
+    pub(super) first_over_ns: Cell<Option<u64>>,
+    /// The state of `Math.random` once it was given a seed.
+    pub(super) random: Cell<u64>,
+    is_killed: Cell<bool>,
+    turn_began_ns: Cell<u64>,
+}
+
+/// What is done, by whom and for which scenario.
+#[derive(Debug, Clone)]
+pub(crate) struct Scene {
+    pub(crate) stage: Stage,
+    pub(crate) who: Who,
+    pub(crate) scenario: usize,
+    pub(crate) env: Arc<[(String, String)]>,
+    pub(crate) tags: TagsId,
+    /// The path of the group that samples count to.
+    pub(crate) group: &'static str,
+}
+
+impl Host {
+    pub(crate) fn new(program: Arc<Program>, sites: Rc<Sites>, recorder: Rc<Recorder>) -> Self {
+        Self {
+            program,
+            sites,
+            recorder,
+            hatch: Hatch::default(),
+            stage: Cell::new(Stage::Init),
+            who: Cell::default(),
+            scenario: Cell::new(0),
+            env: RefCell::new(Arc::from([])),
+            env_of: Cell::new(0),
+            tags: Cell::new(TagsId::NONE),
+            group: RefCell::default(),
+            expected: RefCell::new(Expected::Usual),
+            first_over_ns: Cell::new(None),
+            random: Cell::new(0),
+            is_killed: Cell::new(false),
+            turn_began_ns: Cell::new(now_ns()),
+        }
+    }
+
+    /// Gets ready for something to be done.
+    pub(crate) fn enter(&self, scene: &Scene) {
+        self.stage.set(scene.stage);
+        self.who.set(scene.who);
+        self.scenario.set(scene.scenario);
+        if !Arc::ptr_eq(&self.env.borrow(), &scene.env) {
+            self.env.replace(Arc::clone(&scene.env));
+        }
+        self.tags.set(scene.tags);
+        let mut group = self.group.borrow_mut();
+        group.clear();
+        group.push_str(scene.group);
+        self.first_over_ns.set(None);
+        self.is_killed.set(false);
+    }
+
+    /// Whose script it is, before its init code runs.
+    pub(crate) fn introduce(&self, number: u64) {
+        self.who.set(Who { vu: number, iter: 0 });
+    }
+
+    /// When the first request since [`Host::enter`] was over.
+    pub(crate) fn first_over_ns(&self) -> Option<u64> {
+        self.first_over_ns.get()
+    }
+
+    /// Whether the script is being stopped.
+    pub(super) fn is_killed(&self) -> bool {
+        self.is_killed.get()
+    }
+
+    /// Asks for something; `None` where the script is to stop instead.
+    pub(super) fn ask(&self, ask: Ask) -> Option<Answer> {
+        if self.is_killed.get() {
+            return None;
+        }
+        let answer = self.hatch.suspend(ask);
+        self.turn_began_ns.set(now_ns());
+        if matches!(answer, Answer::Cut | Answer::Quit) {
+            self.is_killed.set(true);
+            return None;
+        }
+        Some(answer)
+    }
+
+    /// The engine asks now and then whether to stop: also where others get their turn.
+    pub(super) fn interrupts(&self) -> bool {
+        if !self.is_killed.get() && now_ns().saturating_sub(self.turn_began_ns.get()) > TURN_NS {
+            self.ask(Ask::Turn);
+        }
+        self.is_killed.get()
+    }
+
+    /// Waits for the next thing to do, having done the last one.
+    pub(super) fn rest(&self, done: Ask) -> Answer {
+        let answer = self.hatch.suspend(done);
+        self.turn_began_ns.set(now_ns());
+        answer
+    }
+
+    /// Something for whoever reads the log.
+    pub(crate) fn log(&self, level: Level, text: impl Into<String>, fields: Vec<(&'static str, String)>) {
+        (self.program.sink)(&Log { level, text: text.into(), fields });
+    }
+}
+
+/// The host of a script that is running.
+pub(super) fn host(ctx: &Ctx<'_>) -> Rc<Host> {
+    let held = ctx.userdata::<Held<Rc<Host>>>().expect("put there before any script runs");
+    Rc::clone(&held.0)
+}
+
+/// Stops the script where it stands.
+pub(super) fn stop(ctx: &Ctx<'_>) -> rquickjs::Error {
+    raw::throw_uncatchable(ctx, "the iteration was interrupted")
+}

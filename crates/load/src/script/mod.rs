@@ -1,0 +1,174 @@
+//! k6 scripts: each user runs one on an engine of its own, on a coroutine of its own.
+//!
+//! The way of a script: [`Script::open`] runs its init code once, which compiles its modules and tells its options;
+//! users load the compiled code ([`Player`]); whatever a script waits for suspends its coroutine, and the user's task
+//! does it over the user's own connections. [`stage`] runs what is done once: `setup`, `teardown`, `handleSummary`.
+//!
+//! Left out: printing (the caller gives a [`Sink`]), and what [`api`] says.
+
+mod api;
+mod bytes;
+mod fiber;
+mod gjson;
+mod host;
+mod inspect;
+mod log;
+mod modules;
+mod player;
+mod program;
+mod raw;
+mod stage;
+mod thrown;
+mod vm;
+
+use std::path::Path;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use net::event_loop;
+use serde_json::Value as Json;
+
+pub use self::log::{Level, Log, Sink};
+pub(crate) use host::{Host as ScriptHost, Scene as ScriptScene, Stage};
+pub(crate) use player::Player;
+pub(crate) use stage::{Ended, run_stage};
+pub(crate) use thrown::{Thrown, Why};
+pub(crate) use vm::Work;
+
+use crate::metric::{Catalog, Definitions, Recorder};
+use crate::options::Layer;
+use crate::seat::Seat;
+use crate::sites::{HttpOptions, Sites};
+use host::Host;
+use program::Program;
+
+/// A script whose init code has run.
+#[derive(Debug, Clone)]
+pub struct Script {
+    pub(crate) program: Arc<Program>,
+    /// What it exports as `options`.
+    pub options: Layer,
+    /// Names of the functions that it exports.
+    pub functions: Vec<String>,
+    /// All metrics, its own included.
+    pub definitions: Arc<Definitions>,
+}
+
+/// A script that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ScriptError {
+    /// There is no such file, or it is none.
+    #[error("{0}")]
+    File(String),
+    /// Its init code has failed; the text says where.
+    #[error("{0}")]
+    Init(String),
+    /// It exports no function.
+    #[error("the script exports no function: want `export default function () {{ ... }}`")]
+    NoFunction,
+    /// Its options are no object.
+    #[error("the script's `options` are no object")]
+    Options,
+    /// A thread could not be set up.
+    #[error("the script engine cannot start")]
+    Engine(#[from] std::io::Error),
+}
+
+/// A script in a test: how it is run.
+#[derive(Debug, Clone)]
+pub struct ScriptRun {
+    /// The script.
+    pub script: Script,
+    /// What all its requests have in common.
+    pub http: Arc<HttpOptions>,
+    /// How long `setup` may take; `None` where it is not to be run.
+    pub setup_timeout_ns: Option<u64>,
+    /// How long `teardown` may take; `None` where it is not to be run.
+    pub teardown_timeout_ns: Option<u64>,
+    /// What `setup` has returned, as JSON.
+    pub(crate) data: Option<Arc<str>>,
+}
+
+impl Script {
+    /// Reads a script and runs its init code, whose console goes to `sink`. `path` must be absolute.
+    pub fn open(path: &Path, env: Vec<(String, String)>, sink: Sink) -> Result<Self, ScriptError> {
+        program::read(path).map_err(ScriptError::File)?;
+        let program = Arc::new(Program::new(path, env, sink));
+        let definitions = Arc::new(Definitions::default());
+        let described = event_loop::block_on(describe(Arc::clone(&program), Arc::clone(&definitions)))??;
+        let exports: Json = serde_json::from_str(&described).map_err(|_| ScriptError::Options)?;
+        let options = match &exports["options"] {
+            Json::Null => Layer::new(),
+            Json::Object(options) => options.clone(),
+            _ => return Err(ScriptError::Options),
+        };
+        let names = exports["functions"].as_array().into_iter().flatten();
+        let functions: Vec<String> = names.filter_map(|name| name.as_str().map(str::to_owned)).collect();
+        if functions.is_empty() {
+            return Err(ScriptError::NoFunction);
+        }
+        Ok(Self { program, options, functions, definitions })
+    }
+
+    /// Whether it exports a function of this name.
+    #[must_use]
+    pub fn has(&self, function: &str) -> bool {
+        self.functions.iter().any(|name| name == function)
+    }
+}
+
+impl ScriptRun {
+    /// A script as it is run unless told otherwise.
+    #[must_use]
+    pub fn new(script: Script, http: HttpOptions) -> Self {
+        Self { script, http: Arc::new(http), setup_timeout_ns: None, teardown_timeout_ns: None, data: None }
+    }
+
+    /// What `handleSummary` makes of a summary: texts by where they go; `None` where the script has none.
+    pub fn summarize(&self, summary: &Json) -> Option<Result<Vec<(String, String)>, String>> {
+        if !self.script.has("handleSummary") {
+            return None;
+        }
+        let work = Work::Summarize(summary.to_string());
+        let ended = run_stage(self, &Arc::default(), Stage::Summary, work, None, None);
+        Some(match ended {
+            Ok((Ended::Done(texts), _)) => {
+                let texts: Json = texts.and_then(|texts| serde_json::from_str(&texts).ok()).unwrap_or_default();
+                let pair =
+                    |(name, text): (&String, &Json)| (name.clone(), text.as_str().unwrap_or_default().to_owned());
+                Ok(texts.as_object().into_iter().flatten().map(pair).collect())
+            }
+            Ok((Ended::Thrown(thrown), _)) => Err(thrown.text),
+            Ok((Ended::TimedOut | Ended::Stopped, _)) => Err("handleSummary was interrupted".to_owned()),
+            Err(error) => Err(error.to_string()),
+        })
+    }
+}
+
+async fn describe(program: Arc<Program>, definitions: Arc<Definitions>) -> Result<String, ScriptError> {
+    let catalog = Catalog { definitions, ..Catalog::default() };
+    let recorder = Rc::new(Recorder::for_init(Arc::new(catalog)));
+    let http = HttpOptions::usual().map_err(|error| ScriptError::Init(error.to_string()))?;
+    let host = Rc::new(Host::new(Arc::clone(&program), Rc::new(Sites::new(Arc::new(http))), recorder));
+    let mut player = Player::new(host)?;
+    let seat = Seat::default();
+    let failed = |thrown: Thrown| ScriptError::Init(with_line(&program, &thrown));
+    player.begin(&seat).await.map_err(failed)?;
+    let described = player.work(Work::Describe, &seat).await.map_err(failed)?;
+    Ok(described.unwrap_or_default())
+}
+
+/// What was thrown, and the line of the script that it comes from.
+fn with_line(program: &Program, thrown: &Thrown) -> String {
+    let text = thrown.text.trim_end();
+    let Some((file, line, column)) = thrown.place() else { return text.to_owned() };
+    match program.line(file, line) {
+        Some(source) if !source.trim().is_empty() => {
+            let shown = source.trim_start();
+            let indent = source.chars().count() - shown.chars().count();
+            let caret = " ".repeat(column.saturating_sub(indent + 1));
+            format!("{text}\n{line:5} | {shown}\n      | {caret}^")
+        }
+        _ => text.to_owned(),
+    }
+}

@@ -1,0 +1,87 @@
+//! What a script throws, as the user is shown it: the message, and where in the script it came from.
+
+use rquickjs::{Coerced, Ctx, Exception, Value};
+
+use super::host::host;
+
+/// Something that ended a script's function early.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Thrown {
+    pub(crate) why: Why,
+    /// The message, then a line for each place of the stack.
+    pub(crate) text: String,
+}
+
+/// Why a function ended early.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Why {
+    /// An exception.
+    Exception,
+    /// An exception in an async function.
+    Rejection,
+    /// It was cut off.
+    Interrupted,
+}
+
+impl Thrown {
+    /// An exception without a place.
+    pub(super) fn new(text: impl Into<String>) -> Self {
+        Self { why: Why::Exception, text: text.into() }
+    }
+
+    /// What an error of the engine's is.
+    #[allow(clippy::needless_pass_by_value, reason = "for map_err")]
+    pub(super) fn of(ctx: &Ctx<'_>, error: rquickjs::Error) -> Self {
+        let is_killed = host(ctx).is_killed();
+        let text = if error.is_exception() { describe(&ctx.catch()) } else { error.to_string() };
+        let why = if is_killed { Why::Interrupted } else { Why::Exception };
+        Self { why, text }
+    }
+
+    /// What a promise was rejected with.
+    pub(super) fn rejection(ctx: &Ctx<'_>, error: rquickjs::Error) -> Self {
+        match Self::of(ctx, error) {
+            thrown if thrown.why == Why::Interrupted => thrown,
+            thrown => Self { why: Why::Rejection, text: format!("Uncaught (in promise) {}", thrown.text) },
+        }
+    }
+
+    /// The first place of the stack: file, line and column.
+    pub(crate) fn place(&self) -> Option<(&str, usize, usize)> {
+        let line = self.text.lines().find(|line| line.contains("file://"))?;
+        let from = line.find("file://")?;
+        let inside = line[from..].trim_end_matches(')').trim_end();
+        let (rest, column) = inside.rsplit_once(':')?;
+        let (file, line) = rest.rsplit_once(':')?;
+        Some((file, line.parse().ok()?, column.parse().ok()?))
+    }
+}
+
+fn describe(value: &Value<'_>) -> String {
+    let Some(exception) = value.as_object().cloned().and_then(Exception::from_object) else {
+        return value.get::<Coerced<String>>().map_or_else(|_| super::inspect::shown(value), |text| text.0);
+    };
+    let name: String = exception.get("name").unwrap_or_else(|_| "Error".to_owned());
+    let message = exception.message().unwrap_or_default();
+    let mut text = if message.is_empty() { name } else { format!("{name}: {message}") };
+    let stack = exception.stack().unwrap_or_default();
+    for place in stack.lines().map(str::trim).filter(|line| line.starts_with("at ")) {
+        text.push_str("\n\t");
+        text.push_str(place);
+    }
+    text.push('\n');
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_place_is_found() {
+        let thrown =
+            Thrown::new("Error: x\n\tat fail (native)\n\tat f (file:///a/b.js:3:14)\n\tat file:///a/b.js:9:1\n");
+        assert_eq!(thrown.place(), Some(("file:///a/b.js", 3, 14)));
+        assert_eq!(Thrown::new("x").place(), None);
+    }
+}

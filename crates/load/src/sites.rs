@@ -1,0 +1,184 @@
+//! Addresses that scripts ask for, taken apart once a thread, and what all requests of a script have in common.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use net::tls::{Verify, client_config};
+
+use crate::origin::Origin;
+use crate::url::Url;
+
+/// Addresses that are remembered in a thread; a script with more makes them of data.
+const MOST_TARGETS: usize = 1024;
+/// Hosts that are remembered in a thread.
+const MOST_ORIGINS: usize = 1024;
+
+/// What a test's options say about all requests of a script.
+#[derive(Debug, Clone)]
+pub struct HttpOptions {
+    /// How many redirects are followed.
+    pub max_redirects: u32,
+    /// What requests say they come from.
+    pub agent: String,
+    /// Requests of `http.batch` that are under way at once.
+    pub batch: usize,
+    /// The same to one host.
+    pub batch_per_host: usize,
+    /// Whether a request that fails throws.
+    pub throws: bool,
+    /// Whether bodies of answers are dropped unless a request asks for them.
+    pub discards_bodies: bool,
+    /// Whether connections serve more than one request.
+    pub reuse: bool,
+    /// Whether they serve more than one iteration.
+    pub reuse_between_iterations: bool,
+    /// For `https`.
+    pub tls: Arc<rustls::ClientConfig>,
+}
+
+impl HttpOptions {
+    /// As k6 has them unless told otherwise.
+    pub fn usual() -> Result<Self, rustls::Error> {
+        Ok(Self {
+            max_redirects: 10,
+            agent: concat!("bedloe/", env!("CARGO_PKG_VERSION")).to_owned(),
+            batch: 20,
+            batch_per_host: 6,
+            throws: false,
+            discards_bodies: false,
+            reuse: true,
+            reuse_between_iterations: true,
+            tls: client_config(Verify::WebRoots)?,
+        })
+    }
+}
+
+/// An address, taken apart.
+#[derive(Debug)]
+pub(crate) struct Target {
+    /// As it is shown and tagged.
+    pub(crate) url: Box<str>,
+    /// What goes into the request line.
+    pub(crate) path: Box<str>,
+    /// What goes into `Host`.
+    pub(crate) authority: Box<str>,
+    pub(crate) origin: Arc<Origin>,
+}
+
+/// The addresses of one thread.
+#[derive(Debug)]
+pub(crate) struct Sites {
+    pub(crate) options: Arc<HttpOptions>,
+    targets: RefCell<HashMap<Box<str>, Rc<Target>>>,
+    origins: RefCell<HashMap<(bool, String, u16), Arc<Origin>>>,
+}
+
+impl Sites {
+    pub(crate) fn new(options: Arc<HttpOptions>) -> Self {
+        Self { options, targets: RefCell::default(), origins: RefCell::default() }
+    }
+
+    /// Finds an address, or takes it apart.
+    pub(crate) fn target(&self, url: &str) -> Result<Rc<Target>, &'static str> {
+        if let Some(known) = self.targets.borrow().get(url) {
+            return Ok(Rc::clone(known));
+        }
+        let shown = escaped(url);
+        let parts = Url::parse(&shown)?;
+        let origin = self.origin(&parts)?;
+        let (path, authority) = (parts.target.into(), parts.authority.into());
+        let target = Rc::new(Target { url: shown.into(), path, authority, origin });
+        let mut targets = self.targets.borrow_mut();
+        if targets.len() >= MOST_TARGETS {
+            targets.clear();
+        }
+        targets.insert(url.into(), Rc::clone(&target));
+        Ok(target)
+    }
+
+    fn origin(&self, parts: &Url) -> Result<Arc<Origin>, &'static str> {
+        let key = (parts.tls, parts.host.to_ascii_lowercase(), parts.port);
+        if let Some(known) = self.origins.borrow().get(&key) {
+            return Ok(Arc::clone(known));
+        }
+        let origin = Arc::new(Origin::new(parts, &self.options.tls)?);
+        let mut origins = self.origins.borrow_mut();
+        if origins.len() >= MOST_ORIGINS {
+            origins.clear();
+        }
+        origins.insert(key, Arc::clone(&origin));
+        Ok(origin)
+    }
+}
+
+/// Spaces and characters beyond ASCII become `%XX`.
+fn escaped(url: &str) -> String {
+    let mut out = String::with_capacity(url.len());
+    for byte in url.trim().bytes() {
+        if byte <= b' ' || byte >= 0x7f {
+            out.push_str(&format!("%{byte:02X}"));
+        } else {
+            out.push(char::from(byte));
+        }
+    }
+    out
+}
+
+/// Where a redirect leads: `location` as a page at `base` means it.
+pub(crate) fn resolved(base: &str, location: &str) -> String {
+    if location.contains("://") {
+        return location.to_owned();
+    }
+    let base = base.split(['?', '#']).next().unwrap_or(base);
+    let after_scheme = base.find("://").map_or(0, |at| at + 3);
+    if let Some(rest) = location.strip_prefix("//") {
+        return format!("{}{rest}", &base[..after_scheme]);
+    }
+    let path_at = base[after_scheme..].find('/').map_or(base.len(), |at| after_scheme + at);
+    let (host, path) = base.split_at(path_at);
+    let path = if location.starts_with('/') {
+        location.to_owned()
+    } else if location.starts_with('?') {
+        format!("{path}{location}")
+    } else {
+        format!("{}/{location}", path.rsplit_once('/').map_or("", |(folder, _)| folder))
+    };
+    let (path, query) = path.find('?').map_or((path.as_str(), ""), |at| path.split_at(at));
+    let mut parts: Vec<&str> = Vec::new();
+    for part in path.split('/').skip(1) {
+        match part {
+            "." => {}
+            ".." => drop(parts.pop()),
+            part => parts.push(part),
+        }
+    }
+    format!("{host}/{}{query}", parts.join("/"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn redirects_lead_somewhere() {
+        for (location, expected) in [
+            ("http://b/x", "http://b/x"),
+            ("/x?q=1", "http://a:1/x?q=1"),
+            ("x", "http://a:1/d/x"),
+            ("../x", "http://a:1/x"),
+            ("./x/", "http://a:1/d/x/"),
+            ("?z", "http://a:1/d/p?z"),
+            ("//b/y", "http://b/y"),
+        ] {
+            assert_eq!(resolved("http://a:1/d/p?q#f", location), expected, "{location}");
+        }
+        assert_eq!(resolved("http://a", "x"), "http://a/x");
+    }
+
+    #[test]
+    fn odd_characters_are_escaped() {
+        assert_eq!(escaped(" http://a/ä b "), "http://a/%C3%A4%20b");
+    }
+}
