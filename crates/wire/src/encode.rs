@@ -2,7 +2,7 @@
 
 use memchr::memchr3;
 
-use crate::swar::any_below_or_del;
+use crate::vector::any_at_most_or_del;
 use crate::{Field, Version};
 
 /// Ends a chunk's data.
@@ -33,14 +33,14 @@ pub fn copied_field(out: &mut Vec<u8>, bytes: &[u8], field: &Field) {
 #[inline]
 #[must_use]
 pub fn breaks_line(value: &[u8]) -> bool {
-    any_below_or_del(value, b' ') && memchr3(b'\r', b'\n', b'\0', value).is_some()
+    any_at_most_or_del(value, b'\r') && memchr3(b'\r', b'\n', b'\0', value).is_some()
 }
 
 /// Whether these bytes may stand between two spaces of a request line.
 #[inline]
 #[must_use]
 pub fn is_word(bytes: &[u8]) -> bool {
-    !bytes.is_empty() && !any_below_or_del(bytes, b'!')
+    !bytes.is_empty() && !any_at_most_or_del(bytes, b' ')
 }
 
 /// Writes the status line with the standard reason.

@@ -37,7 +37,7 @@ pub fn find(fields: &[Field], known: Known) -> Option<&Field> {
 
 impl NameKind {
     /// What a name is made of; none if it is no token (RFC 9110 5.6.2).
-    #[inline]
+    #[inline(never)]
     pub(crate) fn of(name: &[u8]) -> Option<Self> {
         let classes = name.iter().fold(0, |classes, byte| classes | CLASSES[*byte as usize]);
         match classes {

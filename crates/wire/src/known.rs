@@ -2,9 +2,9 @@
 //!
 //! One line a name; the enum, the texts and the lookup table come from it.
 
-/// Slots of the lookup table; a power of two, several times the number of names, so that a name that is not known
-/// mostly meets an empty slot.
-const SLOTS: usize = 512;
+/// Slots of the lookup table, as a power of two: several times the number of names, so that a name that is not known
+/// mostly meets an empty one.
+const SLOT_BITS: u32 = 9;
 
 macro_rules! known {
     ($($variant:ident $text:literal,)*) => {
@@ -96,14 +96,18 @@ impl Known {
     #[inline]
     #[must_use]
     pub fn of(name: &[u8]) -> Self {
-        let Some(mut slot) = slot(name) else { return Self::Other };
-        loop {
-            let (text, known) = NAMES[TABLE[slot] as usize];
-            if known == Self::Other || is_name(text.as_bytes(), name) {
-                return known;
-            }
-            slot = (slot + 1) % SLOTS;
-        }
+        let Some(slot) = slot(name, MULTIPLIER) else { return Self::Other };
+        let (text, known) = NAMES[TABLE[slot] as usize];
+        if is_name(text.as_bytes(), name) { known } else { Self::Other }
+    }
+
+    /// Whether the field says something of its message beyond its own value: framing, persistence, the host.
+    #[inline]
+    pub(crate) fn shapes_message(self) -> bool {
+        matches!(
+            self,
+            Self::Host | Self::ContentLength | Self::TransferEncoding | Self::Connection | Self::Upgrade | Self::Expect
+        )
     }
 
     /// The name in small letters; empty for `Other`.
@@ -130,23 +134,30 @@ impl Known {
     }
 }
 
-/// Whether a field's name is this one, eight letters at a time; the last eight may have been looked at already.
+/// Whether a field's name is this one, eight letters at a time, some of them twice.
 #[inline]
 fn is_name(lower: &[u8], name: &[u8]) -> bool {
     if lower.len() != name.len() {
         return false;
     }
-    if let (Some(lower_end), Some(name_end)) = (lower.last_chunk::<8>(), name.last_chunk::<8>()) {
-        let (words, _) = lower.as_chunks::<8>();
-        let (name_words, _) = name.as_chunks::<8>();
-        let mut pairs = words.iter().zip(name_words);
-        return is_word(*lower_end, *name_end) && pairs.all(|(lower, name)| is_word(*lower, *name));
-    }
-    match (lower, name) {
-        ([a, b, c, d, ..], [e, f, g, h, ..]) => {
-            let (lower_end, name_end) = (&lower[lower.len() - 4..], &name[name.len() - 4..]);
-            let joined = |[a, b, c, d]: [u8; 4], end: &[u8]| [a, b, c, d, end[0], end[1], end[2], end[3]];
-            is_word(joined([*a, *b, *c, *d], lower_end), joined([*e, *f, *g, *h], name_end))
+    let (Some(lower_end), Some(name_end)) = (lower.last_chunk::<8>(), name.last_chunk::<8>()) else {
+        return is_short_name(lower, name);
+    };
+    let (lower_words, _) = lower.as_chunks::<8>();
+    let (name_words, _) = name.as_chunks::<8>();
+    // At least one word is there; that the last one is repeated costs less than to know whether it is whole.
+    is_word(lower_words[0], name_words[0])
+        && is_word(*lower_end, *name_end)
+        && (lower.len() <= 16
+            || lower_words[1..].iter().zip(&name_words[1..]).all(|(lower, name)| is_word(*lower, *name)))
+}
+
+#[inline]
+fn is_short_name(lower: &[u8], name: &[u8]) -> bool {
+    match (lower.first_chunk::<4>(), name.first_chunk::<4>(), lower.last_chunk::<4>(), name.last_chunk::<4>()) {
+        (Some(lower), Some(name), Some(lower_end), Some(name_end)) => {
+            let joined = |[a, b, c, d]: [u8; 4], [e, f, g, h]: [u8; 4]| [a, b, c, d, e, f, g, h];
+            is_word(joined(*lower, *lower_end), joined(*name, *name_end))
         }
         _ => name.eq_ignore_ascii_case(lower),
     }
@@ -161,30 +172,44 @@ fn is_word(lower: [u8; 8], name: [u8; 8]) -> bool {
     u64::from_le_bytes(name) | (lower & LETTER) >> 1 == lower
 }
 
-const TABLE: [u8; SLOTS] = table();
+/// The number that gives each name a slot of its own, and the table that comes of it.
+const MULTIPLIER: u32 = multiplier();
+const TABLE: [u8; 1 << SLOT_BITS] = match table(MULTIPLIER) {
+    Some(table) => table,
+    None => panic!("the multiplier was tried"),
+};
 
-const fn table() -> [u8; SLOTS] {
-    let mut table = [0; SLOTS];
+/// Tries numbers until one serves: one in some dozens does.
+const fn multiplier() -> u32 {
+    let mut number: u32 = 1;
+    while table(number).is_none() {
+        number = number.wrapping_mul(1_664_525).wrapping_add(1_013_904_223) | 1;
+    }
+    number
+}
+
+/// For each slot the number of its name, 0 for none; nothing where two names would share one.
+const fn table(multiplier: u32) -> Option<[u8; 1 << SLOT_BITS]> {
+    let mut table = [0; 1 << SLOT_BITS];
     let mut index = 1;
     while index < NAMES.len() {
-        let Some(mut at) = slot(NAMES[index].0.as_bytes()) else { panic!("a known name is empty") };
-        while table[at] != 0 {
-            at = (at + 1) % SLOTS;
+        let Some(at) = slot(NAMES[index].0.as_bytes(), multiplier) else { panic!("a known name is too short") };
+        if table[at] != 0 {
+            return None;
         }
         table[at] = index as u8;
         index += 1;
     }
-    table
+    Some(table)
 }
 
-/// The slot where the search for a name starts, from its length, first and last letter in either case.
+/// The slot of a name of two letters or more, from its length, its first letter and its last two, in either case.
 #[inline]
-const fn slot(name: &[u8]) -> Option<usize> {
-    match name {
-        [] => None,
-        [first, .., last] => Some((name.len() * 61 + (*first | 0x20) as usize * 7 + (*last | 0x20) as usize) % SLOTS),
-        [one] => Some((*one | 0x20) as usize),
-    }
+const fn slot(name: &[u8], multiplier: u32) -> Option<usize> {
+    let [first, .., end] = name else { return None };
+    let before_end = name[name.len() - 2];
+    let word = u32::from_le_bytes([before_end | 0x20, *end | 0x20, *first | 0x20, name.len() as u8]);
+    Some((word.wrapping_mul(multiplier) >> (u32::BITS - SLOT_BITS)) as usize)
 }
 
 #[cfg(test)]

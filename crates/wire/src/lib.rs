@@ -24,7 +24,7 @@ mod request;
 mod response;
 mod scan;
 mod summary;
-mod swar;
+mod vector;
 
 pub use body::{Body, BodyError, CHUNK_EXTENSION_MAX, Piece, TRAILER_BYTES_MAX, TRAILER_FIELDS_MAX};
 pub use fault::{Malformed, Refusal};

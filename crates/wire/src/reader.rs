@@ -1,12 +1,11 @@
-//! Reads the lines of a head in one pass: each byte is looked at once, eight at a time where that pays.
+//! Reads the lines of a head in one pass: each byte is looked at once, sixteen at a time where that pays.
 //!
 //! It knows what may stand where; what a head means is [`Summary`]'s and its callers'. Saying what exactly is wrong
 //! with a malformed line is left to [`crate::scan`]: that is no hurry.
 
 use crate::field::{NameKind, is_token_byte};
-use crate::scan::is_control;
 use crate::summary::Summary;
-use crate::swar::{HIGH, below, equal, word};
+use crate::vector::{Bytes, WIDTH};
 use crate::{FIELDS_MAX, Field, Known, Limits, Span, Version};
 
 /// Why there is no head.
@@ -20,6 +19,9 @@ pub(crate) enum Unread {
     Field,
     TooManyFields,
 }
+
+const HTTP_1_1: u64 = u64::from_ne_bytes(*b"HTTP/1.1");
+const HTTP_1_0: u64 = u64::from_ne_bytes(*b"HTTP/1.0");
 
 /// A place in the bytes of a head.
 #[derive(Debug)]
@@ -54,6 +56,10 @@ impl<'a> Reader<'a> {
     #[inline]
     pub(crate) fn method(&mut self) -> Result<Span, Unread> {
         let start = self.at;
+        if self.bytes[start..].starts_with(b"GET ") {
+            self.at += 4;
+            return Ok(Span::new(start, start + 3));
+        }
         while let Some(&byte) = self.bytes.get(self.at) {
             if byte == b' ' && self.at > start {
                 self.at += 1;
@@ -72,34 +78,22 @@ impl<'a> Reader<'a> {
     pub(crate) fn target(&mut self) -> Result<Target, Unread> {
         let start = self.at;
         let mut target = Target { span: Span::default(), is_foreign: false, has_hash: false, question: None };
-        while let Some(word) = word(self.bytes, self.at) {
-            let stop = below(word, 0x21) | equal(word, 0x7f);
+        while self.at < self.bytes.len() {
+            let bytes = Bytes::at(self.bytes, self.at);
+            let stops = bytes.at_most_or_del(b' ');
             // Only what comes before the stop counts.
-            let before = (stop & stop.wrapping_neg()).wrapping_sub(1);
-            let (hashes, questions) = (equal(word, b'#'), equal(word, b'?'));
-            if (hashes | questions | (word & HIGH)) & before != 0 {
-                target.is_foreign |= word & HIGH & before != 0;
-                target.has_hash |= hashes & before != 0;
-                if questions & before != 0 && target.question.is_none() {
-                    target.question = Some((self.at as u32) + questions.trailing_zeros() / 8);
-                }
+            let before = (stops & stops.wrapping_neg()).wrapping_sub(1);
+            target.is_foreign |= bytes.foreign() & before != 0;
+            target.has_hash |= bytes.equal(b'#') & before != 0;
+            let questions = bytes.equal(b'?') & before;
+            if questions != 0 && target.question.is_none() {
+                target.question = Some(self.at as u32 + questions.trailing_zeros());
             }
-            if stop != 0 {
-                self.at += (stop.trailing_zeros() / 8) as usize;
+            if stops != 0 {
+                self.at += stops.trailing_zeros() as usize;
                 return self.end_target(start, target);
             }
-            self.at += 8;
-        }
-        while let Some(&byte) = self.bytes.get(self.at) {
-            if byte <= b' ' || byte == 0x7f {
-                return self.end_target(start, target);
-            }
-            target.is_foreign |= byte >= 0x80;
-            target.has_hash |= byte == b'#';
-            if byte == b'?' {
-                target.question.get_or_insert(self.at as u32);
-            }
-            self.at += 1;
+            self.at += WIDTH;
         }
         Err(Unread::Partial)
     }
@@ -115,15 +109,26 @@ impl<'a> Reader<'a> {
     /// `HTTP/1.0` or `HTTP/1.1`.
     #[inline]
     pub(crate) fn version(&mut self) -> Result<Version, Unread> {
-        let version = match self.bytes.get(self.at..self.at + 8) {
-            Some(b"HTTP/1.1") => Version::Http11,
-            Some(b"HTTP/1.0") => Version::Http10,
-            Some(_) => return Err(Unread::FirstLine),
-            None if b"HTTP/1.".starts_with(&self.bytes[self.at..]) => return Err(Unread::Partial),
-            None => return Err(Unread::FirstLine),
+        let rest = &self.bytes[self.at..];
+        let version = match rest.first_chunk().map(|word| u64::from_ne_bytes(*word)) {
+            Some(HTTP_1_1) => Version::Http11,
+            Some(HTTP_1_0) => Version::Http10,
+            None if b"HTTP/1.".starts_with(rest) => return Err(Unread::Partial),
+            _ => return Err(Unread::FirstLine),
         };
         self.at += 8;
         Ok(version)
+    }
+
+    /// The status line that most answers begin with; what of it is the reason.
+    #[inline]
+    pub(crate) fn usual_status_line(&mut self) -> Option<Span> {
+        const LINE: &[u8] = b"HTTP/1.1 200 OK\r\n";
+        if !self.bytes[self.at..].starts_with(LINE) {
+            return None;
+        }
+        self.at += LINE.len();
+        Some(Span::new(self.at - 4, self.at - 2))
     }
 
     /// A space, three digits, and a reason or none.
@@ -167,96 +172,98 @@ impl<'a> Reader<'a> {
 
     /// The field lines, and the empty line behind them.
     #[inline]
-    pub(crate) fn fields(&mut self, limits: &Limits, fields: &mut Vec<Field>) -> Result<Summary, Unread> {
-        let mut summary = Summary::default();
+    pub(crate) fn fields(
+        &mut self,
+        limits: &Limits,
+        fields: &mut Vec<Field>,
+        summary: &mut Summary,
+    ) -> Result<(), Unread> {
+        let most = limits.fields.min(FIELDS_MAX);
         fields.clear();
+        // On its own, for the compiler keeps it where it is fastest.
+        let mut at = self.at;
         loop {
-            match self.bytes.get(self.at) {
+            match self.bytes.get(at) {
                 Some(b'\r' | b'\n') => break,
                 None => return Err(Unread::Partial),
-                Some(_) if fields.len() >= limits.fields.min(FIELDS_MAX) => return Err(Unread::TooManyFields),
-                Some(_) => {}
+                Some(_) if fields.len() >= most => return Err(Unread::TooManyFields),
+                Some(_) => at = field(self.bytes, at, fields, summary)?,
             }
-            let (name, known, kind) = self.name()?;
-            let value = self.value()?;
-            summary.take(known, value, value.of(self.bytes));
-            fields.push(Field { name, value, known, kind, hop: known.is_hop_by_hop() });
         }
-        self.line_end(Unread::Field)?;
-        Ok(summary)
-    }
-
-    /// A name and the colon behind it. A name that is known needs no look at its letters.
-    #[inline]
-    fn name(&mut self) -> Result<(Span, Known, NameKind), Unread> {
-        let start = self.at;
-        let end = self.colon(start)?;
-        let name = &self.bytes[start..end];
-        let known = Known::of(name);
-        let kind = match known {
-            Known::Other => NameKind::of(name).ok_or(Unread::Field)?,
-            _ => NameKind::Plain,
-        };
-        self.at = end + 1;
-        Ok((Span::new(start, end), known, kind))
-    }
-
-    #[inline]
-    fn colon(&self, start: usize) -> Result<usize, Unread> {
-        let mut at = start;
-        while let Some(word) = word(self.bytes, at) {
-            let found = equal(word, b':');
-            if found != 0 {
-                return Ok(at + (found.trailing_zeros() / 8) as usize);
-            }
-            at += 8;
-        }
-        let rest = &self.bytes[at..];
-        if let Some(found) = rest.iter().position(|byte| *byte == b':') {
-            return Ok(at + found);
-        }
-        let is_name = self.bytes[start..].iter().all(|byte| is_token_byte(*byte));
-        Err(if is_name { Unread::Partial } else { Unread::Field })
-    }
-
-    /// A value without the white space around it, and the line's end.
-    #[inline]
-    fn value(&mut self) -> Result<Span, Unread> {
-        let mut start = self.at;
-        while matches!(self.bytes.get(start), Some(b' ' | b'\t')) {
-            start += 1;
-        }
-        self.at = start;
-        let mut end = self.text(Unread::Field)?;
-        while end > start && matches!(self.bytes[end - 1], b' ' | b'\t') {
-            end -= 1;
-        }
-        Ok(Span::new(start, end))
+        self.at = at;
+        self.line_end(Unread::Field)
     }
 
     /// Bytes to the end of the line, which is read too. Gives where they end.
-    #[inline]
     fn text(&mut self, fault: Unread) -> Result<usize, Unread> {
-        loop {
-            while let Some(word) = word(self.bytes, self.at) {
-                let stop = below(word, 0x20) | equal(word, 0x7f);
-                if stop != 0 {
-                    self.at += (stop.trailing_zeros() / 8) as usize;
-                    break;
-                }
-                self.at += 8;
-            }
-            match self.bytes.get(self.at) {
-                None => return Err(Unread::Partial),
-                Some(b'\r' | b'\n') => break,
-                Some(&byte) if is_control(byte) => return Err(fault),
-                Some(_) => self.at += 1,
-            }
-        }
-        let end = self.at;
-        self.line_end(fault)?;
+        let (end, next) = text(self.bytes, self.at, fault)?;
+        self.at = next;
         Ok(end)
     }
+}
+
+/// Reads the field line at a place. Gives where the next line is.
+#[inline]
+fn field(bytes: &[u8], start: usize, fields: &mut Vec<Field>, summary: &mut Summary) -> Result<usize, Unread> {
+    let end = colon(bytes, start)?;
+    let name = &bytes[start..end];
+    let known = Known::of(name);
+    // A name that is known needs no look at its letters.
+    let kind = match known {
+        Known::Other => NameKind::of(name).ok_or(Unread::Field)?,
+        _ => NameKind::Plain,
+    };
+    let mut at = end + 1;
+    while matches!(bytes.get(at), Some(b' ' | b'\t')) {
+        at += 1;
+    }
+    let (mut value_end, next) = text(bytes, at, Unread::Field)?;
+    while value_end > at && matches!(bytes[value_end - 1], b' ' | b'\t') {
+        value_end -= 1;
+    }
+    let (name, value) = (Span::new(start, end), Span::new(at, value_end));
+    fields.push(Field { name, value, known, kind, hop: known.is_hop_by_hop() });
+    if known.shapes_message() {
+        summary.take(known, value, bytes);
+    }
+    Ok(next)
+}
+
+/// Where the colon behind a name is.
+#[inline]
+fn colon(bytes: &[u8], start: usize) -> Result<usize, Unread> {
+    let mut at = start;
+    while at < bytes.len() {
+        let colons = Bytes::at(bytes, at).equal(b':');
+        if colons != 0 {
+            return Ok(at + colons.trailing_zeros() as usize);
+        }
+        at += WIDTH;
+    }
+    let is_name = bytes[start..].iter().all(|byte| is_token_byte(*byte));
+    Err(if is_name { Unread::Partial } else { Unread::Field })
+}
+
+/// Where the text to the end of the line ends, and where the next line is.
+#[inline]
+fn text(bytes: &[u8], start: usize, fault: Unread) -> Result<(usize, usize), Unread> {
+    let mut at = start;
+    while at < bytes.len() {
+        let stops = Bytes::at(bytes, at).at_most_or_del(0x1f);
+        if stops == 0 {
+            at += WIDTH;
+            continue;
+        }
+        at += stops.trailing_zeros() as usize;
+        match bytes[at..] {
+            [b'\r', b'\n', ..] => return Ok((at, at + 2)),
+            [b'\n', ..] => return Ok((at, at + 1)),
+            [b'\r'] => return Err(Unread::Partial),
+            [b'\t', ..] => at += 1,
+            _ => return Err(fault),
+        }
+    }
+    Err(Unread::Partial)
 }
 
 #[cfg(test)]

@@ -25,6 +25,8 @@ pub struct RequestHead {
     pub expect_continue: bool,
     /// The authority of an absolute-form target, else the value of `Host` (RFC 9112 3.2.2). None on HTTP/1.0 only.
     pub host: Option<Span>,
+    /// The same without its port and without the final dot of a full name; empty where there is none.
+    pub host_name: Span,
     /// The path and query: the target in origin-form, the same part of one in absolute-form, the asterisk of
     /// `OPTIONS *`, the authority of `CONNECT`.
     pub path: Span,
@@ -75,12 +77,13 @@ impl RequestHead {
         if !self.scan.worth_trying(bytes, start, limits)? {
             return Ok(None);
         }
-        match self.read_lines(bytes, start, limits) {
-            Ok(line) => {
-                let bytes = &bytes[..line.end];
+        let mut summary = Summary::default();
+        match self.read_lines(bytes, start, limits, &mut summary) {
+            Ok((target, end)) => {
+                let bytes = &bytes[..end];
                 check_sizes(bytes, start, limits)?;
-                self.accept(line, bytes)?;
-                Ok(Some(bytes.len()))
+                self.accept(target, &mut summary, bytes)?;
+                Ok(Some(end))
             }
             Err(Unread::Partial) => {
                 self.scan.needs_more(bytes, start, limits)?;
@@ -90,21 +93,28 @@ impl RequestHead {
         }
     }
 
+    /// The target, and where the head ends.
     #[inline]
-    fn read_lines(&mut self, bytes: &[u8], start: usize, limits: &Limits) -> Result<Lines, Unread> {
+    fn read_lines(
+        &mut self,
+        bytes: &[u8],
+        start: usize,
+        limits: &Limits,
+        summary: &mut Summary,
+    ) -> Result<(Target, usize), Unread> {
         let mut reader = Reader::new(bytes, start);
         self.method = reader.method()?;
         let target = reader.target()?;
         self.version = reader.version()?;
         reader.line_end(Unread::FirstLine)?;
-        let summary = reader.fields(limits, &mut self.fields)?;
-        Ok(Lines { target, summary, end: reader.at() })
+        reader.fields(limits, &mut self.fields, summary)?;
+        Ok((target, reader.at()))
     }
 
     /// Checks what was read; `bytes` are the whole head.
     #[inline]
-    fn accept(&mut self, lines: Lines, bytes: &[u8]) -> Result<(), Refusal> {
-        let Lines { target: Target { span, is_foreign, has_hash, question }, mut summary, .. } = lines;
+    fn accept(&mut self, target: Target, summary: &mut Summary, bytes: &[u8]) -> Result<(), Refusal> {
+        let Target { span, is_foreign, has_hash, question } = target;
         let (method, target) = (self.method.of(bytes), span.of(bytes));
         if is_foreign && std::str::from_utf8(target).is_err() {
             return Err(Refusal::Target);
@@ -112,11 +122,11 @@ impl RequestHead {
         summary.finish(&mut self.fields, bytes)?;
         self.target = span;
         self.framing = summary.framing(bytes, self.version)?.unwrap_or(Framing::None);
-        self.host = host(&summary, bytes, self.version)?;
+        self.set_host(host(summary, self.version)?, bytes)?;
         self.path = self.target;
         self.query_mark = question.unwrap_or(span.end);
         if target[0] != b'/' || method == b"CONNECT" {
-            self.read_other_form(method, target)?;
+            self.read_other_form(method, target, bytes)?;
         }
         if has_hash {
             return Err(Refusal::Target);
@@ -129,9 +139,21 @@ impl RequestHead {
         Ok(())
     }
 
+    #[inline]
+    fn set_host(&mut self, host: Option<Span>, bytes: &[u8]) -> Result<(), Refusal> {
+        self.host = host;
+        self.host_name = Span::default();
+        if let Some(host) = host {
+            let end = host::name_end(bytes, host).ok_or(Refusal::Host)?;
+            let has_dot = bytes[end - 1] == b'.';
+            self.host_name = Span::new(host.start as usize, end - usize::from(has_dot));
+        }
+        Ok(())
+    }
+
     /// The targets that do not start with a slash (RFC 9112 3.2.2 to 3.2.4).
     #[cold]
-    fn read_other_form(&mut self, method: &[u8], target: &[u8]) -> Result<(), Refusal> {
+    fn read_other_form(&mut self, method: &[u8], target: &[u8], bytes: &[u8]) -> Result<(), Refusal> {
         match method {
             b"CONNECT" if host::is_valid(target) => return Ok(()),
             b"CONNECT" => return Err(Refusal::Target),
@@ -146,11 +168,9 @@ impl RequestHead {
             .map(str::len)
             .ok_or(Refusal::Target)?;
         let end = target[authority..].iter().position(|byte| b"/?#".contains(byte)).map(|at| authority + at);
-        if !host::is_valid(&target[authority..end.unwrap_or(target.len())]) {
-            return Err(Refusal::Host);
-        }
         let base = self.target.start as usize;
-        self.host = Some(Span::new(base + authority, base + end.unwrap_or(target.len())));
+        let host = Span::new(base + authority, base + end.unwrap_or(target.len()));
+        self.set_host(Some(host), bytes)?;
         self.path = match end {
             Some(slash) if target[slash] == b'/' => Span::new(base + slash, base + target.len()),
             // An empty path stands for a slash: one of those before the host serves.
@@ -165,13 +185,13 @@ impl RequestHead {
     }
 }
 
-/// The checked value of `Host` (RFC 9112 3.2). HTTP/1.0 may do without.
-fn host(summary: &Summary, bytes: &[u8], version: Version) -> Result<Option<Span>, Refusal> {
+/// The value of `Host` (RFC 9112 3.2). HTTP/1.0 may do without.
+#[inline]
+fn host(summary: &Summary, version: Version) -> Result<Option<Span>, Refusal> {
     match (summary.hosts, summary.host) {
+        (1, value) => Ok(value),
         (0, _) if version == Version::Http10 => Ok(None),
         (0, _) => Err(Refusal::HostMissing),
-        (1, Some(value)) if host::is_valid(value.of(bytes)) => Ok(Some(value)),
-        (1, _) => Err(Refusal::Host),
         _ => Err(Refusal::HostRepeated),
     }
 }
@@ -184,13 +204,6 @@ impl From<TooLong> for Refusal {
             TooLong::Head => Self::HeadTooLarge,
         }
     }
-}
-
-/// What was read of a head beyond what is in it already.
-struct Lines {
-    target: Target,
-    summary: Summary,
-    end: usize,
 }
 
 /// Names what is wrong with a head that was not read.

@@ -65,11 +65,12 @@ impl ResponseHead {
         if !self.scan.worth_trying(bytes, 0, limits)? {
             return Ok(None);
         }
-        match self.read_lines(bytes, limits) {
-            Ok((summary, end)) => {
+        let mut summary = Summary::default();
+        match self.read_lines(bytes, limits, &mut summary) {
+            Ok(end) => {
                 let bytes = &bytes[..end];
                 check_sizes(bytes, 0, limits)?;
-                self.accept(summary, bytes, request_was_head)?;
+                self.accept(&mut summary, bytes, request_was_head)?;
                 Ok(Some(end))
             }
             Err(Unread::Partial) => {
@@ -80,18 +81,23 @@ impl ResponseHead {
         }
     }
 
+    /// Where the head ends.
     #[inline]
-    fn read_lines(&mut self, bytes: &[u8], limits: &Limits) -> Result<(Summary, usize), Unread> {
+    fn read_lines(&mut self, bytes: &[u8], limits: &Limits, summary: &mut Summary) -> Result<usize, Unread> {
         let mut reader = Reader::new(bytes, 0);
-        self.version = reader.version()?;
-        (self.status, self.reason) = reader.status()?;
-        let summary = reader.fields(limits, &mut self.fields)?;
-        Ok((summary, reader.at()))
+        if let Some(reason) = reader.usual_status_line() {
+            (self.version, self.status, self.reason) = (Version::Http11, 200, reason);
+        } else {
+            self.version = reader.version()?;
+            (self.status, self.reason) = reader.status()?;
+        }
+        reader.fields(limits, &mut self.fields, summary)?;
+        Ok(reader.at())
     }
 
     /// Checks what was read; `bytes` are the whole head.
     #[inline]
-    fn accept(&mut self, mut summary: Summary, bytes: &[u8], request_was_head: bool) -> Result<(), Malformed> {
+    fn accept(&mut self, summary: &mut Summary, bytes: &[u8], request_was_head: bool) -> Result<(), Malformed> {
         summary.finish(&mut self.fields, bytes)?;
         self.upgrade = self.status == 101;
         let stated = summary.framing(bytes, self.version)?;

@@ -136,7 +136,12 @@ fn field_lines() {
 #[test]
 fn hosts() {
     use Refusal::*;
-    assert_eq!(accepted(b"GET / HTTP/1.0\r\n\r\n").host, None);
+    let head = accepted(b"GET / HTTP/1.0\r\n\r\n");
+    assert_eq!((head.host, head.host_name), (None, Span::default()));
+    for (host, name) in [("a", "a"), ("a.b:80", "a.b"), ("A.:", "A"), ("[::1]:80", "[::1]"), ("a_b.:1", "a_b")] {
+        let bytes = format!("GET / HTTP/1.1\r\nHost: {host}\r\n\r\n");
+        assert_eq!(text(accepted(bytes.as_bytes()).host_name, &bytes), name, "{host}");
+    }
     for host in ["", " ", "a b", "a/b", "u@a", "a..b", "a:x", "[::1", "\u{e9}", "a,b:c"] {
         refused(format!("GET / HTTP/1.1\r\nHost: {host}\r\n\r\n").as_bytes(), Host);
         refused(format!("GET / HTTP/1.0\r\nHost: {host}\r\n\r\n").as_bytes(), Host);
