@@ -126,6 +126,18 @@ impl Buffer {
         n
     }
 
+    /// Moves data over from another buffer, as much as there is room for without growing; how much that was. A buffer
+    /// without memory takes over the other's.
+    pub(crate) fn take_from(&mut self, other: &mut Self) -> usize {
+        if self.block.is_empty() {
+            std::mem::swap(self, other);
+            return self.len();
+        }
+        let n = self.append(other.data());
+        other.consume(n);
+        n
+    }
+
     /// Moves the data to the front, so that all the room lies behind it.
     pub fn compact(&mut self) {
         if self.start > 0 {
@@ -137,8 +149,11 @@ impl Buffer {
 }
 
 impl Drop for Buffer {
+    #[inline]
     fn drop(&mut self) {
-        give_block(std::mem::take(&mut self.block));
+        if !self.block.is_empty() {
+            give_block(std::mem::take(&mut self.block));
+        }
     }
 }
 

@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use rustix::net::{RecvFlags, SendFlags, recv, send};
 
-use crate::event_loop::{Interest, Source};
+use crate::buffer::Buffer;
+use crate::event_loop::Source;
 
 thread_local! {
     static OPEN: Cell<usize> = const { Cell::new(0) };
@@ -23,16 +24,15 @@ pub fn open() -> usize {
 /// A connected socket, non-blocking and without delay for small writes.
 #[derive(Debug)]
 pub struct Socket {
-    inner: socket2::Socket,
     source: Rc<Source>,
 }
 
 impl Socket {
     /// Registers a connection that is already non-blocking.
     pub(crate) fn new(inner: socket2::Socket) -> io::Result<Self> {
-        let source = Source::register(&inner, Interest::Both)?;
+        let source = Source::connection(inner)?;
         OPEN.set(OPEN.get() + 1);
-        Ok(Self { inner, source })
+        Ok(Self { source })
     }
 
     /// A connection that has been made: it takes bytes at once.
@@ -43,14 +43,18 @@ impl Socket {
         Ok(socket)
     }
 
+    fn inner(&self) -> &socket2::Socket {
+        self.source.socket()
+    }
+
     /// The address on this side, which a unix socket has not.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        ip_address(&self.inner.local_addr()?)
+        ip_address(&self.inner().local_addr()?)
     }
 
     /// The address on the other side, which a unix socket has not.
     pub fn peer_addr(&self) -> io::Result<SocketAddr> {
-        ip_address(&self.inner.peer_addr()?)
+        ip_address(&self.inner().peer_addr()?)
     }
 
     /// Whether something may have come, the end included; asks the kernel nothing.
@@ -59,37 +63,45 @@ impl Socket {
         self.source.poll_readable(cx)
     }
 
-    /// One read into `room`, which must not be empty; 0 is the end of the stream.
-    pub(crate) fn poll_recv(&self, cx: &mut Context<'_>, room: &mut [u8]) -> Poll<io::Result<usize>> {
+    /// One read into the room behind the buffer's data, of which there must be some; 0 is the end of the stream.
+    pub(crate) fn poll_fill(&self, cx: &mut Context<'_>, into: &mut Buffer) -> Poll<io::Result<usize>> {
+        let n = self.source.take_ahead(into);
+        if n > 0 {
+            return Poll::Ready(Ok(n));
+        }
+        let room = into.spare();
         debug_assert!(!room.is_empty(), "a read needs room");
         let size = room.len();
-        let polled = self.source.poll_read(cx, || Ok(recv(&self.inner, &mut *room, RecvFlags::empty())?.0));
-        // Less than there was room for is all there was: the next call would find nothing.
-        if matches!(polled, Poll::Ready(Ok(n)) if n > 0 && n < size) {
-            self.source.clear_readable();
+        let polled = self.source.poll_read(cx, || Ok(recv(self.inner(), &mut *room, RecvFlags::empty())?.0));
+        if let Poll::Ready(Ok(n)) = polled {
+            into.filled(n);
+            // Less than there was room for is all there was: the next call would find nothing.
+            if n > 0 && n < size {
+                self.source.clear_readable();
+            }
         }
         polled
     }
 
     /// One write.
     pub(crate) fn poll_send(&self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        self.source.poll_write(cx, || send(&self.inner, bytes, SendFlags::NOSIGNAL))
+        self.source.poll_write(cx, || send(self.inner(), bytes, SendFlags::NOSIGNAL))
     }
 
     /// Whether the connection that was begun is made; its error if it failed.
     pub(crate) fn poll_connected(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.source.poll_writable(cx).map(|()| self.inner.take_error()?.map_or(Ok(()), Err))
+        self.source.poll_writable(cx).map(|()| self.inner().take_error()?.map_or(Ok(()), Err))
     }
 
     /// Has the connection reset when it is dropped, and what was not sent thrown away.
     pub fn reset_on_drop(&self) {
         // Whoever is reset cannot tell, and the connection goes in any case.
-        let _ = self.inner.set_linger(Some(Duration::ZERO));
+        let _ = self.inner().set_linger(Some(Duration::ZERO));
     }
 
     /// Says that nothing more will be sent.
     pub(crate) fn shutdown_write(&self) -> io::Result<()> {
-        self.inner.shutdown(Shutdown::Write)
+        self.inner().shutdown(Shutdown::Write)
     }
 }
 

@@ -189,8 +189,7 @@ pub(crate) struct Counted<'a> {
 impl Counted<'_> {
     /// One read into the room behind the buffer's data.
     pub(crate) fn poll_fill(&mut self, cx: &mut Context<'_>, into: &mut Buffer) -> Poll<io::Result<usize>> {
-        let n = ready!(self.tcp.poll_recv(cx, into.spare()))?;
-        into.filled(n);
+        let n = ready!(self.tcp.poll_fill(cx, into))?;
         *self.bytes_in += n as u64;
         Poll::Ready(Ok(n))
     }

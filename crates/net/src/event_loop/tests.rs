@@ -121,3 +121,67 @@ fn a_loop_can_follow_a_loop_on_one_thread() {
         assert_eq!(block_on(async move { round }).unwrap(), round);
     }
 }
+
+/// A connection to write to from outside of the loop, and the loop's own end of it.
+fn pair() -> (std::os::unix::net::UnixStream, crate::Stream) {
+    let (far, near) = std::os::unix::net::UnixStream::pair().unwrap();
+    near.set_nonblocking(true).unwrap();
+    let socket = socket2::Socket::from(std::os::fd::OwnedFd::from(near));
+    (far, crate::Stream::plain(crate::socket::Socket::new(socket).unwrap()))
+}
+
+#[test]
+fn what_comes_in_pieces_and_the_end_are_read_once_each_and_in_order() {
+    use std::io::Write;
+    block_on(async {
+        let (mut far, mut near) = pair();
+        let mut buffer = crate::Buffer::new();
+        for piece in [&b"one"[..], &[b'x'; crate::buffer::BLOCK], b"two"] {
+            let waits = poll_fn(|cx| Poll::Ready(near.poll_read(cx, &mut buffer).is_pending()));
+            assert!(waits.await, "nothing has come yet");
+            far.write_all(piece).unwrap();
+            // The loop looks at epoll meanwhile, and reads ahead of the task.
+            yield_now().await;
+            yield_now().await;
+            let mut read = Vec::new();
+            while read.len() < piece.len() {
+                near.read(&mut buffer).await.unwrap();
+                read.extend_from_slice(buffer.data());
+                buffer = crate::Buffer::new();
+            }
+            assert!(read == piece, "{} bytes of {}", read.len(), piece.len());
+        }
+        let waits = poll_fn(|cx| Poll::Ready(near.poll_read(cx, &mut buffer).is_pending()));
+        assert!(waits.await);
+        far.write_all(b"last").unwrap();
+        drop(far);
+        yield_now().await;
+        yield_now().await;
+        assert_eq!((near.read(&mut buffer).await.unwrap(), buffer.data()), (4, &b"last"[..]));
+        buffer.clear();
+        assert_eq!(near.read(&mut buffer).await.unwrap(), 0, "the end");
+    })
+    .unwrap();
+}
+
+#[test]
+fn what_was_read_ahead_is_no_silence_and_loses_nothing_to_a_small_buffer() {
+    use std::io::Write;
+    block_on(async {
+        let (mut far, mut near) = pair();
+        assert!(near.is_quiet());
+        far.write_all(b"stray").unwrap();
+        yield_now().await;
+        yield_now().await;
+        // Part of it fits behind what is in the buffer already; the rest stays, and comes before what is sent later.
+        let mut buffer = crate::Buffer::new();
+        let room = buffer.spare().len();
+        buffer.filled(room - 2);
+        assert_eq!(near.read(&mut buffer).await.unwrap(), 2);
+        far.write_all(b"!").unwrap();
+        yield_now().await;
+        yield_now().await;
+        assert!(!near.is_quiet(), "that question has read the rest");
+    })
+    .unwrap();
+}
