@@ -112,17 +112,14 @@ fn open(thread: &Rc<Thread>, site: &Rc<Site>, tcp: Socket, remote: SocketAddr, l
     thread.counters.accepted.add(1);
     let open = Open::new(Rc::clone(thread));
     let connection = Connection::new(Rc::clone(thread), stream, client);
-    event_loop::spawn(async move {
-        connection.run().await;
-        drop(open);
-    });
+    event_loop::spawn(connection.run(open));
 }
 
 /// Counts a connection for as long as it is open, a panic included.
-struct Open(Rc<Thread>);
+pub(crate) struct Open(Rc<Thread>);
 
 impl Open {
-    fn new(thread: Rc<Thread>) -> Self {
+    pub(crate) fn new(thread: Rc<Thread>) -> Self {
         thread.counters.active.add(1);
         Self(thread)
     }

@@ -13,6 +13,7 @@ use conf::tree::LingeringClose;
 use net::{Stream, clock};
 use wire::{Limits, Refusal, RequestHead};
 
+use crate::accept::Open;
 use crate::channel::Channel;
 use crate::client::{Client, ClientTls};
 use crate::downstream::{After, Downstream};
@@ -42,15 +43,25 @@ impl Connection {
         Self { down: Downstream::new(thread, Channel::Http1(stream), client) }
     }
 
-    /// Serves the connection until it ends.
-    pub(crate) async fn run(mut self) {
-        if self.handshake().await.is_err() {
-            return;
+    /// Serves the connection until it ends; `open` is dropped then. No `async fn`: that would hold the connection
+    /// twice, as an argument and as what the argument becomes, and so make each idle one larger.
+    #[allow(clippy::manual_async_fn, reason = "see above")]
+    pub(crate) fn run(mut self, open: Open) -> impl Future<Output = ()> {
+        async move {
+            if self.handshake().await.is_err() {
+                return;
+            }
+            if self.speaks_http2().await {
+                // In a box, for an HTTP/1.1 connection must not be larger for it.
+                return Box::pin(http2::run(self.down)).await;
+            }
+            self.serve().await;
+            drop(open);
         }
-        if self.speaks_http2().await {
-            // In a box, for an HTTP/1.1 connection must not be larger for it.
-            return Box::pin(http2::run(self.down)).await;
-        }
+    }
+
+    /// Serves requests one after the other.
+    async fn serve(&mut self) {
         let mut after = After::KeepAlive;
         let mut wait_ms = self.first_wait_ms();
         while after == After::KeepAlive {
@@ -218,7 +229,7 @@ impl Connection {
     }
 
     /// Gives the client time to read the answer: closing with unread bytes would reset the connection.
-    async fn linger(mut self) {
+    async fn linger(&mut self) {
         let Downstream { channel, input, deadline, lingering, .. } = &mut self.down;
         let end_ms = clock::coarse_ms().saturating_add(lingering.time_ms);
         let mut left = LINGER_BYTES;

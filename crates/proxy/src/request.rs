@@ -85,7 +85,9 @@ pub(crate) async fn serve(connection: &mut Downstream, exchange: &mut Exchange) 
     let server = router.server(connection.client.listener, host, &site.patterns, &mut exchange.maps);
     let mut routed = Routed::new(&site, server);
     connection.body_length = 0;
-    let after = match connection.scan_body(&mut Body::new(exchange.request.framing)) {
+    // On its own: what is in a match's head stays for as long as its arms take.
+    let scanned = connection.scan_body(&mut Body::new(exchange.request.framing));
+    let after = match scanned {
         Ok(is_here) => {
             routed.body_is_here = is_here;
             route(connection, exchange, &mut routed).await
