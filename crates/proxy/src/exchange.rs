@@ -59,15 +59,16 @@ impl Exchange {
 
     /// Makes it ready for the next request.
     pub(crate) fn reset(&mut self) {
-        for bytes in [&mut self.path, &mut self.key, &mut self.to_upstream, &mut self.to_client] {
+        for bytes in [&mut self.path, &mut self.key, &mut self.to_upstream, &mut self.to_client, &mut self.kept_fields]
+        {
             bytes.clear();
-            bytes.shrink_to(KEPT_BYTES);
+            if bytes.capacity() > KEPT_BYTES {
+                bytes.shrink_to(KEPT_BYTES);
+            }
         }
         self.from_upstream = Buffer::new();
         self.body = Buffer::new();
         self.rewritten.clear();
-        self.kept_fields.clear();
-        self.kept_fields.shrink_to(0);
         self.asks_upgrade = false;
         self.spool.reset();
         self.maps.reset();

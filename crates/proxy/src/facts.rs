@@ -140,11 +140,9 @@ pub(crate) struct RequestFacts<'a> {
 }
 
 impl<'a> RequestFacts<'a> {
-    /// The host asked for, without its port; may be in upper case.
+    /// The host asked for, without its port and, as in nginx, without the dot of a full name; may be in upper case.
     pub(crate) fn host(&self) -> &'a [u8] {
-        let host = self.request.host.map_or(&b""[..], |host| without_port(host.of(self.head)));
-        // The dot of a full name is no part of it, as in nginx.
-        host.strip_suffix(b".").unwrap_or(host)
+        self.request.host_name.of(self.head)
     }
 
     /// What follows `?`.
@@ -193,6 +191,9 @@ impl<'a> RequestFacts<'a> {
     }
 
     fn field(&self, known: Known) -> Option<&'a [u8]> {
+        if !self.request.seen.contains(known) {
+            return None;
+        }
         find(&self.request.fields, known).map(|field| field.value.of(self.head))
     }
 
@@ -210,13 +211,17 @@ impl<'a> RequestFacts<'a> {
     }
 
     fn cookie(&self, name: &str, out: &mut Vec<u8>) -> bool {
+        if !self.request.seen.contains(Known::Cookie) {
+            return false;
+        }
         let cookies = self.request.fields.iter().filter(|field| field.known == Known::Cookie);
         let found = cookies.filter_map(|field| route::cookie(field.value.of(self.head), name.as_bytes())).next();
         append_found(found, out)
     }
 
     fn forwarded_for(&self, out: &mut Vec<u8>) -> bool {
-        if self.joined(|field| field.known == Known::XForwardedFor, b", ", out) {
+        let is_there = self.request.seen.contains(Known::XForwardedFor);
+        if is_there && self.joined(|field| field.known == Known::XForwardedFor, b", ", out) {
             out.extend_from_slice(b", ");
         }
         append(self.client.remote_text(), out)

@@ -178,6 +178,29 @@ impl Fact {
         let lower = name.to_ascii_lowercase();
         plain(&lower).or_else(|| named(&lower))
     }
+
+    /// Whether its value can hold neither a line's end nor NUL: it is made here, or stands in the request's head, which
+    /// is refused with such bytes. Arguments may have been made anew by rules.
+    pub(crate) fn is_one_line(&self) -> bool {
+        matches!(
+            self,
+            Self::Host
+                | Self::RequestUri
+                | Self::Scheme
+                | Self::Https
+                | Self::RemoteAddr
+                | Self::RemotePort
+                | Self::ServerAddr
+                | Self::ServerPort
+                | Self::ServerProtocol
+                | Self::Method
+                | Self::RequestId
+                | Self::Connection
+                | Self::ProxyAddXForwardedFor
+                | Self::HttpField(_)
+                | Self::Cookie(_)
+        )
+    }
 }
 
 fn named(name: &str) -> Option<Fact> {

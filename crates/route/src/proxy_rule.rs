@@ -67,10 +67,9 @@ pub struct ProxyRule {
     pub answer: AnswerRule,
     /// The URI of `proxy_pass`, and the length of the location's path that it replaces.
     uri: Option<(Vec<u8>, usize)>,
-    /// Names, in lower case, that are not passed on from the client.
-    replaced: Vec<Vec<u8>>,
-    /// A bit for each length that occurs in `replaced`, so that most names are decided by it alone.
-    replaced_lengths: u64,
+    /// Names, in lower case, that are not passed on from the client: by their length, so that most names are compared
+    /// with none or one.
+    replaced: Vec<Vec<Vec<u8>>>,
 }
 
 /// TLS to the servers of a rule.
@@ -109,6 +108,8 @@ pub struct SetHeader {
     pub prefix: Vec<u8>,
     /// Its value.
     pub value: Text,
+    /// Whether the value may hold bytes that would break the head apart: then it is to be looked through.
+    pub may_break_lines: bool,
     /// Whether it is `Upgrade`: with it a request asks for another protocol.
     pub is_upgrade: bool,
 }
@@ -123,8 +124,7 @@ impl ProxyRule {
         let settings = &location_settings.proxy;
         let mut set_headers = headers(&settings.set_headers, maps);
         let set = set_headers.iter().map(|header| header.name().to_ascii_lowercase());
-        let replaced: Vec<Vec<u8>> =
-            set.chain(HOP_BY_HOP.iter().chain(FRAMING).map(|name| name.as_bytes().to_vec())).collect();
+        let replaced = by_length(set.chain(HOP_BY_HOP.iter().chain(FRAMING).map(|name| name.as_bytes().to_vec())));
         // One that is always empty is never sent.
         set_headers.retain(|header| header.value.as_literal() != Some(b""));
         let (proxy_host, proxy_port) = host_and_port(&pass.host, if pass.tls.is_some() { "443" } else { "80" });
@@ -152,7 +152,6 @@ impl ProxyRule {
             answer: AnswerRule::compile(location_settings, redirect_default(pass, location).as_ref(), maps),
             intercept_errors: settings.intercept_errors,
             uri: pass.uri.as_ref().map(|uri| (uri.clone().into_bytes(), location.len())),
-            replaced_lengths: replaced.iter().fold(0, |bits, name| bits | length_bit(name)),
             replaced,
         }
     }
@@ -160,8 +159,9 @@ impl ProxyRule {
     /// Whether the client's fields of this name are not passed on, because one is set or because they concern the
     /// client's connection only.
     pub fn replaces(&self, name: &[u8]) -> bool {
-        self.replaced_lengths & length_bit(name) != 0
-            && self.replaced.iter().any(|other| name.eq_ignore_ascii_case(other))
+        let same_length = self.replaced.get(name.len());
+        let is_same = |other: &[u8]| name.iter().zip(other).all(|(byte, lower)| byte.to_ascii_lowercase() == *lower);
+        same_length.is_some_and(|others| others.iter().any(|other| is_same(other)))
     }
 
     /// Whether the client's body is put aside.
@@ -217,7 +217,12 @@ impl SetHeader {
     }
 
     fn new(name: &str, value: Text) -> Self {
-        Self { prefix: format!("{name}: ").into_bytes(), value, is_upgrade: name.eq_ignore_ascii_case("upgrade") }
+        Self {
+            prefix: format!("{name}: ").into_bytes(),
+            may_break_lines: value.may_break_lines(),
+            value,
+            is_upgrade: name.eq_ignore_ascii_case("upgrade"),
+        }
     }
 }
 
@@ -277,8 +282,15 @@ pub fn host_and_port(authority: &str, own: &str) -> (String, String) {
     }
 }
 
-fn length_bit(name: &[u8]) -> u64 {
-    1 << name.len().min(63)
+fn by_length(names: impl Iterator<Item = Vec<u8>>) -> Vec<Vec<Vec<u8>>> {
+    let mut by_length = Vec::new();
+    for name in names {
+        if by_length.len() <= name.len() {
+            by_length.resize_with(name.len() + 1, Vec::new);
+        }
+        by_length[name.len()].push(name);
+    }
+    by_length
 }
 
 #[cfg(test)]

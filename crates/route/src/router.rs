@@ -235,6 +235,8 @@ impl Server {
                 .names
                 .first()
                 .map(|name| name.strip_prefix('.').unwrap_or(name).to_owned())
+                // One line, for it stands in for a host in heads.
+                .map(|name| name.replace(['\r', '\n', '\0'], ""))
                 .unwrap_or_default(),
             names: server.names.clone(),
             tls: server.tls.clone(),

@@ -38,7 +38,13 @@ impl Text {
     }
 
     /// Appends the text's value for a request.
+    #[inline]
     pub fn render(&self, facts: &dyn Facts, maps: &Maps, scratch: &mut Scratch, out: &mut Vec<u8>) {
+        // What most texts are that are rendered for each request.
+        if let [Piece::Fact(fact)] = self.pieces.as_slice() {
+            facts.append(fact, out);
+            return;
+        }
         self.render_escaping(false, facts, maps, scratch, out);
     }
 
@@ -72,6 +78,16 @@ impl Text {
             [Piece::Literal(bytes)] => Some(bytes),
             _ => None,
         }
+    }
+
+    /// Whether its value can hold a line's end or NUL: what a request's head holds as it stands cannot, what was
+    /// decoded, matched or configured can.
+    pub(crate) fn may_break_lines(&self) -> bool {
+        self.pieces.iter().any(|piece| match piece {
+            Piece::Literal(bytes) => bytes.iter().any(|byte| matches!(byte, b'\r' | b'\n' | 0)),
+            Piece::Fact(fact) => !fact.is_one_line(),
+            _ => true,
+        })
     }
 
     /// Compiles a template. A name that is none of the configuration's and no known variable's renders empty: `conf`
@@ -119,4 +135,25 @@ fn piece_of(name: &str, names: &Names) -> Option<Piece> {
     let kind = if names.is_set(name) { Piece::Variable } else { Piece::Group };
     let of_fact = |fact| if is_path(&fact) { Piece::Path(fact) } else { Piece::Fact(fact) };
     map.or_else(|| names.variable(name).map(kind)).or_else(|| names.fact(name).map(of_fact))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_a_request_holds_as_it_stands_is_sure_to_be_one_line() {
+        let text = |pieces: Vec<Piece>| Text::from_pieces(pieces).may_break_lines();
+        let fact = |name: &str| Piece::Fact(Fact::parse(name).expect("a variable"));
+        for name in ["host", "remote_addr", "http_x_y", "cookie_a", "request_uri", "proxy_add_x_forwarded_for"] {
+            assert!(!text(vec![fact(name), Piece::Literal(b"; a".to_vec())]), "{name}");
+        }
+        for name in ["uri", "args", "arg_a", "server_name"] {
+            assert!(text(vec![fact("host"), fact(name)]), "{name}");
+        }
+        for piece in [Piece::Map(0), Piece::Variable(0), Piece::Group(0), Piece::Capture(1)] {
+            assert!(text(vec![piece]));
+        }
+        assert!(text(vec![Piece::Literal(b"a\nb".to_vec())]));
+    }
 }

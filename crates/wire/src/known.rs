@@ -91,6 +91,46 @@ known! {
     XRequestId "x-request-id",
 }
 
+/// A set of known names.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct KnownSet(u128);
+
+impl KnownSet {
+    /// The set of these names.
+    #[must_use]
+    pub const fn of(names: &[Known]) -> Self {
+        let mut bits = 0;
+        let mut at = 0;
+        while at < names.len() {
+            bits |= 1 << names[at] as u8;
+            at += 1;
+        }
+        Self(bits)
+    }
+
+    /// Whether the name is in it.
+    #[inline]
+    #[must_use]
+    pub fn contains(self, name: Known) -> bool {
+        self.0 & 1 << name as u8 != 0
+    }
+
+    /// Whether a name is in both.
+    #[inline]
+    #[must_use]
+    pub fn meets(self, other: Self) -> bool {
+        self.0 & other.0 != 0
+    }
+
+    #[inline]
+    pub(crate) fn insert(&mut self, name: Known) {
+        self.0 |= 1 << name as u8;
+    }
+}
+
+// A bit for each.
+const _: () = assert!(NAMES.len() <= u128::BITS as usize);
+
 impl Known {
     /// Finds a name, in any case of letters.
     #[inline]

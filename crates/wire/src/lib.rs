@@ -30,6 +30,6 @@ pub use body::{Body, BodyError, CHUNK_EXTENSION_MAX, Piece, TRAILER_BYTES_MAX, T
 pub use fault::{Malformed, Refusal};
 pub use field::{Field, NameKind, find};
 pub use head::{FIELDS_MAX, Framing, HEAD_BYTES_MAX, LINE_BYTES_MAX, Limits, Span, Version};
-pub use known::Known;
+pub use known::{Known, KnownSet};
 pub use request::RequestHead;
 pub use response::ResponseHead;

@@ -223,6 +223,7 @@ fn field(bytes: &[u8], start: usize, fields: &mut Vec<Field>, summary: &mut Summ
     }
     let (name, value) = (Span::new(start, end), Span::new(at, value_end));
     fields.push(Field { name, value, known, kind, hop: known.is_hop_by_hop() });
+    summary.seen.insert(known);
     if known.shapes_message() {
         summary.take(known, value, bytes);
     }

@@ -4,7 +4,7 @@ use crate::field::is_token_byte;
 use crate::reader::{Reader, Target, Unread};
 use crate::scan::{Scan, TooLong, check_sizes, field_fault, is_control, skip_empty_lines};
 use crate::summary::Summary;
-use crate::{Field, Framing, Limits, Refusal, Span, Version, host};
+use crate::{Field, Framing, KnownSet, Limits, Refusal, Span, Version, host};
 
 /// The head of a request; all spans lie in the bytes that it was parsed from. Made to be used again and again.
 #[derive(Debug, Default)]
@@ -17,6 +17,8 @@ pub struct RequestHead {
     pub version: Version,
     /// The fields in their order.
     pub fields: Vec<Field>,
+    /// Which known names they have: where one is missing, the fields need not be searched.
+    pub seen: KnownSet,
     /// How the end of the body is found; never `UntilClose`.
     pub framing: Framing,
     /// Whether the client lets the connection go on after this request.
@@ -120,6 +122,7 @@ impl RequestHead {
             return Err(Refusal::Target);
         }
         summary.finish(&mut self.fields, bytes)?;
+        self.seen = summary.seen;
         self.target = span;
         self.framing = summary.framing(bytes, self.version)?.unwrap_or(Framing::None);
         self.set_host(host(summary, self.version)?, bytes)?;

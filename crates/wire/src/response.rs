@@ -3,7 +3,7 @@
 use crate::reader::{Reader, Unread};
 use crate::scan::{Scan, TooLong, check_sizes, field_fault};
 use crate::summary::Summary;
-use crate::{Field, Framing, Limits, Malformed, Refusal, Span, Version};
+use crate::{Field, Framing, KnownSet, Limits, Malformed, Refusal, Span, Version};
 
 /// The head of an answer; all spans lie in the bytes that it was parsed from. Made to be used again and again.
 #[derive(Debug, Default)]
@@ -16,6 +16,8 @@ pub struct ResponseHead {
     pub version: Version,
     /// The fields in their order.
     pub fields: Vec<Field>,
+    /// Which known names they have: where one is missing, the fields need not be searched.
+    pub seen: KnownSet,
     /// How the end of the body is found.
     pub framing: Framing,
     /// Whether the connection can serve another request after this answer.
@@ -99,6 +101,7 @@ impl ResponseHead {
     #[inline]
     fn accept(&mut self, summary: &mut Summary, bytes: &[u8], request_was_head: bool) -> Result<(), Malformed> {
         summary.finish(&mut self.fields, bytes)?;
+        self.seen = summary.seen;
         self.upgrade = self.status == 101;
         let stated = summary.framing(bytes, self.version)?;
         let bodiless = matches!(self.status, 100..=199 | 204);

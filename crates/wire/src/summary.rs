@@ -2,7 +2,7 @@
 //!
 //! One pass over the fields; a second one only when `Connection` names fields of its own.
 
-use crate::{Field, Framing, Known, Refusal, Span, Version};
+use crate::{Field, Framing, Known, KnownSet, Refusal, Span, Version};
 
 /// The most names that `Connection` fields may nominate: each is compared with every field of the head.
 const NOMINATIONS_MAX: usize = 32;
@@ -10,6 +10,8 @@ const NOMINATIONS_MAX: usize = 32;
 /// What one pass over the fields finds.
 #[derive(Debug, Default)]
 pub(crate) struct Summary {
+    /// The names that occurred.
+    pub(crate) seen: KnownSet,
     pub(crate) host: Option<Span>,
     pub(crate) hosts: usize,
     pub(crate) expects_continue: bool,

@@ -26,7 +26,7 @@ use crate::upstream::{CLIENT_CLOSED, CLIENT_TIMED_OUT, CUT_OFF};
 
 /// A server has answered; the answer's head is at the front of `exchange.from_upstream`.
 pub(crate) struct Answered {
-    pub(crate) link: Link,
+    pub(crate) link: Box<Link>,
     pub(crate) head_length: usize,
     pub(crate) known: Known,
 }
@@ -100,7 +100,7 @@ pub(crate) async fn attempt(
 }
 
 /// A kept connection; one that must not fail only if it was in use a moment ago.
-fn take_pooled(held: &Held<'_>, way: &Way, idempotent: bool) -> Option<Link> {
+fn take_pooled(held: &Held<'_>, way: &Way, idempotent: bool) -> Option<Box<Link>> {
     held.upstream.pool.borrow_mut().take(held.peer, way, idle_limit_ms(idempotent), clock::coarse_ms())
 }
 
@@ -110,7 +110,7 @@ async fn connect(
     held: &Held<'_>,
     way: Way,
     known: Known,
-) -> Result<Link, Stop> {
+) -> Result<Box<Link>, Stop> {
     connection.deadline.set(rule.connect_timeout_ms);
     let made = {
         let mut making = std::pin::pin!(way.connect(held.endpoint(), rule.socket_keepalive));
@@ -118,7 +118,7 @@ async fn connect(
         limited.await.unwrap_or_else(|error| Err(Unmade::Connect(error)))
     };
     let (error, what) = match made {
-        Ok(stream) => return Ok(Link::by(way, stream, clock::coarse_ms())),
+        Ok(stream) => return Ok(Box::new(Link::by(way, stream, clock::coarse_ms()))),
         Err(Unmade::Connect(error)) if dial::is_local_fault(&error) => {
             let what = describe("connect", &error, "making a socket: this host is out of it");
             (error, what)
@@ -138,7 +138,7 @@ async fn connect(
 
 /// The request on its way to a server, and the head of the answer on its way back.
 struct Turn {
-    link: Link,
+    link: Box<Link>,
     known: Known,
     /// How much of `exchange.to_upstream` is written.
     written: usize,
@@ -175,7 +175,7 @@ impl Stop {
 }
 
 impl Turn {
-    fn new(link: Link, known: Known) -> Self {
+    fn new(link: Box<Link>, known: Known) -> Self {
         Self {
             link,
             known,

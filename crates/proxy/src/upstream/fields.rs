@@ -69,6 +69,9 @@ pub(crate) fn rate(response: &ResponseHead, head: &[u8], rule: &AnswerRule) -> O
 }
 
 fn value<'a>(response: &ResponseHead, head: &'a [u8], known: Known) -> Option<&'a [u8]> {
+    if !response.seen.contains(known) {
+        return None;
+    }
     wire::find(&response.fields, known).map(|field| field.value.of(head))
 }
 

@@ -98,7 +98,7 @@ fn set_fields(
         header.value.render(&facts, &routed.site.maps, maps, out);
         if out.len() == value {
             out.truncate(start);
-        } else if encode::breaks_line(&out[value..]) {
+        } else if header.may_break_lines && encode::breaks_line(&out[value..]) {
             return Err(Unfit::Control);
         } else {
             *asks_upgrade |= header.is_upgrade && request.upgrade;

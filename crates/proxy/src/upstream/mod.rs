@@ -50,6 +50,9 @@ const CLIENT_TIMED_OUT: u16 = 408;
 /// and one that closed before its request was whole.
 const CUT_OFF: u16 = 400;
 
+/// No status below this is one that `proxy_next_upstream` can name.
+const LEAST_REFUSAL: u16 = 400;
+
 /// Why no answer of a server is passed on.
 enum Unanswered {
     /// The client gets a page of this status.
@@ -143,22 +146,29 @@ async fn attempts<'a>(
     upstream: &'a Upstream,
     upload: &mut Upload,
 ) -> Result<(Held<'a>, Answered), Unanswered> {
-    let mut course = Course::new(retry_rule(rule), upstream.shared.group.tries(), clock::coarse_ms());
-    let mut again = None;
+    let started_ms = clock::coarse_ms();
+    let mut held = pick(connection, exchange, routed, upstream)?;
+    let mut fresh = false;
+    // Most requests need none: their first attempt is answered.
+    let mut begun = None;
     loop {
-        let held = match again.take() {
-            Some(held) => held,
-            None => pick(connection, exchange, routed, upstream, &mut course)?,
-        };
-        let fresh = course.wants_fresh();
         let attempted = attempt::attempt(connection, exchange, routed, rule, &held, upload, fresh).await;
+        let attempted = match attempted {
+            Ok(answered) if exchange.response.status < LEAST_REFUSAL => return Ok((held, answered)),
+            other => other,
+        };
         if let Err(stop) = &attempted {
             exchange.record.end_attempt(stop.status());
         }
+        let course = begun.get_or_insert_with(|| {
+            let mut course = Course::new(retry_rule(rule), upstream.shared.group.tries(), started_ms);
+            course.picked();
+            course
+        });
         let failed = match attempted {
-            Ok(answered) => match refused_answer(exchange, &course, &answered, upload) {
+            Ok(answered) => match refused_answer(exchange, course, &answered, upload) {
                 None => return Ok((held, answered)),
-                Some(failed) => match judge(connection, exchange, routed, held, &failed, &mut course) {
+                Some(failed) => match judge(connection, exchange, routed, held, &failed, course) {
                     Err(held) => return Ok((held, answered)),
                     Ok(next) => next,
                 },
@@ -170,14 +180,19 @@ async fn attempts<'a>(
                 return Err(Unanswered::Page(500));
             }
             Err(Stop::Failed(failed)) => {
-                judge(connection, exchange, routed, held, &failed, &mut course).unwrap_or(Next::Finish(502))
+                judge(connection, exchange, routed, held, &failed, course).unwrap_or(Next::Finish(502))
             }
         };
-        match failed {
-            Next::Same(held) => again = Some(held),
-            Next::Other => {}
+        held = match failed {
+            Next::Same(held) => held,
+            Next::Other => {
+                let held = pick(connection, exchange, routed, upstream)?;
+                course.picked();
+                held
+            }
             Next::Finish(status) => return Err(Unanswered::Page(status)),
-        }
+        };
+        fresh = course.wants_fresh();
     }
 }
 
@@ -186,10 +201,8 @@ fn pick<'a>(
     exchange: &mut Exchange,
     routed: &Routed<'_>,
     upstream: &'a Upstream,
-    course: &mut Course,
 ) -> Result<Held<'a>, Unanswered> {
     let picked = upstream.pick(&mut exchange.attempts, &exchange.key, clock::coarse_ms());
-    course.picked();
     picked.ok_or_else(|| {
         exchange.record.begin_attempt(Tried::Group(Arc::clone(&upstream.shared)));
         exchange.record.end_attempt(502);
@@ -396,7 +409,11 @@ fn pace(connection: &Downstream, exchange: &mut Exchange, routed: &Routed<'_>, r
         conf::table::rate_of(key)
     };
     let asked = fields::rate(response, from_upstream.data(), &rule.answer);
-    let rate = asked.unwrap_or_else(|| size(&rule.answer.limit_rate));
+    let rate = match asked {
+        Some(rate) => rate,
+        None if rule.answer.limit_rate.is_none() => return None,
+        None => size(&rule.answer.limit_rate),
+    };
     (rate > 0).then(|| Box::new(Pace::new(rate, size(&rule.answer.limit_rate_after))))
 }
 
@@ -422,7 +439,7 @@ fn finish_tunnel(
 }
 
 /// Keeps the upstream connection, if it can serve another request.
-fn keep(upstream: &Upstream, peer: usize, mut link: Link, exchange: &Exchange, now_ms: u64) {
+fn keep(upstream: &Upstream, peer: usize, mut link: Box<Link>, exchange: &Exchange, now_ms: u64) {
     link.requests += 1;
     // Bytes behind the answer belong to nobody: such a connection is never used again.
     if exchange.response.keep_alive && exchange.from_upstream.is_empty() {

@@ -53,7 +53,8 @@ impl<S> Link<S> {
 /// The idle connections, by server; of each the one used last is used next.
 #[derive(Debug)]
 pub(crate) struct Pool<S = Stream> {
-    idle: Vec<VecDeque<Link<S>>>,
+    /// In boxes, for they are handed on from step to step.
+    idle: Vec<VecDeque<Box<Link<S>>>>,
     count: usize,
     limit: usize,
     timeout_ms: u64,
@@ -81,25 +82,28 @@ impl<S: Quiet> Pool<S> {
 
     /// A connection to that server, made that way, that was in use within `idle_ms` and on which nothing has come
     /// since.
-    pub(crate) fn take(&mut self, peer: usize, way: &Way, idle_ms: u64, now_ms: u64) -> Option<Link<S>> {
+    pub(crate) fn take(&mut self, peer: usize, way: &Way, idle_ms: u64, now_ms: u64) -> Option<Box<Link<S>>> {
         let idle_ms = idle_ms.min(self.timeout_ms);
         let idle = &mut self.idle[peer];
-        while let Some(last) = idle.iter().rposition(|link| link.way == *way) {
+        loop {
+            let last = match idle.back() {
+                Some(link) if link.way == *way => idle.len() - 1,
+                _ => idle.iter().rposition(|link| link.way == *way)?,
+            };
             if now_ms.saturating_sub(idle[last].used_ms) >= idle_ms {
                 // All the others are older.
                 return None;
             }
-            let mut link = idle.remove(last)?;
+            let mut link = if last + 1 == idle.len() { idle.pop_back() } else { idle.remove(last) }?;
             self.count -= 1;
             if link.stream.is_quiet() {
                 return Some(link);
             }
         }
-        None
     }
 
     /// Keeps a connection whose answer was read to its end, unless it has served its time.
-    pub(crate) fn give(&mut self, peer: usize, mut link: Link<S>, now_ms: u64) {
+    pub(crate) fn give(&mut self, peer: usize, mut link: Box<Link<S>>, now_ms: u64) {
         let is_spent = link.requests >= self.requests || now_ms.saturating_sub(link.created_ms) >= self.time_ms;
         if self.limit == 0 || is_spent {
             return;

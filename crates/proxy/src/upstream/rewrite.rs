@@ -1,21 +1,26 @@
 //! Fields of an answer that are rewritten on their way to the client: `Location`, `Refresh`, `Set-Cookie`.
 
 use route::{ProxyRule, Rendering};
-use wire::{Known, encode};
+use wire::{Known, KnownSet, encode};
 
 use crate::answer;
 use crate::downstream::Downstream;
 use crate::exchange::Exchange;
 use crate::request::Routed;
 
+const REWRITTEN: KnownSet = KnownSet::of(&[Known::Location, Known::Refresh, Known::SetCookie]);
+
 /// Puts what becomes of the answer's fields into `exchange.rewritten`, by their number.
 pub(super) fn prepare(connection: &Downstream, exchange: &mut Exchange, routed: &Routed<'_>, rule: &ProxyRule) {
     exchange.rewritten.clear();
+    if !exchange.response.seen.meets(REWRITTEN) {
+        return;
+    }
     let Some(rewriting) = &rule.answer.rewriting else { return };
     for index in 0..exchange.response.fields.len() {
         let Exchange { request, response, from_upstream, path, maps, record, .. } = &mut *exchange;
         let field = &response.fields[index];
-        if !matches!(field.known, Known::Location | Known::Refresh | Known::SetCookie) {
+        if !REWRITTEN.contains(field.known) {
             continue;
         }
         let value = field.value.of(from_upstream.data());

@@ -18,7 +18,7 @@ pub(super) struct Request {
     pub(super) peer: usize,
     pub(super) known: Known,
     /// While it is being sent or answered.
-    pub(super) link: Option<Link<End>>,
+    pub(super) link: Option<Box<Link<End>>>,
     /// Counts the stages of its attempts: what an earlier one has set going no longer concerns it.
     pub(super) stage: u64,
     /// A kept connection to this server was closed under it: what follows goes over a fresh one.

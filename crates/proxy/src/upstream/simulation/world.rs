@@ -349,11 +349,11 @@ impl World {
         let wire = Rc::new(Wire::new(peer, self.delay_ms, &self.clock));
         let now_ms = self.now();
         self.servers[peer].accept(&wire, now_ms);
-        let link = Link::new(End(wire), now_ms);
+        let link = Box::new(Link::new(End(wire), now_ms));
         self.send(stage.request, link);
     }
 
-    fn send(&mut self, number: u64, link: Link<End>) {
+    fn send(&mut self, number: u64, link: Box<Link<End>>) {
         let stage = self.next_stage(number);
         let wire = Rc::clone(&link.stream.0);
         wire.is_busy.set(true);
