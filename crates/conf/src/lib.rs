@@ -4,6 +4,7 @@
 
 mod address;
 mod build;
+mod ciphers;
 pub mod diagnostic;
 mod lexer;
 mod lints;

@@ -11,6 +11,7 @@ mod logs;
 mod maps;
 mod proxy;
 mod rules;
+mod tls;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -29,6 +30,7 @@ pub use access::{AccessRule, AccessSettings, LimitExcept, Who};
 pub use caching::{Expires, ExpiresRule};
 pub use files::{FileSettings, IfModifiedSince, Root, RootKind, TryFiles, TryLast, TryPath};
 pub use rules::{AfterRewrite, Condition, If, PathTest, Return, Rewrite, Rule, Test};
+pub use tls::{Certificate, Cipher, Curve, Tls};
 
 /// A whole configuration.
 #[derive(Debug, Clone)]
@@ -340,25 +342,6 @@ pub enum KeepAlive {
         /// Probes without an answer before the connection is given up.
         count: Option<u32>,
     },
-}
-
-/// `ssl_*` of a server.
-#[derive(Debug, Clone)]
-pub struct Tls {
-    /// `ssl_certificate`, a PEM file with the chain.
-    pub certificate: PathBuf,
-    /// `ssl_certificate_key`, a PEM file.
-    pub key: PathBuf,
-    /// Whether TLS 1.2 is offered.
-    pub tls12: bool,
-    /// Whether TLS 1.3 is offered.
-    pub tls13: bool,
-    /// `ssl_session_timeout`.
-    pub session_timeout_ms: u64,
-    /// Sessions that `ssl_session_cache` has room for; 0 is `off` or `none`. nginx counts 4,000 a MiB.
-    pub session_cache: usize,
-    /// Where `ssl_certificate` was written.
-    pub place: Place,
 }
 
 /// `location [SIGN] PATH { ... }`.

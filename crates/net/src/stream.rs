@@ -11,7 +11,7 @@ use rustls::pki_types::ServerName;
 
 use crate::buffer::Buffer;
 use crate::socket::Socket;
-use crate::tls::Session;
+use crate::tls::{ServerTls, Session};
 
 /// A connection, plain or over TLS.
 #[derive(Debug)]
@@ -29,8 +29,8 @@ impl Stream {
     }
 
     /// The server's side of a TLS handshake yet to be made; [`Stream::handshake`] makes it.
-    pub fn tls_server(tcp: Socket, config: Arc<rustls::ServerConfig>) -> io::Result<Self> {
-        let session = Session::server(config).map_err(io::Error::other)?;
+    pub fn tls_server(tcp: Socket, tls: &ServerTls) -> io::Result<Self> {
+        let session = Session::server(tls).map_err(io::Error::other)?;
         Ok(Self { tls: Some(Box::new(session)), ..Self::plain(tcp) })
     }
 

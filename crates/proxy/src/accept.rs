@@ -99,11 +99,11 @@ pub(crate) fn accept_waiting(thread: &Rc<Thread>, site: &Rc<Site>, socket: &std:
 fn open(thread: &Rc<Thread>, site: &Rc<Site>, tcp: Socket, remote: SocketAddr, listener: usize) {
     let Ok(local) = tcp.local_addr() else { return };
     let listener = site.snapshot.router.listener_at(listener, local);
-    let tls = site.snapshot.tls[listener].clone();
+    let tls = site.snapshot.tls[listener].as_ref();
     let is_tls = tls.is_some();
     let stream = match tls {
         None => Stream::plain(tcp),
-        Some(config) => match Stream::tls_server(tcp, config) {
+        Some(tls) => match Stream::tls_server(tcp, &tls.server) {
             Ok(stream) => stream,
             Err(_) => return,
         },

@@ -52,6 +52,7 @@ pub(crate) struct ClientTls {
     cipher: Option<&'static str>,
     curve: Option<&'static str>,
     alpn: Option<Vec<u8>>,
+    server_name: Option<String>,
     is_resumed: bool,
 }
 
@@ -62,6 +63,7 @@ impl ClientTls {
             cipher: session.cipher(),
             curve: session.curve(),
             alpn: session.alpn().map(<[u8]>::to_vec),
+            server_name: session.server_name().map(str::to_owned),
             is_resumed: session.is_resumed(),
         }
     }
@@ -73,6 +75,7 @@ impl ClientTls {
             Fact::SslCipher => self.cipher.map(str::as_bytes),
             Fact::SslCurve => self.curve.map(str::as_bytes),
             Fact::SslAlpnProtocol => self.alpn.as_deref(),
+            Fact::SslServerName => self.server_name.as_deref().map(str::as_bytes),
             Fact::SslSessionReused => Some(if self.is_resumed { &b"r"[..] } else { b"." }),
             _ => None,
         };

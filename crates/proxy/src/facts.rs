@@ -327,6 +327,7 @@ impl<'a> RequestFacts<'a> {
             | Fact::SslCipher
             | Fact::SslCurve
             | Fact::SslAlpnProtocol
+            | Fact::SslServerName
             | Fact::SslSessionReused
             | Fact::SslEarlyData => return self.client.tls.as_ref().is_some_and(|tls| tls.append(fact, out)),
             _ => return self.of_answer(fact, out),

@@ -4,6 +4,7 @@
 //! that are in both, TLS sessions, the numbers of the logs.
 
 mod client;
+mod server;
 mod upstreams;
 
 use std::collections::HashMap;
@@ -16,13 +17,13 @@ use balance::{RetryRule, StatusSet};
 use conf::tree::{self, ErrorLog, LogTarget};
 use net::listen;
 use net::resolver::{self, Resolver};
-use net::tls::{self, CertificateError, Identity, ServerOptions};
-use route::{Patterns, ProxyRule, Router, Scratch, ServerNames};
-use rustls::server::{ClientHello, ResolvesServerCert};
+use net::tls::{self, CertificateError, Identity};
+use route::{ProxyRule, Router};
 
 use crate::gate::Verifier;
 use crate::limits::LOGS_MAX;
 use crate::log::AccessTarget;
+pub(crate) use server::ListenerTls;
 pub(crate) use upstreams::{Reason, UpstreamSnapshot, resolver_settings, servers};
 
 /// A configuration ready to serve.
@@ -33,7 +34,7 @@ pub struct Snapshot {
     pub(crate) connections_max: usize,
     pub(crate) upstreams: Vec<Arc<UpstreamSnapshot>>,
     /// TLS of each listener that speaks it, by the listener's index.
-    pub(crate) tls: Vec<Option<Arc<rustls::ServerConfig>>>,
+    pub(crate) tls: Vec<Option<ListenerTls>>,
     /// The ways in which TLS is spoken to servers, as the router numbers them.
     pub(crate) proxy_tls: Vec<Arc<rustls::ClientConfig>>,
     /// The way to those who know names; the thread starts when the first is asked for.
@@ -79,6 +80,9 @@ pub enum SnapshotError {
         /// What is wrong.
         error: CertificateError,
     },
+    /// What is to be stapled is of no use.
+    #[error("ssl_stapling_file {0}: it holds no OCSP answer in DER form, as `openssl ocsp -respout` writes it")]
+    Stapling(PathBuf),
     /// TLS to servers cannot be set up.
     #[error("TLS to servers: {0}")]
     Client(CertificateError),
@@ -115,7 +119,7 @@ impl Snapshot {
         let router = Arc::new(Router::compile(config));
         let before = previous.map_or(&[][..], |previous| &previous.upstreams);
         let upstreams = router.upstreams().iter().map(|rule| UpstreamSnapshot::after(rule, threads, before)).collect();
-        let tls = listeners_tls(&router, previous, read)?;
+        let tls = server::listeners(&router, previous, read)?;
         let proxy_tls = router.proxy_tls().iter().map(|way| client::config(way, read)).collect::<Result<_, _>>()?;
         let log_targets = previous.map(|previous| previous.log_targets.clone()).unwrap_or_default();
         let log_index = previous.map(|previous| previous.log_index.clone()).unwrap_or_default();
@@ -238,85 +242,6 @@ pub(crate) fn retry_rule(rule: &ProxyRule) -> RetryRule {
 
 type Read<'a> = dyn FnMut(&Path) -> io::Result<Vec<u8>> + 'a;
 
-fn listeners_tls(
-    router: &Router,
-    previous: Option<&Snapshot>,
-    read: &mut Read<'_>,
-) -> Result<Vec<Option<Arc<rustls::ServerConfig>>>, SnapshotError> {
-    let mut identities = HashMap::new();
-    let mut of_listener = |listener: &route::Listener| {
-        if !listener.ssl {
-            return Ok(None);
-        }
-        let mut config = listener_tls(router, listener, &mut identities, read)?;
-        if let Some(previous) = previous {
-            keep_sessions(&mut config, (router, listener), previous);
-        }
-        Ok(Some(Arc::new(config)))
-    };
-    router.listeners().iter().map(&mut of_listener).collect()
-}
-
-/// Clients resume the sessions that they had with the listener before the reload.
-fn keep_sessions(
-    config: &mut rustls::ServerConfig,
-    (router, listener): (&Router, &route::Listener),
-    before: &Snapshot,
-) {
-    let same = before.router.listeners().iter().position(|other| other.address == listener.address);
-    let Some((index, old)) = same.and_then(|index| Some((index, before.tls[index].as_ref()?))) else { return };
-    config.ticketer = Arc::clone(&old.ticketer);
-    let cache = |router: &Router, listener: &route::Listener| {
-        router.servers()[listener.default].tls.as_ref().map(|tls| tls.session_cache)
-    };
-    if cache(router, listener) == cache(&before.router, &before.router.listeners()[index]) {
-        config.session_storage = Arc::clone(&old.session_storage);
-    }
-}
-
-type Identities = HashMap<(PathBuf, PathBuf), Arc<Identity>>;
-
-fn listener_tls(
-    router: &Router,
-    listener: &route::Listener,
-    identities: &mut Identities,
-    read: &mut Read<'_>,
-) -> Result<rustls::ServerConfig, SnapshotError> {
-    let mut by_name = ByName {
-        names: Arc::clone(&listener.names),
-        patterns: router.patterns().clone(),
-        identities: HashMap::new(),
-        default: None,
-    };
-    for server in listener.servers.iter().map(|&index| &router.servers()[index]) {
-        let Some(tls) = &server.tls else { continue };
-        let identity = identity(tls, identities, read)?;
-        if server.index == listener.default {
-            by_name.default = Some(Arc::clone(&identity));
-        }
-        by_name.identities.insert(server.index, identity);
-    }
-    // As in nginx, protocols and sessions are agreed on before the name is known: the default server's apply.
-    let default = router.servers()[listener.default].tls.as_ref();
-    let options = ServerOptions {
-        tls12: default.is_none_or(|tls| tls.tls12),
-        tls13: default.is_none_or(|tls| tls.tls13),
-        alpn: if listener.http2 { vec![b"h2".to_vec(), b"http/1.1".to_vec()] } else { vec![b"http/1.1".to_vec()] },
-        session_cache: default.map_or(0, |tls| tls.session_cache),
-    };
-    tls::server_config(&options, Arc::new(by_name))
-        .map_err(|error| SnapshotError::Tls { listener: listener.address, error })
-}
-
-fn identity(tls: &tree::Tls, identities: &mut Identities, read: &mut Read<'_>) -> Result<Arc<Identity>, SnapshotError> {
-    let files = (tls.certificate.clone(), tls.key.clone());
-    if let Some(known) = identities.get(&files) {
-        return Ok(Arc::clone(known));
-    }
-    let identity = read_pair(&tls.certificate, &tls.key, read)?;
-    Ok(Arc::clone(identities.entry(files).or_insert(Arc::new(identity))))
-}
-
 fn read_pair(certificate: &Path, key: &Path, read: &mut Read<'_>) -> Result<Identity, SnapshotError> {
     let (chain, key_bytes) = (read_file(certificate, read)?, read_file(key, read)?);
     tls::read_identity(&chain, &key_bytes).map_err(|error| SnapshotError::Certificate {
@@ -328,22 +253,4 @@ fn read_pair(certificate: &Path, key: &Path, read: &mut Read<'_>) -> Result<Iden
 
 fn read_file(path: &Path, read: &mut Read<'_>) -> Result<Vec<u8>, SnapshotError> {
     read(path).map_err(|error| SnapshotError::Read { path: path.to_owned(), error })
-}
-
-/// The certificate by the name asked for, else the default server's.
-#[derive(Debug)]
-struct ByName {
-    names: Arc<ServerNames>,
-    patterns: Patterns,
-    /// By the index of the server.
-    identities: HashMap<usize, Arc<Identity>>,
-    default: Option<Arc<Identity>>,
-}
-
-impl ResolvesServerCert for ByName {
-    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<Identity>> {
-        let server = |name: &str| self.names.find(name.as_bytes(), &self.patterns, &mut Scratch::default());
-        let named = hello.server_name().and_then(server).and_then(|server| self.identities.get(&server));
-        named.or(self.default.as_ref()).cloned()
-    }
 }

@@ -14,8 +14,8 @@ use crate::files;
 /// A finding for each pair that is of no use.
 pub(super) fn findings(config: &Config, loaded: &Loaded) -> Vec<Diagnostic> {
     let mut seen = HashSet::new();
-    let servers = config.http.servers.iter().filter_map(|server| server.tls.as_ref());
-    let servers = servers.map(|tls| Pair { certificate: &tls.certificate, key: &tls.key, place: &tls.place });
+    let servers = config.http.servers.iter().filter_map(|server| server.tls.as_ref()).flat_map(|tls| &tls.certificates);
+    let servers = servers.map(|pair| Pair { certificate: &pair.certificate, key: &pair.key, place: &pair.place });
     let proxies = config.http.proxy_tls.iter().filter_map(|tls| of_proxy(tls, loaded));
     let pairs = servers.chain(proxies).filter(|pair| seen.insert((pair.certificate, pair.key)));
     let trusted = config.http.proxy_tls.iter().filter_map(|tls| of_trusted(tls, loaded));

@@ -10,7 +10,7 @@ use crate::span::Place;
 use crate::template::{Part, Template};
 use crate::tree::{
     AccessSettings, Algorithm, ErrorLog, Lingering, LingeringClose, Listen, LocationSettings, LogLevel, LogTarget,
-    Main, NextUpstream, ProxyPass, ProxySettings, Redirect, Redirects, ResolvedServer, Resolver, Rule, TryFiles,
+    Main, NextUpstream, ProxyPass, ProxySettings, Redirect, Redirects, ResolvedServer, Resolver, Rule, Tls, TryFiles,
     Upstream, UpstreamServer,
 };
 
@@ -59,12 +59,15 @@ pub(crate) struct ServerWide {
 
 #[derive(Clone)]
 pub(crate) struct TlsDraft {
-    pub(crate) certificate: Option<(PathBuf, Place)>,
-    pub(crate) key: Option<(PathBuf, Place)>,
-    pub(crate) tls12: bool,
-    pub(crate) tls13: bool,
-    pub(crate) session_timeout_ms: u64,
-    pub(crate) session_cache: usize,
+    pub(crate) certificates: Vec<(PathBuf, Place)>,
+    pub(crate) keys: Vec<(PathBuf, Place)>,
+    /// All else.
+    pub(crate) settings: Tls,
+    /// Where `ssl_stapling on` was written.
+    pub(crate) stapling: Option<Place>,
+    pub(crate) stapling_file: Option<(PathBuf, Place)>,
+    /// Where the `ssl_protocols` and `ssl_ciphers` that apply were written.
+    pub(crate) ciphers_place: Option<Place>,
 }
 
 #[derive(Default)]
@@ -160,14 +163,6 @@ pub(crate) fn inherited(options: &Options, error_logs: Vec<ErrorLog>) -> Inherit
         access: AccessSettings::default(),
         proxy: proxy(),
     };
-    let tls = TlsDraft {
-        certificate: None,
-        key: None,
-        tls12: true,
-        tls13: true,
-        session_timeout_ms: 5 * MINUTE_MS,
-        session_cache: 0,
-    };
     let server = ServerWide {
         client_header_timeout_ms: MINUTE_MS,
         http2: false,
@@ -178,7 +173,7 @@ pub(crate) fn inherited(options: &Options, error_logs: Vec<ErrorLog>) -> Inherit
         merge_slashes: true,
         header_buffer: 1024,
         large_header_buffers: (4, 8 * 1024),
-        tls,
+        tls: tls(),
     };
     Inherited {
         settings: settings.into(),
@@ -191,6 +186,31 @@ pub(crate) fn inherited(options: &Options, error_logs: Vec<ErrorLog>) -> Inherit
         off: Vec::new(),
         ssl_places: Vec::new(),
         next_upstream_place: None,
+    }
+}
+
+fn tls() -> TlsDraft {
+    let settings = Tls {
+        certificates: Vec::new(),
+        tls12: true,
+        tls13: true,
+        ciphers: None,
+        ciphers13: None,
+        prefers_own_ciphers: false,
+        curves: None,
+        session_timeout_ms: 5 * MINUTE_MS,
+        session_cache: 0,
+        session_tickets: true,
+        stapling_file: None,
+        rejects: false,
+    };
+    TlsDraft {
+        certificates: Vec::new(),
+        keys: Vec::new(),
+        settings,
+        stapling: None,
+        stapling_file: None,
+        ciphers_place: None,
     }
 }
 

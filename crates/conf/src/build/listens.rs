@@ -3,13 +3,14 @@
 
 use std::collections::{HashMap, HashSet};
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 
 use super::DEFAULT_BACKLOG;
 use super::cx::Cx;
 use super::draft::{ListenDraft, TlsDraft};
 use crate::diagnostic::Diagnostic;
 use crate::span::Place;
-use crate::tree::{Listen, Server, SocketOptions, Tls};
+use crate::tree::{Certificate, Listen, Server, SocketOptions, Tls};
 
 /// A server that does not know its neighbours yet.
 pub(super) struct BuiltServer {
@@ -114,18 +115,20 @@ fn names(servers: &[BuiltServer], cx: &mut Cx<'_>) {
     }
 }
 
+/// What a server can show by itself: nothing where it has no certificate, and does not reject whoever comes.
 fn tls(draft: &TlsDraft) -> Option<Tls> {
-    let (certificate, place) = draft.certificate.clone()?;
-    let (key, _) = draft.key.clone()?;
-    Some(Tls {
-        certificate,
-        key,
-        tls12: draft.tls12,
-        tls13: draft.tls13,
-        session_timeout_ms: draft.session_timeout_ms,
-        session_cache: draft.session_cache,
-        place,
-    })
+    let pairs = draft.certificates.iter().zip(&draft.keys);
+    let pair = |((certificate, place), (key, _)): (&(PathBuf, Place), &(PathBuf, Place))| Certificate {
+        certificate: certificate.clone(),
+        key: key.clone(),
+        place: place.clone(),
+    };
+    let certificates: Vec<Certificate> = pairs.map(pair).collect();
+    let stapling_file = draft.stapling_file.as_ref().filter(|_| draft.stapling.is_some()).map(|(path, _)| path.clone());
+    // Suites that are none leave nothing of TLS 1.2.
+    let tls12 = draft.settings.tls12 && draft.settings.ciphers.as_ref().is_none_or(|ciphers| !ciphers.is_empty());
+    let is_shown = !certificates.is_empty() || draft.settings.rejects;
+    is_shown.then(|| Tls { certificates, stapling_file, tls12, ..draft.settings.clone() })
 }
 
 /// Gives a server what its addresses say, and the certificate that it shows there.
@@ -145,9 +148,11 @@ fn complete(
             listen.options = state.options.as_ref().map(|(options, _)| *options).unwrap_or_default();
             if listen.ssl && server.tls.is_none() {
                 // A server without a certificate of its own shows that of the default server, as in nginx.
-                let shown = tls[index].as_ref().or(tls[state.default_index].as_ref());
+                // One that rejects all handshakes has none to show.
+                let defaults = tls[state.default_index].as_ref().filter(|tls| !tls.certificates.is_empty());
+                let shown = tls[index].as_ref().or(defaults);
                 server.tls = shown.cloned();
-                if shown.is_none() && built.tls.certificate.is_none() {
+                if shown.is_none() && built.tls.certificates.is_empty() {
                     let message = format!("no \"ssl_certificate\" is there for this server on {}", listen.address);
                     let help = "add ssl_certificate and ssl_certificate_key, or remove \"ssl\"";
                     cx.report(Diagnostic::error("no-certificate", &listen.place, message).help(help));

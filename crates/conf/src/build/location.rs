@@ -73,15 +73,36 @@ fn header_max(server: &ServerWide) -> u64 {
 
 /// As nginx does, the files must be there even where no `listen` has `ssl`.
 fn certificates(tls: &TlsDraft, cx: &mut Cx<'_>) {
-    if let Some((path, place)) = &tls.certificate {
+    for (index, (path, place)) in tls.certificates.iter().enumerate() {
         cx.need(path, "ssl_certificate", place);
-        match &tls.key {
+        match tls.keys.get(index) {
             Some((key, place)) => cx.need(key, "ssl_certificate_key", place),
             None => {
                 let message = format!("no \"ssl_certificate_key\" is there for the certificate {}", path.display());
                 cx.report(Diagnostic::error("no-certificate-key", place, message));
             }
         }
+    }
+    match (&tls.stapling, &tls.stapling_file) {
+        (Some(_), Some((path, place))) => cx.need(path, "ssl_stapling_file", place),
+        (Some(place), None) => {
+            let reason = "no authority is asked: \"ssl_stapling_file\" names an answer of one that is shown to clients";
+            cx.no_effect(place, "ssl_stapling", reason);
+        }
+        (None, _) => {}
+    }
+    let settings = &tls.settings;
+    let no_suite = settings.ciphers.as_ref().is_some_and(Vec::is_empty);
+    let place = tls.ciphers_place.as_ref().filter(|_| settings.tls12 && no_suite);
+    if let Some(place) = place {
+        let message = "none of these suites is here: those of TLS 1.2 are ECDHE with AES-GCM or ChaCha20-Poly1305";
+        let help = "write \"ssl_ciphers HIGH:!aNULL;\"";
+        cx.report(if settings.tls13 {
+            let message = format!("TLS 1.2 is not offered, for {message}");
+            Diagnostic::warning("no-cipher", place, message).help(help)
+        } else {
+            Diagnostic::error("no-cipher", place, message).help(help)
+        });
     }
 }
 

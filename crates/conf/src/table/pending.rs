@@ -102,13 +102,11 @@ const AREAS: &[Area] = &[
     Area {
         title: "more of TLS",
         contexts: Contexts::ALL,
-        names: "acme_certificate acme_issuer acme_shared_zone ssl ssl_buffer_size ssl_certificate_cache \
-            ssl_certificate_compression ssl_ciphers ssl_client_certificate ssl_conf_command ssl_crl \
-            ssl_dhparam ssl_early_data ssl_ecdh_curve ssl_ech_file ssl_engine ssl_handshake_timeout \
-            ssl_key_log ssl_object_cache_inheritable ssl_ocsp ssl_ocsp_cache ssl_ocsp_responder \
-            ssl_password_file ssl_reject_handshake ssl_session_ticket_key ssl_session_tickets \
-            ssl_stapling ssl_stapling_file ssl_stapling_responder ssl_stapling_verify \
-            ssl_trusted_certificate ssl_verify_client ssl_verify_depth",
+        names: "acme_certificate acme_issuer acme_shared_zone ssl ssl_certificate_cache \
+            ssl_certificate_compression ssl_client_certificate ssl_crl ssl_ech_file ssl_engine \
+            ssl_handshake_timeout ssl_key_log ssl_object_cache_inheritable ssl_ocsp ssl_ocsp_cache \
+            ssl_ocsp_responder ssl_password_file ssl_session_ticket_key ssl_trusted_certificate \
+            ssl_verify_client ssl_verify_depth",
     },
     Area {
         title: "HTTP/3",

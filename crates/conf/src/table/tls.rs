@@ -2,10 +2,12 @@
 
 use std::path::PathBuf;
 
-use super::{Apply, Contexts, Directive, Ignored, Takes};
+use super::{Apply, Contexts, Directive, Ignored, Takes, no_effect};
 use crate::Diagnostic;
 use crate::build::{Call, Cx, Inherited, Outcome};
+use crate::ciphers;
 use crate::span::Place;
+use crate::tree::Curve;
 use crate::value;
 
 /// nginx's own count of sessions in a MiB of shared memory.
@@ -24,10 +26,10 @@ pub(super) const DIRECTIVES: &[Directive] = &[
         takes: Takes::exactly(1),
         repeats: true,
         default: "",
-        doc: "The PEM file with the certificate and its chain.",
+        doc: "A PEM file with a certificate and its chain; several are for keys of several kinds.",
         example: "ssl_certificate /etc/nginx/ssl/example.crt; ssl_certificate_key /etc/nginx/ssl/example.key;",
         apply: Apply::Inherited(|level, call, cx| {
-            level.server.tls.certificate = Some(pem_path(call, cx));
+            add_path(&mut level.server.tls.certificates, call, cx);
             Ok(())
         }),
     },
@@ -37,10 +39,10 @@ pub(super) const DIRECTIVES: &[Directive] = &[
         takes: Takes::exactly(1),
         repeats: true,
         default: "",
-        doc: "The PEM file with the private key of the certificate.",
+        doc: "The PEM file with the private key of a certificate, in the certificates' order.",
         example: "ssl_certificate /etc/nginx/ssl/example.crt; ssl_certificate_key /etc/nginx/ssl/example.key;",
         apply: Apply::Inherited(|level, call, cx| {
-            level.server.tls.key = Some(pem_path(call, cx));
+            add_path(&mut level.server.tls.keys, call, cx);
             Ok(())
         }),
     },
@@ -63,7 +65,7 @@ pub(super) const DIRECTIVES: &[Directive] = &[
         doc: "How long a client may resume a session.",
         example: "ssl_session_timeout 1d;",
         apply: Apply::Inherited(|level, call, _| {
-            level.server.tls.session_timeout_ms = call.seconds_ms(0)?;
+            level.server.tls.settings.session_timeout_ms = call.seconds_ms(0)?;
             Ok(())
         }),
     },
@@ -78,24 +80,212 @@ pub(super) const DIRECTIVES: &[Directive] = &[
         apply: Apply::Inherited(session_cache),
     },
     Directive {
+        name: "ssl_session_tickets",
+        contexts: Contexts::SERVERS,
+        takes: Takes::exactly(1),
+        repeats: false,
+        default: "on",
+        doc: "Whether clients may keep their sessions themselves.",
+        example: "ssl_session_tickets off;",
+        apply: Apply::Inherited(|level, call, _| {
+            level.server.tls.settings.session_tickets = call.switch(0)?;
+            Ok(())
+        }),
+    },
+    Directive {
         name: "ssl_prefer_server_ciphers",
         contexts: Contexts::SERVERS,
         takes: Takes::exactly(1),
         repeats: false,
         default: "off",
-        doc: "Accepted, without effect.",
+        doc: "Whether the order of ssl_ciphers comes before the client's.",
         example: "ssl_prefer_server_ciphers on;",
-        apply: Apply::NoEffect("every cipher that is offered is a strong one", Ignored::Switch),
+        apply: Apply::Inherited(|level, call, _| {
+            level.server.tls.settings.prefers_own_ciphers = call.switch(0)?;
+            Ok(())
+        }),
     },
+    Directive {
+        name: "ssl_ciphers",
+        contexts: Contexts::SERVERS,
+        takes: Takes::exactly(1),
+        repeats: false,
+        default: "HIGH:!aNULL:!MD5",
+        doc: "The suites of TLS 1.2 that are offered, in OpenSSL's words.",
+        example: "ssl_ciphers ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256;",
+        apply: Apply::Inherited(|level, call, _| {
+            let Some(chosen) = ciphers::chosen(call.text(0)) else {
+                let wrong = call.invalid(0, "there is no suite of these in OpenSSL either");
+                return Err(wrong.help("for example: ssl_ciphers HIGH:!aNULL;"));
+            };
+            let is_all = ciphers::chosen("ALL").as_ref() == Some(&chosen);
+            level.server.tls.settings.ciphers = Some(chosen).filter(|_| !is_all);
+            level.server.tls.ciphers_place = Some(call.word(0).place.clone());
+            Ok(())
+        }),
+    },
+    Directive {
+        name: "ssl_ecdh_curve",
+        contexts: Contexts::SERVERS,
+        takes: Takes::exactly(1),
+        repeats: false,
+        default: "auto",
+        doc: "The groups for key exchanges.",
+        example: "ssl_ecdh_curve X25519:prime256v1:secp384r1;",
+        apply: Apply::Inherited(curves),
+    },
+    Directive {
+        name: "ssl_conf_command",
+        contexts: Contexts::SERVERS,
+        takes: Takes::exactly(2),
+        repeats: true,
+        default: "",
+        doc: "A command of OpenSSL's: Ciphersuites chooses suites of TLS 1.3, Options change nothing.",
+        example: "ssl_conf_command Ciphersuites TLS_AES_256_GCM_SHA384;",
+        apply: Apply::Inherited(conf_command),
+    },
+    Directive {
+        name: "ssl_reject_handshake",
+        contexts: Contexts::SERVERS,
+        takes: Takes::exactly(1),
+        repeats: false,
+        default: "off",
+        doc: "Whether handshakes for this server are refused.",
+        example: "ssl_reject_handshake on;",
+        apply: Apply::Inherited(|level, call, _| {
+            level.server.tls.settings.rejects = call.switch(0)?;
+            Ok(())
+        }),
+    },
+    Directive {
+        name: "ssl_stapling",
+        contexts: Contexts::SERVERS,
+        takes: Takes::exactly(1),
+        repeats: false,
+        default: "off",
+        doc: "Whether clients are shown an authority's word for the certificate.",
+        example: "ssl_stapling off;",
+        apply: Apply::Inherited(|level, call, _| {
+            let place = &call.node.name.place;
+            level.server.tls.stapling = call.switch(0)?.then(|| place.clone());
+            Ok(())
+        }),
+    },
+    Directive {
+        name: "ssl_stapling_file",
+        contexts: Contexts::SERVERS,
+        takes: Takes::exactly(1),
+        repeats: false,
+        default: "",
+        doc: "The file with that word, in DER form, as \"openssl ocsp\" writes it.",
+        example: "ssl_stapling_file /etc/nginx/ssl/example.ocsp;",
+        apply: Apply::Inherited(|level, call, cx| {
+            let path = (cx.folder.join(call.text(0)), call.word(0).place.clone());
+            level.server.tls.stapling_file = Some(path);
+            Ok(())
+        }),
+    },
+    Directive {
+        name: "ssl_dhparam",
+        contexts: Contexts::SERVERS,
+        takes: Takes::exactly(1),
+        repeats: false,
+        default: "",
+        doc: "Accepted, without effect.",
+        example: "ssl_dhparam /etc/nginx/ssl/example.crt;",
+        apply: Apply::Inherited(|_, call, cx| {
+            let path = cx.folder.join(call.text(0));
+            cx.need(&path, "ssl_dhparam", &call.word(0).place);
+            cx.no_effect(&call.node.name.place, call.name, "keys are exchanged over elliptic curves alone");
+            Ok(())
+        }),
+    },
+    no_effect(
+        "ssl_stapling_verify",
+        Contexts::SERVERS,
+        Ignored::Switch,
+        "ssl_stapling_verify on;",
+        "clients verify what they are shown",
+    ),
+    no_effect(
+        "ssl_stapling_responder",
+        Contexts::SERVERS,
+        Ignored::Text,
+        "ssl_stapling_responder http://ocsp.example.com/;",
+        "no authority is asked",
+    ),
+    no_effect(
+        "ssl_early_data",
+        Contexts::SERVERS,
+        Ignored::Switch,
+        "ssl_early_data off;",
+        "early data may be somebody else's, sent again: it is never taken",
+    ),
+    no_effect(
+        "ssl_buffer_size",
+        Contexts::SERVERS,
+        Ignored::Size,
+        "ssl_buffer_size 4k;",
+        "records are as long as writes",
+    ),
 ];
 
-/// The path of a certificate or key, which nginx takes as relative to the folder of the main configuration file. One
-/// that is refused is kept all the same, for it is there.
-fn pem_path(call: &Call<'_>, cx: &mut Cx<'_>) -> (PathBuf, Place) {
+/// Groups that OpenSSL has beside those that are here.
+const OTHER_CURVES: &str = "P-521 secp521r1 X448 P-224 secp224r1 P-192 prime192v1 secp256k1 brainpoolP256r1 \
+    brainpoolP384r1 brainpoolP512r1 ffdhe2048 ffdhe3072 ffdhe4096 ffdhe6144 ffdhe8192 x448 secp521r1mlkem1024 \
+    SecP256r1MLKEM768 SecP384r1MLKEM1024";
+
+fn curves(level: &mut Inherited, call: &Call<'_>, cx: &mut Cx<'_>) -> Outcome {
+    if call.text(0) == "auto" {
+        level.server.tls.settings.curves = None;
+        return Ok(());
+    }
+    let mut chosen = Vec::new();
+    for name in call.text(0).split(':') {
+        let curve = match name {
+            "X25519" | "x25519" => Curve::X25519,
+            "prime256v1" | "P-256" | "secp256r1" => Curve::P256,
+            "secp384r1" | "P-384" => Curve::P384,
+            "X25519MLKEM768" => Curve::X25519MlKem768,
+            other if OTHER_CURVES.split_ascii_whitespace().any(|known| known == other) => {
+                let message = format!("the group \"{other}\" is not here, and not offered");
+                cx.report(Diagnostic::warning("no-curve", &call.word(0).place, message));
+                continue;
+            }
+            other => return Err(call.invalid(0, format!("\"{other}\" is no group: X25519, prime256v1, secp384r1"))),
+        };
+        if !chosen.contains(&curve) {
+            chosen.push(curve);
+        }
+    }
+    if chosen.is_empty() {
+        return Err(call.invalid(0, "no group is left: write X25519:prime256v1:secp384r1"));
+    }
+    level.server.tls.settings.curves = Some(chosen);
+    Ok(())
+}
+
+fn conf_command(level: &mut Inherited, call: &Call<'_>, cx: &mut Cx<'_>) -> Outcome {
+    match call.text(0) {
+        "Ciphersuites" => {
+            let chosen: Vec<_> = call.text(1).split(':').filter_map(ciphers::tls13).collect();
+            if chosen.is_empty() {
+                return Err(call.invalid(1, "no suite of TLS 1.3 is left, such as TLS_AES_256_GCM_SHA384"));
+            }
+            level.server.tls.settings.ciphers13 = Some(chosen);
+        }
+        "Options" => cx.no_effect(&call.node.name.place, call.name, "options of OpenSSL mean nothing here"),
+        _ => return Err(call.not_yet(0, "other commands of OpenSSL")),
+    }
+    Ok(())
+}
+
+/// Adds the path of a certificate or key, which nginx takes as relative to the folder of the main configuration file.
+/// Those of a level take the place of those above it. One that is refused is kept all the same, for it is there.
+fn add_path(paths: &mut Vec<(PathBuf, Place)>, call: &Call<'_>, cx: &mut Cx<'_>) {
     let text = call.text(0);
     let elsewhere = ["data:", "engine:", "store:"].iter().any(|prefix| text.starts_with(prefix));
     let refused = match text {
-        _ if !call.first => Some(call.not_yet(0, "more than one certificate a server")),
         _ if text.contains('$') => Some(call.not_yet(0, "variables in the paths of certificates")),
         _ if elsewhere => Some(call.not_yet(0, "certificates and keys from elsewhere than files")),
         "" => Some(call.invalid(0, "the path is empty")),
@@ -104,12 +294,15 @@ fn pem_path(call: &Call<'_>, cx: &mut Cx<'_>) -> (PathBuf, Place) {
     if let Some(wrong) = refused {
         cx.report(wrong);
     }
-    (cx.folder.join(text), call.word(0).place.clone())
+    if call.first {
+        paths.clear();
+    }
+    paths.push((cx.folder.join(text), call.word(0).place.clone()));
 }
 
 fn protocols(level: &mut Inherited, call: &Call<'_>, cx: &mut Cx<'_>) -> Outcome {
-    let tls = &mut level.server.tls;
-    (tls.tls12, tls.tls13) = versions(call, cx);
+    let settings = &mut level.server.tls.settings;
+    (settings.tls12, settings.tls13) = versions(call, cx);
     Ok(())
 }
 
@@ -159,6 +352,6 @@ fn session_cache(level: &mut Inherited, call: &Call<'_>, cx: &mut Cx<'_>) -> Out
         };
         sessions += added.min(MOST_SESSIONS);
     }
-    level.server.tls.session_cache = usize::try_from(sessions).unwrap_or(usize::MAX);
+    level.server.tls.settings.session_cache = usize::try_from(sessions).unwrap_or(usize::MAX);
     Ok(())
 }

@@ -127,7 +127,7 @@ fn addresses_share_their_options_and_certificate() {
     ));
     let [first, second] = config.http.servers.as_slice() else { panic!("two servers") };
     assert!(second.listens[0].ssl && second.listens[0].backlog == 9);
-    assert_eq!(first.tls.as_ref().unwrap().certificate, Path::new("/etc/nginx/c"));
+    assert_eq!(first.tls.as_ref().unwrap().certificates[0].certificate, Path::new("/etc/nginx/c"));
     assert!(second.tls.is_some());
 }
 

@@ -8,7 +8,6 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
-use rustls::server::{NoServerSessionStorage, ResolvesServerCert, ServerSessionMemoryCache};
 use rustls::sign::CertifiedKey;
 use rustls::{DigitallySignedStruct, SignatureScheme, SupportedProtocolVersion, version};
 
@@ -46,44 +45,9 @@ pub fn read_identity(chain_pem: &[u8], key_pem: &[u8]) -> Result<Identity, Certi
     Ok(CertifiedKey::from_der(chain, key, &provider())?)
 }
 
-/// What a server offers.
-#[derive(Debug, Clone)]
-pub struct ServerOptions {
-    /// TLS 1.2.
-    pub tls12: bool,
-    /// TLS 1.3.
-    pub tls13: bool,
-    /// Protocols for ALPN, the preferred one first.
-    pub alpn: Vec<Vec<u8>>,
-    /// Sessions to keep for resumption by id; 0 keeps none.
-    pub session_cache: usize,
-}
-
-/// A server's configuration; `certificates` picks the certificate by the name asked for.
-pub fn server_config(
-    options: &ServerOptions,
-    certificates: Arc<dyn ResolvesServerCert>,
-) -> Result<rustls::ServerConfig, rustls::Error> {
-    let versions = versions(options.tls12, options.tls13);
-    let mut config = rustls::ServerConfig::builder_with_provider(provider())
-        .with_protocol_versions(&versions)?
-        .with_no_client_auth()
-        .with_cert_resolver(certificates);
-    config.alpn_protocols.clone_from(&options.alpn);
-    config.ticketer = aws_lc_rs::Ticketer::new()?;
-    Ok(with_session_cache(config, options.session_cache))
-}
-
 pub(super) fn versions(tls12: bool, tls13: bool) -> Vec<&'static SupportedProtocolVersion> {
     let offered = [(tls13, &version::TLS13), (tls12, &version::TLS12)];
     offered.into_iter().filter_map(|(is_offered, version)| is_offered.then_some(version)).collect()
-}
-
-/// Gives the configuration a cache of `sessions`, or none.
-fn with_session_cache(mut config: rustls::ServerConfig, sessions: usize) -> rustls::ServerConfig {
-    config.session_storage =
-        if sessions == 0 { Arc::new(NoServerSessionStorage {}) } else { ServerSessionMemoryCache::new(sessions) };
-    config
 }
 
 /// What a client asks of a server's certificate.

@@ -1,11 +1,15 @@
 //! TLS on both sides by rustls: configurations here, the record layer's to and fro in [`session`].
 
 mod config;
+mod server;
 mod session;
+mod sessions;
 #[cfg(test)]
 mod tests;
 mod upstream;
 
-pub use config::{CertificateError, Identity, ServerOptions, Verify, client_config, read_identity, server_config};
+pub use config::{CertificateError, Identity, Verify, client_config, read_identity};
+pub use server::{ByName, ServerOptions, ServerTls, server_config};
 pub use session::{PlainHttp, Session};
+pub use sessions::Sessions;
 pub use upstream::{ClientOptions, name_to_ask_for, read_trusted, upstream_config, with_sessions};

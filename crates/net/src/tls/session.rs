@@ -14,6 +14,7 @@ use rustls::pki_types::ServerName;
 use rustls::server::UnbufferedServerConnection;
 use rustls::unbuffered::{ConnectionState, EncodeError, EncryptError, UnbufferedStatus};
 
+use super::server::{Choosing, Look, ServerTls};
 use crate::buffer::{Buffer, LARGEST};
 use crate::stream::Counted;
 
@@ -21,6 +22,8 @@ use crate::stream::Counted;
 const RECORD: usize = 16 * 1024;
 /// Room a record needs beside its content: header, nonce, tag and padding of any suite we offer.
 const RECORD_OVERHEAD: usize = 64;
+/// A fatal alert, in the clear: nobody here has the name (RFC 6066 3).
+const UNRECOGNIZED_NAME: [u8; 7] = [21, 3, 3, 0, 2, 2, 112];
 
 enum Connection {
     Server(UnbufferedServerConnection),
@@ -38,6 +41,9 @@ pub struct Session {
     overflow: Buffer,
     is_handshake_done: bool,
     is_peer_done: bool,
+    /// The client's hello is waited for, which decides on the configuration.
+    choosing: Option<Choosing>,
+    server_name: Option<String>,
 }
 
 impl fmt::Debug for Session {
@@ -65,8 +71,10 @@ enum Turn {
 
 impl Session {
     /// The server's side.
-    pub fn server(config: Arc<rustls::ServerConfig>) -> Result<Self, rustls::Error> {
-        UnbufferedServerConnection::new(config).map(|connection| Self::new(Connection::Server(connection)))
+    pub fn server(tls: &ServerTls) -> Result<Self, rustls::Error> {
+        let connection = UnbufferedServerConnection::new(Arc::clone(&tls.default))?;
+        let choosing = tls.by_name.as_ref().map(Choosing::new);
+        Ok(Self { choosing, ..Self::new(Connection::Server(connection)) })
     }
 
     /// The client's side.
@@ -82,6 +90,8 @@ impl Session {
             overflow: Buffer::new(),
             is_handshake_done: false,
             is_peer_done: false,
+            choosing: None,
+            server_name: None,
         }
     }
 
@@ -91,6 +101,11 @@ impl Session {
             Connection::Server(connection) => connection.alpn_protocol(),
             Connection::Client(connection) => connection.alpn_protocol(),
         }
+    }
+
+    /// The name that the client has asked for, in lower case; known only where it decides on the configuration.
+    pub fn server_name(&self) -> Option<&str> {
+        self.server_name.as_deref()
     }
 
     /// The protocol version, as nginx names it in `$ssl_protocol`.
@@ -153,6 +168,7 @@ impl Session {
 
     pub(crate) fn poll_handshake(&mut self, cx: &mut Context<'_>, socket: &mut Counted<'_>) -> Poll<io::Result<()>> {
         while !self.is_handshake_done {
+            ready!(self.poll_choose(cx, socket))?;
             let turn = self.turn(None);
             if turn.is_err() {
                 // The alert that says why is on its way out; whether it arrives is not ours to wait for.
@@ -164,17 +180,51 @@ impl Session {
                 Turn::PeerClosed => return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into())),
                 Turn::Blocked => {
                     ready!(self.poll_flush(cx, socket))?;
-                    if ready!(self.poll_fill(cx, socket))? == 0 {
-                        return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
-                    }
-                    if self.is_plain_http() {
-                        return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, PlainHttp)));
-                    }
+                    ready!(self.poll_more(cx, socket))?;
                 }
             }
         }
         // The last flight (a server's session tickets, a client's Finished) must not wait for the first answer.
         self.poll_flush(cx, socket)
+    }
+
+    /// Waits for the client's hello, and takes the configuration for the name that it asks for.
+    fn poll_choose(&mut self, cx: &mut Context<'_>, socket: &mut Counted<'_>) -> Poll<io::Result<()>> {
+        while let Some(choosing) = &mut self.choosing {
+            let refused = match choosing.look(self.incoming.data()) {
+                Look::Wait => {
+                    ready!(self.poll_more(cx, socket))?;
+                    continue;
+                }
+                Look::Chosen(config, name) => {
+                    let connection = UnbufferedServerConnection::new(config).map_err(io::Error::other)?;
+                    (self.connection, self.server_name) = (Connection::Server(connection), name);
+                    None
+                }
+                Look::Malformed => None,
+                Look::Reject => Some(rustls::Error::General("the server of this name rejects handshakes".to_owned())),
+                Look::TooManyPieces => Some(rustls::Error::General("a ClientHello in too many pieces".to_owned())),
+            };
+            self.choosing = None;
+            if let Some(error) = refused {
+                self.outgoing.append(&UNRECOGNIZED_NAME);
+                // Whether it arrives is not ours to wait for.
+                let _ = self.poll_flush(cx, socket);
+                return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, error)));
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Reads on in a handshake.
+    fn poll_more(&mut self, cx: &mut Context<'_>, socket: &mut Counted<'_>) -> Poll<io::Result<()>> {
+        if ready!(self.poll_fill(cx, socket))? == 0 {
+            return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
+        }
+        if self.is_plain_http() {
+            return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, PlainHttp)));
+        }
+        Poll::Ready(Ok(()))
     }
 
     pub(crate) fn poll_read(

@@ -12,13 +12,15 @@ use super::*;
 use crate::listen::Listener;
 use crate::{Buffer, Stream, dial, event_loop, listen};
 
-fn server() -> Arc<rustls::ServerConfig> {
+fn server() -> ServerTls {
     let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
     let identity = read_identity(made.cert.pem().as_bytes(), made.signing_key.serialize_pem().as_bytes()).unwrap();
     let mut names = ResolvesServerCertUsingSni::new();
     names.add("localhost", identity).unwrap();
-    let options = ServerOptions { tls12: true, tls13: true, alpn: vec![b"http/1.1".to_vec()], session_cache: 100 };
-    Arc::new(server_config(&options, Arc::new(names)).unwrap())
+    let alpn = vec![b"http/1.1".to_vec()];
+    let options = ServerOptions { tls12: true, tls13: true, alpn, tickets: true, ..ServerOptions::default() };
+    let config = server_config(&options, &Sessions::new(100).unwrap(), Arc::new(names)).unwrap();
+    ServerTls::for_all(Arc::new(config))
 }
 
 async fn pair(verify: Verify) -> (std::io::Result<Stream>, std::io::Result<Stream>) {
@@ -28,7 +30,7 @@ async fn pair(verify: Verify) -> (std::io::Result<Stream>, std::io::Result<Strea
     let (done, served) = oneshot::channel();
     event_loop::spawn(async move {
         let (tcp, _) = listener.accept_while(|| true).await.unwrap().unwrap();
-        let mut stream = Stream::tls_server(tcp, server()).unwrap();
+        let mut stream = Stream::tls_server(tcp, &server()).unwrap();
         done.send(stream.handshake().await.map(|()| stream)).unwrap();
     });
     let tcp = dial::dial(at).await.unwrap();
