@@ -31,10 +31,10 @@
 //!   `closed` closes without an answer, `silent` waits; `raw` sends the lines below as they are, and closes.
 //! - `---- request`: method and target, fields, an empty line, a body. `Host: a.example`, `HTTP/1.1` and
 //!   `Content-Length` are added where they are missing. Words behind `request`: `again` goes over the last connection;
-//!   `to LISTEN2` to another address; `tls` or `tls NAME` over TLS, asking for this name,
-//!   and there `v12`, `rsa` or `ecdsa` for TLS 1.2 and such suites, `with NAME` to show a certificate of `pki/`, `resumes`
-//!   to keep a session for the next request with the same words; `raw` sends the lines as they are, each with CR LF,
-//!   with `\r`, `\n`, `\t`, `\\` and `\xNN`, and `\` at an end to leave out the line's.
+//!   `to LISTEN2` to another address; `tls` or `tls NAME` over TLS, asking for this name, and there `v12`, `rsa` or
+//!   `ecdsa` for TLS 1.2 and such suites, `with NAME` to show a certificate of `pki/`, `resumes` to keep a session
+//!   for the next request with the same words; `raw` sends the lines as they are, each with CR LF, with `\r`, `\n`,
+//!   `\t`, `\\` and `\xNN`, and `\` at an end to leave out the line's.
 //! - `---- answer`: a status (or `closed`), then fields that must be there with this value, `Name: ~PATTERN`, `!Name`
 //!   for one that must not, `trailer Name: VALUE`; behind an empty line the whole body, or `~PATTERN`. Without a body
 //!   here any will do. A second one behind a request is the next answer on the same connection.
