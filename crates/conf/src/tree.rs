@@ -7,6 +7,7 @@
 mod access;
 mod caching;
 mod files;
+mod gzip;
 mod logs;
 mod maps;
 mod proxy;
@@ -29,6 +30,7 @@ use crate::template::Template;
 pub use access::{AccessRule, AccessSettings, LimitExcept, Who};
 pub use caching::{Expires, ExpiresRule};
 pub use files::{FileSettings, IfModifiedSince, Root, RootKind, TryFiles, TryLast, TryPath};
+pub use gzip::{GzipFiles, GzipProxied, GzipSettings};
 pub use rules::{AfterRewrite, Condition, If, PathTest, Return, Rewrite, Rule, Test};
 pub use tls::{Certificate, Cipher, Curve, Tls};
 
@@ -444,6 +446,8 @@ pub struct LocationSettings {
     pub error_logs: Vec<ErrorLog>,
     /// `root` and what else concerns files.
     pub files: FileSettings,
+    /// `gzip`.
+    pub gzip: Shared<GzipSettings>,
     /// `allow`, `deny`, `auth_basic`.
     pub access: AccessSettings,
     /// `proxy_*`.

@@ -3,7 +3,7 @@
 use std::io;
 use std::task::Poll;
 
-use route::{Return, Text};
+use route::{Content, Return, Text};
 use wire::{Known, encode};
 
 use crate::channel::Channel;
@@ -13,6 +13,7 @@ use crate::dress;
 use crate::error_page::TO_HTTPS;
 use crate::exchange::Exchange;
 use crate::files;
+use crate::gzip::{self, Coding, Encoder};
 use crate::request::{Routed, Served};
 use crate::upstream;
 
@@ -188,8 +189,9 @@ pub(crate) struct Answer<'a> {
     pub(crate) status: u16,
     /// The body, or as much of it as is at hand.
     pub(crate) body: &'a [u8],
-    /// Bytes of the whole body.
+    /// Bytes of the whole body, before it is compressed.
     pub(crate) length: u64,
+    pub(crate) coding: Coding,
     /// `Content-Type`; none where it is empty.
     pub(crate) media_type: &'a [u8],
     pub(crate) location: Option<&'a [u8]>,
@@ -206,6 +208,7 @@ impl<'a> Answer<'a> {
             status,
             body,
             length: body.len() as u64,
+            coding: Coding::Plain,
             media_type: b"text/html",
             location: None,
             modified: None,
@@ -221,8 +224,23 @@ pub(crate) async fn send(
     routed: &Routed<'_>,
     answer: &Answer<'_>,
 ) -> After {
-    let keep_alive = connection.may_keep_alive(exchange, routed) && !closes(answer.status);
-    build(connection, exchange, routed, answer, keep_alive);
+    let mut keep_alive = connection.may_keep_alive(exchange, routed) && !closes(answer.status);
+    let has_type = !has_type(kept_fields(&exchange.kept_fields, answer));
+    let coding = gzip::judge(connection, exchange, routed, || Content {
+        status: answer.status,
+        media_type: if has_type { answer.media_type } else { b"" },
+        length: Some(answer.length),
+        ..Content::default()
+    });
+    if let Some(rule) = routed.finish.gzip.as_ref().filter(|_| coding == Coding::Gzip) {
+        let is_chunked = gzip::is_chunked(connection, exchange, routed);
+        keep_alive &= !gzip::ends_by_close(connection, exchange, routed, coding);
+        let mut body = Vec::new();
+        Encoder::new(rule.level, is_chunked).append(answer.body, Some(b""), &mut body);
+        build(connection, exchange, routed, &Answer { body: &body, coding, ..*answer }, keep_alive);
+    } else {
+        build(connection, exchange, routed, &Answer { coding, ..*answer }, keep_alive);
+    }
     match write(connection, exchange, routed).await {
         Ok(()) if keep_alive => After::KeepAlive,
         Ok(()) => After::Linger,
@@ -260,9 +278,14 @@ pub(crate) fn build(
             dress::append_charset(connection, exchange, routed, (answer.status, answer.media_type), out);
             out.extend_from_slice(b"\r\n");
         }
-        out.extend_from_slice(b"Content-Length: ");
-        encode::decimal(out, answer.length);
-        out.extend_from_slice(b"\r\n");
+        if answer.coding != Coding::Gzip {
+            out.extend_from_slice(b"Content-Length: ");
+            encode::decimal(out, answer.length);
+            out.extend_from_slice(b"\r\n");
+        } else if gzip::is_chunked(connection, exchange, routed) {
+            out.extend_from_slice(b"Transfer-Encoding: chunked\r\n");
+        }
+        gzip::append_fields(routed, answer.coding, out);
     }
     out.extend_from_slice(answer.fields);
     out.extend_from_slice(&dress);

@@ -7,6 +7,7 @@ use crate::answer::{self, Answer};
 use crate::downstream::Downstream;
 use crate::exchange::Exchange;
 use crate::request::Routed;
+use crate::upstream;
 
 /// nginx's words for an answer that holds as long as can be said.
 const MAX: &[u8] = b"Expires: Thu, 31 Dec 2037 23:55:55 GMT\r\nCache-Control: max-age=315360000\r\n";
@@ -33,9 +34,7 @@ pub(crate) fn of_answer(connection: &Downstream, exchange: &mut Exchange, routed
     {
         let mut new = media_type.clone();
         append_charset(connection, exchange, routed, (status, &media_type), &mut new);
-        // They stand in the order of the fields.
-        let place = exchange.rewritten.partition_point(|(other, _)| *other < index);
-        exchange.rewritten.insert(place, (index, new));
+        upstream::fields::rewrite(exchange, index, new);
     }
     lines
 }

@@ -22,6 +22,7 @@ mod exchange;
 mod facts;
 mod files;
 mod gate;
+mod gzip;
 mod hops;
 mod http2;
 mod limits;

@@ -27,6 +27,8 @@ pub(crate) const FILE_PIECES: u32 = 8;
 
 /// Bytes of a file of names and passwords that are looked through: some ten thousand users, read for each request.
 pub(crate) const USER_FILE_MAX: u64 = 1 << 20;
+/// Compressors that a thread keeps for the next answers; each takes some 260 KiB.
+pub(crate) const GZIPS_KEPT: usize = 16;
 /// Passwords that wait to be compared in a way that is slow on purpose; beyond that, clients get 503.
 pub(crate) const PASSWORDS_WAITING: usize = 256;
 

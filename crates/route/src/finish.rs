@@ -2,6 +2,7 @@
 
 use conf::tree::{self, LocationSettings};
 
+use crate::gzip::Gzip;
 use crate::names::Names;
 use crate::text::Text;
 
@@ -22,6 +23,8 @@ pub struct Finish {
     pub charset: Option<Charset>,
     /// Whether there is one of these two.
     pub dresses: bool,
+    /// `gzip`, or `gzip_static`.
+    pub gzip: Option<Gzip>,
 }
 
 /// `expires`.
@@ -82,6 +85,7 @@ impl Finish {
             headers,
             pages: settings.error_pages.iter().map(page).collect(),
             pages_recur: settings.recursive_error_pages,
+            gzip: Gzip::compile(settings, names),
             dresses: settings.expires.is_some() || settings.charset.is_some(),
             expires: settings.expires.as_ref().map(|rule| match rule {
                 tree::ExpiresRule::Fixed(fixed) => Expires::Fixed(*fixed),

@@ -66,6 +66,11 @@ impl Matcher {
         Self { named: named.collect(), engine }
     }
 
+    /// Whether it matches anywhere in the text.
+    pub(crate) fn is_match(&self, text: &[u8]) -> bool {
+        self.engine.matches(text, &mut Captures::default())
+    }
+
     /// Whether it matches anywhere in the text; if so, the captures are its own, and its named groups are variables.
     pub(crate) fn matches(&self, text: &[u8], scratch: &mut Scratch) -> bool {
         let found = self.engine.matches(text, &mut scratch.captures);

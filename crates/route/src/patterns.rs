@@ -19,4 +19,9 @@ impl Patterns {
     pub(crate) fn matches(&self, index: usize, text: &[u8], scratch: &mut Scratch) -> bool {
         self.all[index].matches(text, scratch)
     }
+
+    /// The same, without any trace of it.
+    pub(crate) fn is_match(&self, index: usize, text: &[u8]) -> bool {
+        self.all[index].is_match(text)
+    }
 }

@@ -50,6 +50,19 @@ pub(crate) fn settings() -> LocationSettings {
         redirects: Redirects { are_absolute: true, have_port: true, have_server_name: false },
         access_logs: Vec::new(),
         error_logs: vec![ErrorLog { to: LogTarget::Stderr, level: LogLevel::Error }],
+        gzip: GzipSettings {
+            is_on: false,
+            types: vec!["text/html".to_owned()],
+            level: 1,
+            min_length: 20,
+            proxied: GzipProxied::default(),
+            varies: false,
+            http10: false,
+            disabled: Vec::new(),
+            disables_msie6: false,
+            files: GzipFiles::Off,
+        }
+        .into(),
         access: AccessSettings::default(),
         files: FileSettings {
             root: Root { path: template("/html"), prefix: String::new(), kind: RootKind::Root },

@@ -9,9 +9,9 @@ use crate::shared::Shared;
 use crate::span::Place;
 use crate::template::{Part, Template};
 use crate::tree::{
-    AccessSettings, Algorithm, ErrorLog, Lingering, LingeringClose, Listen, LocationSettings, LogLevel, LogTarget,
-    Main, NextUpstream, ProxyPass, ProxySettings, Redirect, Redirects, ResolvedServer, Resolver, Rule, Tls, TryFiles,
-    Upstream, UpstreamServer,
+    AccessSettings, Algorithm, ErrorLog, GzipFiles, GzipProxied, GzipSettings, Lingering, LingeringClose, Listen,
+    LocationSettings, LogLevel, LogTarget, Main, NextUpstream, ProxyPass, ProxySettings, Redirect, Redirects,
+    ResolvedServer, Resolver, Rule, Tls, TryFiles, Upstream, UpstreamServer,
 };
 
 const MINUTE_MS: u64 = 60_000;
@@ -160,6 +160,7 @@ pub(crate) fn inherited(options: &Options, error_logs: Vec<ErrorLog>) -> Inherit
         access_logs: Vec::new(),
         error_logs,
         files: super::files::defaults(options),
+        gzip: gzip().into(),
         access: AccessSettings::default(),
         proxy: proxy(),
     };
@@ -211,6 +212,21 @@ fn tls() -> TlsDraft {
         stapling: None,
         stapling_file: None,
         ciphers_place: None,
+    }
+}
+
+fn gzip() -> GzipSettings {
+    GzipSettings {
+        is_on: false,
+        types: vec!["text/html".to_owned()],
+        level: 1,
+        min_length: 20,
+        proxied: GzipProxied::default(),
+        varies: false,
+        http10: false,
+        disabled: Vec::new(),
+        disables_msie6: false,
+        files: GzipFiles::Off,
     }
 }
 

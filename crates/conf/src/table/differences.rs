@@ -26,6 +26,7 @@ const DIFFERENCES: &[(&str, Contexts, &str)] = &[
     ("client_body_temp_path", Contexts::ALL, "files have no names, and levels of folders mean nothing"),
     ("daemon", Contexts::ALL, "`bedloe run` stays in the foreground unless the command line says otherwise"),
     ("error_page", Contexts::ALL, "not for requests that were not understood, nor for redirects"),
+    ("gzip", Contexts::ALL, "what the server has sent leaves at once, as if it were not buffered"),
     ("hash", Contexts::ALL, "refused with `backup` in both orders of the lines"),
     ("http2", Contexts::ALL, "one server's `on` holds for the whole address"),
     ("http2_body_preread_size", Contexts::ALL, "16k to 16m"),

@@ -9,6 +9,7 @@ mod core;
 mod differences;
 mod errors;
 mod files;
+mod gzip;
 mod http2;
 mod listen;
 mod logs;
@@ -149,6 +150,7 @@ pub fn directives() -> impl Iterator<Item = &'static Directive> {
         errors::DIRECTIVES,
         files::DIRECTIVES,
         access::DIRECTIVES,
+        gzip::DIRECTIVES,
         listen::DIRECTIVES,
         logs::DIRECTIVES,
         tls::DIRECTIVES,

@@ -63,9 +63,7 @@ const AREAS: &[Area] = &[
     Area {
         title: "compression",
         contexts: Contexts::ALL,
-        names: "brotli brotli_comp_level brotli_static brotli_types gunzip gunzip_buffers gzip \
-            gzip_buffers gzip_comp_level gzip_disable gzip_http_version gzip_min_length gzip_proxied \
-            gzip_static gzip_types gzip_vary zstd",
+        names: "brotli brotli_comp_level brotli_static brotli_types gunzip gunzip_buffers zstd",
     },
     Area {
         title: "caching",

@@ -12,8 +12,10 @@ mod open;
 mod ranges;
 mod send;
 
-use conf::tree::FileSettings;
-use route::Facts;
+use std::fs::File;
+
+use conf::tree::{FileSettings, GzipFiles};
+use route::{Content, Facts, Gzip};
 use rustix::fs::Stat;
 use rustix::io::Errno;
 use wire::encode;
@@ -22,9 +24,11 @@ use crate::answer;
 use crate::detour::Entry;
 use crate::downstream::Downstream;
 use crate::exchange::Exchange;
+use crate::gzip;
 use crate::request::{Routed, Served};
 pub(crate) use look::look;
 use open::Opened;
+use send::Packing;
 
 /// Ends of names that are looked up; longer ones have no type.
 const END_MAX: usize = 64;
@@ -38,12 +42,22 @@ pub(crate) async fn serve(connection: &mut Downstream, exchange: &mut Exchange, 
     if exchange.path.last() == Some(&b'/') {
         return folder(connection, exchange, routed, &path);
     }
+    let packed = match &routed.finish.gzip {
+        Some(rule) if rule.files != GzipFiles::Off => match packed(connection, exchange, routed, rule, &path) {
+            Packed::There(file, stat) => {
+                return send::send(connection, exchange, routed, &file, &stat, Packing::Packed).await;
+            }
+            Packed::Refused => Packing::Varying,
+            Packed::No => Packing::Plain,
+        },
+        _ => Packing::Plain,
+    };
     match open::open(&path) {
         Ok(Opened::File(file, stat)) => {
             if method(connection, exchange, routed) == b"POST" {
                 return Served::Status(405);
             }
-            send::send(connection, exchange, routed, &file, &stat).await
+            send::send(connection, exchange, routed, &file, &stat, packed).await
         }
         Ok(Opened::Folder) => {
             let address = with_slash(connection, exchange, routed);
@@ -54,6 +68,31 @@ pub(crate) async fn serve(connection: &mut Downstream, exchange: &mut Exchange, 
             Served::Status(404)
         }
         Err(errno) => failed(connection, exchange, routed, &path, errno),
+    }
+}
+
+/// The compressed file beside another.
+enum Packed {
+    There(File, Stat),
+    /// It is there, but not for this client.
+    Refused,
+    No,
+}
+
+/// Looks for it (`gzip_static`).
+fn packed(connection: &Downstream, exchange: &Exchange, routed: &Routed<'_>, rule: &Gzip, path: &[u8]) -> Packed {
+    if !matches!(method(connection, exchange, routed), b"GET" | b"HEAD") {
+        return Packed::No;
+    }
+    let is_taken =
+        rule.files == GzipFiles::Always || gzip::is_taken(connection, exchange, routed, rule, &Content::default());
+    if !is_taken && !rule.varies {
+        return Packed::No;
+    }
+    match open::open(&[path, b".gz"].concat()) {
+        Ok(Opened::File(file, stat)) if is_taken => Packed::There(file, stat),
+        Ok(Opened::File(..)) => Packed::Refused,
+        _ => Packed::No,
     }
 }
 

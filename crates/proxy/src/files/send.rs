@@ -5,6 +5,7 @@ use std::io;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
 
+use route::Content;
 use rustix::fs::Stat;
 use wire::{Known, encode, find};
 
@@ -15,8 +16,20 @@ use crate::answer::{self, Answer};
 use crate::downstream::{After, Downstream};
 use crate::dress;
 use crate::exchange::Exchange;
+use crate::gzip::{self, Coding, Encoder};
 use crate::limits::{FILE_PIECE, FILE_PIECES};
 use crate::request::{Routed, Served};
+
+/// How a file stands to one that lies compressed beside it (`gzip_static`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Packing {
+    /// There is none, or it is not asked for.
+    Plain,
+    /// There is one, which this client does not take.
+    Varying,
+    /// It is the compressed one.
+    Packed,
+}
 
 /// What is sent of a file.
 struct Plan {
@@ -27,6 +40,7 @@ struct Plan {
     parts: Vec<Part>,
     /// What follows the last part.
     end: Vec<u8>,
+    coding: Coding,
 }
 
 struct Part {
@@ -42,13 +56,22 @@ pub(super) async fn send(
     routed: &Routed<'_>,
     file: &File,
     stat: &Stat,
+    packing: Packing,
 ) -> Served {
-    let plan = match plan(connection, exchange, routed, stat) {
+    let plan = match plan(connection, exchange, routed, stat, packing) {
         Ok(plan) => plan,
         Err(status) => return Served::Status(status),
     };
-    let keep_alive = connection.may_keep_alive(exchange, routed) && !answer::closes(plan.status);
+    let is_framed = !gzip::ends_by_close(connection, exchange, routed, plan.coding);
+    let keep_alive = connection.may_keep_alive(exchange, routed) && !answer::closes(plan.status) && is_framed;
+    let mut encoder = match &routed.finish.gzip {
+        Some(rule) if plan.coding == Coding::Gzip => {
+            Some(Encoder::new(rule.level, gzip::is_chunked(connection, exchange, routed)))
+        }
+        _ => None,
+    };
     let answer = Answer {
+        coding: plan.coding,
         length: plan.length(),
         media_type: &plan.media_type,
         fields: &plan.fields,
@@ -58,7 +81,7 @@ pub(super) async fn send(
     answer::build(connection, exchange, routed, &answer, keep_alive);
     let is_head = exchange.request.method.of(connection.head_bytes()) == b"HEAD";
     let parts = if is_head { &[][..] } else { &plan.parts };
-    Served::Done(match write(connection, exchange, routed, file, (parts, &plan.end)).await {
+    Served::Done(match write(connection, exchange, routed, file, (parts, &plan.end), encoder.as_mut()).await {
         Ok(()) if keep_alive => After::KeepAlive,
         Ok(()) => After::Linger,
         Err(error) if error.kind() == io::ErrorKind::TimedOut => connection.cut_off(routed),
@@ -72,7 +95,13 @@ pub(super) async fn send(
 }
 
 /// What the request's conditions and ranges make of the file; else the status to answer with.
-fn plan(connection: &mut Downstream, exchange: &mut Exchange, routed: &Routed<'_>, stat: &Stat) -> Result<Plan, u16> {
+fn plan(
+    connection: &mut Downstream,
+    exchange: &mut Exchange,
+    routed: &Routed<'_>,
+    stat: &Stat,
+    packing: Packing,
+) -> Result<Plan, u16> {
     let settings = &routed.settings.files;
     let length = u64::try_from(stat.st_size).unwrap_or(0);
     let (modified, etag) = validators(stat, settings);
@@ -83,28 +112,55 @@ fn plan(connection: &mut Downstream, exchange: &mut Exchange, routed: &Routed<'_
         fields: Vec::new(),
         parts: vec![Part { head: Vec::new(), range: 0..length }],
         end: Vec::new(),
+        coding: Coding::Plain,
     };
     let (request, head) = (&exchange.request, connection.head_bytes());
-    // As in nginx, what takes the place of an error has no date, and no conditions.
-    append_validators(Some(modified).filter(|_| plan.status == 200), &etag, &mut plan.fields);
-    if plan.status != 200 {
-        return Ok(plan);
+    plan.coding = gzip::judge(connection, exchange, routed, || Content {
+        status: plan.status,
+        media_type: if exchange.kept_fields.is_empty() && packing != Packing::Packed { &plan.media_type } else { b"" },
+        length: Some(length),
+        has_modified: true,
+        has_etag: !etag.is_empty(),
+        ..Content::default()
+    });
+    match packing {
+        Packing::Varying if plan.coding == Coding::Plain => plan.coding = Coding::Varying,
+        Packing::Plain | Packing::Varying => {}
+        Packing::Packed => gzip::append_fields(routed, Coding::Gzip, &mut plan.fields),
     }
-    match conditions::judge(request, head, file) {
+    // As in nginx, what takes the place of an error has no date, and no conditions.
+    let dated = Some(modified).filter(|_| plan.status == 200);
+    let verdict = dated.map_or(Verdict::Send, |_| conditions::judge(request, head, file));
+    match verdict {
         Verdict::Send => {}
         Verdict::Failed => return Err(412),
         Verdict::NotModified => {
             plan.status = 304;
+            plan.coding = Coding::Plain;
             plan.parts.clear();
-            return Ok(plan);
         }
     }
-    if settings.max_ranges == 0 {
-        return Ok(plan);
+    let told = if plan.coding == Coding::Gzip { gzip::weak(&etag) } else { etag.clone() };
+    append_validators(dated, &told, &mut plan.fields);
+    let may_be_cut = plan.status == 200 && plan.coding != Coding::Gzip && packing != Packing::Packed;
+    if may_be_cut && settings.max_ranges > 0 {
+        cut_to_ranges(connection, exchange, routed, file, &mut plan)?;
     }
+    Ok(plan)
+}
+
+/// Leaves the parts that the request asks for; else the status to answer with.
+fn cut_to_ranges(
+    connection: &mut Downstream,
+    exchange: &mut Exchange,
+    routed: &Routed<'_>,
+    file: conditions::File<'_>,
+    plan: &mut Plan,
+) -> Result<(), u16> {
+    let (request, head, length) = (&exchange.request, connection.head_bytes(), plan.length());
     let wanted = find(&request.fields, Known::Range).filter(|_| conditions::may_be_ranged(request, head, file));
-    let wanted = wanted.map_or(Ranges::Whole, |field| ranges::parse(field.value.of(head), length, settings.max_ranges));
-    match wanted {
+    let most = routed.settings.files.max_ranges;
+    match wanted.map_or(Ranges::Whole, |field| ranges::parse(field.value.of(head), length, most)) {
         Ranges::Whole => plan.fields.extend_from_slice(b"Accept-Ranges: bytes\r\n"),
         Ranges::Outside => {
             exchange.kept_fields.clear();
@@ -121,7 +177,7 @@ fn plan(connection: &mut Downstream, exchange: &mut Exchange, routed: &Routed<'_
             plan.cut(parts, length, boundary);
         }
     }
-    Ok(plan)
+    Ok(())
 }
 
 impl Plan {
@@ -157,7 +213,11 @@ async fn write(
     routed: &Routed<'_>,
     file: &File,
     (parts, end): (&[Part], &[u8]),
+    encoder: Option<&mut Encoder>,
 ) -> io::Result<()> {
+    if let (Some(encoder), [part]) = (encoder, parts) {
+        return write_compressed(connection, exchange, routed, file, part.range.clone(), encoder).await;
+    }
     let mut pieces = 0;
     for (index, part) in parts.iter().enumerate() {
         exchange.to_client.extend_from_slice(&part.head);
@@ -178,6 +238,34 @@ async fn write(
     }
     if !parts.is_empty() {
         exchange.to_client.extend_from_slice(end);
+    }
+    answer::write(connection, exchange, routed).await
+}
+
+/// The same for a whole file that is compressed on its way.
+async fn write_compressed(
+    connection: &mut Downstream,
+    exchange: &mut Exchange,
+    routed: &Routed<'_>,
+    file: &File,
+    range: Range<u64>,
+    encoder: &mut Encoder,
+) -> io::Result<()> {
+    let mut at = range.start;
+    let mut piece = Vec::with_capacity(FILE_PIECE);
+    for pieces in 1.. {
+        piece.clear();
+        at += read(file, at..range.end, &mut piece)?;
+        let end = (at == range.end).then_some(&b""[..]);
+        encoder.append(&piece, end, &mut exchange.to_client);
+        if end.is_some() {
+            break;
+        }
+        answer::write_some(connection, exchange, routed, false).await?;
+        exchange.to_client.clear();
+        if pieces % FILE_PIECES == 0 {
+            net::event_loop::yield_now().await;
+        }
     }
     answer::write(connection, exchange, routed).await
 }

@@ -1,7 +1,7 @@
 //! Which fields of an upstream's answer go on to the client, and which of them command the balancer.
 
-use route::AnswerRule;
-use wire::{Field, Known, ResponseHead, encode};
+use route::{AnswerRule, Content};
+use wire::{Field, Framing, Known, ResponseHead, date, encode};
 
 use crate::dates::Dates;
 use crate::exchange::Exchange;
@@ -106,5 +106,41 @@ pub(crate) fn add_kept(out: &mut Vec<u8>, kept: &[u8], has: impl Fn(Known) -> bo
         if known == Known::SetCookie || !has(known) {
             out.extend_from_slice(line);
         }
+    }
+}
+
+/// Has a field of the answer, by its number, go on with another value. They stand in the order of the fields.
+pub(crate) fn rewrite(exchange: &mut Exchange, index: usize, value: Vec<u8>) {
+    let rewritten = &mut exchange.rewritten;
+    let place = rewritten.partition_point(|(other, _)| *other < index);
+    match rewritten.get_mut(place).filter(|(other, _)| *other == index) {
+        Some((_, old)) => *old = value,
+        None => rewritten.insert(place, (index, value)),
+    }
+}
+
+/// The answer at hand as compressing sees it; one that is compressed already has no type.
+pub(crate) fn content(exchange: &Exchange, status: u16) -> Content<'_> {
+    let (response, head) = (&exchange.response, exchange.from_upstream.data());
+    let of = |known| value(response, head, known);
+    Content {
+        status,
+        media_type: of(Known::ContentType).filter(|_| of(Known::ContentEncoding).is_none()).unwrap_or_default(),
+        length: match response.framing {
+            Framing::Length(length) => Some(length),
+            // What a HEAD would get as a GET.
+            Framing::None => {
+                let told = of(Known::ContentLength).and_then(|length| std::str::from_utf8(length).ok()?.parse().ok());
+                Some(told.unwrap_or(0))
+            }
+            Framing::Chunked | Framing::UntilClose => None,
+        },
+        cache_control: of(Known::CacheControl).unwrap_or_default(),
+        is_expired: of(Known::Expires).map(|expires| {
+            let date = of(Known::Date).and_then(date::parse).unwrap_or(u64::MAX);
+            date::parse(expires).is_none_or(|expires| expires < date)
+        }),
+        has_modified: of(Known::LastModified).is_some(),
+        has_etag: of(Known::Etag).is_some(),
     }
 }

@@ -12,6 +12,7 @@ use crate::channel::Channel;
 use crate::downstream::Downstream;
 use crate::dress;
 use crate::exchange::Exchange;
+use crate::gzip::{self, Coding, Encoder};
 use crate::limits::COALESCE;
 use crate::request::Routed;
 use crate::upstream::fields;
@@ -23,6 +24,8 @@ use crate::upstream::upload::append_piece;
 pub(crate) struct Relay {
     body: Body,
     is_chunked: bool,
+    /// Compresses what goes to the client.
+    gzip: Option<Box<Encoder>>,
     /// How much of `exchange.to_client` is written.
     written: usize,
     /// `limit_rate`.
@@ -64,17 +67,19 @@ impl Relay {
     ) -> Result<(Self, bool), RelayError> {
         let is_head = exchange.request.method.of(connection.head_bytes()) == b"HEAD";
         let framing = exchange.response.framing;
-        let has_length = matches!(framing, Framing::None | Framing::Length(_));
+        let coding = if routed.finish.gzip.is_some() { coding(connection, exchange, routed) } else { Coding::Plain };
+        let has_length = matches!(framing, Framing::None | Framing::Length(_)) && (coding != Coding::Gzip || is_head);
         let may_chunk = exchange.request.version == Version::Http11 && routed.settings.chunked_transfer_encoding;
         let is_chunked = !has_length && may_chunk && !is_head;
         let ends_by_close = !has_length && !is_chunked;
         let keep_alive = !ends_by_close && connection.may_keep_alive(exchange, routed);
-        build_head(connection, exchange, routed, rule, is_head, is_chunked);
+        build_head(connection, exchange, routed, rule, Shape { is_head, is_chunked, coding });
         exchange.from_upstream.consume(head_length);
         let body = Body::new(framing);
         let mut relay = Self {
             body,
             is_chunked,
+            gzip: encoder(routed, coding, is_chunked).filter(|_| !is_head),
             pace,
             written: 0,
             segment: 0,
@@ -124,11 +129,20 @@ impl Relay {
             // What TLS holds back of earlier pieces must not wait for the next one.
             let _ = client.poll_flush(cx).map_err(|_| RelayError::Client)?;
             exchange.from_upstream.compact();
-            let n = ready!(upstream.poll_read(cx, &mut exchange.from_upstream)).map_err(RelayError::Upstream)?;
+            let read = upstream.poll_read(cx, &mut exchange.from_upstream);
+            if let Some(gzip) = &mut self.gzip
+                && read.is_pending()
+                && gzip.flush(&mut exchange.to_client)
+            {
+                continue;
+            }
+            let n = ready!(read).map_err(RelayError::Upstream)?;
             self.received += n as u64;
             if n == 0 {
                 self.body.end_of_stream().map_err(RelayError::Malformed)?;
-                if self.is_chunked {
+                if let Some(gzip) = &mut self.gzip {
+                    gzip.append(b"", Some(self.body.trailers()), &mut exchange.to_client);
+                } else if self.is_chunked {
                     append_piece(&mut exchange.to_client, b"", &self.body, true);
                 }
             }
@@ -189,7 +203,7 @@ impl Relay {
 
     /// Finds the next piece of the body among what is here: chunks are copied, plain content is left where it is.
     fn next_piece(&mut self, exchange: &mut Exchange) -> Result<bool, RelayError> {
-        if self.is_chunked {
+        if self.is_chunked || self.gzip.is_some() {
             return self.copy_piece(exchange);
         }
         let piece = self.body.next(exchange.from_upstream.data()).map_err(RelayError::Malformed)?;
@@ -208,10 +222,42 @@ impl Relay {
         if piece.consumed == 0 {
             return Ok(false);
         }
-        append_piece(&mut exchange.to_client, &from.data()[piece.data.clone()], &self.body, self.is_chunked);
+        let data = &from.data()[piece.data.clone()];
+        match &mut self.gzip {
+            None => append_piece(&mut exchange.to_client, data, &self.body, self.is_chunked),
+            Some(gzip) => {
+                let end = self.body.ended().then(|| self.body.trailers());
+                gzip.append(data, end, &mut exchange.to_client);
+            }
+        }
         from.consume(piece.consumed);
         Ok(true)
     }
+}
+
+/// What is known of an answer before its head is written.
+#[derive(Clone, Copy)]
+struct Shape {
+    is_head: bool,
+    is_chunked: bool,
+    coding: Coding,
+}
+
+/// Whether the answer at hand is compressed; if so its tag becomes a weak one.
+fn coding(connection: &Downstream, exchange: &mut Exchange, routed: &Routed<'_>) -> Coding {
+    let status = exchange.record.detour.status_of(exchange.response.status);
+    let coding = gzip::judge(connection, exchange, routed, || fields::content(exchange, status));
+    let tag = exchange.response.fields.iter().position(|field| field.known == Known::Etag);
+    if let Some(index) = tag.filter(|_| coding == Coding::Gzip) {
+        let weak = gzip::weak(exchange.response.fields[index].value.of(exchange.from_upstream.data()));
+        fields::rewrite(exchange, index, weak);
+    }
+    coding
+}
+
+fn encoder(routed: &Routed<'_>, coding: Coding, is_chunked: bool) -> Option<Box<Encoder>> {
+    let rule = routed.finish.gzip.as_ref().filter(|_| coding == Coding::Gzip)?;
+    Some(Box::new(Encoder::new(rule.level, is_chunked)))
 }
 
 /// Writes the answer's head but for what concerns the connection.
@@ -220,8 +266,7 @@ fn build_head(
     exchange: &mut Exchange,
     routed: &Routed<'_>,
     rule: &AnswerRule,
-    is_head: bool,
-    is_chunked: bool,
+    Shape { is_head, is_chunked, coding }: Shape,
 ) {
     let dress = if routed.finish.dresses { dress::of_answer(connection, exchange, routed) } else { Vec::new() };
     let is_dated = !dress.is_empty();
@@ -235,6 +280,7 @@ fn build_head(
         let new = rewritten.next_if(|(number, _)| *number == index);
         let is_replaced = routed.finish.replaces && routed.finish.is_replaced(field.name.of(head), record.status);
         let is_replaced = is_replaced || (is_dated && matches!(field.known, Known::Expires | Known::CacheControl));
+        let is_replaced = is_replaced || (coding == Coding::Gzip && field.known == Known::AcceptRanges);
         if !fields::passes(field, head, rule) || is_replaced {
             continue;
         }
@@ -244,10 +290,11 @@ fn build_head(
         }
     }
     out.extend_from_slice(&dress);
+    gzip::append_fields(routed, coding, out);
     if !kept_fields.is_empty() {
         fields::add_kept(out, kept_fields, |known| wire::find(&response.fields, known).is_some());
     }
-    match response.framing {
+    match if coding == Coding::Gzip { Framing::UntilClose } else { response.framing } {
         Framing::Length(length) => length_field(out, length),
         Framing::None if response.status == 204 => {}
         // The length that a HEAD or a 304 speaks of is not this answer's, but the client wants to know it.
