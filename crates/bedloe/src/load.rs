@@ -6,6 +6,7 @@ mod limits;
 mod logger;
 mod output;
 mod plan;
+mod settings;
 mod status;
 
 use std::io::{self, IsTerminal, Write};
@@ -25,6 +26,7 @@ use crate::summary::{Mode, Style, TimeUnit};
 use console::Console;
 use logger::Logger;
 use output::Export;
+use settings::Settings;
 
 /// A threshold was crossed.
 const CROSSED: u8 = 99;
@@ -110,26 +112,29 @@ pub(crate) fn colour() -> bool {
 
 /// All that can be refused before the test begins.
 fn prepare(args: &LoadArgs, logger: &Arc<Logger>) -> anyhow::Result<(Plan, Style, Option<Export>)> {
-    let (mut plan, options) = plan::plan(args, logger.sink())?;
+    let settings = Settings::of(args, |name| std::env::var(name).ok())?;
+    if let Some(path) = &settings.console {
+        logger.write_console_to(path)?;
+    }
+    let (mut plan, options) = plan::plan(args, &settings, logger.sink())?;
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let warning = limits::fit(&mut plan, cores, host::files::raise())?;
     for warning in warning.into_iter().chain(options.warnings.iter().cloned()) {
         logger.warn(&warning);
     }
-    let style = style(args, &options);
-    let path = args.summary_export.as_deref().filter(|_| style.mode != Mode::Disabled);
+    let style = style(args, &settings, &options);
+    let path = settings.export.as_deref().filter(|_| style.mode != Mode::Disabled);
     Ok((plan, style, path.map(Export::open).transpose()?))
 }
 
-fn style(args: &LoadArgs, options: &Options) -> Style {
-    let mode = if args.no_summary { Mode::Disabled } else { args.summary_mode };
+fn style(args: &LoadArgs, settings: &Settings, options: &Options) -> Style {
     let time_unit = match options.time_unit.as_deref() {
         Some("s") => Some(TimeUnit::S),
         Some("ms") => Some(TimeUnit::Ms),
         Some("us") => Some(TimeUnit::Us),
         _ => None,
     };
-    Style { mode, colour: colour() && !args.no_color, stats: options.stats.clone(), time_unit }
+    Style { mode: settings.mode, colour: colour() && !args.no_color, stats: options.stats.clone(), time_unit }
 }
 
 /// One line on the standard error. Nobody need be reading it.

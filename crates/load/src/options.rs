@@ -21,7 +21,7 @@ use crate::sites::HttpOptions;
 use crate::stat::Stat;
 use crate::threshold::Threshold;
 use known::Known;
-use value::{duration, named};
+use value::{duration, flag, named, text};
 
 /// Options of one place.
 pub type Layer = Map<String, Json>;
@@ -30,6 +30,15 @@ pub type Layer = Map<String, Json>;
 const EXECUTION: [&str; 4] = ["duration", "iterations", "stages", "scenarios"];
 /// How long setup and teardown may take unless told otherwise.
 const SETUP_TIMEOUT_NS: u64 = 60_000_000_000;
+/// Options that are true or false, and are read where they have their effect.
+const FLAGS: [&str; 6] = [
+    "discardResponseBodies",
+    "insecureSkipTLSVerify",
+    "noConnectionReuse",
+    "noCookiesReset",
+    "noVUConnectionReuse",
+    "throw",
+];
 /// Times that a summary can be told to use.
 const TIME_UNITS: [&str; 3] = ["s", "ms", "us"];
 
@@ -97,10 +106,15 @@ impl Layers {
         let min_iteration_ns = time("minIterationDuration", 0);
         let (setup_ns, teardown_ns) =
             (time("setupTimeout", SETUP_TIMEOUT_NS), time("teardownTimeout", SETUP_TIMEOUT_NS));
+        let [no_setup, no_teardown] =
+            ["noSetup", "noTeardown"].map(|name| noted(flag(&json, name), &mut wrong).flatten().unwrap_or(false));
+        for name in FLAGS {
+            noted(flag(&json, name), &mut wrong);
+        }
+        noted(text(&json, "userAgent"), &mut wrong);
         if !wrong.is_empty() {
             return Err(Wrong(wrong));
         }
-        let is_on = |name: &str| json.get(name).and_then(Json::as_bool).unwrap_or(false);
         Ok(Options {
             scenarios,
             thresholds,
@@ -110,8 +124,8 @@ impl Layers {
             time_unit,
             min_iteration_ns,
             segment,
-            setup_timeout_ns: (!is_on("noSetup")).then_some(setup_ns),
-            teardown_timeout_ns: (!is_on("noTeardown")).then_some(teardown_ns),
+            setup_timeout_ns: (!no_setup).then_some(setup_ns),
+            teardown_timeout_ns: (!no_teardown).then_some(teardown_ns),
             json,
             warnings,
         })
@@ -191,8 +205,10 @@ fn thresholds(json: &Layer) -> Result<Vec<Threshold>, Wrong> {
     let Some(by_metric) = json.get("thresholds") else { return Ok(all) };
     let Some(by_metric) = by_metric.as_object() else { return wrong("thresholds: want metrics with lists".into()) };
     for (metric, list) in by_metric {
-        let one = std::slice::from_ref(list);
-        for entry in list.as_array().map_or(one, Vec::as_slice) {
+        let Some(list) = list.as_array() else {
+            return wrong(format!("threshold on `{metric}`: want a list, not {list}"));
+        };
+        for entry in list {
             all.push(threshold(metric, entry)?);
         }
     }
@@ -207,7 +223,7 @@ fn threshold(metric: &str, entry: &Json) -> Result<Threshold, Wrong> {
     };
     let mut threshold = Threshold::parse(metric, expression).map_err(|error| Wrong(vec![error.to_string()]))?;
     if let Some(fields) = fields {
-        threshold.abort_on_fail = fields.get("abortOnFail").and_then(Json::as_bool).unwrap_or(false);
+        threshold.abort_on_fail = flag(fields, "abortOnFail")?.unwrap_or(false);
         threshold.delay_abort_ns = duration(fields, "delayAbortEval")?.unwrap_or(0);
     }
     Ok(threshold)

@@ -49,6 +49,9 @@ pub(crate) struct LoadArgs {
     /// Have failed requests throw in scripts
     #[arg(short = 'w', long)]
     throw: bool,
+    /// Write the script's console to a file
+    #[arg(long, value_name = "FILE")]
+    pub(super) console_output: Option<PathBuf>,
     /// Show debug lines
     #[arg(short, long)]
     pub(super) verbose: bool,
@@ -129,9 +132,9 @@ pub(crate) struct LoadArgs {
     /// Threads [default: as many as the rate needs]
     #[arg(long, value_name = "N")]
     pub(super) threads: Option<usize>,
-    /// How much the summary shows
-    #[arg(long, value_name = "MODE", default_value = "compact")]
-    pub(super) summary_mode: Mode,
+    /// How much the summary shows [default: compact]
+    #[arg(long, value_name = "MODE")]
+    pub(super) summary_mode: Option<Mode>,
     /// Show and write no summary
     #[arg(long)]
     pub(super) no_summary: bool,

@@ -1,10 +1,13 @@
 //! Lines for whoever watches a load test, on the standard error: short on a terminal, logfmt elsewhere, both in k6's
 //! manner.
 
+use std::fs::File;
 use std::io::{self, IsTerminal, Write};
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
+use anyhow::Context;
 use indicatif::ProgressBar;
 use load::script::{Level, Log, Sink};
 
@@ -17,13 +20,15 @@ pub(crate) struct Logger {
     began: Instant,
     /// What lines must not be written into.
     bar: Mutex<Option<ProgressBar>>,
+    /// Where the console of scripts goes, if not here.
+    console: Mutex<Option<File>>,
 }
 
 impl Logger {
     pub(crate) fn new(is_verbose: bool) -> Arc<Self> {
         let least = if is_verbose { Level::Debug } else { Level::Info };
         let is_terminal = io::stderr().is_terminal();
-        Arc::new(Self { is_terminal, least, began: Instant::now(), bar: Mutex::default() })
+        Arc::new(Self { is_terminal, least, began: Instant::now(), bar: Mutex::default(), console: Mutex::default() })
     }
 
     /// As the injector takes it.
@@ -35,6 +40,13 @@ impl Logger {
     /// Lines go above this from here on.
     pub(crate) fn keep_clear_of(&self, bar: ProgressBar) {
         self.bar.lock().unwrap_or_else(PoisonError::into_inner).replace(bar);
+    }
+
+    /// The console of scripts goes to this file from here on.
+    pub(crate) fn write_console_to(&self, path: &Path) -> anyhow::Result<()> {
+        let file = File::create(path).with_context(|| format!("cannot write the console to {}", path.display()))?;
+        self.console.lock().unwrap_or_else(PoisonError::into_inner).replace(file);
+        Ok(())
     }
 
     /// A warning of the injector's own.
@@ -52,12 +64,16 @@ impl Logger {
         if log.level < self.least {
             return;
         }
-        let line = if self.is_terminal {
-            terminal_line(log, self.began.elapsed().as_secs())
-        } else {
-            let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-            plain_line(log, now)
-        };
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        if log.fields.iter().any(|(key, value)| *key == "source" && value == "console")
+            && let Some(file) = &mut *self.console.lock().unwrap_or_else(PoisonError::into_inner)
+        {
+            let bare = Log { fields: Vec::new(), ..log.clone() };
+            let _ = file.write_all(plain_line(&bare, now).as_bytes());
+            return;
+        }
+        let line =
+            if self.is_terminal { terminal_line(log, self.began.elapsed().as_secs()) } else { plain_line(log, now) };
         let write = || io::stderr().lock().write_all(line.as_bytes());
         let bar = self.bar.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let _ = match bar {

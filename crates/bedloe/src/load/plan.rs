@@ -13,13 +13,36 @@ use load::{Script, ScriptRun, Source};
 use serde_json::Value as Json;
 
 use super::args::LoadArgs;
+use super::settings::Settings;
 use crate::summary::Mode;
 
 /// A file of options larger than this is none.
 const LARGEST_CONFIG: u64 = 1 << 20;
 
+/// Options that mean nothing without a script. Bodies are not kept in any case, so `discardResponseBodies` is no such.
+const FOR_SCRIPTS: [&str; 18] = [
+    "batch",
+    "batchPerHost",
+    "blacklistIPs",
+    "blockHostnames",
+    "dns",
+    "hosts",
+    "httpDebug",
+    "maxRedirects",
+    "noCookiesReset",
+    "noSetup",
+    "noTeardown",
+    "rps",
+    "setupTimeout",
+    "teardownTimeout",
+    "throw",
+    "tlsAuth",
+    "tlsCipherSuites",
+    "tlsVersion",
+];
+
 /// The plan of a test, and its options. A script's init code runs here, and what it has to say goes to `sink`.
-pub(super) fn plan(args: &LoadArgs, sink: Sink) -> anyhow::Result<(Plan, Options)> {
+pub(super) fn plan(args: &LoadArgs, settings: &Settings, sink: Sink) -> anyhow::Result<(Plan, Options)> {
     let file = args.config.as_deref().map(read_config).transpose()?.unwrap_or_default();
     let script = if is_script(&args.target) { Some(open(args, sink)?) } else { None };
     let exported = script.as_ref().map(|script| script.options.clone()).unwrap_or_default();
@@ -30,24 +53,31 @@ pub(super) fn plan(args: &LoadArgs, sink: Sink) -> anyhow::Result<(Plan, Options
     if args.is_rate() || !has_users {
         let executor = Executor::Arrivals { schedule: schedule(args)?, users: users(args)? };
         options.scenarios = vec![Scenario::new("default", executor)];
+        if options.json.contains_key("scenarios") {
+            options.warnings.push("the rate of the command line takes the place of all `scenarios`".to_owned());
+        }
     }
     if let Some(graceful_stop_ns) = args.graceful_stop {
         options.scenarios.iter_mut().for_each(|scenario| scenario.graceful_stop_ns = graceful_stop_ns);
     }
     options.thresholds.extend(thresholds(args)?);
-    if args.no_thresholds {
+    if settings.no_thresholds {
         options.thresholds.clear();
     }
     let mut plan = match script {
         Some(script) => scripted(args, script, &options)?,
         None => {
+            let own = options.scenarios.iter().find(|each| each.exec != "default" || !each.env.is_empty());
+            if let Some(Scenario { name, .. }) = own {
+                anyhow::bail!("scenario {name}: `exec` and `env` are for scripts");
+            }
             let request = Request::get(&args.target, &request_options(args, &options.json)?)?;
             Plan::new(Vec::new(), Source::Plain(request))
         }
     };
     options.apply(&mut plan);
     plan.threads = args.threads;
-    plan.keeps_scopes = args.summary_mode == Mode::Full;
+    plan.keeps_scopes = settings.mode == Mode::Full;
     plan.check()?;
     Ok((plan, options))
 }
@@ -88,7 +118,7 @@ fn thresholds(args: &LoadArgs) -> anyhow::Result<Vec<Threshold>> {
 
 fn request_options(args: &LoadArgs, json: &Layer) -> anyhow::Result<RequestOptions> {
     let is_on = |name: &str| json.get(name).and_then(Json::as_bool).unwrap_or(false);
-    for name in ["rps", "hosts", "dns", "tlsAuth", "tlsVersion", "tlsCipherSuites", "blacklistIPs", "blockHostnames"] {
+    for name in FOR_SCRIPTS {
         anyhow::ensure!(!json.contains_key(name), "the option `{name}` is for scripts: a URL is asked for as it is");
     }
     let mut headers = args.header.clone();

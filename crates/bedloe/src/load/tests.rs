@@ -15,7 +15,8 @@ struct Cli {
 
 fn planned(line: &str) -> anyhow::Result<Plan> {
     let args = Cli::try_parse_from(std::iter::once("load").chain(line.split_whitespace())).unwrap().load;
-    plan::plan(&args, Arc::new(|_| {})).map(|(plan, _)| plan)
+    let settings = Settings::of(&args, |_| None)?;
+    plan::plan(&args, &settings, Arc::new(|_| {})).map(|(plan, _)| plan)
 }
 
 fn schedule(plan: &Plan) -> &Schedule {
@@ -79,6 +80,53 @@ fn contradictions_are_bad_options() {
         let error = planned(line).unwrap_err().to_string();
         assert!(error.contains(words), "{line}: {error}");
     }
+}
+
+#[test]
+fn options_without_effect_are_refused_for_a_url() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("options.json");
+    for (options, words) in [
+        (r#"{"batch": 5}"#, "`batch` is for scripts"),
+        (r#"{"throw": true}"#, "`throw` is for scripts"),
+        (r#"{"maxRedirects": 5}"#, "`maxRedirects` is for scripts"),
+        (r#"{"scenarios": {"a": {"executor": "per-vu-iterations", "exec": "x"}}}"#, "scenario a: `exec` and `env`"),
+        (r#"{"scenarios": {"a": {"executor": "per-vu-iterations", "env": {"A": "b"}}}}"#, "`exec` and `env`"),
+    ] {
+        std::fs::write(&file, options).unwrap();
+        let flags = if options.contains("scenarios") { "" } else { "--rate 1" };
+        let error = planned(&format!("--config {} {flags} http://127.0.0.1", file.display())).unwrap_err().to_string();
+        assert!(error.contains(words), "{options}: {error}");
+    }
+    assert!(planned("--rate 1 --no-setup http://127.0.0.1").is_err());
+}
+
+#[test]
+fn a_rate_takes_the_place_of_scenarios_with_a_warning() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("options.json");
+    std::fs::write(&file, r#"{"scenarios": {"a": {"executor": "per-vu-iterations"}}}"#).unwrap();
+    let line = format!("load --rate 5 --config {} http://127.0.0.1", file.display());
+    let args = Cli::try_parse_from(line.split_whitespace()).unwrap().load;
+    let settings = Settings::of(&args, |_| None).unwrap();
+    let (plan, options) = plan::plan(&args, &settings, Arc::new(|_| {})).unwrap();
+    assert_eq!(plan.scenarios[0].executor.name(), "constant-arrival-rate");
+    assert!(options.warnings[0].contains("takes the place of all `scenarios`"), "{:?}", options.warnings);
+}
+
+#[test]
+fn settings_come_from_flags_and_then_from_the_environment() {
+    let of = |line: &str, variable: (&str, &str)| {
+        let args = Cli::try_parse_from(std::iter::once("load").chain(line.split_whitespace())).unwrap().load;
+        Settings::of(&args, |name| (name == variable.0).then(|| variable.1.to_owned()))
+    };
+    assert!(of("x", ("K6_NO_THRESHOLDS", "true")).unwrap().no_thresholds);
+    assert!(of("x", ("K6_NO_THRESHOLDS", "maybe")).is_err());
+    assert_eq!(of("x", ("K6_SUMMARY_MODE", "full")).unwrap().mode, Mode::Full);
+    assert_eq!(of("--summary-mode compact x", ("K6_SUMMARY_MODE", "full")).unwrap().mode, Mode::Compact);
+    assert!(of("x", ("K6_SUMMARY_MODE", "odd")).is_err());
+    assert_eq!(of("x", ("K6_NO_SUMMARY", "1")).unwrap().mode, Mode::Disabled);
+    assert_eq!(of("x", ("K6_SUMMARY_EXPORT", "a.json")).unwrap().export, Some("a.json".into()));
 }
 
 #[test]

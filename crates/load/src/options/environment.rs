@@ -16,7 +16,7 @@ enum Shape {
     Stages,
 }
 
-const VARIABLES: [(&str, &str, Shape); 33] = [
+const VARIABLES: [(&str, &str, Shape); 32] = [
     ("K6_VUS", "vus", Shape::Number),
     ("K6_DURATION", "duration", Shape::Text),
     ("K6_ITERATIONS", "iterations", Shape::Number),
@@ -47,7 +47,6 @@ const VARIABLES: [(&str, &str, Shape); 33] = [
     ("K6_SYSTEM_TAGS", "systemTags", Shape::List),
     ("K6_DISCARD_RESPONSE_BODIES", "discardResponseBodies", Shape::Flag),
     ("K6_LOCAL_IPS", "localIPs", Shape::Text),
-    ("K6_CONSOLE_OUTPUT", "consoleOutput", Shape::Text),
     ("K6_PAUSED", "paused", Shape::Flag),
     ("K6_LINGER", "linger", Shape::Flag),
 ];

@@ -13,12 +13,11 @@ pub(super) enum Known {
     Unknown,
 }
 
-const SERVED: [&str; 42] = [
+const SERVED: [&str; 36] = [
     "batch",
     "batchPerHost",
     "blacklistIPs",
     "blockHostnames",
-    "consoleOutput",
     "discardResponseBodies",
     "dns",
     "duration",
@@ -34,13 +33,11 @@ const SERVED: [&str; 42] = [
     "noCookiesReset",
     "noSetup",
     "noTeardown",
-    "noThresholds",
     "noVUConnectionReuse",
     "rps",
     "scenarios",
     "setupTimeout",
     "stages",
-    "summaryMode",
     "summaryTimeUnit",
     "summaryTrendStats",
     "systemTags",
@@ -48,14 +45,11 @@ const SERVED: [&str; 42] = [
     "teardownTimeout",
     "thresholds",
     "throw",
-    "timeout",
     "tlsAuth",
     "tlsCipherSuites",
     "tlsVersion",
     "userAgent",
     "vus",
-    "noSummary",
-    "summaryExport",
 ];
 const IGNORED: [&str; 5] = ["cloud", "collectors", "ext", "metricSamplesBufferSize", "noUsageReport"];
 const UNSERVED: [(&str, &str); 3] = [

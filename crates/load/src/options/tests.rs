@@ -106,6 +106,17 @@ fn what_cannot_be_is_refused() {
         (json!({ "summaryTimeUnit": "m" }), "none of s, ms and us"),
         (json!({ "systemTags": ["nothing"] }), "no system tag `nothing`"),
         (json!({ "executionSegment": "2:1" }), "2:1"),
+        (json!({ "noConnectionReuse": "yes" }), "noConnectionReuse: want true or false, not \"yes\""),
+        (json!({ "throw": 1 }), "throw: want true or false"),
+        (json!({ "noSetup": "true" }), "noSetup: want true or false"),
+        (json!({ "userAgent": 7 }), "userAgent: want a text, not 7"),
+        (json!({ "tags": { "a": 1 } }), "tags: `a` is to be a text, not 1"),
+        (json!({ "vus": "two", "duration": "5s" }), "vus: want a whole number"),
+        (json!({ "thresholds": { "http_reqs": "count>1" } }), "want a list"),
+        (
+            json!({ "thresholds": { "http_reqs": [{ "threshold": "count>1", "abortOnFail": "yes" }] } }),
+            "abortOnFail: want true or false",
+        ),
     ] {
         let error = script(&options).unwrap_err().to_string();
         assert!(error.contains(words), "{options}: {error}");
@@ -116,8 +127,9 @@ fn what_cannot_be_is_refused() {
 
 #[test]
 fn unknown_options_are_a_warning_and_those_for_k6s_services_nothing() {
-    let made = script(&json!({ "foo": 1, "cloud": {}, "ext": {}, "vus": null })).unwrap();
-    assert_eq!(made.warnings.len(), 1);
+    let made = script(&json!({ "foo": 1, "cloud": {}, "ext": {}, "vus": null, "noSummary": true, "iterations": "3" }));
+    let made = made.unwrap();
+    assert_eq!(made.warnings.len(), 2);
     assert!(made.warnings[0].ends_with("json: unknown field \"foo\""), "{:?}", made.warnings);
 }
 
@@ -125,7 +137,7 @@ fn unknown_options_are_a_warning_and_those_for_k6s_services_nothing() {
 fn thresholds_may_end_a_test() {
     let made = script(&json!({ "thresholds": {
         "http_reqs{status:200}": ["count>5", { "threshold": "rate>1", "abortOnFail": true, "delayAbortEval": "5s" }],
-        "checks": "rate>0.9",
+        "checks": ["rate>0.9"],
     } }))
     .unwrap();
     let seen: Vec<(&str, bool, u64)> =

@@ -23,7 +23,8 @@ pub(super) fn duration(fields: &Layer, name: &str) -> Result<Option<u64>, Wrong>
 pub(super) fn whole(fields: &Layer, name: &str) -> Result<Option<i64>, Wrong> {
     match fields.get(name) {
         None | Some(Json::Null) => Ok(None),
-        Some(value) => match value.as_i64().or_else(|| whole_float(value.as_f64()?)) {
+        // A text that is a number is one, as in k6.
+        Some(value) => match value.as_i64().or_else(|| whole_float(value.as_f64()?)).or_else(|| number_in(value)) {
             Some(number) => Ok(Some(number)),
             None => wrong(format!("{name}: want a whole number, not {value}")),
         },
@@ -33,6 +34,10 @@ pub(super) fn whole(fields: &Layer, name: &str) -> Result<Option<i64>, Wrong> {
 #[allow(clippy::cast_possible_truncation, reason = "checked to be whole and small")]
 fn whole_float(value: f64) -> Option<i64> {
     (value.fract() == 0.0 && value.abs() < 9e15).then_some(value as i64)
+}
+
+fn number_in(value: &Json) -> Option<i64> {
+    value.as_str()?.parse().ok()
 }
 
 /// A whole number that is not negative.
@@ -78,11 +83,11 @@ pub(super) fn named(fields: &Layer, name: &str) -> Result<Vec<(String, String)>,
         Some(Json::Object(map)) => map,
         Some(other) => return wrong(format!("{name}: want names with texts, not {other}")),
     };
-    let pair = |(key, value): (&String, &Json)| {
-        let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-        (key.clone(), value)
+    let pair = |(key, value): (&String, &Json)| match value.as_str() {
+        Some(value) => Ok((key.clone(), value.to_owned())),
+        None => wrong(format!("{name}: `{key}` is to be a text, not {value}")),
     };
-    Ok(map.iter().map(pair).collect())
+    map.iter().map(pair).collect()
 }
 
 /// True or false.
