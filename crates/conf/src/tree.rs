@@ -8,6 +8,7 @@ mod access;
 mod caching;
 mod files;
 mod gzip;
+mod limits;
 mod logs;
 mod maps;
 mod proxy;
@@ -31,6 +32,7 @@ pub use access::{AccessRule, AccessSettings, LimitExcept, Who};
 pub use caching::{Expires, ExpiresRule};
 pub use files::{FileSettings, IfModifiedSince, Root, RootKind, TryFiles, TryLast, TryPath};
 pub use gzip::{GzipFiles, GzipProxied, GzipSettings};
+pub use limits::{LimitSettings, LimitZone, RateLimit, Refusal};
 pub use rules::{AfterRewrite, Condition, If, PathTest, Return, Rewrite, Rule, Test};
 pub use tls::{Certificate, Cipher, Curve, Tls};
 
@@ -91,6 +93,10 @@ pub struct Http {
     pub access_logs: Vec<AccessLog>,
     /// `map`, `geo` and `split_clients` blocks, in the order written.
     pub maps: Vec<Map>,
+    /// `limit_req_zone`s.
+    pub rate_zones: Vec<LimitZone>,
+    /// `limit_conn_zone`s.
+    pub connection_zones: Vec<LimitZone>,
     /// The different `resolver`s that a `proxy_pass` with variables may ask.
     pub resolvers: Vec<Resolver>,
     /// The different ways in which TLS is spoken to servers.
@@ -448,6 +454,8 @@ pub struct LocationSettings {
     pub files: FileSettings,
     /// `gzip`.
     pub gzip: Shared<GzipSettings>,
+    /// `limit_req`, `limit_conn`.
+    pub limits: Shared<LimitSettings>,
     /// `allow`, `deny`, `auth_basic`.
     pub access: AccessSettings,
     /// `proxy_*`.

@@ -148,6 +148,11 @@ impl Downstream {
         self.log(LogLevel::Info, exchange, routed, what, None);
     }
 
+    /// Writes to the error log at some level.
+    pub(crate) fn log_at(&self, level: LogLevel, exchange: &Exchange, routed: &Routed<'_>, what: &str) {
+        self.log(level, exchange, routed, what, None);
+    }
+
     fn log(&self, level: LogLevel, exchange: &Exchange, routed: &Routed<'_>, what: &str, upstream: Option<&str>) {
         let targets = &routed.settings.error_logs;
         if targets.iter().all(|target| level > target.level) {

@@ -13,6 +13,7 @@ use crate::basic::append_user;
 use crate::client::Client;
 use crate::dates::Dates;
 use crate::detour::Detour;
+use crate::gate::Limited;
 use crate::lines::{self, Lines};
 use crate::paths;
 use crate::random::Random;
@@ -31,6 +32,8 @@ pub(crate) struct Record {
     pub(crate) head_bytes: u64,
     /// How it differs from what the client asked for.
     pub(crate) detour: Detour,
+    /// What limits have said of it.
+    pub(crate) limited: Option<Box<Limited>>,
     /// Attempts at upstream servers.
     pub(crate) attempts: Vec<Attempt>,
     /// TLS is spoken to the server that was tried last.
@@ -173,6 +176,11 @@ impl<'a> RequestFacts<'a> {
             _ if self.record.detour.is_get => b"GET",
             method => method,
         }
+    }
+
+    /// What a limit has said of the request.
+    fn limited(&self, of: impl Fn(&Limited) -> Option<&'static str>) -> Option<&[u8]> {
+        self.record.limited.as_ref().and_then(|limited| of(limited)).map(str::as_bytes)
     }
 
     /// Host and port of `proxy_pass`.
@@ -348,6 +356,8 @@ impl<'a> RequestFacts<'a> {
                 let now_ms = self.dates.borrow_mut().unix_ms();
                 put(out, format_args!("{}.{:03}", now_ms / 1_000, now_ms % 1_000));
             }
+            Fact::LimitReqStatus => return append_found(self.limited(|limited| limited.rate), out),
+            Fact::LimitConnStatus => return append_found(self.limited(|limited| limited.connections), out),
             Fact::RequestCompletion => out.extend_from_slice(if self.record.is_complete { b"OK" } else { b"" }),
             Fact::RemoteUser => return self.field(Known::Authorization).is_some_and(|field| append_user(field, out)),
             Fact::Pid => put(out, format_args!("{}", std::process::id())),

@@ -20,7 +20,7 @@ use net::resolver::{self, Resolver};
 use net::tls::{self, CertificateError, Identity};
 use route::{ProxyRule, Router};
 
-use crate::gate::Verifier;
+use crate::gate::{Verifier, Zones};
 use crate::limits::LOGS_MAX;
 use crate::log::AccessTarget;
 pub(crate) use server::ListenerTls;
@@ -42,6 +42,8 @@ pub struct Snapshot {
     resolvers: Vec<Arc<resolver::Settings>>,
     /// The way to the thread that compares passwords.
     pub(crate) verifier: Verifier,
+    /// What limits count.
+    pub(crate) zones: Zones,
     /// All logs that locations name, and those of the snapshots before it: requests that began under one of these write
     /// there to their end. The index is that of the writer's files.
     log_targets: Vec<LogTarget>,
@@ -127,6 +129,7 @@ impl Snapshot {
         let resolvers = router.resolvers().iter().map(upstreams::resolver_settings).collect();
         let mut snapshot = Self {
             resolver: OnceLock::new(),
+            zones: Zones::new(&router, previous.map(|previous| (&*previous.router, &previous.zones))),
             verifier: previous.map(|previous| previous.verifier.clone()).unwrap_or_default(),
             resolvers,
             router,

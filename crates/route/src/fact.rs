@@ -114,6 +114,10 @@ facts! {
     Pipe = "pipe";
     /// `OK` once the answer is out whole.
     RequestCompletion = "request_completion";
+    /// What `limit_req` came to.
+    LimitReqStatus = "limit_req_status";
+    /// What `limit_conn` came to.
+    LimitConnStatus = "limit_conn_status";
     /// The machine's name.
     Hostname = "hostname";
     /// nginx's version that bedloe stands for.

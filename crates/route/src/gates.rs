@@ -1,8 +1,9 @@
 //! What stands before a location: who may enter it.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
-use conf::tree::{self, AccessRule, LocationSettings, Who};
+use conf::tree::{self, AccessRule, LimitSettings, LocationSettings, Who};
 
 use crate::names::Names;
 use crate::text::Text;
@@ -16,6 +17,8 @@ pub struct Gates {
     pub is_any_enough: bool,
     /// `auth_basic`.
     pub basic: Option<Basic>,
+    /// `limit_req` and `limit_conn`, where there are any.
+    pub limits: Option<Arc<LimitSettings>>,
 }
 
 /// `auth_basic`.
@@ -35,8 +38,11 @@ impl Gates {
             .as_ref()
             .zip(user_file.as_ref())
             .map(|(realm, file)| Basic { realm: Text::compile(realm, names), file: Text::compile(file, names) });
-        let gates = Self { rules: rules.clone(), is_any_enough: *is_any_enough, basic };
-        (!settings.access.is_open()).then_some(gates)
+        let limits = &settings.limits;
+        let is_limited = !limits.rates.is_empty() || !limits.connections.is_empty();
+        let limits = is_limited.then(|| limits.to_arc());
+        let gates = Self { rules: rules.clone(), is_any_enough: *is_any_enough, basic, limits };
+        (is_limited || !settings.access.is_open()).then_some(gates)
     }
 
     /// What the first rule says that is for a client of this address (none: by a unix socket); nothing where none is.

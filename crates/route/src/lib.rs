@@ -48,7 +48,7 @@ pub use normalize::{BadPath, internal_target, normalize, split_target};
 pub use patterns::Patterns;
 pub use proxy_rule::{ProxyRule, ProxyTls, SetHeader, Target, To, host_and_port};
 pub use rewriting::{Rendering, Rewriting};
-pub use router::{Algorithm, Router, Server, UpstreamRule};
+pub use router::{Algorithm, LimitZone, Router, Server, UpstreamRule};
 pub use rules::{Ended, Followed, Rules, Subject};
 pub use server_names::ServerNames;
 pub use text::Text;

@@ -27,6 +27,8 @@ pub struct Router {
     access_logs: Vec<AccessLog>,
     maps: Maps,
     keeps: Keeps,
+    rate_zones: Vec<LimitZone>,
+    connection_zones: Vec<LimitZone>,
     patterns: Patterns,
 }
 
@@ -66,6 +68,26 @@ pub struct Server {
     /// Bytes of a whole one.
     pub header_max: u64,
     locations: Locations,
+}
+
+/// What limits count by.
+#[derive(Debug)]
+pub struct LimitZone {
+    /// Its name.
+    pub name: String,
+    /// What is counted.
+    pub key: Text,
+    /// Memory of its keys.
+    pub bytes: u64,
+    /// Thousandths of a request that leave in a second.
+    pub rate: u64,
+}
+
+impl LimitZone {
+    fn compile(zone: &tree::LimitZone, names: &Names) -> Self {
+        let key = Text::compile(&zone.key, names);
+        Self { name: zone.name.clone(), key, bytes: zone.bytes, rate: zone.rate }
+    }
 }
 
 /// An upstream: `balance` makes a group of it.
@@ -121,6 +143,8 @@ impl Router {
     pub fn compile(config: &tree::Config) -> Self {
         let http = &config.http;
         let names = Names::of(http);
+        let zones = |zones: &[tree::LimitZone]| zones.iter().map(|zone| LimitZone::compile(zone, &names)).collect();
+        let (rate_zones, connection_zones) = (zones(&http.rate_zones), zones(&http.connection_zones));
         let access_log = |log| AccessLog::compile(log, &http.log_formats, &names);
         Self {
             listeners: Listener::merge(&http.servers, &names),
@@ -132,6 +156,8 @@ impl Router {
             maps: Maps::compile(&http.maps, &names),
             // All variables are known by now.
             keeps: names.keeps(),
+            rate_zones,
+            connection_zones,
             patterns: names.into_patterns(),
         }
     }
@@ -181,6 +207,16 @@ impl Router {
     /// What has to be kept of each request.
     pub fn keeps(&self) -> Keeps {
         self.keeps
+    }
+
+    /// What `limit_req` counts; indexes are those of [`tree::RateLimit::zone`].
+    pub fn rate_zones(&self) -> &[LimitZone] {
+        &self.rate_zones
+    }
+
+    /// What `limit_conn` counts.
+    pub fn connection_zones(&self) -> &[LimitZone] {
+        &self.connection_zones
     }
 
     /// The maps, which [`Text::render`] needs. A thread keeps its own clone.

@@ -63,6 +63,13 @@ pub(crate) fn settings() -> LocationSettings {
             files: GzipFiles::Off,
         }
         .into(),
+        limits: LimitSettings {
+            rates: Vec::new(),
+            of_rates: Refusal { status: 503, log_level: LogLevel::Error, is_dry_run: false },
+            connections: Vec::new(),
+            of_connections: Refusal { status: 503, log_level: LogLevel::Error, is_dry_run: false },
+        }
+        .into(),
         access: AccessSettings::default(),
         files: FileSettings {
             root: Root { path: template("/html"), prefix: String::new(), kind: RootKind::Root },

@@ -16,7 +16,8 @@ use crate::span::Place;
 use crate::suggest;
 use crate::template::{self, Part, Template};
 use crate::tree::{
-    AccessLog, Algorithm, LocationKind, LogFormat, LogTarget, PeerAddress, ProxyTls, Resolver, Upstream, UpstreamServer,
+    AccessLog, Algorithm, LimitZone, LocationKind, LogFormat, LogTarget, PeerAddress, ProxyTls, Resolver, Upstream,
+    UpstreamServer,
 };
 use crate::variables::{self, Known};
 
@@ -50,6 +51,9 @@ pub(crate) struct Cx<'a> {
     resolved: HashMap<(String, u16), Result<Vec<SocketAddr>, String>>,
     needed: HashSet<PathBuf>,
     written: HashSet<PathBuf>,
+    /// Zones of `limit_req` and of `limit_conn`, by where they were named first; some are declared later.
+    pub(crate) rate_zones: Vec<NamedZone>,
+    pub(crate) connection_zones: Vec<NamedZone>,
     zones: HashMap<String, u64>,
     zones_used: Vec<Word>,
     errors: usize,
@@ -58,6 +62,38 @@ pub(crate) struct Cx<'a> {
 
 /// What tells access logs apart: where to, the format, the condition as written.
 type AccessLogKey = (LogTarget, Option<usize>, Option<String>);
+
+/// A zone of limits.
+pub(crate) struct NamedZone {
+    /// The name, where it was written first.
+    pub(crate) word: Word,
+    pub(crate) name: String,
+    /// What it is, once that is known.
+    pub(crate) zone: Option<LimitZone>,
+}
+
+/// The index of a zone's name.
+pub(crate) fn zone_named(zones: &mut Vec<NamedZone>, name: &str, word: &Word) -> usize {
+    zones.iter().position(|zone| zone.name == name).unwrap_or_else(|| {
+        zones.push(NamedZone { word: word.clone(), name: name.to_owned(), zone: None });
+        zones.len() - 1
+    })
+}
+
+/// The zones, each of which must have been declared.
+pub(crate) fn declared(zones: Vec<NamedZone>, directive: &str, cx: &mut Cx<'_>) -> Vec<LimitZone> {
+    let mut all = Vec::new();
+    for NamedZone { word, name, zone } in zones {
+        match zone {
+            Some(zone) => all.push(zone),
+            None => {
+                let message = format!("no \"{directive}\" declares the zone \"{name}\"");
+                cx.report(Diagnostic::error("unknown-zone", &word.place, message));
+            }
+        }
+    }
+    all
+}
 
 /// What the lints want to know beyond the tree.
 #[derive(Default)]
@@ -116,6 +152,8 @@ impl<'a> Cx<'a> {
             resolved: HashMap::new(),
             needed: HashSet::new(),
             written: HashSet::new(),
+            rate_zones: Vec::new(),
+            connection_zones: Vec::new(),
             zones: HashMap::new(),
             zones_used: Vec::new(),
             errors: 0,

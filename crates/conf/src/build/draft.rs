@@ -9,9 +9,9 @@ use crate::shared::Shared;
 use crate::span::Place;
 use crate::template::{Part, Template};
 use crate::tree::{
-    AccessSettings, Algorithm, ErrorLog, GzipFiles, GzipProxied, GzipSettings, Lingering, LingeringClose, Listen,
-    LocationSettings, LogLevel, LogTarget, Main, NextUpstream, ProxyPass, ProxySettings, Redirect, Redirects,
-    ResolvedServer, Resolver, Rule, Tls, TryFiles, Upstream, UpstreamServer,
+    AccessSettings, Algorithm, ErrorLog, GzipFiles, GzipProxied, GzipSettings, LimitSettings, Lingering,
+    LingeringClose, Listen, LocationSettings, LogLevel, LogTarget, Main, NextUpstream, ProxyPass, ProxySettings,
+    Redirect, Redirects, Refusal, ResolvedServer, Resolver, Rule, Tls, TryFiles, Upstream, UpstreamServer,
 };
 
 const MINUTE_MS: u64 = 60_000;
@@ -161,6 +161,7 @@ pub(crate) fn inherited(options: &Options, error_logs: Vec<ErrorLog>) -> Inherit
         error_logs,
         files: super::files::defaults(options),
         gzip: gzip().into(),
+        limits: limits().into(),
         access: AccessSettings::default(),
         proxy: proxy(),
     };
@@ -213,6 +214,11 @@ fn tls() -> TlsDraft {
         stapling_file: None,
         ciphers_place: None,
     }
+}
+
+fn limits() -> LimitSettings {
+    let refusal = Refusal { status: 503, log_level: LogLevel::Error, is_dry_run: false };
+    LimitSettings { rates: Vec::new(), of_rates: refusal, connections: Vec::new(), of_connections: refusal }
 }
 
 fn gzip() -> GzipSettings {

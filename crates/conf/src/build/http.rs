@@ -37,7 +37,12 @@ pub(super) fn build(nodes: &[Node], main: &Main, cx: &mut Cx<'_>) -> Http {
     let (resolvers, proxy_tls) = (std::mem::take(&mut cx.resolvers), std::mem::take(&mut cx.proxy_tls));
     let own = cx.set_variables.iter();
     let variables = own.map(|(name, is_set)| OwnVariable { name: name.clone(), is_set: *is_set }).collect();
+    let (rates, connections) = (std::mem::take(&mut cx.rate_zones), std::mem::take(&mut cx.connection_zones));
+    let rate_zones = super::cx::declared(rates, "limit_req_zone", cx);
+    let connection_zones = super::cx::declared(connections, "limit_conn_zone", cx);
     Http {
+        rate_zones,
+        connection_zones,
         log_formats: std::mem::take(&mut cx.log_formats),
         access_logs: std::mem::take(&mut cx.access_logs),
         maps,

@@ -23,7 +23,7 @@ use std::collections::HashMap;
 use std::path::Path;
 
 pub(crate) use call::{Call, Outcome};
-pub(crate) use cx::{Cx, Facts, ProxyFacts, UpstreamFacts};
+pub(crate) use cx::{Cx, Facts, NamedZone, ProxyFacts, UpstreamFacts, zone_named};
 pub(crate) use draft::{Actions, Inherited, ListenDraft, MainDraft, ServerDraft, UpstreamDraft};
 pub(crate) use files::{path_template, path_template_below};
 pub(crate) use map::pattern_of;

@@ -7,6 +7,7 @@ use crate::tree::Account;
 /// Threads are one a core; more than this is a slip of the finger.
 const MAX_WORKERS: u64 = 1024;
 
+const MODULES: &str = "what bedloe has is compiled in; a directive of another module is told where it stands";
 const ENGINE: &str = "it tunes nginx's own engine";
 const SOCKETS: &str = "bedloe sets up its sockets itself";
 
@@ -147,6 +148,7 @@ pub(super) const DIRECTIVES: &[Directive] = &[
     no_effect("accept_mutex_delay", Contexts::EVENTS, Ignored::Time, "accept_mutex_delay 500ms;", ENGINE),
     no_effect("pcre_jit", Contexts::MAIN, Ignored::Switch, "pcre_jit on;", ENGINE),
     no_effect("timer_resolution", Contexts::MAIN, Ignored::Time, "timer_resolution 100ms;", ENGINE),
+    no_effect("load_module", Contexts::MAIN, Ignored::Text, "load_module modules/x.so;", MODULES).repeating(),
     no_effect("lock_file", Contexts::MAIN, Ignored::Text, "lock_file /run/nginx.lock;", ENGINE),
     no_effect("sendfile", Contexts::REQUEST, Ignored::Switch, "sendfile on;", ENGINE),
     no_effect("sendfile_max_chunk", Contexts::REQUEST, Ignored::Size, "sendfile_max_chunk 2m;", ENGINE),

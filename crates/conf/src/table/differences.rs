@@ -36,6 +36,7 @@ const DIFFERENCES: &[(&str, Contexts, &str)] = &[
     ("large_client_header_buffers", Contexts::ALL, "a head of 64k at most"),
     ("least_conn", Contexts::ALL, "requests of all threads count, also without `zone`"),
     ("limit_rate", Contexts::ALL, "answers that bedloe gives itself are not slowed"),
+    ("limit_req_zone", Contexts::ALL, "a key takes 64 bytes and its length"),
     ("lingering_close", Contexts::ALL, "`on` does what `always` does"),
     ("listen", Contexts::ALL, "port 0 is a free one"),
     ("max_ranges", Contexts::ALL, "at most 1024, and the boundary between parts is random"),

@@ -11,6 +11,7 @@ mod errors;
 mod files;
 mod gzip;
 mod http2;
+mod limits;
 mod listen;
 mod logs;
 mod methods;
@@ -151,6 +152,7 @@ pub fn directives() -> impl Iterator<Item = &'static Directive> {
         files::DIRECTIVES,
         access::DIRECTIVES,
         gzip::DIRECTIVES,
+        limits::DIRECTIVES,
         listen::DIRECTIVES,
         logs::DIRECTIVES,
         tls::DIRECTIVES,
@@ -216,6 +218,12 @@ impl Directive {
     /// The same with other arguments.
     const fn taking(mut self, takes: Takes) -> Self {
         self.takes = takes;
+        self
+    }
+
+    /// The same, any number of times.
+    const fn repeating(mut self) -> Self {
+        self.repeats = true;
         self
     }
 

@@ -55,10 +55,8 @@ const AREAS: &[Area] = &[
         title: "access control and limits",
         contexts: Contexts::ALL,
         names: "auth_delay auth_jwt auth_jwt_key_file auth_jwt_key_request auth_jwt_type auth_oidc \
-            auth_request auth_request_set keyval keyval_zone limit_conn limit_conn_dry_run \
-            limit_conn_log_level limit_conn_status limit_conn_zone limit_req limit_req_dry_run \
-            limit_req_log_level limit_req_status limit_req_zone oidc_provider secure_link \
-            secure_link_md5 secure_link_secret",
+            auth_request auth_request_set keyval keyval_zone oidc_provider secure_link secure_link_md5 \
+            secure_link_secret",
     },
     Area {
         title: "compression",
@@ -137,7 +135,7 @@ const AREAS: &[Area] = &[
     Area {
         title: "the master process and its tuning",
         contexts: Contexts::ALL,
-        names: "env load_module thread_pool worker_aio_requests worker_cpu_affinity \
+        names: "env thread_pool worker_aio_requests worker_cpu_affinity \
             worker_priority worker_rlimit_core working_directory",
     },
     Area {

@@ -28,7 +28,13 @@ fn examples_load_in_each_context() {
         assert!(directive.contexts.names().next().is_some(), "{}", directive.name);
         for context in directive.contexts.names() {
             let line = directive.example;
-            let loaded = load_text(&within(context, line));
+            // What it refers to is declared around it.
+            let zones = match directive.name {
+                "limit_req" => "http { limit_req_zone $host zone=one:1m rate=1r/s;",
+                "limit_conn" => "http { limit_conn_zone $host zone=one:1m;",
+                _ => "http {",
+            };
+            let loaded = load_text(&within(context, line).replacen("http {", zones, 1));
             assert!(!loaded.has_errors(), "{line} in {context}: {:?}", loaded.diagnostics);
         }
     }

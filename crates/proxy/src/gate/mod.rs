@@ -1,9 +1,11 @@
 //! What stands before a location: addresses that may enter (`allow`, `deny`), names and passwords (`auth_basic`), and
-//! whether all of it or any must be passed (`satisfy`).
+//! whether all of it or any must be passed (`satisfy`). Before them all stand the limits of requests and connections.
 
 mod basic;
 mod crypt;
+mod limit;
 mod md5_crypt;
+mod zone;
 
 use route::Gates;
 
@@ -12,6 +14,7 @@ use crate::exchange::Exchange;
 use crate::request::Routed;
 
 pub(crate) use crypt::Verifier;
+pub(crate) use limit::{Limited, Zones};
 
 /// What one of the ways in says.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -30,6 +33,9 @@ pub(crate) async fn enter(
     routed: &Routed<'_>,
     gates: &Gates,
 ) -> Result<(), u16> {
+    if let Some(limits) = &gates.limits {
+        limit::pass(connection, exchange, routed, limits).await?;
+    }
     let address = match gates.allows(Some(connection.client.remote.ip())) {
         None => Said::Nothing,
         Some(true) => Said::Enter,

@@ -1,0 +1,200 @@
+//! `limit_req` and `limit_conn`: whether a request may go on now, later, or not at all.
+
+use std::sync::Arc;
+
+use conf::tree::{LimitSettings, LogLevel, RateLimit, Refusal};
+use net::clock;
+use net::timer::Timer;
+use route::LimitZone;
+
+use super::zone::{Counted, Flow, Rates, UnderWay, is_counted};
+use crate::answer;
+use crate::downstream::Downstream;
+use crate::exchange::Exchange;
+use crate::request::Routed;
+
+/// The counts of a configuration, taken over by the next one where a zone stays the same.
+#[derive(Debug, Default, Clone)]
+pub(crate) struct Zones {
+    rates: Vec<Arc<Rates>>,
+    connections: Vec<Arc<UnderWay>>,
+}
+
+/// What the limits have said of a request, for variables.
+#[derive(Debug, Default)]
+pub(crate) struct Limited {
+    /// `$limit_req_status`.
+    pub(crate) rate: Option<&'static str>,
+    /// `$limit_conn_status`.
+    pub(crate) connections: Option<&'static str>,
+    /// It is counted until this goes.
+    pub(crate) counted: Vec<Counted>,
+}
+
+impl Zones {
+    /// The counts of these zones; those of the last configuration where they have the same name and size.
+    pub(crate) fn new(router: &route::Router, before: Option<(&route::Router, &Self)>) -> Self {
+        let same = |zone: &LimitZone, others: &[LimitZone]| {
+            others.iter().position(|other| other.name == zone.name && other.bytes == zone.bytes)
+        };
+        let rate = |zone: &LimitZone| {
+            let kept = before.and_then(|(old, zones)| Some(Arc::clone(&zones.rates[same(zone, old.rate_zones())?])));
+            kept.unwrap_or_default()
+        };
+        let connections = |zone: &LimitZone| {
+            let kept = before
+                .and_then(|(old, zones)| Some(Arc::clone(&zones.connections[same(zone, old.connection_zones())?])));
+            kept.unwrap_or_default()
+        };
+        Self {
+            rates: router.rate_zones().iter().map(rate).collect(),
+            connections: router.connection_zones().iter().map(connections).collect(),
+        }
+    }
+}
+
+/// Lets the request pass, has it wait, or says the status to answer with. Each is asked once for a request, wherever
+/// that goes.
+pub(super) async fn pass(
+    connection: &mut Downstream,
+    exchange: &mut Exchange,
+    routed: &Routed<'_>,
+    limits: &LimitSettings,
+) -> Result<(), u16> {
+    let has_passed = exchange.record.limited.as_ref().and_then(|limited| limited.rate).is_some();
+    if !limits.rates.is_empty() && !has_passed {
+        let delay_ms = rate(connection, exchange, routed, limits)?;
+        if delay_ms > 0 {
+            wait(delay_ms).await;
+        }
+    }
+    let is_counted = exchange.record.limited.as_ref().and_then(|limited| limited.connections).is_some();
+    if !limits.connections.is_empty() && !is_counted {
+        count(connection, exchange, routed, limits)?;
+    }
+    Ok(())
+}
+
+async fn wait(delay_ms: u64) {
+    let until_ns = clock::now_ns().saturating_add(delay_ms.saturating_mul(1_000_000));
+    // Where there is no timer to be had, it does not wait.
+    if let Ok(mut timer) = Timer::new() {
+        let _ = timer.until(until_ns).await;
+    }
+}
+
+fn limited(exchange: &mut Exchange) -> &mut Limited {
+    exchange.record.limited.get_or_insert_default()
+}
+
+/// How long the request has to wait; else the status to answer with.
+fn rate(
+    connection: &Downstream,
+    exchange: &mut Exchange,
+    routed: &Routed<'_>,
+    limits: &LimitSettings,
+) -> Result<u64, u16> {
+    let snapshot = &routed.site.snapshot;
+    let Refusal { status, log_level, is_dry_run } = limits.of_rates;
+    let dry_run = if is_dry_run { ", dry run" } else { "" };
+    let mut asked: Vec<(&RateLimit, Vec<u8>, Flow)> = Vec::with_capacity(limits.rates.len());
+    for limit in &limits.rates {
+        let zone = &snapshot.router.rate_zones()[limit.zone];
+        let key = key(connection, exchange, routed, zone);
+        if is_counted(&key) {
+            asked.push((limit, key, Flow { rate: zone.rate, bytes: zone.bytes, now_ms: clock::coarse_ms() }));
+        }
+    }
+    let mut longest = (0, 0, 0);
+    let last = asked.len().saturating_sub(1);
+    for (index, (limit, key, flow)) in asked.iter().enumerate() {
+        let zone = &snapshot.zones.rates[limit.zone];
+        let excess = if index == last { zone.count(key, *flow, limit.burst) } else { zone.look(key, *flow) };
+        if excess > limit.burst {
+            tell(connection, exchange, routed, log_level, "limiting requests", dry_run, (excess, limit.zone));
+            limited(exchange).rate = Some(if is_dry_run { "REJECTED_DRY_RUN" } else { "REJECTED" });
+            return if is_dry_run { Ok(0) } else { Err(status) };
+        }
+        longest = longest.max(delay(limit, excess, flow.rate));
+    }
+    // Those before the last count a request only that none has refused.
+    for (limit, key, flow) in asked.iter().take(last) {
+        snapshot.zones.rates[limit.zone].count(key, *flow, u64::MAX);
+    }
+    let (delay_ms, excess, zone) = longest;
+    if asked.is_empty() {
+        return Ok(0);
+    }
+    if delay_ms == 0 {
+        limited(exchange).rate = Some("PASSED");
+        return Ok(0);
+    }
+    tell(connection, exchange, routed, less(log_level), "delaying request", dry_run, (excess, zone));
+    limited(exchange).rate = Some(if is_dry_run { "DELAYED_DRY_RUN" } else { "DELAYED" });
+    Ok(if is_dry_run { 0 } else { delay_ms })
+}
+
+/// Milliseconds, with the excess and the zone that they come from.
+fn delay(limit: &RateLimit, excess: u64, rate: u64) -> (u64, u64, usize) {
+    (excess.saturating_sub(limit.delay).saturating_mul(1000) / rate.max(1), excess, limit.zone)
+}
+
+/// nginx tells of what waits one level lower.
+fn less(level: LogLevel) -> LogLevel {
+    match level {
+        LogLevel::Error => LogLevel::Warn,
+        LogLevel::Warn => LogLevel::Notice,
+        LogLevel::Notice => LogLevel::Info,
+        _ => LogLevel::Debug,
+    }
+}
+
+fn tell(
+    connection: &Downstream,
+    exchange: &Exchange,
+    routed: &Routed<'_>,
+    level: LogLevel,
+    what: &str,
+    dry_run: &str,
+    (excess, zone): (u64, usize),
+) {
+    let name = &routed.site.snapshot.router.rate_zones()[zone].name;
+    let what = format!("{what}{dry_run}, excess: {}.{:03} by zone \"{name}\"", excess / 1000, excess % 1000);
+    connection.log_at(level, exchange, routed, &what);
+}
+
+fn count(
+    connection: &Downstream,
+    exchange: &mut Exchange,
+    routed: &Routed<'_>,
+    limits: &LimitSettings,
+) -> Result<(), u16> {
+    let snapshot = &routed.site.snapshot;
+    let Refusal { status, log_level, is_dry_run } = limits.of_connections;
+    for (index, most) in &limits.connections {
+        let zone = &snapshot.router.connection_zones()[*index];
+        let key = key(connection, exchange, routed, zone);
+        if !is_counted(&key) {
+            continue;
+        }
+        let Some(counted) = snapshot.zones.connections[*index].enter(&key, *most, zone.bytes) else {
+            let dry_run = if is_dry_run { ", dry run," } else { "" };
+            let what = format!("limiting connections{dry_run} by zone \"{}\"", zone.name);
+            connection.log_at(log_level, exchange, routed, &what);
+            let limited = limited(exchange);
+            limited.counted.clear();
+            limited.connections = Some(if is_dry_run { "REJECTED_DRY_RUN" } else { "REJECTED" });
+            return if is_dry_run { Ok(()) } else { Err(status) };
+        };
+        let limited = limited(exchange);
+        limited.counted.push(counted);
+        limited.connections = Some("PASSED");
+    }
+    Ok(())
+}
+
+fn key(connection: &Downstream, exchange: &mut Exchange, routed: &Routed<'_>, zone: &LimitZone) -> Vec<u8> {
+    let mut key = Vec::new();
+    answer::render(connection, exchange, routed, &zone.key, &mut key);
+    key
+}

@@ -1,0 +1,254 @@
+//! The counts of limits, by key: nginx's leaky buckets of `limit_req`, and requests under way of `limit_conn`.
+//!
+//! All threads share a zone behind a lock, which is held for a look-up: the limit is one for all of them, as it is for
+//! nginx's workers. A zone has as many keys as it has room for; of buckets the one goes that was used least lately.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Bytes of a zone that a key takes beside its own: nginx's documentation counts 128 in all.
+const KEY_BYTES: u64 = 64;
+/// The longest key that is counted, as in nginx.
+const KEY_MAX: usize = 65_535;
+/// A clock that goes back by more was set anew.
+const BACK_MAX_MS: u64 = 60_000;
+
+/// Buckets of `limit_req`.
+#[derive(Debug, Default)]
+pub(crate) struct Rates(Mutex<Buckets>);
+
+#[derive(Debug, Default)]
+struct Buckets {
+    /// Places in `all`, by key.
+    index: HashMap<Arc<[u8]>, usize>,
+    all: Vec<Bucket>,
+    free: Vec<usize>,
+    /// The one used last and the one used least lately.
+    newest: Option<usize>,
+    oldest: Option<usize>,
+    bytes: u64,
+}
+
+#[derive(Debug)]
+struct Bucket {
+    key: Arc<[u8]>,
+    /// Thousandths of a request that have not left.
+    excess: u64,
+    last_ms: u64,
+    newer: Option<usize>,
+    older: Option<usize>,
+}
+
+/// A zone as it is used now.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Flow {
+    /// Thousandths of a request that leave in a second.
+    pub(crate) rate: u64,
+    /// Memory of the zone.
+    pub(crate) bytes: u64,
+    pub(crate) now_ms: u64,
+}
+
+impl Rates {
+    /// What a request of this key would come to: thousandths of a request in excess.
+    pub(crate) fn look(&self, key: &[u8], flow: Flow) -> u64 {
+        let buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(bucket) = buckets.index.get(key).map(|place| &buckets.all[*place]) else { return 0 };
+        excess(bucket, flow)
+    }
+
+    /// Counts a request, unless its excess is beyond `burst`; the excess either way.
+    pub(crate) fn count(&self, key: &[u8], flow: Flow, burst: u64) -> u64 {
+        let mut buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(place) = buckets.index.get(key).copied() else {
+            buckets.add(key, flow);
+            return 0;
+        };
+        let excess = excess(&buckets.all[place], flow);
+        buckets.touch(place);
+        if excess <= burst {
+            let bucket = &mut buckets.all[place];
+            (bucket.excess, bucket.last_ms) = (excess, flow.now_ms);
+        }
+        excess
+    }
+}
+
+/// nginx's arithmetic: what was there, less what has left since, and this request.
+fn excess(bucket: &Bucket, flow: Flow) -> u64 {
+    let passed_ms = match flow.now_ms.checked_sub(bucket.last_ms) {
+        Some(passed_ms) => passed_ms,
+        None if bucket.last_ms - flow.now_ms > BACK_MAX_MS => 1,
+        None => 0,
+    };
+    (bucket.excess + 1000).saturating_sub(flow.rate.saturating_mul(passed_ms) / 1000)
+}
+
+impl Buckets {
+    fn add(&mut self, key: &[u8], flow: Flow) {
+        let bytes = KEY_BYTES + key.len() as u64;
+        while self.bytes + bytes > flow.bytes {
+            let Some(oldest) = self.oldest else { return };
+            self.remove(oldest);
+        }
+        let key: Arc<[u8]> = key.into();
+        let bucket = Bucket { key: Arc::clone(&key), excess: 0, last_ms: flow.now_ms, newer: None, older: None };
+        let place = match self.free.pop() {
+            Some(place) => {
+                self.all[place] = bucket;
+                place
+            }
+            None => {
+                self.all.push(bucket);
+                self.all.len() - 1
+            }
+        };
+        self.bytes += bytes;
+        self.index.insert(key, place);
+        self.link(place);
+    }
+
+    fn remove(&mut self, place: usize) {
+        self.unlink(place);
+        let key = std::mem::replace(&mut self.all[place].key, Arc::from([]));
+        self.bytes -= KEY_BYTES + key.len() as u64;
+        self.index.remove(&key);
+        self.free.push(place);
+    }
+
+    fn touch(&mut self, place: usize) {
+        if self.newest != Some(place) {
+            self.unlink(place);
+            self.link(place);
+        }
+    }
+
+    fn link(&mut self, place: usize) {
+        (self.all[place].newer, self.all[place].older) = (None, self.newest);
+        if let Some(newest) = self.newest {
+            self.all[newest].newer = Some(place);
+        }
+        self.newest = Some(place);
+        self.oldest.get_or_insert(place);
+    }
+
+    fn unlink(&mut self, place: usize) {
+        let (newer, older) = (self.all[place].newer, self.all[place].older);
+        match newer {
+            Some(newer) => self.all[newer].older = older,
+            None => self.newest = older,
+        }
+        match older {
+            Some(older) => self.all[older].newer = newer,
+            None => self.oldest = newer,
+        }
+    }
+}
+
+/// Whether a key is counted: an empty one is not.
+pub(crate) fn is_counted(key: &[u8]) -> bool {
+    (1..=KEY_MAX).contains(&key.len())
+}
+
+/// Requests under way of `limit_conn`.
+#[derive(Debug, Default)]
+pub(crate) struct UnderWay(Mutex<Counts>);
+
+#[derive(Debug, Default)]
+struct Counts {
+    by_key: HashMap<Arc<[u8]>, u64>,
+    bytes: u64,
+}
+
+/// A request that is counted for as long as this is there.
+#[derive(Debug)]
+pub(crate) struct Counted {
+    zone: Arc<UnderWay>,
+    key: Arc<[u8]>,
+}
+
+impl UnderWay {
+    /// Counts a request, unless so many are under way or the zone is full.
+    pub(crate) fn enter(self: &Arc<Self>, key: &[u8], most: u64, bytes: u64) -> Option<Counted> {
+        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = match counts.by_key.get_key_value(key) {
+            Some((_, count)) if *count >= most => return None,
+            Some((key, _)) => Arc::clone(key),
+            None => {
+                let taken = KEY_BYTES + key.len() as u64;
+                if counts.bytes + taken > bytes {
+                    return None;
+                }
+                counts.bytes += taken;
+                key.into()
+            }
+        };
+        *counts.by_key.entry(Arc::clone(&key)).or_default() += 1;
+        Some(Counted { zone: Arc::clone(self), key })
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        let mut counts = self.zone.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = counts.by_key.get_mut(&self.key) {
+            *count -= 1;
+            if *count == 0 {
+                counts.by_key.remove(&self.key);
+                counts.bytes -= KEY_BYTES + self.key.len() as u64;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(now_ms: u64) -> Flow {
+        Flow { rate: 2000, bytes: 1 << 20, now_ms }
+    }
+
+    #[test]
+    fn a_bucket_leaks_as_nginx_has_it() {
+        let rates = Rates::default();
+        // Two requests a second, and a burst of one: time, excess, whether it is counted.
+        let table = [(0, 0), (0, 1000), (0, 2000), (250, 1500), (500, 1000), (500, 2000), (1_500, 0), (1_500, 1000)];
+        for (now_ms, excess) in table {
+            assert_eq!(rates.count(b"a", at(now_ms), 1000), excess, "{now_ms}");
+        }
+        assert_eq!(rates.count(b"b", at(1_500), 1000), 0, "another key");
+        assert_eq!(rates.look(b"a", at(2_000)), 1000);
+        assert_eq!(rates.look(b"a", at(2_000)), 1000, "looking counts nothing");
+        assert_eq!(rates.count(b"a", at(1_400), 5000), 2000, "a clock that goes back a little");
+    }
+
+    #[test]
+    fn a_full_zone_forgets_what_was_used_least_lately() {
+        let rates = Rates::default();
+        let flow = Flow { bytes: 3 * (KEY_BYTES + 1), ..at(0) };
+        for key in [b"a", b"b", b"c", b"a", b"d"] {
+            rates.count(key, flow, 10_000);
+        }
+        let buckets = rates.0.lock().unwrap();
+        let mut keys: Vec<&[u8]> = buckets.index.keys().map(|key| &**key).collect();
+        keys.sort_unstable();
+        assert_eq!(keys, [b"a", b"c", b"d"]);
+        assert_eq!(buckets.bytes, flow.bytes);
+        assert_eq!(buckets.all.len(), 3);
+    }
+
+    #[test]
+    fn requests_under_way_are_counted() {
+        let zone = Arc::new(UnderWay::default());
+        let one = zone.enter(b"a", 2, 1000).unwrap();
+        let two = zone.enter(b"a", 2, 1000).unwrap();
+        assert!(zone.enter(b"a", 2, 1000).is_none());
+        let other = zone.enter(b"b", 2, 2 * (KEY_BYTES + 1)).unwrap();
+        assert!(zone.enter(b"c", 2, 2 * (KEY_BYTES + 1)).is_none(), "it is full");
+        drop((one, two));
+        assert!(zone.enter(b"c", 2, 2 * (KEY_BYTES + 1)).is_some());
+        drop(other);
+        assert_eq!(zone.0.lock().unwrap().bytes, 0);
+    }
+}
