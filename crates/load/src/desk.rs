@@ -86,6 +86,8 @@ pub(crate) struct Desk {
 #[derive(Debug)]
 pub(crate) struct Role {
     pub(crate) function: Arc<str>,
+    /// What the scenario is called.
+    pub(crate) name: Arc<str>,
     pub(crate) env: Arc<[(String, String)]>,
 }
 
@@ -93,6 +95,7 @@ impl Desk {
     pub(crate) fn new(plan: Arc<Plan>, shared: Arc<Shared>, live: Arc<Live>, recorder: Rc<Recorder>) -> Self {
         let role = |scenario: &Scenario| Role {
             function: Arc::from(scenario.exec.as_str()),
+            name: Arc::from(scenario.name.as_str()),
             env: Arc::from(scenario.env.as_slice()),
         };
         let roles = plan.scenarios.iter().map(role).collect();

@@ -168,7 +168,9 @@ impl Scene {
         if self.stopped.get() {
             seat.cut_off();
         }
-        let is_whole = user.iterate(&self.desk, Duty { scenario: self.index, tags: self.tags, order, seat }).await;
+        let is_whole = user
+            .iterate(&self.desk, Duty { scenario: self.index, tags: self.tags, start_ns: self.start_ns, order, seat })
+            .await;
         if is_whole {
             self.live().iterations.add(1);
             let least_ns = self.desk.plan.min_iteration_ns;

@@ -42,6 +42,8 @@ pub(crate) struct Duty<'a> {
     /// The scenario's place in the plan.
     pub(crate) scenario: usize,
     pub(crate) tags: TagsId,
+    /// When the scenario began.
+    pub(crate) start_ns: u64,
     pub(crate) order: Order,
     pub(crate) seat: &'a Seat,
 }
@@ -114,7 +116,18 @@ async fn play(player: &mut Player, data: Option<&Arc<str>>, desk: &Desk, duty: D
     let done = match begun {
         Ok(()) => {
             let (env, tags) = (Arc::clone(&role.env), duty.tags);
-            player.enter(&ScriptScene { stage: Stage::Iteration, who, scenario: duty.scenario, env, tags, group: "" });
+            player.enter(&ScriptScene {
+                stage: Stage::Iteration,
+                who,
+                scenario: duty.scenario,
+                env,
+                tags,
+                group: "",
+                name: Arc::clone(&role.name),
+                executor: desk.plan.scenarios[duty.scenario].executor.name(),
+                number: duty.order.number,
+                start_ns: duty.start_ns,
+            });
             let function = Arc::clone(&role.function);
             player.work(Work::Call { function, data: data.cloned(), wants_value: false }, duty.seat).await
         }

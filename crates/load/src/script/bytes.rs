@@ -2,16 +2,14 @@
 
 use rquickjs::{ArrayBuffer, Coerced, Object, TypedArray, Value};
 
-use super::raw;
-
 /// The bytes of a value that holds some: an array buffer or a view of bytes.
 pub(super) fn of(value: &Value<'_>) -> Option<Vec<u8>> {
     let object: &Object<'_> = value.as_object()?;
     if let Some(buffer) = ArrayBuffer::from_object(object.clone()) {
-        return Some(raw::buffer_bytes(&buffer));
+        return buffer.as_bytes().map(<[u8]>::to_vec);
     }
     let view = TypedArray::<u8>::from_object(object.clone()).ok()?;
-    Some(raw::view_bytes(&view))
+    view.as_bytes().map(<[u8]>::to_vec)
 }
 
 /// The bytes of a value; those of a text where it is none.

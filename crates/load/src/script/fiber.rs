@@ -33,6 +33,26 @@ pub(super) enum Ask {
     Sleep(u64),
     /// To let others run.
     Turn,
+    /// Something that it has begun: a timer, a request.
+    Wait,
+}
+
+/// Something that a script has begun and does not wait for where it stands.
+#[derive(Debug)]
+pub(super) enum Begun {
+    /// A timer of so many nanoseconds.
+    Timer(u64),
+    /// A request.
+    Fetch(Box<Call>),
+}
+
+/// The end of it.
+#[derive(Debug)]
+pub(super) enum Event {
+    /// The time is over.
+    Time,
+    /// What became of the request.
+    Fetched(Box<Reply>),
 }
 
 /// What it gets.
@@ -46,6 +66,8 @@ pub(super) enum Answer {
     FetchedAll(Vec<Reply>),
     /// It may go on.
     Go,
+    /// What happened of all that it has begun.
+    Happened(Vec<(u64, Event)>),
     /// It is to stop at once.
     Cut,
     /// It is not needed any more.
@@ -87,7 +109,7 @@ impl Drop for Fiber {
         for _ in 0..MOST_TRIES {
             match self.resume(Answer::Quit) {
                 None => return,
-                Some(Ask::Done(_) | Ask::Fetch(_) | Ask::FetchAll(_) | Ask::Sleep(_) | Ask::Turn) => {}
+                Some(Ask::Done(_) | Ask::Fetch(_) | Ask::FetchAll(_) | Ask::Sleep(_) | Ask::Turn | Ask::Wait) => {}
             }
         }
         // What cannot be ended is left where it is: unwinding through the engine is not possible.

@@ -1,13 +1,14 @@
 //! What a user's script can reach outside of itself: who it is, what it records to, and the way out of its coroutine.
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use net::clock::now_ns;
 use rquickjs::Ctx;
 
-use super::fiber::{Answer, Ask};
+use super::fiber::{Answer, Ask, Begun};
 use super::log::{Level, Log};
 use super::program::Program;
 use super::raw::{self, Hatch, Held};
@@ -57,6 +58,20 @@ pub(crate) struct Host {
     pub(super) first_over_ns: Cell<Option<u64>>,
     /// The state of `Math.random` once it was given a seed.
     pub(super) random: Cell<u64>,
+    /// What was begun since the user's task was last asked for something, by number.
+    pub(super) begun: RefCell<Vec<(u64, Begun)>>,
+    /// The numbers of all that was begun and is not over.
+    pub(super) open: RefCell<BTreeSet<u64>>,
+    pub(super) next_number: Cell<u64>,
+    /// Promises that were rejected and that nobody looked at, with what they were rejected with.
+    pub(super) unhandled: RefCell<Vec<(String, String)>>,
+    /// What the scenario is called, and its executor.
+    pub(super) scene_name: RefCell<Arc<str>>,
+    pub(super) executor: Cell<&'static str>,
+    /// The number of the iteration in its scenario.
+    pub(super) number: Cell<u64>,
+    /// When the scenario began.
+    pub(super) scene_start_ns: Cell<u64>,
     is_killed: Cell<bool>,
     turn_began_ns: Cell<u64>,
 }
@@ -71,6 +86,13 @@ pub(crate) struct Scene {
     pub(crate) tags: TagsId,
     /// The path of the group that samples count to.
     pub(crate) group: &'static str,
+    /// What the scenario is called, and its executor.
+    pub(crate) name: Arc<str>,
+    pub(crate) executor: &'static str,
+    /// The number of the iteration in its scenario.
+    pub(crate) number: u64,
+    /// When the scenario began.
+    pub(crate) start_ns: u64,
 }
 
 impl Host {
@@ -90,6 +112,14 @@ impl Host {
             expected: RefCell::new(Expected::Usual),
             first_over_ns: Cell::new(None),
             random: Cell::new(0),
+            begun: RefCell::default(),
+            open: RefCell::default(),
+            next_number: Cell::new(1),
+            unhandled: RefCell::default(),
+            scene_name: RefCell::new(Arc::from("")),
+            executor: Cell::new(""),
+            number: Cell::new(0),
+            scene_start_ns: Cell::new(0),
             is_killed: Cell::new(false),
             turn_began_ns: Cell::new(now_ns()),
         }
@@ -108,6 +138,12 @@ impl Host {
         group.clear();
         group.push_str(scene.group);
         self.first_over_ns.set(None);
+        if !Arc::ptr_eq(&self.scene_name.borrow(), &scene.name) {
+            self.scene_name.replace(Arc::clone(&scene.name));
+        }
+        self.executor.set(scene.executor);
+        self.number.set(scene.number);
+        self.scene_start_ns.set(scene.start_ns);
         self.is_killed.set(false);
     }
 
@@ -146,6 +182,22 @@ impl Host {
             self.ask(Ask::Turn);
         }
         self.is_killed.get()
+    }
+
+    /// Begins something, and gives its number.
+    pub(super) fn begin(&self, begun: Begun) -> u64 {
+        let number = self.next_number.get();
+        self.next_number.set(number + 1);
+        self.begun.borrow_mut().push((number, begun));
+        self.open.borrow_mut().insert(number);
+        number
+    }
+
+    /// Forgets all that was begun.
+    pub(super) fn forget(&self) {
+        self.begun.borrow_mut().clear();
+        self.open.borrow_mut().clear();
+        self.unhandled.borrow_mut().clear();
     }
 
     /// Waits for the next thing to do, having done the last one.

@@ -19,6 +19,7 @@ mod program;
 mod raw;
 mod stage;
 mod thrown;
+mod turns;
 mod vm;
 
 use std::path::Path;

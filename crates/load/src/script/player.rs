@@ -1,12 +1,16 @@
 //! One user's script at work: goes on with its coroutine, and does what that waits for.
 
+use std::fmt;
+use std::future::{Future, poll_fn};
 use std::io;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use net::event_loop;
 
-use super::fiber::{Answer, Ask, Fiber};
+use super::fiber::{Answer, Ask, Begun, Event, Fiber};
 use super::host::{Host, Scene};
 use super::thrown::Thrown;
 use super::vm::{self, Work};
@@ -15,13 +19,24 @@ use crate::fetch::{fetch, fetch_all};
 use crate::seat::Seat;
 
 /// A user's script, with its connections.
-#[derive(Debug)]
 pub(crate) struct Player {
     /// Dropped first: its script may still reach the host.
     fiber: Fiber,
-    client: Client,
+    client: Rc<Client>,
     host: Rc<Host>,
     has_begun: bool,
+    /// What the script has begun and does not wait for where it stands.
+    under_way: Vec<(u64, UnderWay)>,
+    /// What of it is over.
+    happened: Vec<(u64, Event)>,
+}
+
+type UnderWay = Pin<Box<dyn Future<Output = Event>>>;
+
+impl fmt::Debug for Player {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Player").field("host", &self.host).finish_non_exhaustive()
+    }
 }
 
 impl Player {
@@ -29,7 +44,8 @@ impl Player {
     pub(crate) fn new(host: Rc<Host>) -> io::Result<Self> {
         let inside = Rc::clone(&host);
         let fiber = Fiber::new(move |yielder| inside.hatch.open(yielder, || vm::live(&inside)))?;
-        Ok(Self { fiber, client: Client::new(Rc::clone(&host.recorder)), host, has_begun: false })
+        let client = Rc::new(Client::new(Rc::clone(&host.recorder)));
+        Ok(Self { fiber, client, host, has_begun: false, under_way: Vec::new(), happened: Vec::new() })
     }
 
     /// Runs the init code, the first time.
@@ -72,33 +88,85 @@ impl Player {
             let Some(ask) = self.fiber.resume(answer) else {
                 return Err(Thrown::new("the script has ended for good"));
             };
-            let done = tokio::select! {
-                biased;
-                done = self.serve(ask) => done,
-                () = seat.until_cut_off() => Ok(Answer::Cut),
+            let ask = match ask {
+                Ask::Done(done) => {
+                    self.under_way.clear();
+                    self.happened.clear();
+                    return done;
+                }
+                ask => ask,
             };
-            answer = match done {
-                Ok(answer) => answer,
-                Err(done) => return done,
+            self.take_over();
+            answer = tokio::select! {
+                biased;
+                answer = self.serve(ask) => answer,
+                () = seat.until_cut_off() => Answer::Cut,
             };
         }
     }
 
-    /// Does what a script asks for; the error is what it came to.
-    async fn serve(&self, ask: Ask) -> Result<Answer, Result<Option<String>, Thrown>> {
-        let (sites, recorder) = (&*self.host.sites, &*self.host.recorder);
-        Ok(match ask {
-            Ask::Done(done) => return Err(done),
-            Ask::Fetch(call) => Answer::Fetched(Box::new(fetch(*call, &self.client, sites, recorder).await)),
-            Ask::FetchAll(calls) => Answer::FetchedAll(fetch_all(calls, &self.client, sites, recorder).await),
-            Ask::Sleep(ns) => {
-                event_loop::sleep(Duration::from_nanos(ns)).await;
-                Answer::Go
-            }
-            Ask::Turn => {
-                event_loop::yield_now().await;
-                Answer::Go
-            }
-        })
+    /// Makes what the script has begun the user's own.
+    fn take_over(&mut self) {
+        for (number, begun) in self.host.begun.borrow_mut().drain(..) {
+            let future: UnderWay = match begun {
+                Begun::Timer(ns) => Box::pin(async move {
+                    event_loop::sleep(Duration::from_nanos(ns)).await;
+                    Event::Time
+                }),
+                Begun::Fetch(call) => {
+                    let (client, host) = (Rc::clone(&self.client), Rc::clone(&self.host));
+                    Box::pin(async move {
+                        Event::Fetched(Box::new(fetch(*call, &client, &host.sites, &host.recorder).await))
+                    })
+                }
+            };
+            self.under_way.push((number, future));
+        }
     }
+
+    /// Does what a script asks for, and goes on meanwhile with what it has begun.
+    async fn serve(&mut self, ask: Ask) -> Answer {
+        let Self { client, host, under_way, happened, .. } = self;
+        if let Ask::Wait = ask {
+            poll_fn(|cx| {
+                advance(under_way, happened, cx);
+                if happened.is_empty() && !under_way.is_empty() { Poll::Pending } else { Poll::Ready(()) }
+            })
+            .await;
+            return Answer::Happened(std::mem::take(happened));
+        }
+        let mut answer = pin!(answer(ask, client, host));
+        poll_fn(|cx| {
+            advance(under_way, happened, cx);
+            answer.as_mut().poll(cx)
+        })
+        .await
+    }
+}
+
+async fn answer(ask: Ask, client: &Client, host: &Host) -> Answer {
+    let (sites, recorder) = (&*host.sites, &*host.recorder);
+    match ask {
+        Ask::Fetch(call) => Answer::Fetched(Box::new(fetch(*call, client, sites, recorder).await)),
+        Ask::FetchAll(calls) => Answer::FetchedAll(fetch_all(calls, client, sites, recorder).await),
+        Ask::Sleep(ns) => {
+            event_loop::sleep(Duration::from_nanos(ns)).await;
+            Answer::Go
+        }
+        Ask::Turn => {
+            event_loop::yield_now().await;
+            Answer::Go
+        }
+        Ask::Done(_) | Ask::Wait => Answer::Go,
+    }
+}
+
+fn advance(under_way: &mut Vec<(u64, UnderWay)>, happened: &mut Vec<(u64, Event)>, cx: &mut Context<'_>) {
+    under_way.retain_mut(|(number, future)| match future.as_mut().poll(cx) {
+        Poll::Ready(event) => {
+            happened.push((*number, event));
+            false
+        }
+        Poll::Pending => true,
+    });
 }

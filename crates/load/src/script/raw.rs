@@ -1,7 +1,7 @@
 //! What the compiler cannot check of the script engine: the only place with `unsafe`.
 //!
 //! A few things need it. A lifetime that the engine's values carry and ours do not ([`Held`]); the way out of a
-//! coroutine, which is known only while the coroutine runs ([`Hatch`]); bytecode, which is trusted ([`load`]); bytes.
+//! coroutine, which is known only while the coroutine runs ([`Hatch`]); bytecode, which is trusted ([`load`]).
 #![allow(unsafe_code, reason = "each use says why it holds")]
 
 use std::cell::Cell;
@@ -10,7 +10,7 @@ use std::ptr::NonNull;
 use corosensei::Yielder;
 use rquickjs::class::{Trace, Tracer};
 use rquickjs::module::Declared;
-use rquickjs::{ArrayBuffer, Ctx, Error, Exception, JsLifetime, Module, Result, TypedArray, qjs};
+use rquickjs::{Ctx, Error, Exception, JsLifetime, Module, Result, qjs};
 
 use super::fiber::{Answer, Ask};
 
@@ -63,18 +63,6 @@ pub(super) struct Bytecode(Vec<u8>);
 /// Compiles a module that was just declared.
 pub(super) fn compile(module: &Module<'_, Declared>) -> Result<Bytecode> {
     module.write(rquickjs::module::WriteOptions::default()).map(Bytecode)
-}
-
-/// The bytes of a buffer, copied; none of one that was given away.
-pub(super) fn buffer_bytes(buffer: &ArrayBuffer<'_>) -> Vec<u8> {
-    // SAFETY: the slice is copied before any script runs again.
-    unsafe { buffer.as_bytes() }.map(<[u8]>::to_vec).unwrap_or_default()
-}
-
-/// The bytes that a view shows, copied.
-pub(super) fn view_bytes(view: &TypedArray<'_, u8>) -> Vec<u8> {
-    // SAFETY: the slice is copied before any script runs again.
-    unsafe { view.as_bytes() }.map(<[u8]>::to_vec).unwrap_or_default()
 }
 
 /// Throws what no script can catch.

@@ -69,7 +69,9 @@ async fn play(
     let seat = Seat::default();
     let done = async {
         player.begin(&seat).await?;
-        player.enter(&Scene { stage, who: Who::default(), scenario: 0, env: Arc::from([]), tags, group });
+        let (env, name) = (Arc::from([]), Arc::from(""));
+        let (who, executor) = (Who::default(), "");
+        player.enter(&Scene { stage, who, scenario: 0, env, tags, group, name, executor, number: 0, start_ns: 0 });
         player.work(work, &seat).await
     };
     let mut done = std::pin::pin!(done);

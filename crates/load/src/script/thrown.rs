@@ -46,6 +46,11 @@ impl Thrown {
         }
     }
 
+    /// A thrown value as it is shown.
+    pub(super) fn shown(value: &Value<'_>) -> String {
+        describe(value)
+    }
+
     /// The first place of the stack: file, line and column.
     pub(crate) fn place(&self) -> Option<(&str, usize, usize)> {
         let line = self.text.lines().find(|line| line.contains("file://"))?;

@@ -10,7 +10,7 @@ use super::host::Host;
 use super::modules::{Modules, Names};
 use super::raw::Held;
 use super::thrown::Thrown;
-use super::{api, inspect};
+use super::{api, inspect, turns};
 
 /// What one user's script may take: a runaway script ends long before the machine does.
 const MOST_MEMORY: usize = 512 << 20;
@@ -46,6 +46,7 @@ fn begin(host: &Rc<Host>) -> rquickjs::Result<()> {
     runtime.set_memory_limit(MOST_MEMORY);
     runtime.set_loader(Names, Modules(Rc::clone(host)));
     let interrupted = Rc::clone(host);
+    runtime.set_host_promise_rejection_tracker(Some(Box::new(turns::track)));
     runtime.set_interrupt_handler(Some(Box::new(move || interrupted.interrupts())));
     let context = Context::full(&runtime)?;
     context.with(|ctx| {
@@ -57,7 +58,7 @@ fn begin(host: &Rc<Host>) -> rquickjs::Result<()> {
 
 fn serve(ctx: &Ctx<'_>, host: &Rc<Host>) {
     let (mut vm, mut done) = match import(ctx, host) {
-        Ok(namespace) => (Some(Vm { ctx, namespace, function: None }), Ok(None)),
+        Ok(namespace) => (Some(Vm { ctx, host, namespace, function: None }), Ok(None)),
         Err(thrown) => (None, Err(thrown)),
     };
     loop {
@@ -74,11 +75,12 @@ fn import<'js>(ctx: &Ctx<'js>, host: &Host) -> Result<Object<'js>, Thrown> {
     let thrown = |error| Thrown::of(ctx, error);
     api::install(ctx).map_err(thrown)?;
     let promise = Module::import(ctx, host.program.entry.as_str()).map_err(thrown)?;
-    settled(ctx, &promise)?.into_object().ok_or_else(|| Thrown::new("the script is no module"))
+    turns::settled(ctx, &promise)?.into_object().ok_or_else(|| Thrown::new("the script is no module"))
 }
 
 struct Vm<'a, 'js> {
     ctx: &'a Ctx<'js>,
+    host: &'a Host,
     namespace: Object<'js>,
     /// The function that was called last.
     function: Option<(Arc<str>, Function<'js>)>,
@@ -107,14 +109,10 @@ impl<'js> Vm<'_, 'js> {
             Some(data) => function.call::<_, Value<'js>>((data,)),
             None => function.call::<_, Value<'js>>(()),
         };
-        let returned = returned.map_err(|error| self.thrown(error))?;
-        match Promise::from_value(returned.clone()) {
-            Ok(promise) => settled(self.ctx, &promise),
-            Err(_) => {
-                while self.ctx.execute_pending_job() {}
-                Ok(returned)
-            }
-        }
+        let returned = returned.map_err(|error| self.thrown(error));
+        let returned = returned.and_then(|returned| turns::all(self.ctx, self.host, returned));
+        self.host.forget();
+        returned
     }
 
     fn function(&mut self, name: &Arc<str>) -> Result<Function<'js>, Thrown> {
@@ -161,7 +159,7 @@ impl<'js> Vm<'_, 'js> {
         let data = self.ctx.json_parse(data).map_err(|error| self.thrown(error))?;
         let mut returned: Value<'js> = function.call((data,)).map_err(|error| self.thrown(error))?;
         if let Ok(promise) = Promise::from_value(returned.clone()) {
-            returned = settled(self.ctx, &promise)?;
+            returned = turns::settled(self.ctx, &promise)?;
         }
         let Some(object) = returned.as_object() else { return Ok("{}".to_owned()) };
         let mut texts = serde_json::Map::new();
@@ -183,14 +181,4 @@ fn plain<'js>(ctx: Ctx<'js>, _key: Value<'js>, value: Value<'js>) -> rquickjs::R
         return Err(Exception::throw_type(&ctx, "a function cannot be handed over as JSON"));
     }
     if value.is_undefined() { Ok(Value::new_null(ctx)) } else { Ok(value) }
-}
-
-/// The value of a promise, once all that it waits for has happened.
-fn settled<'js>(ctx: &Ctx<'js>, promise: &Promise<'js>) -> Result<Value<'js>, Thrown> {
-    while ctx.execute_pending_job() {}
-    match promise.result::<Value<'js>>() {
-        Some(Ok(value)) => Ok(value),
-        Some(Err(error)) => Err(Thrown::rejection(ctx, error)),
-        None => Err(Thrown::new("a promise was left that nothing will settle")),
-    }
 }

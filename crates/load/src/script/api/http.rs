@@ -2,11 +2,12 @@
 
 use rquickjs::function::{Opt, Rest};
 use rquickjs::module::{Declarations, Exports, ModuleDef};
-use rquickjs::{Array, Coerced, Ctx, Exception, Object, Result, Value};
+use rquickjs::{Array, Coerced, Ctx, Exception, Object, Promise, Result, Value};
 
-use super::super::fiber::{Answer, Ask};
+use super::super::fiber::{Answer, Ask, Begun};
 use super::super::host::{Host, Stage, host, stop};
 use super::super::log::Level;
+use super::super::turns;
 use super::Exporter;
 use super::params::{Refused, call, statuses};
 use super::response::{Response, from_reply};
@@ -16,8 +17,9 @@ use crate::fetch::{Call, Expected, Reply};
 /// The module.
 pub(super) struct Http;
 
-const NAMES: [&str; 13] = [
+const NAMES: [&str; 14] = [
     "default",
+    "asyncRequest",
     "request",
     "get",
     "head",
@@ -43,6 +45,7 @@ impl ModuleDef for Http {
     fn evaluate<'js>(ctx: &Ctx<'js>, exports: &Exports<'js>) -> Result<()> {
         let exporter = Exporter::new(ctx, exports)?;
         exporter.function("request", request)?;
+        exporter.function("asyncRequest", async_request)?;
         for (name, method) in [("get", "GET"), ("head", "HEAD")] {
             let plain = move |ctx: Ctx<'js>, url: Value<'js>, params: Opt<Value<'js>>| {
                 send(&ctx, method, &url, None, params.0.as_ref())
@@ -97,6 +100,32 @@ fn send<'js>(
     }
 }
 
+/// The same, without waiting for it.
+fn async_request<'js>(
+    ctx: Ctx<'js>,
+    method: Coerced<String>,
+    url: Value<'js>,
+    body: Opt<Value<'js>>,
+    params: Opt<Value<'js>>,
+) -> Result<Promise<'js>> {
+    let host = host(&ctx);
+    may_send(&ctx, &host)?;
+    let (promise, resolve, reject) = ctx.promise()?;
+    match call(&ctx, &host, &method.0, &url, body.0.as_ref(), params.0.as_ref()) {
+        Ok(call) => {
+            let callback = Object::new(ctx.clone())?;
+            callback.set("resolve", resolve)?;
+            callback.set("reject", reject)?;
+            turns::begin(&ctx, Begun::Fetch(Box::new(call)), callback.into_value())?;
+        }
+        Err(refused) => match refuse(&ctx, &host, &method.0, refused) {
+            Ok(value) => resolve.call::<_, ()>((value,))?,
+            Err(_) => reject.call::<_, ()>((ctx.catch(),))?,
+        },
+    }
+    Ok(promise)
+}
+
 fn may_send(ctx: &Ctx<'_>, host: &Host) -> Result<()> {
     match host.stage.get() {
         Stage::Init => Err(Exception::throw_message(ctx, "making http requests in the init context is not supported")),
@@ -118,7 +147,7 @@ fn refuse<'js>(ctx: &Ctx<'js>, host: &Host, method: &str, refused: Refused) -> R
     Response::refused(ctx, method, &url, code, text)
 }
 
-fn answered<'js>(ctx: &Ctx<'js>, host: &Host, reply: Reply) -> Result<Value<'js>> {
+pub(super) fn answered<'js>(ctx: &Ctx<'js>, host: &Host, reply: Reply) -> Result<Value<'js>> {
     if host.first_over_ns.get().is_none() {
         host.first_over_ns.set(Some(reply.ended_ns));
     }

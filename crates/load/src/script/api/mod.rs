@@ -10,14 +10,18 @@ mod http;
 mod metrics;
 mod params;
 mod response;
+mod timers;
 mod values;
 
 use rquickjs::function::IntoJsFunc;
 use rquickjs::module::{Declared, Exports};
-use rquickjs::{Ctx, Function, IntoJs, Module, Object, Result};
+use rquickjs::{Ctx, Function, IntoJs, Module, Object, Result, Value};
+
+use super::host::host;
+use crate::fetch::Reply;
 
 /// Modules that are served.
-const SERVED: [&str; 3] = ["k6", "k6/http", "k6/metrics"];
+const SERVED: [&str; 4] = ["k6", "k6/http", "k6/metrics", "k6/timers"];
 /// Modules that k6 has and that are left out, by how they begin, and why.
 const UNSERVED: [(&str, &str); 5] = [
     ("k6/html", "there is no reader of HTML"),
@@ -33,6 +37,7 @@ pub(super) fn declare<'js>(ctx: &Ctx<'js>, name: &str) -> Option<Result<Module<'
     Some(match name {
         "k6" => Module::declare_def::<core::K6, _>(ctx, name),
         "k6/http" => Module::declare_def::<http::Http, _>(ctx, name),
+        "k6/timers" => Module::declare_def::<timers::Timers, _>(ctx, name),
         "k6/metrics" => Module::declare_def::<metrics::Metrics, _>(ctx, name),
         _ => return None,
     })
@@ -53,7 +58,13 @@ pub(super) fn unserved(name: &str) -> String {
 /// Puts the globals in place.
 pub(super) fn install(ctx: &Ctx<'_>) -> Result<()> {
     console::install(ctx)?;
+    timers::install(ctx)?;
     globals::install(ctx)
+}
+
+/// The answer to a request that nobody waited for.
+pub(super) fn answered<'js>(ctx: &Ctx<'js>, reply: Reply) -> Result<Value<'js>> {
+    http::answered(ctx, &host(ctx), reply)
 }
 
 /// What a module exports, by name and as one object by default.
