@@ -29,6 +29,11 @@ impl Net {
         Ok(Self { address, bits })
     }
 
+    /// One address alone.
+    pub(crate) fn one(address: IpAddr) -> Self {
+        Self { address, bits: if address.is_ipv4() { 32 } else { 128 } }
+    }
+
     /// Whether an address is within it. An IPv4 address within an IPv6 one counts as the IPv4 one that it is.
     pub fn contains(&self, address: IpAddr) -> bool {
         match (self.address, address.to_canonical()) {

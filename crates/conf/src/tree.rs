@@ -28,7 +28,7 @@ pub use proxy::{
 use crate::shared::Shared;
 use crate::span::Place;
 use crate::template::Template;
-pub use access::{AccessRule, AccessSettings, LimitExcept, Who};
+pub use access::{AccessRule, AccessSettings, LimitExcept, RealIpSettings, Who};
 pub use caching::{Expires, ExpiresRule};
 pub use files::{FileSettings, IfModifiedSince, Root, RootKind, TryFiles, TryLast, TryPath};
 pub use gzip::{GzipFiles, GzipProxied, GzipSettings};
@@ -456,6 +456,8 @@ pub struct LocationSettings {
     pub gzip: Shared<GzipSettings>,
     /// `limit_req`, `limit_conn`.
     pub limits: Shared<LimitSettings>,
+    /// `set_real_ip_from` and its like.
+    pub real_ip: Shared<RealIpSettings>,
     /// `allow`, `deny`, `auth_basic`.
     pub access: AccessSettings,
     /// `proxy_*`.

@@ -36,6 +36,8 @@ pub(crate) struct Client {
     /// Requests made so far, `$connection_requests`.
     pub(crate) requests: u64,
     remote_text: AddressText,
+    /// Where the connection comes from, while a proxy's word holds for the request that is under way.
+    connected_from: Option<Box<SocketAddr>>,
 }
 
 /// An address as text.
@@ -105,6 +107,7 @@ impl Client {
             since_ms: net::clock::coarse_ms(),
             requests: 0,
             remote_text: AddressText::new(remote.ip()),
+            connected_from: None,
         }
     }
 
@@ -121,6 +124,31 @@ impl Client {
             }
             None => self.is_leaving = true,
         }
+    }
+
+    /// Takes a proxy's word for where the request comes from, until it ends.
+    pub(crate) fn move_to(&mut self, remote: SocketAddr) {
+        self.connected_from.get_or_insert(Box::new(self.remote));
+        self.remote = remote;
+        self.remote_text = AddressText::new(remote.ip());
+    }
+
+    /// Whether a proxy's word holds.
+    pub(crate) fn is_moved(&self) -> bool {
+        self.connected_from.is_some()
+    }
+
+    /// The next request comes from where the connection does.
+    pub(crate) fn move_back(&mut self) {
+        if let Some(remote) = self.connected_from.take() {
+            self.remote = *remote;
+            self.remote_text = AddressText::new(remote.ip());
+        }
+    }
+
+    /// Where the connection comes from.
+    pub(crate) fn connected_from(&self) -> SocketAddr {
+        self.connected_from.as_deref().copied().unwrap_or(self.remote)
     }
 
     /// `$remote_addr`.

@@ -316,7 +316,11 @@ impl<'a> RequestFacts<'a> {
                 std::net::IpAddr::V4(ip) => out.extend_from_slice(&ip.octets()),
                 std::net::IpAddr::V6(ip) => out.extend_from_slice(&ip.octets()),
             },
+            // One that a proxy has named may have none.
+            Fact::RemotePort if self.client.remote.port() == 0 => {}
             Fact::RemotePort => put(out, format_args!("{}", self.client.remote.port())),
+            Fact::RealipRemoteAddr => put(out, format_args!("{}", self.client.connected_from().ip())),
+            Fact::RealipRemotePort => put(out, format_args!("{}", self.client.connected_from().port())),
             Fact::ServerAddr => put(out, format_args!("{}", self.client.local.ip())),
             Fact::ServerPort => put(out, format_args!("{}", self.client.local.port())),
             Fact::Scheme => return append(self.client.scheme().as_bytes(), out),

@@ -85,6 +85,9 @@ pub(crate) async fn serve(connection: &mut Downstream, exchange: &mut Exchange) 
     let server = router.server(connection.client.listener, host, &site.patterns, &mut exchange.maps);
     let mut routed = Routed::new(&site, server);
     connection.body_length = 0;
+    if let Some(real) = &server.real_ip {
+        gate::real_ip::apply(connection, exchange, real);
+    }
     // On its own: what is in a match's head stays for as long as its arms take.
     let scanned = connection.scan_body(&mut Body::new(exchange.request.framing));
     let after = match scanned {
@@ -101,6 +104,7 @@ pub(crate) async fn serve(connection: &mut Downstream, exchange: &mut Exchange) 
     connection.lingering = routed.settings.lingering;
     exchange.record.is_complete = after != After::Drop;
     connection.log_access(exchange, &routed);
+    connection.client.move_back();
     after
 }
 

@@ -114,6 +114,10 @@ facts! {
     Pipe = "pipe";
     /// `OK` once the answer is out whole.
     RequestCompletion = "request_completion";
+    /// The address that the connection comes from, whatever a proxy has said.
+    RealipRemoteAddr = "realip_remote_addr";
+    /// Its port.
+    RealipRemotePort = "realip_remote_port";
     /// What `limit_req` came to.
     LimitReqStatus = "limit_req_status";
     /// What `limit_conn` came to.

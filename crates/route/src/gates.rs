@@ -1,6 +1,6 @@
 //! What stands before a location: who may enter it.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use conf::tree::{self, AccessRule, LimitSettings, LocationSettings, Who};
@@ -17,6 +17,8 @@ pub struct Gates {
     pub is_any_enough: bool,
     /// `auth_basic`.
     pub basic: Option<Basic>,
+    /// Where the client's address comes from, where a proxy's word is taken.
+    pub real_ip: Option<RealIp>,
     /// `limit_req` and `limit_conn`, where there are any.
     pub limits: Option<Arc<LimitSettings>>,
 }
@@ -30,6 +32,53 @@ pub struct Basic {
     pub file: Text,
 }
 
+/// `set_real_ip_from` and its like.
+#[derive(Debug, Clone)]
+pub struct RealIp {
+    from: Vec<Who>,
+    /// The field, in small letters.
+    pub header: String,
+    is_recursive: bool,
+}
+
+impl RealIp {
+    pub(crate) fn compile(settings: &LocationSettings) -> Option<Self> {
+        let tree::RealIpSettings { from, header, is_recursive } = &*settings.real_ip;
+        let header = header.to_ascii_lowercase();
+        (!from.is_empty()).then(|| Self { from: from.clone(), header, is_recursive: *is_recursive })
+    }
+
+    fn believes(&self, address: IpAddr) -> bool {
+        self.from.iter().any(|who| matches!(who, Who::Net(net) if net.contains(address)))
+    }
+
+    /// The address that a list names for a request that came from this one; its last, or with `real_ip_recursive on`
+    /// the last that nobody is believed at. A port of 0 is none.
+    pub fn find(&self, from: SocketAddr, list: &[u8]) -> Option<SocketAddr> {
+        let mut found = None;
+        let mut at = from;
+        for written in list.rsplit(|byte| matches!(byte, b',' | b' ')).filter(|written| !written.is_empty()) {
+            if !self.believes(at.ip()) {
+                break;
+            }
+            let Some(address) = address(written) else { break };
+            (found, at) = (Some(address), address);
+            if !self.is_recursive {
+                break;
+            }
+        }
+        found
+    }
+}
+
+/// An address with or without a port.
+fn address(text: &[u8]) -> Option<SocketAddr> {
+    let text = std::str::from_utf8(text).ok()?;
+    let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
+    let alone = bare.parse().ok().map(|address: IpAddr| SocketAddr::new(address, 0));
+    alone.or_else(|| text.parse().ok())
+}
+
 impl Gates {
     /// What stands before a location of these settings; nothing where everybody may enter.
     pub(crate) fn compile(settings: &LocationSettings, names: &Names) -> Option<Self> {
@@ -41,8 +90,10 @@ impl Gates {
         let limits = &settings.limits;
         let is_limited = !limits.rates.is_empty() || !limits.connections.is_empty();
         let limits = is_limited.then(|| limits.to_arc());
-        let gates = Self { rules: rules.clone(), is_any_enough: *is_any_enough, basic, limits };
-        (is_limited || !settings.access.is_open()).then_some(gates)
+        let real_ip = RealIp::compile(settings);
+        let is_moved = real_ip.is_some();
+        let gates = Self { rules: rules.clone(), is_any_enough: *is_any_enough, basic, real_ip, limits };
+        (is_limited || is_moved || !settings.access.is_open()).then_some(gates)
     }
 
     /// What the first rule says that is for a client of this address (none: by a unix socket); nothing where none is.
@@ -53,5 +104,36 @@ impl Gates {
             (Who::Net(_), None) | (Who::Unix, Some(_)) => false,
         };
         self.rules.iter().find(is_meant).map(|rule| rule.allows)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use conf::Net;
+
+    use super::*;
+
+    #[test]
+    fn proxies_say_where_a_request_comes_from() {
+        let from = ["10.0.0.0/8", "::1"].map(|net| Who::Net(Net::parse(net).unwrap())).to_vec();
+        let table = [
+            ("10.0.0.1:5", "1.2.3.4", false, Some("1.2.3.4:0")),
+            ("11.0.0.1:5", "1.2.3.4", false, None),
+            ("[::1]:5", "2001:db8::1", false, Some("[2001:db8::1]:0")),
+            ("10.0.0.1:5", "1.2.3.4:77", false, Some("1.2.3.4:77")),
+            ("10.0.0.1:5", "[2001:db8::1]:7", false, Some("[2001:db8::1]:7")),
+            ("10.0.0.1:5", "9.9.9.9, 10.1.1.1", false, Some("10.1.1.1:0")),
+            ("10.0.0.1:5", "9.9.9.9, 10.1.1.1", true, Some("9.9.9.9:0")),
+            ("10.0.0.1:5", "8.8.8.8 ,9.9.9.9, 10.1.1.1 , ", true, Some("9.9.9.9:0")),
+            ("10.0.0.1:5", "10.2.2.2,10.1.1.1", true, Some("10.2.2.2:0")),
+            ("10.0.0.1:5", "unknown, 10.1.1.1", true, Some("10.1.1.1:0")),
+            ("10.0.0.1:5", "unknown", false, None),
+            ("10.0.0.1:5", "", false, None),
+        ];
+        for (at, list, is_recursive, expected) in table {
+            let real = RealIp { from: from.clone(), header: String::new(), is_recursive };
+            let expected = expected.map(|text| text.parse().unwrap());
+            assert_eq!(real.find(at.parse().unwrap(), list.as_bytes()), expected, "{list}");
+        }
     }
 }

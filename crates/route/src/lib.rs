@@ -37,7 +37,7 @@ pub use escape::append_escaped;
 pub use fact::{Fact, Facts};
 pub use files::{Files, Standing, TryFiles, TryLast, TryPath};
 pub use finish::{AddedHeader, Charset, ErrorPage, Expires, Finish, is_success};
-pub use gates::{Basic, Gates};
+pub use gates::{Basic, Gates, RealIp};
 pub use gzip::{Asking, Content, Gzip};
 pub use listener::Listener;
 pub use location::{Handler, LimitExcept, Location, Return};

@@ -8,6 +8,7 @@ use conf::tree::{self, LocationSettings};
 use crate::access_log::AccessLog;
 use crate::files::Files;
 use crate::finish::Finish;
+use crate::gates::RealIp;
 use crate::listener::Listener;
 use crate::location::{Location, Locations};
 use crate::map::{Maps, Scratch};
@@ -49,6 +50,8 @@ pub struct Server {
     pub settings: Arc<LocationSettings>,
     /// What becomes of answers before a location is known.
     pub finish: Finish,
+    /// Where a client's address comes from, where a proxy's word is taken.
+    pub real_ip: Option<RealIp>,
     /// Where files are before a location is known.
     pub files: Arc<Files>,
     /// `client_header_timeout`.
@@ -279,6 +282,7 @@ impl Server {
             rules: Rules::compile(&server.rules, "", names),
             settings: server.settings.to_arc(),
             finish: Finish::compile(&server.settings, names),
+            real_ip: RealIp::compile(&server.settings),
             files: names.places(&server.settings).0,
             client_header_timeout_ms: server.client_header_timeout_ms,
             http2_max_concurrent_streams: server.http2_max_concurrent_streams,

@@ -70,6 +70,7 @@ pub(crate) fn settings() -> LocationSettings {
             of_connections: Refusal { status: 503, log_level: LogLevel::Error, is_dry_run: false },
         }
         .into(),
+        real_ip: RealIpSettings { from: Vec::new(), header: "X-Real-IP".to_owned(), is_recursive: false }.into(),
         access: AccessSettings::default(),
         files: FileSettings {
             root: Root { path: template("/html"), prefix: String::new(), kind: RootKind::Root },

@@ -11,7 +11,8 @@ use crate::template::{Part, Template};
 use crate::tree::{
     AccessSettings, Algorithm, ErrorLog, GzipFiles, GzipProxied, GzipSettings, LimitSettings, Lingering,
     LingeringClose, Listen, LocationSettings, LogLevel, LogTarget, Main, NextUpstream, ProxyPass, ProxySettings,
-    Redirect, Redirects, Refusal, ResolvedServer, Resolver, Rule, Tls, TryFiles, Upstream, UpstreamServer,
+    RealIpSettings, Redirect, Redirects, Refusal, ResolvedServer, Resolver, Rule, Tls, TryFiles, Upstream,
+    UpstreamServer,
 };
 
 const MINUTE_MS: u64 = 60_000;
@@ -162,6 +163,7 @@ pub(crate) fn inherited(options: &Options, error_logs: Vec<ErrorLog>) -> Inherit
         files: super::files::defaults(options),
         gzip: gzip().into(),
         limits: limits().into(),
+        real_ip: RealIpSettings { from: Vec::new(), header: "X-Real-IP".to_owned(), is_recursive: false }.into(),
         access: AccessSettings::default(),
         proxy: proxy(),
     };

@@ -2,7 +2,7 @@
 
 use super::{Apply, Block, Contexts, Directive, Takes};
 use crate::Net;
-use crate::build::{Call, Inherited, Outcome, path_template_below};
+use crate::build::{Call, Cx, Inherited, Outcome, path_template_below};
 use crate::tree::{AccessRule, Who};
 
 /// Rules of one level: each is compared with the address of every request's client.
@@ -75,6 +75,45 @@ pub(super) const DIRECTIVES: &[Directive] = &[
         }),
     },
     Directive {
+        name: "set_real_ip_from",
+        contexts: Contexts::REQUEST,
+        takes: Takes::exactly(1),
+        repeats: true,
+        default: "",
+        doc: "Proxies whose word is taken for where a request comes from: an address, a range, a name or unix:.",
+        example: "set_real_ip_from 10.0.0.0/8;",
+        apply: Apply::Inherited(real_ip_from),
+    },
+    Directive {
+        name: "real_ip_header",
+        contexts: Contexts::REQUEST,
+        takes: Takes::exactly(1),
+        repeats: false,
+        default: "X-Real-IP",
+        doc: "The header in which they say it.",
+        example: "real_ip_header X-Forwarded-For;",
+        apply: Apply::Inherited(|level, call, _| {
+            if call.text(0) == "proxy_protocol" {
+                return Err(call.not_yet(0, "the PROXY protocol"));
+            }
+            level.settings.real_ip.header = call.text(0).to_owned();
+            Ok(())
+        }),
+    },
+    Directive {
+        name: "real_ip_recursive",
+        contexts: Contexts::REQUEST,
+        takes: Takes::exactly(1),
+        repeats: false,
+        default: "off",
+        doc: "Whether of several addresses in it the last is meant that is none of those proxies.",
+        example: "real_ip_recursive on;",
+        apply: Apply::Inherited(|level, call, _| {
+            level.settings.real_ip.is_recursive = call.switch(0)?;
+            Ok(())
+        }),
+    },
+    Directive {
         name: "limit_except",
         contexts: Contexts::LOCATION,
         takes: Takes::block(1, usize::MAX),
@@ -101,5 +140,28 @@ fn rule(level: &mut Inherited, call: &Call<'_>, allows: bool) -> Outcome {
         return Err(call.invalid(0, format!("there are {RULES_MAX} of them already")));
     }
     rules.push(AccessRule { who, allows });
+    Ok(())
+}
+
+fn real_ip_from(level: &mut Inherited, call: &Call<'_>, cx: &mut Cx<'_>) -> Outcome {
+    let word = call.word(0);
+    let found = match word.text.as_str() {
+        "unix:" => vec![Who::Unix],
+        text => match Net::parse(text) {
+            Ok(net) => vec![Who::Net(net)],
+            Err(why) if text.contains(['/', ':']) || text.starts_with(|c: char| c.is_ascii_digit()) => {
+                return Err(call.invalid(0, why));
+            }
+            Err(_) => cx.resolve(word, text, 0)?.into_iter().map(|address| Who::Net(Net::one(address.ip()))).collect(),
+        },
+    };
+    if call.first {
+        level.settings.real_ip.from.clear();
+    }
+    let from = &mut level.settings.real_ip.from;
+    if from.len() + found.len() > RULES_MAX {
+        return Err(call.invalid(0, format!("there are {RULES_MAX} of them already")));
+    }
+    from.extend(found);
     Ok(())
 }

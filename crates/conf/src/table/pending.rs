@@ -125,7 +125,7 @@ const AREAS: &[Area] = &[
     Area {
         title: "client addresses from a proxy",
         contexts: Contexts::ALL,
-        names: "proxy_protocol proxy_protocol_timeout real_ip_header real_ip_recursive set_real_ip_from",
+        names: "proxy_protocol proxy_protocol_timeout",
     },
     Area {
         title: "more of client connections",

@@ -38,6 +38,17 @@ pub enum Who {
     Unix,
 }
 
+/// Where a client's address comes from that a proxy has passed on.
+#[derive(Debug, Clone)]
+pub struct RealIpSettings {
+    /// `set_real_ip_from`: whose word is taken.
+    pub from: Vec<Who>,
+    /// `real_ip_header`.
+    pub header: String,
+    /// `real_ip_recursive`: of several addresses the last that is none of those.
+    pub is_recursive: bool,
+}
+
 /// `limit_except`.
 #[derive(Debug, Clone)]
 pub struct LimitExcept {

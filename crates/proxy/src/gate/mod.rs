@@ -5,6 +5,7 @@ mod basic;
 mod crypt;
 mod limit;
 mod md5_crypt;
+pub(crate) mod real_ip;
 mod zone;
 
 use route::Gates;
@@ -33,6 +34,9 @@ pub(crate) async fn enter(
     routed: &Routed<'_>,
     gates: &Gates,
 ) -> Result<(), u16> {
+    if let Some(real) = &gates.real_ip {
+        real_ip::apply(connection, exchange, real);
+    }
     if let Some(limits) = &gates.limits {
         limit::pass(connection, exchange, routed, limits).await?;
     }

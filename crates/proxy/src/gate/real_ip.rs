@@ -1,0 +1,25 @@
+//! Where a request comes from that a proxy has passed on, by that proxy's word.
+
+use route::RealIp;
+
+use crate::downstream::Downstream;
+use crate::exchange::Exchange;
+use crate::lines;
+
+/// Takes the word of a proxy that is believed, once a request.
+pub(crate) fn apply(connection: &mut Downstream, exchange: &Exchange, real: &RealIp) {
+    if connection.client.is_moved() {
+        return;
+    }
+    let head = connection.head_bytes();
+    let mut list = Vec::new();
+    for field in &exchange.request.fields {
+        if lines::is_named(field.name.of(head), &real.header) {
+            list.extend_from_slice(field.value.of(head));
+            list.push(b',');
+        }
+    }
+    if let Some(address) = real.find(connection.client.remote, &list) {
+        connection.client.move_to(address);
+    }
+}
