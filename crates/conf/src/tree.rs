@@ -34,7 +34,7 @@ pub use files::{FileSettings, IfModifiedSince, Root, RootKind, TryFiles, TryLast
 pub use gzip::{GzipFiles, GzipProxied, GzipSettings};
 pub use limits::{LimitSettings, LimitZone, RateLimit, Refusal};
 pub use rules::{AfterRewrite, Condition, If, PathTest, Return, Rewrite, Rule, Test};
-pub use tls::{Certificate, Cipher, Curve, Tls};
+pub use tls::{Certificate, Cipher, ClientAuth, Curve, Tls, VerifyClient};
 
 /// A whole configuration.
 #[derive(Debug, Clone)]

@@ -7,6 +7,7 @@ use route::{Content, Return, Text};
 use wire::{Known, encode};
 
 use crate::channel::Channel;
+use crate::client_cert;
 use crate::dates::Dates;
 use crate::downstream::{After, Downstream};
 use crate::dress;
@@ -48,8 +49,23 @@ pub(crate) async fn page(
             .await;
     }
     let mut body = Vec::new();
+    if let Some(why) = about_certificate(status) {
+        append_page(&mut body, 400);
+        let rule = body.len() - RULE.len();
+        body.splice(rule..rule, format!("<p>{why}\n").into_bytes());
+        return send(connection, exchange, routed, &Answer::new(400, &body)).await;
+    }
     append_page(&mut body, status);
     send(connection, exchange, routed, &Answer::new(status, &body)).await
+}
+
+/// What a client is told whose certificate keeps it out; nginx's own statuses are not for its eyes.
+fn about_certificate(status: u16) -> Option<&'static str> {
+    match status {
+        client_cert::BAD => Some("The client's certificate was not accepted."),
+        client_cert::MISSING => Some("A client's certificate is wanted here, and none was sent."),
+        _ => None,
+    }
 }
 
 /// Answers as a `return` says.
@@ -172,6 +188,9 @@ pub(crate) fn add_fields(
     }
 }
 
+/// What ends every page.
+const RULE: &[u8] = b"<hr>bedloe\n";
+
 fn append_page(body: &mut Vec<u8>, status: u16) {
     let mut title = Vec::new();
     encode::decimal(&mut title, u64::from(status));
@@ -179,7 +198,7 @@ fn append_page(body: &mut Vec<u8>, status: u16) {
         title.push(b' ');
         title.extend_from_slice(encode::reason(status).as_bytes());
     }
-    for part in [b"<!doctype html>\n<title>" as &[u8], &title, b"</title>\n<h1>", &title, b"</h1>\n<hr>bedloe\n"] {
+    for part in [b"<!doctype html>\n<title>" as &[u8], &title, b"</title>\n<h1>", &title, b"</h1>\n", RULE] {
         body.extend_from_slice(part);
     }
 }
@@ -251,7 +270,7 @@ pub(crate) async fn send(
 
 /// Statuses after which nginx closes the connection: the request could not be understood, or was not read whole.
 pub(crate) fn closes(status: u16) -> bool {
-    matches!(status, 400 | 497 | 413 | 414 | 500 | 501 | 505)
+    matches!(status, 400 | 495 | 496 | 497 | 413 | 414 | 500 | 501 | 505)
 }
 
 /// Puts head and body, as far as that is at hand, into `exchange.to_client`; over HTTP/2 the head goes at once.

@@ -4,10 +4,11 @@ use std::io::Write;
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 
-use net::tls::Session;
+use net::tls::{Judged, Session};
 use route::Fact;
 
 use crate::site::Site;
+use crate::snapshot::{Checked, ListenerTls};
 
 /// The longest text of an address: IPv6 with an embedded IPv4 address.
 const ADDRESS_TEXT: usize = 45;
@@ -55,11 +56,14 @@ pub(crate) struct ClientTls {
     curve: Option<&'static str>,
     alpn: Option<Vec<u8>>,
     server_name: Option<String>,
+    /// What came of the client's certificate, where its server has asked for one.
+    pub(crate) checked: Option<Box<Checked>>,
     is_resumed: bool,
 }
 
 impl ClientTls {
-    pub(crate) fn of(session: &Session) -> Self {
+    pub(crate) fn of(session: &Session, tls: Option<&ListenerTls>) -> Self {
+        let check = tls.and_then(|tls| tls.check(session.server_name()));
         Self {
             protocol: session.protocol(),
             cipher: session.cipher(),
@@ -67,7 +71,13 @@ impl ClientTls {
             alpn: session.alpn().map(<[u8]>::to_vec),
             server_name: session.server_name().map(str::to_owned),
             is_resumed: session.is_resumed(),
+            checked: check.map(|check| Box::new(check.judge(session))),
         }
+    }
+
+    /// The name that the client has asked for.
+    pub(crate) fn server_name(&self) -> Option<&str> {
+        self.server_name.as_deref()
     }
 
     /// Appends a variable's value; false where there is none.
@@ -79,11 +89,76 @@ impl ClientTls {
             Fact::SslAlpnProtocol => self.alpn.as_deref(),
             Fact::SslServerName => self.server_name.as_deref().map(str::as_bytes),
             Fact::SslSessionReused => Some(if self.is_resumed { &b"r"[..] } else { b"." }),
-            _ => None,
+            _ => return self.append_client(fact, out),
         };
         out.extend_from_slice(value.unwrap_or_default());
         value.is_some()
     }
+}
+
+impl ClientTls {
+    /// What is said of the client's certificate.
+    fn append_client(&self, fact: &Fact, out: &mut Vec<u8>) -> bool {
+        let shown = self.checked.as_ref().and_then(|checked| checked.shown.as_ref());
+        let Some((judged, written)) = shown else {
+            let is_verify = *fact == Fact::SslClientVerify;
+            out.extend_from_slice(if is_verify { b"NONE" } else { b"" });
+            return is_verify;
+        };
+        let value: &str = match fact {
+            Fact::SslClientVerify => match judged {
+                Judged::Good => "SUCCESS",
+                Judged::Unknown(why) | Judged::Bad(why) => {
+                    out.extend_from_slice(b"FAILED:");
+                    why
+                }
+            },
+            Fact::SslClientSDn => &written.subject,
+            Fact::SslClientIDn => &written.issuer,
+            Fact::SslClientSDnLegacy => &written.subject_legacy,
+            Fact::SslClientIDnLegacy => &written.issuer_legacy,
+            Fact::SslClientSerial => &written.serial,
+            Fact::SslClientFingerprint => &written.fingerprint,
+            Fact::SslClientVStart => &written.starts,
+            Fact::SslClientVEnd => &written.ends,
+            Fact::SslClientRawCert => &written.pem,
+            Fact::SslClientCert => return append_lines(written.pem.trim_end(), b"\n\t", out),
+            Fact::SslClientEscapedCert => {
+                return append_component(written.pem.as_bytes(), out);
+            }
+            Fact::SslClientVRemain => {
+                let now_s = i64::try_from(net::clock::unix_ns() / 1_000_000_000).unwrap_or(0);
+                let days = written.ends_s.map(|ends_s| ((ends_s - now_s) / 86_400).max(0));
+                out.extend_from_slice(days.map(|days| days.to_string()).unwrap_or_default().as_bytes());
+                return days.is_some();
+            }
+            _ => return false,
+        };
+        out.extend_from_slice(value.as_bytes());
+        !value.is_empty()
+    }
+}
+
+/// Appends lines with this between them.
+fn append_lines(text: &str, between: &[u8], out: &mut Vec<u8>) -> bool {
+    for (index, line) in text.lines().enumerate() {
+        out.extend_from_slice(if index > 0 { between } else { b"" });
+        out.extend_from_slice(line.as_bytes());
+    }
+    true
+}
+
+/// Appends a text as one component of a URL may hold it.
+fn append_component(text: &[u8], out: &mut Vec<u8>) -> bool {
+    for byte in text {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(byte) {
+            out.push(*byte);
+        } else {
+            // Writing to a vector does not fail.
+            let _ = write!(out, "%{byte:02X}");
+        }
+    }
+    true
 }
 
 impl Client {

@@ -100,7 +100,10 @@ impl Connection {
             polled
         });
         match shaken.await {
-            Ok(()) => client.tls = stream.session().map(|session| Rc::new(ClientTls::of(session))),
+            Ok(()) => {
+                let tls = client.site.snapshot.tls[client.listener].as_ref();
+                client.tls = stream.session().map(|session| Rc::new(ClientTls::of(session, tls)));
+            }
             Err(error) if is_plain_http(&error) => {
                 stream.give_up_tls(input);
                 client.lacks_tls = true;

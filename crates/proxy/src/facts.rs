@@ -339,6 +339,19 @@ impl<'a> RequestFacts<'a> {
             | Fact::SslCipher
             | Fact::SslCurve
             | Fact::SslAlpnProtocol
+            | Fact::SslClientCert
+            | Fact::SslClientEscapedCert
+            | Fact::SslClientFingerprint
+            | Fact::SslClientIDn
+            | Fact::SslClientIDnLegacy
+            | Fact::SslClientRawCert
+            | Fact::SslClientSDn
+            | Fact::SslClientSDnLegacy
+            | Fact::SslClientSerial
+            | Fact::SslClientVEnd
+            | Fact::SslClientVRemain
+            | Fact::SslClientVStart
+            | Fact::SslClientVerify
             | Fact::SslServerName
             | Fact::SslSessionReused
             | Fact::SslEarlyData => return self.client.tls.as_ref().is_some_and(|tls| tls.append(fact, out)),

@@ -10,6 +10,7 @@ mod answer;
 mod basic;
 mod channel;
 mod client;
+mod client_cert;
 mod connection;
 mod counters;
 mod dates;

@@ -12,7 +12,7 @@ use crate::error_page::{self, TO_HTTPS, Way};
 use crate::exchange::Exchange;
 use crate::limits::REDIRECTS_MAX;
 use crate::site::Site;
-use crate::{answer, files, gate, hops, rewriting, upstream};
+use crate::{answer, client_cert, files, gate, hops, rewriting, upstream};
 
 /// What became of a request in a location.
 pub(crate) enum Served {
@@ -153,6 +153,13 @@ async fn route<'a>(connection: &mut Downstream, exchange: &mut Exchange, routed:
 
 /// Why a request is not even looked at, if it is not.
 fn first_refusal(connection: &Downstream, exchange: &mut Exchange, routed: &Routed<'_>) -> Option<u16> {
+    let path = set_path(connection, exchange);
+    if routed.server.verifies_clients
+        && path.is_ok()
+        && let Some(status) = client_cert::refusal(connection, exchange, routed)
+    {
+        return Some(status);
+    }
     if connection.client.lacks_tls {
         connection.log_failure(exchange, routed, "client sent plain HTTP request to HTTPS port", None);
         exchange.request.keep_alive = false;
@@ -162,7 +169,6 @@ fn first_refusal(connection: &Downstream, exchange: &mut Exchange, routed: &Rout
         exchange.request.keep_alive = false;
         return Some(405);
     }
-    let path = set_path(connection, exchange);
     if connection.client.lacks_tls { Some(TO_HTTPS) } else { path.err().map(|BadPath| 400) }
 }
 

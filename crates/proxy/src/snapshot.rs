@@ -4,6 +4,7 @@
 //! that are in both, TLS sessions, the numbers of the logs.
 
 mod client;
+mod clients;
 mod server;
 mod upstreams;
 
@@ -23,6 +24,7 @@ use route::{ProxyRule, Router};
 use crate::gate::{Verifier, Zones};
 use crate::limits::LOGS_MAX;
 use crate::log::AccessTarget;
+pub(crate) use clients::{Checked, ClientCheck};
 pub(crate) use server::ListenerTls;
 pub(crate) use upstreams::{Reason, UpstreamSnapshot, resolver_settings, servers};
 
@@ -35,6 +37,8 @@ pub struct Snapshot {
     pub(crate) upstreams: Vec<Arc<UpstreamSnapshot>>,
     /// TLS of each listener that speaks it, by the listener's index.
     pub(crate) tls: Vec<Option<ListenerTls>>,
+    /// What each server asks of clients, by its index.
+    client_checks: Vec<Option<Arc<ClientCheck>>>,
     /// The ways in which TLS is spoken to servers, as the router numbers them.
     pub(crate) proxy_tls: Vec<Arc<rustls::ClientConfig>>,
     /// The way to those who know names; the thread starts when the first is asked for.
@@ -85,6 +89,14 @@ pub enum SnapshotError {
     /// What is to be stapled is of no use.
     #[error("ssl_stapling_file {0}: it holds no OCSP answer in DER form, as `openssl ocsp -respout` writes it")]
     Stapling(PathBuf),
+    /// Authorities for clients' certificates, or revocations, are of no use.
+    #[error("certificates of clients, with {files}: {error}")]
+    Clients {
+        /// The files of `ssl_client_certificate`, `ssl_trusted_certificate` and `ssl_crl`.
+        files: String,
+        /// What is wrong.
+        error: CertificateError,
+    },
     /// TLS to servers cannot be set up.
     #[error("TLS to servers: {0}")]
     Client(CertificateError),
@@ -121,7 +133,8 @@ impl Snapshot {
         let router = Arc::new(Router::compile(config));
         let before = previous.map_or(&[][..], |previous| &previous.upstreams);
         let upstreams = router.upstreams().iter().map(|rule| UpstreamSnapshot::after(rule, threads, before)).collect();
-        let tls = server::listeners(&router, previous, read)?;
+        let client_checks = server::client_checks(&router, read)?;
+        let tls = server::listeners(&router, &client_checks, previous, read)?;
         let proxy_tls = router.proxy_tls().iter().map(|way| client::config(way, read)).collect::<Result<_, _>>()?;
         let log_targets = previous.map(|previous| previous.log_targets.clone()).unwrap_or_default();
         let log_index = previous.map(|previous| previous.log_index.clone()).unwrap_or_default();
@@ -136,6 +149,7 @@ impl Snapshot {
             connections_max,
             upstreams,
             tls,
+            client_checks,
             proxy_tls,
             log_targets,
             log_index,
@@ -151,6 +165,11 @@ impl Snapshot {
         let mut changed = self.clone();
         changed.upstreams[index] = upstream;
         changed
+    }
+
+    /// What a server asks of clients.
+    pub(crate) fn client_check(&self, server: usize) -> Option<&Arc<ClientCheck>> {
+        self.client_checks.get(server)?.as_ref()
     }
 
     /// Whom to ask for a name, and how.

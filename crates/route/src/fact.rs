@@ -158,6 +158,32 @@ facts! {
     UpstreamHeaderTime = "upstream_header_time";
     /// `h2` over HTTP/2.
     Http2 = "http2";
+    /// Of the client's certificate: the client's certificate as PEM, with a tab before each line but the first.
+    SslClientCert = "ssl_client_cert";
+    /// Of the client's certificate: the client's certificate as PEM, escaped for a URL.
+    SslClientEscapedCert = "ssl_client_escaped_cert";
+    /// Of the client's certificate: SHA-1 of the client's certificate.
+    SslClientFingerprint = "ssl_client_fingerprint";
+    /// Of the client's certificate: the issuer of the client's certificate, by RFC 2253.
+    SslClientIDn = "ssl_client_i_dn";
+    /// Of the client's certificate: the same in the form of old.
+    SslClientIDnLegacy = "ssl_client_i_dn_legacy";
+    /// Of the client's certificate: the client's certificate as PEM.
+    SslClientRawCert = "ssl_client_raw_cert";
+    /// Of the client's certificate: the subject of the client's certificate, by RFC 2253.
+    SslClientSDn = "ssl_client_s_dn";
+    /// Of the client's certificate: the same in the form of old.
+    SslClientSDnLegacy = "ssl_client_s_dn_legacy";
+    /// Of the client's certificate: the serial number of the client's certificate.
+    SslClientSerial = "ssl_client_serial";
+    /// Of the client's certificate: when the client's certificate ends to hold.
+    SslClientVEnd = "ssl_client_v_end";
+    /// Of the client's certificate: for how many days it holds.
+    SslClientVRemain = "ssl_client_v_remain";
+    /// Of the client's certificate: when it begins to hold.
+    SslClientVStart = "ssl_client_v_start";
+    /// Of the client's certificate: SUCCESS, NONE without a certificate, or FAILED:REASON.
+    SslClientVerify = "ssl_client_verify";
     /// The TLS protocol.
     SslProtocol = "ssl_protocol";
     /// The TLS cipher.

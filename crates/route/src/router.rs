@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use conf::tree::{self, LocationSettings};
+use conf::tree::{self, LocationSettings, VerifyClient};
 
 use crate::access_log::AccessLog;
 use crate::files::Files;
@@ -44,6 +44,8 @@ pub struct Server {
     pub names: Vec<String>,
     /// `ssl_*`.
     pub tls: Option<tree::Tls>,
+    /// Whether it asks clients for certificates.
+    pub verifies_clients: bool,
     /// Its rules, which come before a location is looked for.
     pub rules: Rules,
     /// What applies before a location is known.
@@ -279,6 +281,7 @@ impl Server {
                 .unwrap_or_default(),
             names: server.names.clone(),
             tls: server.tls.clone(),
+            verifies_clients: server.tls.as_ref().is_some_and(|tls| tls.clients.verify != VerifyClient::Off),
             rules: Rules::compile(&server.rules, "", names),
             settings: server.settings.to_arc(),
             finish: Finish::compile(&server.settings, names),

@@ -9,10 +9,10 @@ use crate::shared::Shared;
 use crate::span::Place;
 use crate::template::{Part, Template};
 use crate::tree::{
-    AccessSettings, Algorithm, ErrorLog, GzipFiles, GzipProxied, GzipSettings, LimitSettings, Lingering,
+    AccessSettings, Algorithm, ClientAuth, ErrorLog, GzipFiles, GzipProxied, GzipSettings, LimitSettings, Lingering,
     LingeringClose, Listen, LocationSettings, LogLevel, LogTarget, Main, NextUpstream, ProxyPass, ProxySettings,
     RealIpSettings, Redirect, Redirects, Refusal, ResolvedServer, Resolver, Rule, Tls, TryFiles, Upstream,
-    UpstreamServer,
+    UpstreamServer, VerifyClient,
 };
 
 const MINUTE_MS: u64 = 60_000;
@@ -69,6 +69,9 @@ pub(crate) struct TlsDraft {
     pub(crate) stapling_file: Option<(PathBuf, Place)>,
     /// Where the `ssl_protocols` and `ssl_ciphers` that apply were written.
     pub(crate) ciphers_place: Option<Place>,
+    /// Where the `ssl_verify_client` that applies was written, and the files of authorities and revocations.
+    pub(crate) verify_place: Option<Place>,
+    pub(crate) client_files: Vec<(&'static str, PathBuf, Place)>,
 }
 
 #[derive(Default)]
@@ -207,6 +210,7 @@ fn tls() -> TlsDraft {
         session_tickets: true,
         stapling_file: None,
         rejects: false,
+        clients: ClientAuth { verify: VerifyClient::Off, depth: 1, authorities: None, trusted: None, revoked: None },
     };
     TlsDraft {
         certificates: Vec::new(),
@@ -215,6 +219,8 @@ fn tls() -> TlsDraft {
         stapling: None,
         stapling_file: None,
         ciphers_place: None,
+        verify_place: None,
+        client_files: Vec::new(),
     }
 }
 

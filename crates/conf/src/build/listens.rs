@@ -151,7 +151,9 @@ fn complete(
                 // One that rejects all handshakes has none to show.
                 let defaults = tls[state.default_index].as_ref().filter(|tls| !tls.certificates.is_empty());
                 let shown = tls[index].as_ref().or(defaults);
-                server.tls = shown.cloned();
+                // What it asks of clients is its own affair.
+                let clients = built.tls.settings.clients.clone();
+                server.tls = shown.map(|shown| Tls { clients, ..shown.clone() });
                 if shown.is_none() && built.tls.certificates.is_empty() {
                     let message = format!("no \"ssl_certificate\" is there for this server on {}", listen.address);
                     let help = "add ssl_certificate and ssl_certificate_key, or remove \"ssl\"";

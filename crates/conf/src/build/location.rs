@@ -13,7 +13,7 @@ use crate::diagnostic::Diagnostic;
 use crate::lexer::Word;
 use crate::parser::Node;
 use crate::table::{Apply, Block};
-use crate::tree::{Handler, Location, LocationKind, NextUpstream, PassTo, ProxyPass, Server};
+use crate::tree::{Handler, Location, LocationKind, NextUpstream, PassTo, ProxyPass, Server, VerifyClient};
 
 /// Builds a server, but for what depends on the other servers at its addresses.
 pub(super) fn server(node: &Node, above: &Inherited, cx: &mut Cx<'_>) -> BuiltServer {
@@ -90,6 +90,16 @@ fn certificates(tls: &TlsDraft, cx: &mut Cx<'_>) {
             cx.no_effect(place, "ssl_stapling", reason);
         }
         (None, _) => {}
+    }
+    for (name, path, place) in &tls.client_files {
+        cx.need(path, name, place);
+    }
+    let clients = &tls.settings.clients;
+    let asks = matches!(clients.verify, VerifyClient::On | VerifyClient::Optional);
+    if let (true, None, None, Some(place)) = (asks, &clients.authorities, &clients.trusted, &tls.verify_place) {
+        let message = "no authority is there that could stand for a client";
+        let help = "add \"ssl_client_certificate FILE;\"";
+        cx.report(Diagnostic::error("no-client-authority", place, message).help(help));
     }
     let settings = &tls.settings;
     let no_suite = settings.ciphers.as_ref().is_some_and(Vec::is_empty);

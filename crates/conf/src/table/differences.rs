@@ -56,6 +56,11 @@ const DIFFERENCES: &[(&str, Contexts, &str)] = &[
     ("ssl_ecdh_curve", Contexts::ALL, "there are X25519, X25519MLKEM768, prime256v1 and secp384r1 alone"),
     ("ssl_session_timeout", Contexts::ALL, "a ticket holds for 12 hours at most"),
     ("ssl_stapling", Contexts::ALL, "no authority is asked: `ssl_stapling_file` has its answer"),
+    (
+        "ssl_verify_client",
+        Contexts::ALL,
+        "a certificate counts where it was asked for; asks without a certificate of its own too",
+    ),
     ("worker_connections", Contexts::ALL, "new connections wait for room; those to servers are always made"),
     ("worker_processes", Contexts::ALL, "one process with as many threads"),
     ("worker_rlimit_nofile", Contexts::ALL, "counts for each thread"),

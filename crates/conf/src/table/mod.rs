@@ -25,6 +25,7 @@ mod rewrite;
 mod rewriting;
 mod server;
 mod tls;
+mod tls_clients;
 mod upstream;
 
 use std::collections::HashMap;
@@ -156,6 +157,7 @@ pub fn directives() -> impl Iterator<Item = &'static Directive> {
         listen::DIRECTIVES,
         logs::DIRECTIVES,
         tls::DIRECTIVES,
+        tls_clients::DIRECTIVES,
         http2::DIRECTIVES,
         upstream::DIRECTIVES,
         methods::DIRECTIVES,

@@ -99,10 +99,9 @@ const AREAS: &[Area] = &[
         title: "more of TLS",
         contexts: Contexts::ALL,
         names: "acme_certificate acme_issuer acme_shared_zone ssl ssl_certificate_cache \
-            ssl_certificate_compression ssl_client_certificate ssl_crl ssl_ech_file ssl_engine \
-            ssl_handshake_timeout ssl_key_log ssl_object_cache_inheritable ssl_ocsp ssl_ocsp_cache \
-            ssl_ocsp_responder ssl_password_file ssl_session_ticket_key ssl_trusted_certificate \
-            ssl_verify_client ssl_verify_depth",
+            ssl_certificate_compression ssl_ech_file ssl_engine ssl_handshake_timeout ssl_key_log \
+            ssl_object_cache_inheritable ssl_ocsp ssl_ocsp_cache ssl_ocsp_responder ssl_password_file \
+            ssl_session_ticket_key",
     },
     Area {
         title: "HTTP/3",

@@ -31,6 +31,36 @@ pub struct Tls {
     pub stapling_file: Option<PathBuf>,
     /// `ssl_reject_handshake`.
     pub rejects: bool,
+    /// What is asked of clients.
+    pub clients: ClientAuth,
+}
+
+/// Certificates of clients.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct ClientAuth {
+    /// `ssl_verify_client`.
+    pub verify: VerifyClient,
+    /// `ssl_verify_depth`.
+    pub depth: u32,
+    /// `ssl_client_certificate`: authorities that clients are told of.
+    pub authorities: Option<PathBuf>,
+    /// `ssl_trusted_certificate`: authorities that they are not told of.
+    pub trusted: Option<PathBuf>,
+    /// `ssl_crl`.
+    pub revoked: Option<PathBuf>,
+}
+
+/// The words of `ssl_verify_client`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum VerifyClient {
+    /// Clients are not asked.
+    Off,
+    /// They must show a certificate that an authority stands for.
+    On,
+    /// One that is shown must be such a one.
+    Optional,
+    /// The same, but for the authority: who it is is not asked.
+    OptionalNoCa,
 }
 
 /// `ssl_certificate` with its `ssl_certificate_key`.

@@ -23,6 +23,9 @@ pub enum CertificateError {
     /// No private key in the PEM file.
     #[error("no private key found: the file must hold a PEM block `BEGIN PRIVATE KEY` (not encrypted)")]
     NoKey,
+    /// No list of revocations in the PEM file.
+    #[error("no list of revocations found: the file must hold PEM blocks `BEGIN X509 CRL`")]
+    NoRevocations,
     /// A PEM block is damaged.
     #[error("the PEM file is damaged: {0}")]
     Damaged(rustls::pki_types::pem::Error),

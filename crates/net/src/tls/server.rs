@@ -7,6 +7,7 @@ use rustls::crypto::CryptoProvider;
 use rustls::server::{Acceptor, ResolvesServerCert};
 use rustls::{CipherSuite, NamedGroup};
 
+use super::clients::{Asking, ClientAuthorities};
 use super::config::{provider, versions};
 use super::sessions::{Mark, NoTickets, Sessions};
 
@@ -29,6 +30,8 @@ pub struct ServerOptions {
     pub groups: Option<Vec<NamedGroup>>,
     /// Whether clients are given tickets.
     pub tickets: bool,
+    /// Whom certificates of clients are asked for, if they are.
+    pub clients: Option<Arc<ClientAuthorities>>,
     /// How long a session may be resumed.
     pub session_timeout_ms: u64,
     /// What sessions are bound to: those made under another context are not resumed.
@@ -47,7 +50,11 @@ pub fn server_config(
     let versions = versions(options.tls12, options.tls13);
     let builder = rustls::ServerConfig::builder_with_provider(chosen_provider(options));
     let builder = builder.with_protocol_versions(&versions)?;
-    let mut config = builder.with_no_client_auth().with_cert_resolver(certificates);
+    let builder = match &options.clients {
+        None => builder.with_no_client_auth(),
+        Some(clients) => builder.with_client_cert_verifier(Arc::new(Asking(Arc::clone(clients)))),
+    };
+    let mut config = builder.with_cert_resolver(certificates);
     config.alpn_protocols.clone_from(&options.alpn);
     config.ignore_client_order = options.prefers_own_order;
     let mark = Mark { lifetime_s: options.session_timeout_ms / 1000, context: options.session_context.clone() };

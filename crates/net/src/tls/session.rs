@@ -10,7 +10,7 @@ use std::task::{Context, Poll, ready};
 
 use rustls::CommonState;
 use rustls::client::UnbufferedClientConnection;
-use rustls::pki_types::ServerName;
+use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::server::UnbufferedServerConnection;
 use rustls::unbuffered::{ConnectionState, EncodeError, EncryptError, UnbufferedStatus};
 
@@ -106,6 +106,11 @@ impl Session {
     /// The name that the client has asked for, in lower case; known only where it decides on the configuration.
     pub fn server_name(&self) -> Option<&str> {
         self.server_name.as_deref()
+    }
+
+    /// What the peer has shown of certificates, its own first; nothing where it has shown none.
+    pub fn peer_certificates(&self) -> &[CertificateDer<'static>] {
+        self.state().peer_certificates().unwrap_or_default()
     }
 
     /// The protocol version, as nginx names it in `$ssl_protocol`.

@@ -14,14 +14,39 @@ use route::{Patterns, Router, Scratch, ServerNames};
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::{CipherSuite, NamedGroup, SignatureAlgorithm};
 
-use super::{Read, Snapshot, SnapshotError, read_file, read_pair};
+use super::{ClientCheck, Read, Snapshot, SnapshotError, clients, read_file, read_pair};
 
 /// TLS of a listener.
 #[derive(Debug, Clone)]
 pub(crate) struct ListenerTls {
     pub(crate) server: ServerTls,
     sessions: Sessions,
+    /// What its servers ask of clients.
+    names: Names,
+    checks: HashMap<usize, Option<Arc<ClientCheck>>>,
+    default_check: Option<Arc<ClientCheck>>,
 }
+
+impl ListenerTls {
+    /// What was asked of a client that asked for this name.
+    pub(crate) fn check(&self, name: Option<&str>) -> Option<&Arc<ClientCheck>> {
+        let named = self.names.server(name).and_then(|server| self.checks.get(&server));
+        named.unwrap_or(&self.default_check).as_ref()
+    }
+}
+
+/// What each server asks of clients, by its index.
+pub(super) fn client_checks(router: &Router, read: &mut Read<'_>) -> Result<Checks, SnapshotError> {
+    let mut made = clients::Made::new();
+    let of_server = |server: &route::Server| match &server.tls {
+        Some(tls) => clients::check(&tls.clients, &mut made, read),
+        None => Ok(None),
+    };
+    router.servers().iter().map(of_server).collect()
+}
+
+/// By the index of the server.
+pub(super) type Checks = Vec<Option<Arc<ClientCheck>>>;
 
 /// Certificates that were read, by their files: the chain, the key and what is stapled.
 type Identities = HashMap<(PathBuf, PathBuf, Option<PathBuf>), Arc<Identity>>;
@@ -29,6 +54,7 @@ type Identities = HashMap<(PathBuf, PathBuf, Option<PathBuf>), Arc<Identity>>;
 /// TLS of all listeners, with the sessions of the snapshot before.
 pub(super) fn listeners(
     router: &Router,
+    checks: &Checks,
     previous: Option<&Snapshot>,
     read: &mut Read<'_>,
 ) -> Result<Vec<Option<ListenerTls>>, SnapshotError> {
@@ -42,14 +68,14 @@ pub(super) fn listeners(
             let same = before.router.listeners().iter().position(|other| other.address == listener.address)?;
             before.tls[same].as_ref()
         });
-        listener_tls(router, listener, before, &mut identities, read).map(Some)
+        listener_tls((router, listener), checks, before, &mut identities, read).map(Some)
     };
     router.listeners().iter().map(&mut of_listener).collect()
 }
 
 fn listener_tls(
-    router: &Router,
-    listener: &route::Listener,
+    (router, listener): (&Router, &route::Listener),
+    checks: &Checks,
     before: Option<&ListenerTls>,
     identities: &mut Identities,
     read: &mut Read<'_>,
@@ -75,21 +101,24 @@ fn listener_tls(
         Some(before) => before.sessions.with_size(default.session_cache),
         None => Sessions::new(default.session_cache).map_err(failed)?,
     };
-    let make = |own: &tree::Tls| {
-        let options = options(default, own, listener.http2);
+    let make = |own: &tree::Tls, check: Option<&Arc<ClientCheck>>| {
+        let options = options(default, own, check, listener.http2);
         let certificates: Arc<dyn ResolvesServerCert> = certificates.clone();
         tls::server_config(&options, &sessions, certificates).map(Arc::new).map_err(failed)
     };
-    let for_all = make(default)?;
-    let mut made: Vec<(Key, Arc<rustls::ServerConfig>)> = vec![(Key::of(default), Arc::clone(&for_all))];
+    let default_check = checks[listener.default].clone();
+    let for_all = make(default, default_check.as_ref())?;
+    let mut made: Vec<(Key, Arc<rustls::ServerConfig>)> =
+        vec![(Key::of(default, default_check.as_ref()), Arc::clone(&for_all))];
     let mut configs = HashMap::new();
     for server in servers() {
         let Some(tls) = &server.tls else { continue };
-        let key = Key::of(tls);
+        let check = checks[server.index].as_ref();
+        let key = Key::of(tls, check);
         let config = match made.iter().find(|(known, _)| *known == key) {
             Some((_, config)) => Arc::clone(config),
             None => {
-                let config = make(tls)?;
+                let config = make(tls, check)?;
                 made.push((key, Arc::clone(&config)));
                 config
             }
@@ -97,13 +126,15 @@ fn listener_tls(
         configs.insert(server.index, Some(config).filter(|_| !tls.rejects));
     }
     let is_one_for_all = made.len() == 1 && servers().all(|server| server.tls.as_ref().is_none_or(|tls| !tls.rejects));
-    let server = if is_one_for_all && !router.keeps().server_name {
+    let of_listener: HashMap<_, _> = servers().map(|server| (server.index, checks[server.index].clone())).collect();
+    let asks = of_listener.values().any(Option::is_some);
+    let server = if is_one_for_all && !asks && !router.keeps().server_name {
         ServerTls::for_all(for_all)
     } else {
         let default = Some(Arc::clone(&for_all)).filter(|_| !default.rejects);
-        ServerTls::by_name(for_all, Arc::new(ConfigByName { names, configs, default }))
+        ServerTls::by_name(for_all, Arc::new(ConfigByName { names: names.clone(), configs, default }))
     };
-    Ok(ListenerTls { server, sessions })
+    Ok(ListenerTls { server, sessions, names, checks: of_listener, default_check })
 }
 
 /// What of a server's settings makes a configuration of its own.
@@ -113,20 +144,22 @@ struct Key {
     ciphers13: Option<Vec<Cipher>>,
     prefers_own_ciphers: bool,
     session_tickets: bool,
+    check: Option<Vec<u8>>,
 }
 
 impl Key {
-    fn of(tls: &tree::Tls) -> Self {
+    fn of(tls: &tree::Tls, check: Option<&Arc<ClientCheck>>) -> Self {
         Self {
             ciphers: tls.ciphers.clone(),
             ciphers13: tls.ciphers13.clone(),
             prefers_own_ciphers: tls.prefers_own_ciphers,
             session_tickets: tls.session_tickets,
+            check: check.map(|check| check.mark.clone()),
         }
     }
 }
 
-fn options(default: &tree::Tls, own: &tree::Tls, http2: bool) -> ServerOptions {
+fn options(default: &tree::Tls, own: &tree::Tls, check: Option<&Arc<ClientCheck>>, http2: bool) -> ServerOptions {
     let suites = |ciphers: &Option<Vec<Cipher>>| Some(ciphers.as_ref()?.iter().map(|cipher| suite(*cipher)).collect());
     let group = |curve: &Curve| match curve {
         Curve::X25519 => NamedGroup::X25519,
@@ -144,7 +177,9 @@ fn options(default: &tree::Tls, own: &tree::Tls, http2: bool) -> ServerOptions {
         groups: default.curves.as_ref().map(|curves| curves.iter().map(group).collect()),
         tickets: own.session_tickets,
         session_timeout_ms: default.session_timeout_ms,
-        session_context: Vec::new(),
+        clients: check.map(|check| Arc::clone(&check.authorities)),
+        // A session counts for those who have asked for the same.
+        session_context: check.map(|check| check.mark.clone()).unwrap_or_default(),
     }
 }
 
