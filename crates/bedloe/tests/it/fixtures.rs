@@ -39,6 +39,7 @@
 //!   for one that must not, `trailer Name: VALUE`; behind an empty line the whole body, or `~PATTERN`. Without a body
 //!   here any will do. A second one behind a request is the next answer on the same connection.
 //! - `---- log NAME`: lines that this file of the folder must come to hold, also `~PATTERN`, or never hold (`!LINE`).
+//!   What is stapled to a certificate is in the file `stapled`, in hexadecimal digits.
 //!   What a configuration sends to `syslog:server=unix:FOLDER/syslog.socket` is in the file `syslog`, a line a message.
 //! - `---- refused`: the configuration is an error, and what bedloe says of it holds these lines.
 //!
