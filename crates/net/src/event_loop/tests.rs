@@ -10,6 +10,9 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::*;
 
+/// Random courses of one connection.
+const SEEDS: u64 = 60;
+
 /// Says when it is dropped.
 struct Told(Rc<Cell<bool>>);
 
@@ -184,4 +187,81 @@ fn what_was_read_ahead_is_no_silence_and_loses_nothing_to_a_small_buffer() {
         assert!(!near.is_quiet(), "that question has read the rest");
     })
     .unwrap();
+}
+
+/// Numbers that look random (xorshift), the same ones for a seed.
+struct Numbers(u64);
+
+impl Numbers {
+    fn below(&mut self, limit: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 % limit as u64) as usize
+    }
+
+    fn one_of<const N: usize>(&mut self, numbers: [usize; N]) -> usize {
+        numbers[self.below(N)]
+    }
+}
+
+/// The byte at a place of what is sent.
+fn byte_at(place: usize) -> u8 {
+    (place % 251) as u8
+}
+
+/// Sends pieces of any size at any time, then the end, and reads into buffers with any room. Gives what was sent and
+/// how much of it was read.
+async fn whatever_comes(mut numbers: Numbers) -> (usize, usize) {
+    use std::io::Write;
+    let (far, mut near) = pair();
+    far.set_nonblocking(true).unwrap();
+    let (mut far, mut sent, mut read) = (Some(far), 0, 0);
+    let mut buffer = crate::Buffer::new();
+    loop {
+        match (numbers.below(4), &mut far) {
+            (0, Some(_)) if numbers.below(60) == 0 => far = None,
+            (0, Some(open)) => {
+                let length = numbers.one_of([1, 100, crate::buffer::BLOCK, crate::buffer::BLOCK + 1, 50_000]);
+                let piece: Vec<u8> = (sent..sent + length).map(byte_at).collect();
+                sent += open.write(&piece).unwrap_or(0);
+            }
+            (0 | 1, _) => yield_now().await,
+            _ => {
+                let is_due = read < sent && numbers.below(2) == 0;
+                if is_due {
+                    // The loop looks at epoll meanwhile.
+                    yield_now().await;
+                    yield_now().await;
+                }
+                // What is in the buffer already leaves this much room.
+                let most = buffer.reserve(1).unwrap().len();
+                let limit = numbers.one_of([1, 2, most]);
+                buffer.filled(most - 1 - numbers.below(limit));
+                let before = buffer.len();
+                match poll_fn(|cx| Poll::Ready(near.poll_read(cx, &mut buffer))).await {
+                    Poll::Pending => assert!(!is_due, "nobody is told of what has come"),
+                    Poll::Ready(Ok(0)) => return (sent, read),
+                    Poll::Ready(n) => {
+                        let end = read + n.unwrap();
+                        assert!((read..end).map(byte_at).eq(buffer.data()[before..].iter().copied()));
+                        read = end;
+                    }
+                }
+                buffer.clear();
+                if numbers.below(2) == 0 {
+                    buffer.release_if_empty();
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn all_that_comes_is_read_once_and_in_order_whatever_the_pieces_and_the_room() {
+    for seed in 1..=SEEDS {
+        let numbers = Numbers(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        let (sent, read) = block_on(whatever_comes(numbers)).unwrap();
+        assert_eq!(read, sent, "seed {seed}");
+    }
 }
