@@ -15,6 +15,7 @@ const TYPES_MAX: usize = 10_000;
 /// nginx's own bound for the status of `try_files`.
 const MAX_STATUS: u64 = 999;
 
+const UNUSED: &str = "bedloe does not speak that protocol";
 const SMALL: &str = "files are read a small piece at a time, each request's anew";
 
 pub(super) const DIRECTIVES: &[Directive] = &[
@@ -149,6 +150,12 @@ pub(super) const DIRECTIVES: &[Directive] = &[
         .taking(Takes::between(1, 2)),
     no_effect("open_file_cache_valid", Contexts::REQUEST, Ignored::Time, "open_file_cache_valid 60s;", SMALL),
     no_effect("open_file_cache_min_uses", Contexts::REQUEST, Ignored::Number, "open_file_cache_min_uses 2;", SMALL),
+    no_effect("fastcgi_temp_path", Contexts::REQUEST, Ignored::Text, "fastcgi_temp_path /var/tmp/fastcgi;", UNUSED)
+        .taking(Takes::between(1, 4)),
+    no_effect("uwsgi_temp_path", Contexts::REQUEST, Ignored::Text, "uwsgi_temp_path /var/tmp/uwsgi;", UNUSED)
+        .taking(Takes::between(1, 4)),
+    no_effect("scgi_temp_path", Contexts::REQUEST, Ignored::Text, "scgi_temp_path /var/tmp/scgi;", UNUSED)
+        .taking(Takes::between(1, 4)),
     no_effect("open_file_cache_errors", Contexts::REQUEST, Ignored::Switch, "open_file_cache_errors on;", SMALL),
 ];
 

@@ -145,13 +145,13 @@ const AREAS: &[Area] = &[
             fastcgi_cache_path fastcgi_cache_valid fastcgi_connect_timeout fastcgi_hide_header \
             fastcgi_index fastcgi_intercept_errors fastcgi_keep_conn fastcgi_next_upstream \
             fastcgi_no_cache fastcgi_param fastcgi_pass fastcgi_read_timeout fastcgi_send_timeout \
-            fastcgi_split_path_info fastcgi_temp_file_write_size fastcgi_temp_path geoip_city \
+            fastcgi_split_path_info fastcgi_temp_file_write_size geoip_city \
             geoip_country geoip_org google_perftools_profiles grpc_connect_timeout \
             grpc_next_upstream grpc_pass grpc_read_timeout grpc_send_timeout grpc_set_header \
             grpc_ssl_verify js_access js_body_filter js_content js_header_filter js_import \
             js_include js_path js_set js_var lua_package_path mail memcached_pass mgmt perl \
-            perl_modules perl_require perl_set scgi_param scgi_pass scgi_temp_path stream \
+            perl_modules perl_require perl_set scgi_param scgi_pass stream \
             tunnel_pass uwsgi_buffer_size uwsgi_buffers uwsgi_connect_timeout uwsgi_param uwsgi_pass \
-            uwsgi_read_timeout uwsgi_send_timeout uwsgi_temp_path xslt_stylesheet",
+            uwsgi_read_timeout uwsgi_send_timeout xslt_stylesheet",
     },
 ];
