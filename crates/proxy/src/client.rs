@@ -48,13 +48,16 @@ struct AddressText {
     length: u8,
 }
 
+/// The protocols that listeners offer.
+const ALPN: [&[u8]; 2] = [b"h2", b"http/1.1"];
+
 /// A TLS session, as variables speak of it.
 #[derive(Debug)]
 pub(crate) struct ClientTls {
     protocol: Option<&'static str>,
     cipher: Option<&'static str>,
     curve: Option<&'static str>,
-    alpn: Option<Vec<u8>>,
+    alpn: Option<&'static [u8]>,
     server_name: Option<String>,
     /// What came of the client's certificate, where its server has asked for one.
     pub(crate) checked: Option<Box<Checked>>,
@@ -68,7 +71,7 @@ impl ClientTls {
             protocol: session.protocol(),
             cipher: session.cipher(),
             curve: session.curve(),
-            alpn: session.alpn().map(<[u8]>::to_vec),
+            alpn: session.alpn().and_then(|agreed| ALPN.into_iter().find(|known| *known == agreed)),
             server_name: session.server_name().map(str::to_owned),
             is_resumed: session.is_resumed(),
             checked: check.map(|check| Box::new(check.judge(session))),
@@ -86,7 +89,7 @@ impl ClientTls {
             Fact::SslProtocol => self.protocol.map(str::as_bytes),
             Fact::SslCipher => self.cipher.map(str::as_bytes),
             Fact::SslCurve => self.curve.map(str::as_bytes),
-            Fact::SslAlpnProtocol => self.alpn.as_deref(),
+            Fact::SslAlpnProtocol => self.alpn,
             Fact::SslServerName => self.server_name.as_deref().map(str::as_bytes),
             Fact::SslSessionReused => Some(if self.is_resumed { &b"r"[..] } else { b"." }),
             _ => return self.append_client(fact, out),
