@@ -40,6 +40,10 @@ const BAD_OPTIONS: u8 = 104;
 const SIGNAL: u8 = 105;
 /// An exception in a script's init code, setup or teardown.
 const SCRIPT: u8 = 107;
+/// Ended by a script's test.abort.
+const ABORTED: u8 = 108;
+/// Marked as failed by a script.
+const MARKED: u8 = 110;
 /// No script, or none that could be run: as for a bad flag.
 const NO_SCRIPT: u8 = 255;
 
@@ -73,6 +77,8 @@ pub(crate) fn run(args: LoadArgs) -> anyhow::Result<ExitCode> {
         Outcome::Crossed => ExitCode::from(CROSSED),
         Outcome::Interrupted => ExitCode::from(SIGNAL),
         Outcome::ScriptFailed => ExitCode::from(SCRIPT),
+        Outcome::Aborted => ExitCode::from(ABORTED),
+        Outcome::Failed => ExitCode::from(MARKED),
         Outcome::SetupTimedOut => ExitCode::from(SETUP_TIMEOUT),
         Outcome::TeardownTimedOut => ExitCode::from(TEARDOWN_TIMEOUT),
     })
@@ -82,6 +88,7 @@ pub(crate) fn run(args: LoadArgs) -> anyhow::Result<ExitCode> {
 fn refusal(error: &anyhow::Error) -> u8 {
     match error.downcast_ref::<ScriptError>() {
         Some(ScriptError::Init(_)) => SCRIPT,
+        Some(ScriptError::Aborted) => ABORTED,
         Some(ScriptError::File(_) | ScriptError::NoFunction | ScriptError::Options) => NO_SCRIPT,
         Some(ScriptError::Engine(_)) => 1,
         None => BAD_OPTIONS,

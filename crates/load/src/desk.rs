@@ -106,6 +106,11 @@ impl Desk {
         Self { plan, shared, live, recorder, crew: RefCell::default(), roles, sites }
     }
 
+    /// Whether a script has ended the test.
+    pub(crate) fn is_aborted(&self) -> bool {
+        matches!(&self.plan.source, Source::Script(run) if run.script.program.is_aborted())
+    }
+
     /// What a scenario has a script do.
     pub(crate) fn role(&self, scenario: usize) -> &Role {
         &self.roles[scenario]

@@ -11,7 +11,7 @@ use std::task::{Context, Poll};
 
 use net::clock::now_ns;
 use net::{Buffer, Deadline, Stream};
-use wire::{Body, Limits, ResponseHead, Version};
+use wire::{Body, Known, Limits, ResponseHead, Version};
 
 use crate::failure::Failure;
 use crate::metric::{Recorder, TagsId, Timings, Who};
@@ -68,6 +68,8 @@ pub(crate) struct Answer {
     pub(crate) remote: Option<SocketAddr>,
     /// The version of TLS, as k6 writes it.
     pub(crate) tls: &'static str,
+    pub(crate) sets_cookies: bool,
+    pub(crate) is_encoded: bool,
 }
 
 /// One user's side of HTTP: connections that are kept from one request to the next.
@@ -249,6 +251,8 @@ impl Lane {
                     if let Some(answer) = answer.as_mut().filter(|_| !self.head.is_interim()) {
                         answer.head.extend_from_slice(&connection.buffer.data()[..length]);
                         answer.version = self.head.version;
+                        let has = |known| self.head.fields.iter().any(|field| field.known == known);
+                        (answer.sets_cookies, answer.is_encoded) = (has(Known::SetCookie), has(Known::ContentEncoding));
                     }
                     connection.buffer.consume(length);
                 }

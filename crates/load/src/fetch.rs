@@ -1,5 +1,6 @@
 //! What a script's request is: every hop of it sent over the user's own connections and recorded, redirects followed.
 
+use std::cell::RefCell;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::rc::Rc;
@@ -10,6 +11,7 @@ use wire::{Known, Limits, ResponseHead, Version, encode};
 
 use crate::exchange::{Answer, Client, Exchange, Message};
 use crate::failure::Failure;
+use crate::jar::{Cookie, Jar};
 use crate::metric::{Recorder, TagsId, Timings, Who};
 use crate::record::{About, record};
 use crate::sites::{Sites, Target, resolved};
@@ -35,6 +37,9 @@ pub(crate) struct Call {
     pub(crate) wants: Wants,
     pub(crate) base: TagsId,
     pub(crate) who: Who,
+    pub(crate) jar: Rc<RefCell<Jar>>,
+    /// Cookies of its own; those that take the place of the jar's are marked.
+    pub(crate) cookies: Vec<(Box<str>, Box<str>, bool)>,
 }
 
 /// Which answers are no failure.
@@ -109,6 +114,9 @@ pub(crate) async fn fetch(mut call: Call, client: &Client, sites: &Sites, record
         let mut exchange = client.exchange(&message, now_ns()).await;
         let answer = exchange.answer.take().unwrap_or_default();
         tell(&call, &exchange, &answer, recorder);
+        if answer.sets_cookies {
+            keep_cookies(&call, &answer);
+        }
         let next = location(&exchange, &answer).map(|location| resolved(&call.target.url, &location));
         let mut warning = None;
         if let Some(next) = next {
@@ -181,6 +189,39 @@ fn redirect(call: &mut Call, status: u16, target: Rc<Target>) {
     call.target = target;
 }
 
+fn keep_cookies(call: &Call, answer: &Answer) {
+    let mut head = ResponseHead::new();
+    if !matches!(head.parse(&answer.head, false, &Limits::default()), Ok(Some(_))) {
+        return;
+    }
+    for field in head.fields.iter().filter(|field| field.known == Known::SetCookie) {
+        if let Some(cookie) = Cookie::parse(&String::from_utf8_lossy(field.value.of(&answer.head))) {
+            call.jar.borrow_mut().keep(cookie, &call.target.origin.host, &call.target.path);
+        }
+    }
+}
+
+/// The field `Cookie`: what the script wrote, its own cookies, and the jar's.
+fn cookie_line(call: &Call) -> String {
+    let mut line = String::new();
+    let mut add = |name: &str, value: &str| {
+        if !line.is_empty() {
+            line.push_str("; ");
+        }
+        line.push_str(&format!("{name}={value}"));
+    };
+    for (name, value, _) in &call.cookies {
+        add(name, value);
+    }
+    let jar = call.jar.borrow();
+    for cookie in jar.of(&call.target.origin.host, &call.target.path, call.target.origin.tls.is_some()) {
+        if !call.cookies.iter().any(|(name, _, replaces)| *replaces && **name == *cookie.name) {
+            add(&cookie.name, &cookie.value);
+        }
+    }
+    line
+}
+
 fn location(exchange: &Exchange, answer: &Answer) -> Option<String> {
     if !matches!(exchange.status, 301 | 302 | 303 | 307 | 308) {
         return None;
@@ -207,8 +248,16 @@ fn head(call: &Call, sites: &Sites) -> Vec<u8> {
         encode::decimal(&mut out, call.body.len() as u64);
         out.extend_from_slice(b"\r\n");
     }
+    let cookies = cookie_line(call);
     for (name, value) in &call.fields {
-        encode::field(&mut out, name.as_bytes(), value.as_bytes());
+        if &**name == "Cookie" && !cookies.is_empty() {
+            encode::field(&mut out, b"Cookie", format!("{value}; {cookies}").as_bytes());
+        } else {
+            encode::field(&mut out, name.as_bytes(), value.as_bytes());
+        }
+    }
+    if !cookies.is_empty() && !has("Cookie") {
+        encode::field(&mut out, b"Cookie", cookies.as_bytes());
     }
     if !sites.options.reuse && !has("Connection") {
         encode::field(&mut out, b"Connection", b"close");

@@ -17,6 +17,7 @@ mod exchange;
 pub mod export;
 mod failure;
 mod fetch;
+mod jar;
 mod live;
 pub mod metric;
 mod names;

@@ -20,6 +20,10 @@ pub enum Outcome {
     Interrupted,
     /// By an exception in a script's `setup` or `teardown`.
     ScriptFailed,
+    /// By a script's `test.abort`.
+    Aborted,
+    /// To its end, but a script has called `test.fail`.
+    Failed,
     /// Before it began, for `setup` took too long.
     SetupTimedOut,
     /// To its end, but for `teardown`, which took too long.

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -17,6 +18,7 @@ use crate::metric::{Catalog, Samples, id};
 use crate::plan::{Executor, Plan, Source};
 use crate::progress::{LastSecond, Progress, ScenarioProgress};
 use crate::report::{Measured, Metric, Outcome, Report};
+use crate::script::Counts;
 use crate::stages::{self, Staged};
 use crate::worker::{LAST, Message, Phase, Worker};
 
@@ -73,7 +75,12 @@ pub fn run(mut plan: Plan, stop: StopHandle, progress: impl FnMut(&Progress)) ->
     plan.check()?;
     let catalog = Arc::new(plan.catalog()?);
     let (start_ns, staged) = match &mut plan.source {
-        Source::Script(run) => (now_ns(), stages::setup(run, &catalog, stop.0.subscribe())?),
+        Source::Script(run) => {
+            let start_ns = now_ns();
+            run.script.program.start_ns.store(start_ns, Ordering::Relaxed);
+            run.script.program.may_stop(stop.clone());
+            (start_ns, stages::setup(run, &catalog, stop.0.subscribe())?)
+        }
         Source::Plain(_) => (0, (None, Box::default())),
     };
     let mut test = Test::new(Arc::new(plan), catalog, stop);
@@ -257,8 +264,14 @@ impl Test {
         let measured = self.measured(elapsed_ns);
         let (metrics, scopes) = (measured.metrics(), measured.scopes());
         let crossed = self.is_aborted || metrics.iter().any(Metric::is_crossed);
+        let program = match &self.plan.source {
+            Source::Script(run) => Some(&run.script.program),
+            Source::Plain(_) => None,
+        };
         let outcome = match (self.ended_by.take(), interrupted, crossed) {
+            _ if program.is_some_and(|program| program.is_aborted()) => Outcome::Aborted,
             (Some(outcome), ..) => outcome,
+            (None, false, _) if program.is_some_and(|program| program.is_failed()) => Outcome::Failed,
             (None, true, _) => Outcome::Interrupted,
             (None, false, true) => Outcome::Crossed,
             (None, false, false) => Outcome::Passed,
@@ -291,6 +304,7 @@ impl Test {
                     if self.start_ns == 0 {
                         self.start_ns = self.begin_ns;
                     }
+                    self.read_counts();
                     self.stop.start(self.begin_ns);
                 }
             }
@@ -426,6 +440,10 @@ impl Test {
 
     fn read_counts(&mut self) {
         self.totals = Totals::read(&self.threads.iter().map(|thread| &*thread.live), self.plan.scenarios.len());
+        if let Source::Script(run) = &self.plan.source {
+            let Totals { iterations, interrupted, active, .. } = self.totals;
+            run.script.program.set_counts(Counts { iterations, interrupted, active, users: self.users() });
+        }
     }
 
     fn elapsed_ns(&self) -> u64 {

@@ -34,6 +34,8 @@ pub struct HttpOptions {
     pub reuse: bool,
     /// Whether they serve more than one iteration.
     pub reuse_between_iterations: bool,
+    /// Whether a user keeps its cookies from one iteration to the next.
+    pub keeps_cookies: bool,
     /// For `https`.
     pub tls: Arc<rustls::ClientConfig>,
 }
@@ -50,6 +52,7 @@ impl HttpOptions {
             discards_bodies: false,
             reuse: true,
             reuse_between_iterations: true,
+            keeps_cookies: false,
             tls: client_config(Verify::WebRoots)?,
         })
     }

@@ -127,6 +127,7 @@ async fn play(player: &mut Player, data: Option<&Arc<str>>, desk: &Desk, duty: D
                 executor: desk.plan.scenarios[duty.scenario].executor.name(),
                 number: duty.order.number,
                 start_ns: duty.start_ns,
+                length_ns: desk.plan.scenarios[duty.scenario].executor.duration_ns(),
             });
             let function = Arc::clone(&role.function);
             player.work(Work::Call { function, data: data.cloned(), wants_value: false }, duty.seat).await
@@ -135,6 +136,8 @@ async fn play(player: &mut Player, data: Option<&Arc<str>>, desk: &Desk, duty: D
     };
     match done {
         Ok(_) => {}
+        // An iteration that ends the test is over, as in k6.
+        Err(_) if player.host().has_aborted() => {}
         Err(thrown) if thrown.why == Why::Interrupted => return None,
         Err(thrown) => tell(player, desk, duty.scenario, &thrown),
     }

@@ -101,7 +101,12 @@ impl Console {
         }
         let why = match report.outcome {
             // A script's own failures were told when they happened.
-            Outcome::Passed | Outcome::ScriptFailed | Outcome::SetupTimedOut | Outcome::TeardownTimedOut => return,
+            Outcome::Passed
+            | Outcome::ScriptFailed
+            | Outcome::SetupTimedOut
+            | Outcome::TeardownTimedOut
+            | Outcome::Aborted
+            | Outcome::Failed => return,
             Outcome::Crossed => format!("thresholds on metrics '{}' have been crossed", report.crossed().join(", ")),
             Outcome::Interrupted => "test run was aborted by a signal".to_owned(),
         };

@@ -95,6 +95,7 @@ fn open(args: &LoadArgs, sink: Sink) -> anyhow::Result<Script> {
 fn scripted(args: &LoadArgs, script: Script, options: &Options) -> anyhow::Result<Plan> {
     anyhow::ensure!(args.header.is_empty(), "--header is for a URL: a script's requests have fields of their own");
     let definitions = Arc::clone(&script.definitions);
+    script.tell_options(&options.json);
     let (setup_timeout_ns, teardown_timeout_ns) = (options.setup_timeout_ns, options.teardown_timeout_ns);
     let mut run = ScriptRun::new(script, options.http()?);
     (run.setup_timeout_ns, run.teardown_timeout_ns) = (setup_timeout_ns, teardown_timeout_ns);

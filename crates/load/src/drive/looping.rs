@@ -86,7 +86,7 @@ pub(super) fn count_dropped(scene: &Scene) {
 }
 
 fn drop_rest(scene: &Scene, rest: u64) {
-    if rest > 0 {
+    if rest > 0 && !scene.desk.is_aborted() {
         scene.desk.recorder.dropped(rest, scene.tags);
     }
 }

@@ -22,6 +22,7 @@ pub(super) fn options(json: &Layer) -> Result<HttpOptions, Wrong> {
     let tls = client_config(verify).map_err(|error| Wrong(vec![error.to_string()]))?;
     let (throws, discards_bodies) = (is_on("throw"), is_on("discardResponseBodies"));
     let (reuse, reuse_between_iterations) = (!is_on("noConnectionReuse"), !is_on("noVUConnectionReuse"));
+    let keeps_cookies = is_on("noCookiesReset");
     let mut number = |name, usual| noted(count(json, name), &mut problems).flatten().unwrap_or(usual);
     let max_redirects = u32::try_from(number("maxRedirects", u64::from(usual.max_redirects))).unwrap_or(u32::MAX);
     let batch = usize::try_from(number("batch", usual.batch as u64)).unwrap_or(usize::MAX);
@@ -39,6 +40,7 @@ pub(super) fn options(json: &Layer) -> Result<HttpOptions, Wrong> {
         discards_bodies,
         reuse,
         reuse_between_iterations,
+        keeps_cookies,
         tls,
     })
 }

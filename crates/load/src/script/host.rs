@@ -13,6 +13,7 @@ use super::log::{Level, Log};
 use super::program::Program;
 use super::raw::{self, Hatch, Held};
 use crate::fetch::Expected;
+use crate::jar::Jar;
 use crate::metric::{Recorder, TagsId, Who};
 use crate::sites::Sites;
 
@@ -70,9 +71,15 @@ pub(crate) struct Host {
     pub(super) executor: Cell<&'static str>,
     /// The number of the iteration in its scenario.
     pub(super) number: Cell<u64>,
-    /// When the scenario began.
+    /// When the scenario began, and how long it takes.
     pub(super) scene_start_ns: Cell<u64>,
+    pub(super) scene_ns: Cell<u64>,
+    /// Iterations that this user has done of each scenario.
+    done: RefCell<Vec<u64>>,
+    /// The user's cookies.
+    pub(super) jar: Rc<RefCell<Jar>>,
     is_killed: Cell<bool>,
+    has_aborted: Cell<bool>,
     turn_began_ns: Cell<u64>,
 }
 
@@ -91,8 +98,9 @@ pub(crate) struct Scene {
     pub(crate) executor: &'static str,
     /// The number of the iteration in its scenario.
     pub(crate) number: u64,
-    /// When the scenario began.
+    /// When the scenario began, and how long it takes.
     pub(crate) start_ns: u64,
+    pub(crate) length_ns: u64,
 }
 
 impl Host {
@@ -120,7 +128,11 @@ impl Host {
             executor: Cell::new(""),
             number: Cell::new(0),
             scene_start_ns: Cell::new(0),
+            scene_ns: Cell::new(0),
+            done: RefCell::default(),
+            jar: Rc::default(),
             is_killed: Cell::new(false),
+            has_aborted: Cell::new(false),
             turn_began_ns: Cell::new(now_ns()),
         }
     }
@@ -144,6 +156,13 @@ impl Host {
         self.executor.set(scene.executor);
         self.number.set(scene.number);
         self.scene_start_ns.set(scene.start_ns);
+        self.scene_ns.set(scene.length_ns);
+        if scene.stage == Stage::Iteration {
+            self.count(scene.scenario);
+        }
+        if !self.sites.options.keeps_cookies {
+            self.jar.borrow_mut().clear();
+        }
         self.is_killed.set(false);
     }
 
@@ -160,6 +179,30 @@ impl Host {
     /// Whether the script is being stopped.
     pub(super) fn is_killed(&self) -> bool {
         self.is_killed.get()
+    }
+
+    fn count(&self, scenario: usize) {
+        let mut done = self.done.borrow_mut();
+        if done.len() <= scenario {
+            done.resize(scenario + 1, 0);
+        }
+        done[scenario] += 1;
+    }
+
+    /// The number of the user's iteration among those of its scenario, from 0.
+    pub(super) fn iteration_in_scenario(&self) -> u64 {
+        self.done.borrow().get(self.scenario.get()).map_or(0, |done| done.saturating_sub(1))
+    }
+
+    /// The script has ended the test, and so itself.
+    pub(super) fn abort(&self) {
+        self.is_killed.set(true);
+        self.has_aborted.set(true);
+    }
+
+    /// Whether this user's script has ended the test.
+    pub(crate) fn has_aborted(&self) -> bool {
+        self.has_aborted.get()
     }
 
     /// Asks for something; `None` where the script is to stop instead.

@@ -7,6 +7,7 @@
 //! Left out: printing (the caller gives a [`Sink`]), and what [`api`] says.
 
 mod api;
+mod base64;
 mod bytes;
 mod fiber;
 mod gjson;
@@ -32,6 +33,7 @@ use serde_json::Value as Json;
 pub use self::log::{Level, Log, Sink};
 pub(crate) use host::{Host as ScriptHost, Scene as ScriptScene, Stage};
 pub(crate) use player::Player;
+pub(crate) use program::Counts;
 pub(crate) use stage::{Ended, run_stage};
 pub(crate) use thrown::{Thrown, Why};
 pub(crate) use vm::Work;
@@ -67,6 +69,9 @@ pub enum ScriptError {
     /// It exports no function.
     #[error("the script exports no function: want `export default function () {{ ... }}`")]
     NoFunction,
+    /// Its init code has ended the test.
+    #[error("the script has ended the test in its init code")]
+    Aborted,
     /// Its options are no object.
     #[error("the script's `options` are no object")]
     Options,
@@ -118,6 +123,13 @@ impl Script {
     }
 }
 
+impl Script {
+    /// Says what the options of the test are, for scripts that ask.
+    pub fn tell_options(&self, json: &Layer) {
+        self.program.set_options(Json::Object(json.clone()).to_string());
+    }
+}
+
 impl ScriptRun {
     /// A script as it is run unless told otherwise.
     #[must_use]
@@ -154,7 +166,11 @@ async fn describe(program: Arc<Program>, definitions: Arc<Definitions>) -> Resul
     let mut player = Player::new(host)?;
     let seat = Seat::default();
     let failed = |thrown: Thrown| ScriptError::Init(with_line(&program, &thrown));
-    player.begin(&seat).await.map_err(failed)?;
+    let begun = player.begin(&seat).await;
+    if program.is_aborted() {
+        return Err(ScriptError::Aborted);
+    }
+    begun.map_err(failed)?;
     let described = player.work(Work::Describe, &seat).await.map_err(failed)?;
     Ok(described.unwrap_or_default())
 }

@@ -3,10 +3,14 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::log::Sink;
+use net::clock::now_ns;
+
+use super::log::{Level, Log, Sink};
 use super::raw::Bytecode;
+use crate::run::StopHandle;
 
 /// A module larger than this is none.
 const LARGEST_MODULE: u64 = 64 << 20;
@@ -18,8 +22,34 @@ pub(crate) struct Program {
     /// The environment: `__ENV`.
     pub(super) env: Vec<(String, String)>,
     pub(crate) sink: Sink,
-    /// Locked in init code only.
+    /// Locked in init code only, as the next two.
     modules: Mutex<HashMap<String, Arc<Module>>>,
+    files: Mutex<HashMap<PathBuf, Arc<[u8]>>>,
+    shared: Mutex<HashMap<String, Arc<[Box<str>]>>>,
+    /// The test's options, as JSON.
+    options: Mutex<String>,
+    /// The test as it stands, written a few times a second.
+    counts: Mutex<Counts>,
+    /// When the test began; 0 before.
+    pub(crate) start_ns: AtomicU64,
+    wishes: Mutex<Wishes>,
+}
+
+/// How a test stands.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Counts {
+    pub(crate) iterations: u64,
+    pub(crate) interrupted: u64,
+    pub(crate) active: u64,
+    pub(crate) users: u64,
+}
+
+/// What a script wants of the test as a whole.
+#[derive(Debug, Default)]
+struct Wishes {
+    stop: Option<StopHandle>,
+    is_aborted: bool,
+    is_failed: bool,
 }
 
 /// One compiled module.
@@ -37,24 +67,132 @@ impl fmt::Debug for Program {
 
 impl Program {
     pub(super) fn new(script: &Path, env: Vec<(String, String)>, sink: Sink) -> Self {
-        Self { entry: address(script), env, sink, modules: Mutex::default() }
+        Self {
+            entry: address(script),
+            env,
+            sink,
+            modules: Mutex::default(),
+            files: Mutex::default(),
+            shared: Mutex::default(),
+            options: Mutex::new("{}".to_owned()),
+            counts: Mutex::default(),
+            start_ns: AtomicU64::new(0),
+            wishes: Mutex::default(),
+        }
+    }
+
+    /// A file that `open` asks for; read once.
+    pub(super) fn file(&self, path: &Path) -> Result<Arc<[u8]>, String> {
+        let mut files = locked(&self.files);
+        if let Some(known) = files.get(path) {
+            return Ok(Arc::clone(known));
+        }
+        let bytes = std::fs::read(path).map_err(|error| format!("cannot open {}: {error}", path.display()))?;
+        let bytes: Arc<[u8]> = Arc::from(bytes);
+        files.insert(path.to_owned(), Arc::clone(&bytes));
+        Ok(bytes)
+    }
+
+    /// The elements of a shared array.
+    pub(super) fn shared(&self, name: &str) -> Option<Arc<[Box<str>]>> {
+        locked(&self.shared).get(name).cloned()
+    }
+
+    /// Shares the elements of an array; those of the first user are everybody's.
+    pub(super) fn share(&self, name: &str, elements: Vec<Box<str>>) -> Arc<[Box<str>]> {
+        Arc::clone(locked(&self.shared).entry(name.to_owned()).or_insert_with(|| Arc::from(elements)))
+    }
+
+    /// The test's options, as JSON.
+    pub(super) fn options(&self) -> String {
+        locked(&self.options).clone()
+    }
+
+    /// Says what the test's options are.
+    pub(crate) fn set_options(&self, json: String) {
+        *locked(&self.options) = json;
+    }
+
+    /// Says how the test stands.
+    pub(crate) fn set_counts(&self, counts: Counts) {
+        *locked(&self.counts) = counts;
+    }
+
+    /// How the test stands.
+    pub(super) fn watch(&self, of: impl Fn(&Counts) -> u64) -> u64 {
+        of(&locked(&self.counts))
+    }
+
+    /// How long the test has run.
+    pub(super) fn elapsed_ns(&self) -> u64 {
+        match self.start_ns.load(Ordering::Relaxed) {
+            0 => 0,
+            start_ns => now_ns().saturating_sub(start_ns),
+        }
+    }
+
+    /// Says how the test can be stopped.
+    pub(crate) fn may_stop(&self, stop: StopHandle) {
+        locked(&self.wishes).stop = Some(stop);
+    }
+
+    /// Ends the test.
+    pub(super) fn abort(&self, message: &str) {
+        let mut wishes = locked(&self.wishes);
+        if wishes.is_aborted {
+            return;
+        }
+        wishes.is_aborted = true;
+        let text = if message.is_empty() { "test aborted".to_owned() } else { format!("test aborted: {message}") };
+        (self.sink)(&Log { level: Level::Error, text, fields: Vec::new() });
+        if let Some(stop) = &wishes.stop {
+            stop.stop();
+        }
+    }
+
+    /// Marks the test as failed.
+    pub(super) fn fail(&self, message: &str) {
+        let mut wishes = locked(&self.wishes);
+        if !wishes.is_failed {
+            wishes.is_failed = true;
+            let text = format!("test marked as failed: {message}");
+            (self.sink)(&Log { level: Level::Error, text, fields: Vec::new() });
+        }
+    }
+
+    /// Whether the script has ended the test.
+    pub(crate) fn is_aborted(&self) -> bool {
+        locked(&self.wishes).is_aborted
+    }
+
+    /// Whether the script has marked the test as failed.
+    pub(crate) fn is_failed(&self) -> bool {
+        locked(&self.wishes).is_failed
     }
 
     /// A module that was compiled before.
     pub(super) fn module(&self, name: &str) -> Option<Arc<Module>> {
-        self.modules.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
+        locked(&self.modules).get(name).cloned()
     }
 
     /// Keeps a compiled module.
     pub(super) fn keep(&self, name: &str, module: Module) {
-        self.modules.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), Arc::new(module));
+        locked(&self.modules).insert(name.to_owned(), Arc::new(module));
     }
 
     /// A line of a module's source, from 1.
     pub(super) fn line(&self, name: &str, number: usize) -> Option<String> {
-        let module = self.module(name)?;
-        module.source.lines().nth(number.checked_sub(1)?).map(str::to_owned)
+        // A module that could not be compiled is not kept.
+        let source = match self.module(name) {
+            Some(module) => module.source.clone(),
+            None => read(&path(name)?).ok()?,
+        };
+        source.lines().nth(number.checked_sub(1)?).map(str::to_owned)
     }
+}
+
+fn locked<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
+    of.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The address of a file, by which it goes as a module.

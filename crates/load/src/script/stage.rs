@@ -71,7 +71,19 @@ async fn play(
         player.begin(&seat).await?;
         let (env, name) = (Arc::from([]), Arc::from(""));
         let (who, executor) = (Who::default(), "");
-        player.enter(&Scene { stage, who, scenario: 0, env, tags, group, name, executor, number: 0, start_ns: 0 });
+        player.enter(&Scene {
+            stage,
+            who,
+            scenario: 0,
+            env,
+            tags,
+            group,
+            name,
+            executor,
+            number: 0,
+            start_ns: 0,
+            length_ns: 0,
+        });
         player.work(work, &seat).await
     };
     let mut done = std::pin::pin!(done);

@@ -2,13 +2,15 @@
 
 use rquickjs::function::{Opt, Rest};
 use rquickjs::module::{Declarations, Exports, ModuleDef};
-use rquickjs::{Array, Coerced, Ctx, Exception, Object, Promise, Result, Value};
+use rquickjs::{Array, Class, Coerced, Ctx, Exception, Object, Promise, Result, Value};
 
 use super::super::fiber::{Answer, Ask, Begun};
 use super::super::host::{Host, Stage, host, stop};
 use super::super::log::Level;
+use super::super::raw::Held;
 use super::super::turns;
 use super::Exporter;
+use super::cookies::{self, CookieJar};
 use super::params::{Refused, call, statuses};
 use super::response::{Response, from_reply};
 use super::values::{is_nothing, object, text};
@@ -17,8 +19,10 @@ use crate::fetch::{Call, Expected, Reply};
 /// The module.
 pub(super) struct Http;
 
-const NAMES: [&str; 14] = [
+const NAMES: [&str; 16] = [
     "default",
+    "CookieJar",
+    "cookieJar",
     "asyncRequest",
     "request",
     "get",
@@ -60,6 +64,8 @@ impl ModuleDef for Http {
             };
             exporter.function(name, full)?;
         }
+        exporter.function("cookieJar", cookies::own)?;
+        exporter.value("CookieJar", Class::<Held<CookieJar>>::create_constructor(ctx)?)?;
         exporter.function("batch", batch)?;
         exporter.function("url", url)?;
         exporter.function("expectedStatuses", expected_statuses)?;

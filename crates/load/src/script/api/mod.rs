@@ -4,7 +4,12 @@
 #![allow(clippy::needless_pass_by_value, reason = "the engine hands arguments over by value")]
 
 mod console;
+mod cookies;
 mod core;
+mod crypto;
+mod data;
+mod encoding;
+mod execution;
 mod globals;
 mod http;
 mod metrics;
@@ -21,7 +26,8 @@ use super::host::host;
 use crate::fetch::Reply;
 
 /// Modules that are served.
-const SERVED: [&str; 4] = ["k6", "k6/http", "k6/metrics", "k6/timers"];
+const SERVED: [&str; 8] =
+    ["k6", "k6/crypto", "k6/data", "k6/encoding", "k6/execution", "k6/http", "k6/metrics", "k6/timers"];
 /// Modules that k6 has and that are left out, by how they begin, and why.
 const UNSERVED: [(&str, &str); 5] = [
     ("k6/html", "there is no reader of HTML"),
@@ -37,6 +43,10 @@ pub(super) fn declare<'js>(ctx: &Ctx<'js>, name: &str) -> Option<Result<Module<'
     Some(match name {
         "k6" => Module::declare_def::<core::K6, _>(ctx, name),
         "k6/http" => Module::declare_def::<http::Http, _>(ctx, name),
+        "k6/crypto" => Module::declare_def::<crypto::Crypto, _>(ctx, name),
+        "k6/data" => Module::declare_def::<data::Data, _>(ctx, name),
+        "k6/encoding" => Module::declare_def::<encoding::Encoding, _>(ctx, name),
+        "k6/execution" => Module::declare_def::<execution::Execution, _>(ctx, name),
         "k6/timers" => Module::declare_def::<timers::Timers, _>(ctx, name),
         "k6/metrics" => Module::declare_def::<metrics::Metrics, _>(ctx, name),
         _ => return None,
@@ -59,6 +69,7 @@ pub(super) fn unserved(name: &str) -> String {
 pub(super) fn install(ctx: &Ctx<'_>) -> Result<()> {
     console::install(ctx)?;
     timers::install(ctx)?;
+    data::install(ctx)?;
     globals::install(ctx)
 }
 

@@ -6,7 +6,7 @@ use rquickjs::{Coerced, Ctx, Exception, Object, Result, Value};
 
 use super::super::bytes;
 use super::super::host::Host;
-use super::values::{is_nothing, object, tags, text};
+use super::values::{is_nothing, is_true, object, tags, text};
 use crate::fetch::{Call, Expected, Wants};
 
 /// How long a request may take unless told otherwise.
@@ -55,6 +55,8 @@ pub(super) fn call<'js>(
         wants: if options.discards_bodies { Wants::Nothing } else { Wants::Text },
         base: host.tags.get(),
         who: host.who.get(),
+        jar: Rc::clone(&host.jar),
+        cookies: Vec::new(),
     };
     if let Some(body) = body.filter(|body| !is_nothing(body)) {
         set_body(&mut call, body)?;
@@ -103,7 +105,8 @@ fn param<'js>(ctx: &Ctx<'js>, call: &mut Call, name: &str, value: &Value<'js>) -
         "cookies" => cookies(ctx, call, value)?,
         "responseType" => call.wants = response_type(call, value)?,
         "responseCallback" => call.expected = super::http::expected(ctx, value)?,
-        "auth" | "compression" | "jar" => {
+        "jar" => call.jar = super::cookies::of(ctx, value)?,
+        "auth" | "compression" => {
             let text = format!("the param `{name}` of a request is not served yet");
             return Err(Exception::throw_message(ctx, &text).into());
         }
@@ -138,21 +141,18 @@ fn set_field(call: &mut Call, name: &str, value: String) {
     }
 }
 
+/// `{ name: 'value' }`, or `{ name: { value, replace } }`.
 fn cookies<'js>(ctx: &Ctx<'js>, call: &mut Call, value: &Value<'js>) -> Result<()> {
-    let mut line = String::new();
     for pair in object(ctx, value, "cookies")?.props::<String, Value<'js>>() {
         let (name, value) = pair?;
-        let value = match value.as_object() {
-            Some(cookie) => text(&cookie.get::<_, Value<'js>>("value")?)?,
-            None => text(&value)?,
+        let (value, replaces) = match value.as_object() {
+            Some(cookie) => {
+                let replaces = is_true(&cookie.get::<_, Value<'js>>("replace")?);
+                (text(&cookie.get::<_, Value<'js>>("value")?)?, replaces)
+            }
+            None => (text(&value)?, false),
         };
-        if !line.is_empty() {
-            line.push_str("; ");
-        }
-        line.push_str(&format!("{name}={value}"));
-    }
-    if !line.is_empty() {
-        set_field(call, "Cookie", line);
+        call.cookies.push((name.into(), value.into(), replaces));
     }
     Ok(())
 }

@@ -14,6 +14,7 @@ use super::params::canonical;
 use super::values::text;
 use crate::exchange::Answer;
 use crate::fetch::{Reply, Wants};
+use crate::jar::Cookie;
 use crate::metric::Timings;
 
 /// What is kept of an answer.
@@ -189,22 +190,24 @@ pub(super) fn fields(bytes: &[u8]) -> Vec<(String, String)> {
     head.fields.iter().map(|field| (canonical(&text(field.name)), text(field.value))).collect()
 }
 
+#[allow(clippy::cast_precision_loss, reason = "a number of seconds")]
 fn cookies<'js>(ctx: &Ctx<'js>, of: &Response) -> Result<Value<'js>> {
     let made = Object::new(ctx.clone())?;
-    for (name, value) in
-        fields(&of.answer.head).into_iter().filter(|(name, _)| name == "Set-Cookie").map(|(_, line)| {
-            let pair = line.split(';').next().unwrap_or_default();
-            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            (name.trim().to_owned(), value.trim().to_owned())
-        })
-    {
+    let lines = fields(&of.answer.head).into_iter().filter(|(name, _)| name == "Set-Cookie");
+    for set in lines.filter_map(|(_, line)| Cookie::parse(&line)) {
         let cookie = Object::new(ctx.clone())?;
-        cookie.set("name", name.as_str())?;
-        cookie.set("value", value)?;
-        let list: Option<Array<'js>> = made.get(name.as_str())?;
+        cookie.set("name", set.name.as_str())?;
+        cookie.set("value", set.value.as_str())?;
+        cookie.set("domain", set.domain.as_str())?;
+        cookie.set("path", set.path.as_str())?;
+        cookie.set("http_only", set.http_only)?;
+        cookie.set("secure", set.secure)?;
+        cookie.set("max_age", set.max_age_s as f64)?;
+        cookie.set("expires", 0)?;
+        let list: Option<Array<'js>> = made.get(set.name.as_str())?;
         let list = list.map_or_else(|| Array::new(ctx.clone()), Ok)?;
         list.set(list.len(), cookie)?;
-        made.set(name, list)?;
+        made.set(set.name, list)?;
     }
     made.into_js(ctx)
 }

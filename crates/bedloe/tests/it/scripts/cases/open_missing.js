@@ -1,0 +1,2 @@
+const text = open('./not_there.txt');
+export default function () {}

@@ -1,0 +1,136 @@
+//! Cookie jars: the user's own, which every request goes with, and those that a script makes.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use rquickjs::class::{JsClass, Readable};
+use rquickjs::function::{Constructor, Opt, This};
+use rquickjs::{Array, Class, Coerced, Ctx, Exception, Function, Object, Result, Value};
+
+use super::super::host::host;
+use super::super::raw::Held;
+use super::values::{is_nothing, is_true, text};
+use crate::jar::{Cookie, Jar};
+use crate::sites::Target;
+
+/// A jar as scripts see it.
+pub(super) struct CookieJar(pub(super) Rc<RefCell<Jar>>);
+
+type Of<'js> = This<Class<'js, Held<CookieJar>>>;
+
+impl<'js> JsClass<'js> for Held<CookieJar> {
+    const NAME: &'static str = "CookieJar";
+
+    type Mutable = Readable;
+
+    fn prototype(ctx: &Ctx<'js>) -> Result<Option<Object<'js>>> {
+        let prototype = Object::new(ctx.clone())?;
+        let put = |name: &str, function: Function<'js>| prototype.prop(name, function.with_name(name)?);
+        put("set", Function::new(ctx.clone(), set)?)?;
+        put("cookiesForURL", Function::new(ctx.clone(), cookies_for_url)?)?;
+        put("clear", Function::new(ctx.clone(), clear)?)?;
+        put("delete", Function::new(ctx.clone(), delete)?)?;
+        Ok(Some(prototype))
+    }
+
+    fn constructor(ctx: &Ctx<'js>) -> Result<Option<Constructor<'js>>> {
+        let make = |ctx: Ctx<'js>| Class::instance(ctx, Held(CookieJar(Rc::default())));
+        Constructor::new_class::<Self, _, _>(ctx.clone(), make).map(Some)
+    }
+}
+
+/// The user's own jar.
+pub(super) fn own<'js>(ctx: Ctx<'js>) -> Result<Class<'js, Held<CookieJar>>> {
+    let jar = Rc::clone(&host(&ctx).jar);
+    Class::instance(ctx, Held(CookieJar(jar)))
+}
+
+/// The jar that a param names.
+pub(super) fn of<'js>(ctx: &Ctx<'js>, value: &Value<'js>) -> Result<Rc<RefCell<Jar>>> {
+    let object = value.as_object().and_then(Class::<Held<CookieJar>>::from_object);
+    let jar = object.ok_or_else(|| Exception::throw_type(ctx, "jar: want an http.CookieJar"))?;
+    let jar = Rc::clone(&jar.borrow().0.0);
+    Ok(jar)
+}
+
+fn target(ctx: &Ctx<'_>, url: &str) -> Result<Rc<Target>> {
+    host(ctx).sites.target(url).map_err(|why| Exception::throw_message(ctx, &format!("{why}: {url}")))
+}
+
+fn set<'js>(
+    ctx: Ctx<'js>,
+    this: Of<'js>,
+    url: Coerced<String>,
+    name: Coerced<String>,
+    value: Coerced<String>,
+    options: Opt<Value<'js>>,
+) -> Result<bool> {
+    let target = target(&ctx, &url.0)?;
+    let mut cookie = Cookie::default();
+    (cookie.name, cookie.value, cookie.path) = (name.0, value.0, "/".to_owned());
+    if let Some(options) = options.0.as_ref().and_then(Value::as_object) {
+        for pair in options.props::<String, Value<'js>>() {
+            let (key, value) = pair?;
+            match key.to_ascii_lowercase().as_str() {
+                "domain" => cookie.domain = text(&value)?,
+                "path" => cookie.path = text(&value)?,
+                "secure" => cookie.secure = is_true(&value),
+                "http_only" => cookie.http_only = is_true(&value),
+                #[allow(clippy::cast_possible_truncation, reason = "a number of seconds")]
+                "max_age" => cookie.lasts(value.get::<Coerced<f64>>()?.0 as i64),
+                "expires" => end(&ctx, &mut cookie, &value)?,
+                _ => {}
+            }
+        }
+    }
+    this.0.borrow().0.0.borrow_mut().keep(cookie, &target.origin.host, &target.path);
+    Ok(true)
+}
+
+/// A date, as the language reads it.
+fn end<'js>(ctx: &Ctx<'js>, cookie: &mut Cookie, value: &Value<'js>) -> Result<()> {
+    if is_nothing(value) {
+        return Ok(());
+    }
+    cookie.expires = text(value)?;
+    let date: Object<'js> = ctx.globals().get("Date")?;
+    let parse: Function<'js> = date.get("parse")?;
+    let ms: f64 = parse.call((cookie.expires.as_str(),))?;
+    if !ms.is_finite() {
+        return Err(Exception::throw_message(ctx, &format!("`{}` is no date", cookie.expires)));
+    }
+    #[allow(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a date, clamped to the calendar's end"
+    )]
+    cookie.ends_at((ms / 1000.0).max(0.0) as u64);
+    Ok(())
+}
+
+/// Names with lists of values.
+fn cookies_for_url<'js>(ctx: Ctx<'js>, this: Of<'js>, url: Coerced<String>) -> Result<Object<'js>> {
+    let target = target(&ctx, &url.0)?;
+    let made = Object::new(ctx.clone())?;
+    let jar = this.0.borrow();
+    let jar = jar.0.0.borrow();
+    for cookie in jar.of(&target.origin.host, &target.path, target.origin.tls.is_some()) {
+        let list: Option<Array<'js>> = made.get(cookie.name.as_str())?;
+        let list = list.map_or_else(|| Array::new(ctx.clone()), Ok)?;
+        list.set(list.len(), cookie.value.as_str())?;
+        made.set(cookie.name.as_str(), list)?;
+    }
+    Ok(made)
+}
+
+fn clear<'js>(ctx: Ctx<'js>, this: Of<'js>, url: Coerced<String>) -> Result<()> {
+    let target = target(&ctx, &url.0)?;
+    this.0.borrow().0.0.borrow_mut().forget(&target.origin.host, &target.path, None);
+    Ok(())
+}
+
+fn delete<'js>(ctx: Ctx<'js>, this: Of<'js>, url: Coerced<String>, name: Coerced<String>) -> Result<()> {
+    let target = target(&ctx, &url.0)?;
+    this.0.borrow().0.0.borrow_mut().forget(&target.origin.host, &target.path, Some(&name.0));
+    Ok(())
+}
