@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::io;
 use std::net::{Shutdown, SocketAddr};
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use rustix::net::{RecvFlags, SendFlags, recv, send};
@@ -65,6 +65,9 @@ impl Socket {
 
     /// One read into the room behind the buffer's data, of which there must be some; 0 is the end of the stream.
     pub(crate) fn poll_fill(&self, cx: &mut Context<'_>, into: &mut Buffer) -> Poll<io::Result<usize>> {
+        if let Some((error, _)) = self.source.take_unsent() {
+            return Poll::Ready(Err(error.into()));
+        }
         let n = self.source.take_ahead(into);
         if n > 0 {
             return Poll::Ready(Ok(n));
@@ -83,8 +86,24 @@ impl Socket {
         polled
     }
 
-    /// One write.
+    /// Has bytes sent when all tasks of this turn have run; false where they had better be sent at once.
+    pub(crate) fn send_later(&self, bytes: &[u8]) -> bool {
+        self.source.send_later(bytes)
+    }
+
+    /// Whether all that was to be sent later has been.
+    pub(crate) fn poll_sent(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.source.poll_sent(cx)
+    }
+
+    /// Why what was to be sent later was not, and whether some of it was before.
+    pub(crate) fn take_unsent(&self) -> Option<(io::Error, bool)> {
+        self.source.take_unsent().map(|(error, was_begun)| (error.into(), was_begun))
+    }
+
+    /// One write, behind what was to be sent later.
     pub(crate) fn poll_send(&self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        ready!(self.source.poll_sent(cx))?;
         self.source.poll_write(cx, || send(self.inner(), bytes, SendFlags::NOSIGNAL))
     }
 
@@ -112,6 +131,8 @@ fn ip_address(address: &socket2::SockAddr) -> io::Result<SocketAddr> {
 impl Drop for Socket {
     fn drop(&mut self) {
         OPEN.set(OPEN.get() - 1);
+        // What a task takes for sent must not go with it.
+        self.source.send_now();
         self.source.forget();
     }
 }

@@ -103,6 +103,22 @@ impl Stream {
         poll_fn(|cx| self.poll_read(cx, into)).await
     }
 
+    /// Takes all of `bytes` to be sent when the other tasks of this turn have run; false, and nothing taken, where
+    /// [`Stream::poll_write`] is to be used. Should it fail, the next read or write says so, or
+    /// [`Stream::take_unsent`].
+    pub fn write_later(&mut self, bytes: &[u8]) -> bool {
+        let is_taken = self.tls.is_none() && self.tcp.send_later(bytes);
+        if is_taken {
+            self.bytes_out += bytes.len() as u64;
+        }
+        is_taken
+    }
+
+    /// Why the bytes of [`Stream::write_later`] were not sent, and whether some of them were before.
+    pub fn take_unsent(&mut self) -> Option<(io::Error, bool)> {
+        self.tcp.take_unsent()
+    }
+
     /// Takes some of `bytes` to be sent. Over TLS they may still be here: [`Stream::poll_flush`] sees them off.
     pub fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let mut socket = Counted { tcp: &self.tcp, bytes_in: &mut self.bytes_in, bytes_out: &mut self.bytes_out };
@@ -169,6 +185,7 @@ impl Stream {
     /// Sends what is left, then a FIN.
     pub fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(self.poll_flush(cx))?;
+        ready!(self.tcp.poll_sent(cx))?;
         Poll::Ready(self.tcp.shutdown_write())
     }
 

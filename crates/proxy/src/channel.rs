@@ -58,6 +58,16 @@ impl Channel {
         }
     }
 
+    /// Takes all of an answer's bytes to be sent when the other tasks of this turn have run; false where
+    /// [`Channel::poll_write`] is to be used. The connection has to go on after the answer: should it fail, the next
+    /// read says so.
+    pub(crate) fn write_later(&mut self, bytes: &[u8]) -> bool {
+        match self {
+            Self::Http1(stream) => !bytes.is_empty() && stream.write_later(bytes),
+            Self::Http2(_) => false,
+        }
+    }
+
     /// [`Channel::poll_write`] of the first `length` bytes of a buffer, which are then gone from it.
     pub(crate) fn poll_write_front(
         &mut self,

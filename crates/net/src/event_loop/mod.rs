@@ -42,6 +42,8 @@ struct EventLoop {
     epoll: OwnedFd,
     ready: Rc<ready::Local>,
     sources: RefCell<Slots<Rc<Source>>>,
+    /// Those with something to send when the tasks of this turn have run.
+    to_send: RefCell<Vec<Rc<Source>>>,
     tasks: RefCell<Slots<task::Slot>>,
     timers: RefCell<timers::Timers>,
 }
@@ -104,6 +106,7 @@ impl EventLoop {
             epoll,
             ready: Rc::new(ready),
             sources: RefCell::default(),
+            to_send: RefCell::default(),
             tasks: RefCell::default(),
             timers: RefCell::default(),
         })
@@ -126,6 +129,7 @@ impl EventLoop {
                     return Ok(output);
                 }
             }
+            self.to_send.borrow_mut().drain(..).for_each(|source| source.send_now());
             self.turn(&mut events, next_sweep_ms)?;
             if clock::coarse_ms() >= next_sweep_ms {
                 deadline::sweep(clock::coarse_ms());

@@ -265,3 +265,90 @@ fn all_that_comes_is_read_once_and_in_order_whatever_the_pieces_and_the_room() {
         assert_eq!(read, sent, "seed {seed}");
     }
 }
+
+/// What has come at the far end, without waiting.
+fn come(far: &std::os::unix::net::UnixStream) -> Vec<u8> {
+    use std::io::Read;
+    far.set_nonblocking(true).unwrap();
+    let (mut all, mut piece) = (Vec::new(), [0; 4096]);
+    while let Ok(n @ 1..) = (&*far).read(&mut piece) {
+        all.extend_from_slice(&piece[..n]);
+    }
+    all
+}
+
+#[test]
+fn what_is_written_for_later_goes_when_the_turn_ends_and_before_what_is_written_then() {
+    block_on(async {
+        let (far, mut near) = pair();
+        near.write_all(b"1").await.unwrap();
+        assert!(near.write_later(b"2"));
+        assert!(!near.write_later(b"too"), "one at a time");
+        assert_eq!(come(&far), b"1");
+        yield_now().await;
+        assert_eq!(come(&far), b"2");
+        assert!(near.write_later(b"3"));
+        near.write_all(b"4").await.unwrap();
+        assert_eq!(come(&far), b"34");
+        assert!(near.write_later(b"5"));
+        near.shutdown().await.unwrap();
+        assert_eq!(come(&far), b"5");
+    })
+    .unwrap();
+}
+
+#[test]
+fn what_is_written_for_later_is_sent_by_a_connection_that_goes() {
+    block_on(async {
+        let (far, mut near) = pair();
+        near.write_all(b"1").await.unwrap();
+        assert!(near.write_later(b"2"));
+        drop(near);
+        assert_eq!(come(&far), b"12");
+    })
+    .unwrap();
+}
+
+#[test]
+fn what_the_socket_does_not_take_at_once_goes_when_it_does() {
+    block_on(async {
+        let (far, mut near) = pair();
+        near.write_all(b"1").await.unwrap();
+        let block = [b'x'; crate::buffer::BLOCK];
+        let mut sent = 1;
+        while near.write_later(&block) {
+            sent += block.len();
+            yield_now().await;
+        }
+        // Some of the last block is here still; a write waits for it.
+        let mut write = Box::pin(near.write_all(b"end"));
+        let waits = poll_fn(|cx| Poll::Ready(write.as_mut().poll(cx).is_pending()));
+        assert!(waits.await);
+        let mut all = come(&far);
+        write.await.unwrap();
+        all.extend_from_slice(&come(&far));
+        assert_eq!((all.len(), &all[sent..]), (sent + 3, &b"end"[..]));
+    })
+    .unwrap();
+}
+
+#[test]
+fn what_cannot_be_sent_later_is_told_of_once() {
+    block_on(async {
+        let (far, mut near) = pair();
+        near.write_all(b"1").await.unwrap();
+        assert!(near.write_later(b"2"));
+        drop(far);
+        yield_now().await;
+        let (error, was_begun) = near.take_unsent().unwrap();
+        assert_eq!((error.kind(), was_begun), (io::ErrorKind::BrokenPipe, false));
+        assert!(near.take_unsent().is_none());
+        let (far, mut near) = pair();
+        near.write_all(b"1").await.unwrap();
+        assert!(near.write_later(b"2"));
+        drop(far);
+        let mut buffer = crate::Buffer::new();
+        assert_eq!(near.read(&mut buffer).await.unwrap_err().kind(), io::ErrorKind::BrokenPipe);
+    })
+    .unwrap();
+}

@@ -276,6 +276,10 @@ impl Turn {
         upload: &mut Upload,
         limits: &Limits,
     ) -> Poll<Result<usize, Stop>> {
+        if let Some((error, was_begun)) = self.link.stream.take_unsent() {
+            self.written = if was_begun { self.written } else { 0 };
+            self.send_error = Some(error);
+        }
         if self.send_error.is_none() {
             self.poll_send(cx, connection, exchange, upload)?;
         }
@@ -300,6 +304,10 @@ impl Turn {
         exchange: &mut Exchange,
         upload: &mut Upload,
     ) -> Result<(), Stop> {
+        // A request that is whole goes with those of the turn's other tasks.
+        if self.written == 0 && upload.is_done && self.link.stream.write_later(&exchange.to_upstream) {
+            self.written = exchange.to_upstream.len();
+        }
         while self.written < exchange.to_upstream.len() {
             match self.link.stream.poll_write(cx, &exchange.to_upstream[self.written..]) {
                 Poll::Ready(Ok(n)) => self.written += n,

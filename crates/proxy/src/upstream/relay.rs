@@ -26,6 +26,8 @@ pub(crate) struct Relay {
     is_chunked: bool,
     /// Compresses what goes to the client.
     gzip: Option<Box<Encoder>>,
+    /// Whether an answer that is whole may be sent when the other tasks of the turn have run: the connection goes on.
+    may_wait: bool,
     /// How much of `exchange.to_client` is written.
     written: usize,
     /// `limit_rate`.
@@ -80,6 +82,7 @@ impl Relay {
             body,
             is_chunked,
             gzip: encoder(routed, coding, is_chunked).filter(|_| !is_head),
+            may_wait: keep_alive && pace.is_none(),
             pace,
             written: 0,
             segment: 0,
@@ -165,6 +168,11 @@ impl Relay {
         client: &mut Channel,
         exchange: &mut Exchange,
     ) -> Poll<io::Result<()>> {
+        let is_whole = self.may_wait && self.written == 0 && self.segment == 0 && self.body.ended();
+        if is_whole && client.write_later(&exchange.to_client) {
+            self.written = exchange.to_client.len();
+            self.sent += self.written as u64;
+        }
         while self.written < exchange.to_client.len() {
             let most = ready!(self.poll_room(cx, exchange.to_client.len() - self.written));
             let n = ready!(client.poll_write(cx, &exchange.to_client[self.written..][..most], false))?;
