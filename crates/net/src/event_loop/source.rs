@@ -147,8 +147,8 @@ impl Source {
             self.readable.set(true);
             wake(&self.reader);
         }
-        if flags.intersects(F::OUT | F::HUP | F::ERR) {
-            self.writable.set(true);
+        // Told of with every event; of interest to nobody unless the socket was full.
+        if flags.intersects(F::OUT | F::HUP | F::ERR) && !self.writable.replace(true) {
             self.send_now();
             if self.writable.get() {
                 wake(&self.writer);
