@@ -67,6 +67,18 @@ impl Weights {
         self.claim(group, now_ms, |weights| weights.next(among.iter().copied().filter(open)))
     }
 
+    /// The same with one server: its turn comes and goes, and leaves the weights as they were.
+    pub(crate) fn pick_only(&mut self, group: &Group, peer: usize, attempts: &Attempts, now_ms: u64) -> Option<usize> {
+        if !group.may_pick(attempts, peer, now_ms) || !group.peers()[peer].claim(now_ms) {
+            return None;
+        }
+        let weight = &mut self.weights[peer];
+        if weight.effective < weight.configured {
+            weight.effective += 1;
+        }
+        Some(peer)
+    }
+
     /// Claims what is chosen, and has it chosen again where another thread was quicker.
     pub(crate) fn claim(
         &mut self,

@@ -78,6 +78,8 @@ pub(crate) struct Locations {
     /// The first one is where no other matches.
     all: Vec<Location>,
     top: Level,
+    /// The one that serves every path, where that is all there is.
+    everywhere: Option<usize>,
     /// By what stands behind `@`.
     named: HashMap<Vec<u8>, usize>,
 }
@@ -122,9 +124,21 @@ impl Locations {
             try_files: tries(server.try_files.as_ref(), names),
             ..Location::new(Handler::Files, &server.settings, names)
         };
-        let mut locations = Self { all: vec![none], top: Level::default(), named: HashMap::new() };
+        let mut locations = Self { all: vec![none], top: Level::default(), everywhere: None, named: HashMap::new() };
         locations.top = locations.compile_level(&server.locations, names);
+        locations.everywhere = locations.only_root();
         locations
+    }
+
+    /// `location /`, where it is the only one.
+    fn only_root(&self) -> Option<usize> {
+        let Level { exact, prefixes, patterns } = &self.top;
+        match prefixes.as_slice() {
+            [root] if root.path == b"/" && exact.is_empty() && patterns.is_empty() => {
+                Some(root.location).filter(|location| self.all[*location].within.is_none())
+            }
+            _ => None,
+        }
     }
 
     fn compile_level(&mut self, written: &[tree::Location], names: &Names) -> Level {
@@ -182,6 +196,9 @@ impl Locations {
 
     /// The location of a normalized path: an exact one, else the first pattern that matches, else the longest prefix.
     pub(crate) fn find(&self, path: &[u8], patterns: &Patterns, scratch: &mut Scratch) -> &Location {
+        if let (Some(location), [b'/', ..]) = (self.everywhere, path) {
+            return &self.all[location];
+        }
         let found = self.find_in(&self.top, path, patterns, scratch);
         &self.all[found.map_or(0, |(location, _)| location)]
     }
