@@ -30,7 +30,7 @@ use crate::span::Place;
 use crate::template::Template;
 pub use access::{AccessRule, AccessSettings, LimitExcept, RealIpSettings, Who};
 pub use caching::{Expires, ExpiresRule};
-pub use files::{FileSettings, IfModifiedSince, Root, RootKind, TryFiles, TryLast, TryPath};
+pub use files::{FileSettings, IfModifiedSince, Listing, Root, RootKind, TryFiles, TryLast, TryPath};
 pub use gzip::{GzipFiles, GzipProxied, GzipSettings};
 pub use limits::{LimitSettings, LimitZone, RateLimit, Refusal};
 pub use rules::{AfterRewrite, Condition, If, PathTest, Return, Rewrite, Rule, Test};

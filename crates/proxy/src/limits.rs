@@ -20,6 +20,8 @@ pub(crate) const SPOOL_PIECE: usize = 64 * 1024;
 /// Pieces of a body that go to a server before the thread's other connections have their turn.
 pub(crate) const SPOOL_PIECES: u32 = 8;
 
+/// Names in the list of a folder: each is a look at the disk, and some 200 bytes of a page.
+pub(crate) const LISTED_MAX: usize = 4096;
 /// Bytes of a file that are read and written at a time.
 pub(crate) const FILE_PIECE: usize = 32 * 1024;
 /// Pieces of a file that go to a client before the thread's other connections have their turn.

@@ -81,6 +81,7 @@ pub(crate) fn settings() -> LocationSettings {
             if_modified_since: IfModifiedSince::Exact,
             max_ranges: u64::MAX,
             log_not_found: true,
+            listing: Listing { is_on: false, is_json: false, exact_size: true, local_time: false },
         },
         proxy: proxy_settings(&[]),
     }

@@ -11,7 +11,7 @@ use crate::lexer::Word;
 use crate::loader::Options;
 use crate::parser::Node;
 use crate::template::{Part, Template};
-use crate::tree::{FileSettings, IfModifiedSince, LocationKind, Root, RootKind};
+use crate::tree::{FileSettings, IfModifiedSince, Listing, LocationKind, Root, RootKind};
 
 /// What holds where nothing is written.
 pub(super) fn defaults(options: &Options) -> FileSettings {
@@ -31,6 +31,7 @@ pub(super) fn defaults(options: &Options) -> FileSettings {
         if_modified_since: IfModifiedSince::Exact,
         max_ranges: u64::MAX,
         log_not_found: true,
+        listing: Listing { is_on: false, is_json: false, exact_size: true, local_time: false },
     }
 }
 

@@ -22,6 +22,7 @@ const DIFFERENCES: &[(&str, Contexts, &str)] = &[
         "a thread of their own writes lines up to a fifth of a second later; `buffer` and `flush` are for naught",
     ),
     ("auth_basic_user_file", Contexts::ALL, "DES and yescrypt are not known; slow ways have a thread of their own"),
+    ("autoindex", Contexts::ALL, "a page of bedloe's own, of 4096 names at the most"),
     ("client_body_buffer_size", Contexts::ALL, "what fits behind a request's head, some 20 KiB, stays there"),
     ("client_body_temp_path", Contexts::ALL, "files have no names, and levels of folders mean nothing"),
     ("daemon", Contexts::ALL, "`bedloe run` stays in the foreground unless the command line says otherwise"),

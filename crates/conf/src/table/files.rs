@@ -139,6 +139,63 @@ pub(super) const DIRECTIVES: &[Directive] = &[
         example: "try_files $uri $uri/ =404;",
         apply: Apply::Action(try_files),
     },
+    Directive {
+        name: "autoindex",
+        contexts: Contexts::REQUEST,
+        takes: Takes::exactly(1),
+        repeats: false,
+        default: "off",
+        doc: "Whether a folder without an index is answered with a list of what is in it.",
+        example: "autoindex on;",
+        apply: Apply::Inherited(|level, call, _| {
+            level.settings.files.listing.is_on = call.switch(0)?;
+            Ok(())
+        }),
+    },
+    Directive {
+        name: "autoindex_exact_size",
+        contexts: Contexts::REQUEST,
+        takes: Takes::exactly(1),
+        repeats: false,
+        default: "on",
+        doc: "Whether such a list has sizes in bytes, else rounded.",
+        example: "autoindex_exact_size off;",
+        apply: Apply::Inherited(|level, call, _| {
+            level.settings.files.listing.exact_size = call.switch(0)?;
+            Ok(())
+        }),
+    },
+    Directive {
+        name: "autoindex_localtime",
+        contexts: Contexts::REQUEST,
+        takes: Takes::exactly(1),
+        repeats: false,
+        default: "off",
+        doc: "Whether it has times by the local clock, else by that of Greenwich.",
+        example: "autoindex_localtime on;",
+        apply: Apply::Inherited(|level, call, _| {
+            level.settings.files.listing.local_time = call.switch(0)?;
+            Ok(())
+        }),
+    },
+    Directive {
+        name: "autoindex_format",
+        contexts: Contexts::REQUEST,
+        takes: Takes::exactly(1),
+        repeats: false,
+        default: "html",
+        doc: "The form of such a list.",
+        example: "autoindex_format json;",
+        apply: Apply::Inherited(|level, call, _| {
+            level.settings.files.listing.is_json = match call.text(0) {
+                "html" => false,
+                "json" => true,
+                "xml" | "jsonp" => return Err(call.not_yet(0, "other forms of lists")),
+                _ => return Err(call.unknown_word(0, "form", ["html", "json"])),
+            };
+            Ok(())
+        }),
+    },
     no_effect("aio", Contexts::REQUEST, Ignored::Text, "aio threads;", SMALL),
     no_effect("aio_write", Contexts::REQUEST, Ignored::Switch, "aio_write on;", SMALL),
     no_effect("directio", Contexts::REQUEST, Ignored::Text, "directio 4m;", SMALL),

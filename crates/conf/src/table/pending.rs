@@ -30,7 +30,7 @@ const AREAS: &[Area] = &[
     Area {
         title: "static files",
         contexts: Contexts::ALL,
-        names: "autoindex autoindex_exact_size autoindex_format autoindex_localtime charset_map \
+        names: "charset_map \
             create_full_put_path dav_access dav_methods disable_symlinks empty_gif \
             flv image_filter min_delete_depth mp4 override_charset random_index slice \
             source_charset",

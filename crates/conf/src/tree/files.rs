@@ -24,6 +24,21 @@ pub struct FileSettings {
     pub max_ranges: u64,
     /// `log_not_found`.
     pub log_not_found: bool,
+    /// `autoindex`.
+    pub listing: Listing,
+}
+
+/// `autoindex` and its like: what a folder without an index is answered with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Listing {
+    /// `autoindex on`.
+    pub is_on: bool,
+    /// `autoindex_format json`.
+    pub is_json: bool,
+    /// `autoindex_exact_size`.
+    pub exact_size: bool,
+    /// `autoindex_localtime`.
+    pub local_time: bool,
 }
 
 /// The folder that paths lead into.

@@ -7,6 +7,7 @@
 //! Memory of a request is one piece, however large the file. Files are opened by the worker's user.
 
 mod conditions;
+mod listing;
 mod look;
 mod open;
 mod ranges;
@@ -20,7 +21,7 @@ use rustix::fs::Stat;
 use rustix::io::Errno;
 use wire::encode;
 
-use crate::answer;
+use crate::answer::{self, Answer};
 use crate::detour::Entry;
 use crate::downstream::Downstream;
 use crate::exchange::Exchange;
@@ -40,7 +41,10 @@ pub(crate) async fn serve(connection: &mut Downstream, exchange: &mut Exchange, 
     }
     let Some(path) = mapped(connection, exchange, routed) else { return Served::Status(500) };
     if exchange.path.last() == Some(&b'/') {
-        return folder(connection, exchange, routed, &path);
+        return match folder(connection, exchange, routed, &path) {
+            Some(served) => served,
+            None => list(connection, exchange, routed, &path).await,
+        };
     }
     let packed = match &routed.finish.gzip {
         Some(rule) if rule.files != GzipFiles::Off => match packed(connection, exchange, routed, rule, &path) {
@@ -132,12 +136,12 @@ fn mapped(connection: &Downstream, exchange: &mut Exchange, routed: &Routed<'_>)
     None
 }
 
-/// A folder: the first of its `index` files that is there, else 403.
-fn folder(connection: &Downstream, exchange: &mut Exchange, routed: &Routed<'_>, folder: &[u8]) -> Served {
+/// A folder: the first of its `index` files that is there; none where there is no such.
+fn folder(connection: &Downstream, exchange: &mut Exchange, routed: &Routed<'_>, folder: &[u8]) -> Option<Served> {
     let mut is_known = false;
     for index in &routed.files.index {
         if let Some(path) = index.as_literal().filter(|name| name.first() == Some(&b'/')) {
-            return go_to(connection, exchange, path.to_vec(), None);
+            return Some(go_to(connection, exchange, path.to_vec(), None));
         }
         let mut file = folder.to_vec();
         answer::render(connection, exchange, routed, index, &mut file);
@@ -145,22 +149,41 @@ fn folder(connection: &Downstream, exchange: &mut Exchange, routed: &Routed<'_>,
             Ok(_) => {
                 let mut path = exchange.path.clone();
                 path.extend_from_slice(&file[folder.len()..]);
-                return go_to(connection, exchange, path, None);
+                return Some(go_to(connection, exchange, path, None));
             }
             Err(Errno::NOENT) if is_known => {}
             Err(Errno::NOENT) => match open::look(folder) {
                 Ok(stat) if open::is_folder(&stat) => is_known = true,
                 Ok(_) => {
                     log(connection, exchange, routed, folder, "is not a directory");
-                    return Served::Status(500);
+                    return Some(Served::Status(500));
                 }
-                Err(errno) => return absent(connection, exchange, routed, folder, errno),
+                Err(errno) => return Some(absent(connection, exchange, routed, folder, errno)),
             },
-            Err(errno) => return absent(connection, exchange, routed, &file, errno),
+            Err(errno) => return Some(absent(connection, exchange, routed, &file, errno)),
         }
     }
-    log(connection, exchange, routed, folder, "is forbidden: it is a directory without an index");
-    Served::Status(403)
+    None
+}
+
+/// A folder without an index: the list of what is in it, where that is asked for, else 403.
+async fn list(connection: &mut Downstream, exchange: &mut Exchange, routed: &Routed<'_>, folder: &[u8]) -> Served {
+    let listing = routed.settings.files.listing;
+    if !listing.is_on || method(connection, exchange, routed) == b"POST" {
+        log(connection, exchange, routed, folder, "is forbidden: it is a directory without an index");
+        return Served::Status(403);
+    }
+    match listing::list(folder, &exchange.path, listing) {
+        Ok((body, media_type)) => {
+            let status = exchange.record.detour.status_of(200);
+            let answer = Answer { media_type, ..Answer::new(status, &body) };
+            Served::Done(answer::send(connection, exchange, routed, &answer).await)
+        }
+        Err(error) => {
+            let errno = Errno::from_io_error(&error).unwrap_or(Errno::IO);
+            absent(connection, exchange, routed, folder, errno)
+        }
+    }
 }
 
 /// Sends the request on within its server: to another path, with its arguments or others.
