@@ -98,13 +98,18 @@ impl Standing<'_> {
     /// Appends the path of the file system that the request's path leads to; false where rules have taken the path
     /// away that an alias replaces.
     pub fn append(&self, facts: &dyn Facts, maps: &Maps, scratch: &mut Scratch, out: &mut Vec<u8>) -> bool {
-        let Self { files, path, has_left, is_below_alias } = *self;
+        let Self { files, has_left, .. } = *self;
         if has_left && matches!(files.kind, RootKind::Alias(_)) {
             return false;
         }
         files.append_root(facts, maps, scratch, out);
-        out.extend_from_slice(if is_below_alias { path } else { &path[files.replaced(path).len()..] });
+        out.extend_from_slice(self.below());
         true
+    }
+
+    /// What of the request's path follows the folder.
+    pub fn below(&self) -> &[u8] {
+        if self.is_below_alias { self.path } else { &self.path[self.files.replaced(self.path).len()..] }
     }
 }
 

@@ -21,6 +21,7 @@ const DIFFERENCES: &[(&str, Contexts, &str)] = &[
         Contexts::ALL,
         "a thread of their own writes lines up to a fifth of a second later; `buffer` and `flush` are for naught",
     ),
+    ("alias", Contexts::ALL, "`..` in what follows it is a 404"),
     ("auth_basic_user_file", Contexts::ALL, "DES and yescrypt are not known; slow ways have a thread of their own"),
     ("autoindex", Contexts::ALL, "a page of bedloe's own, of 4096 names at the most"),
     ("client_body_buffer_size", Contexts::ALL, "what fits behind a request's head, some 20 KiB, stays there"),

@@ -3,7 +3,7 @@
 use route::{TryFiles, TryLast};
 use rustix::io::Errno;
 
-use super::{go_to, mapped, open, reason, shown};
+use super::{go_to, leads_out, mapped, open, reason, shown};
 use crate::answer;
 use crate::detour::Entry;
 use crate::downstream::Downstream;
@@ -18,9 +18,9 @@ pub(crate) fn look(
     tries: &TryFiles,
 ) -> Option<Served> {
     // As in nginx, what stands before the names is the same for all of them.
-    let Some(path) = mapped(connection, exchange, routed) else { return Some(Served::Status(500)) };
+    let Some((path, root)) = mapped(connection, exchange, routed) else { return Some(Served::Status(500)) };
     let replaced = routed.files.replaced(&exchange.path).len();
-    let root = &path[..path.len() - (exchange.path.len() - replaced)];
+    let root = &path[..root];
     for tried in &tries.paths {
         let mut name = Vec::new();
         answer::render(connection, exchange, routed, &tried.path, &mut name);
@@ -30,6 +30,9 @@ pub(crate) fn look(
         let below = if is_alias && name.starts_with(prefix) { &name[replaced..] } else { &name[..] };
         let mut file = root.to_vec();
         file.extend_from_slice(below);
+        if leads_out(&file, root.len()) {
+            continue;
+        }
         match open::look(&file) {
             Ok(stat) if open::is_folder(&stat) == tried.is_folder => {
                 let below = below.to_vec();

@@ -39,7 +39,14 @@ pub(crate) async fn serve(connection: &mut Downstream, exchange: &mut Exchange, 
     if !matches!(method(connection, exchange, routed), b"GET" | b"HEAD" | b"POST") {
         return Served::Status(405);
     }
-    let Some(path) = mapped(connection, exchange, routed) else { return Served::Status(500) };
+    let (path, root) = match mapped(connection, exchange, routed) {
+        Some(mapped) => mapped,
+        None => return Served::Status(500),
+    };
+    if leads_out(&path, root) {
+        log(connection, exchange, routed, &path, "leads out of its folder");
+        return Served::Status(404);
+    }
     if exchange.path.last() == Some(&b'/') {
         return match folder(connection, exchange, routed, &path) {
             Some(served) => served,
@@ -124,16 +131,28 @@ fn method<'a>(connection: &'a Downstream, exchange: &'a Exchange, routed: &'a Ro
     connection.facts(&exchange.request, routed, &exchange.path, &exchange.record, None).method()
 }
 
-/// The path of the file system that the request's path leads to.
-fn mapped(connection: &Downstream, exchange: &mut Exchange, routed: &Routed<'_>) -> Option<Vec<u8>> {
+/// The path of the file system that the request's path leads to, and how much of it the folder is.
+fn mapped(connection: &Downstream, exchange: &mut Exchange, routed: &Routed<'_>) -> Option<(Vec<u8>, usize)> {
     let Exchange { request, path, maps, record, .. } = exchange;
     let facts = connection.facts(request, routed, path, record, None);
     let mut out = Vec::new();
-    if facts.standing()?.append(&facts, &routed.site.maps, maps, &mut out) {
-        return Some(out);
+    let standing = facts.standing()?;
+    if standing.append(&facts, &routed.site.maps, maps, &mut out) {
+        let root = out.len() - standing.below().len();
+        return Some((out, root));
     }
     connection.log_failure(exchange, routed, "\"alias\" cannot be used where the path was rewritten", None);
     None
+}
+
+/// Whether a path has a `..` that is not the folder's own: of a location without a slash at its end whose alias has
+/// one, or of what a rule has put together. nginx follows it.
+fn leads_out(path: &[u8], root: usize) -> bool {
+    let mut at = path[..root].iter().rposition(|byte| *byte == b'/').map_or(0, |slash| slash + 1);
+    path[at..].split(|byte| *byte == b'/').any(|segment| {
+        at += segment.len() + 1;
+        segment == b".." && at - 1 > root
+    })
 }
 
 /// A folder: the first of its `index` files that is there; none where there is no such.
@@ -280,7 +299,26 @@ fn append_validators(modified: Option<u64>, etag: &[u8], out: &mut Vec<u8>) {
 
 #[cfg(test)]
 mod tests {
-    use super::end_of;
+    use super::{end_of, leads_out};
+
+    #[test]
+    fn paths_do_not_lead_out_of_their_folder() {
+        let table = [
+            ("/www", "/a/b", false),
+            ("/www/", "../secret", true),
+            ("/www", "../a", false),
+            ("/www", "/a/../../secret", true),
+            ("/www/", "a/..", true),
+            ("/www/..", "/a", false),
+            ("/www/..", "", false),
+            ("/www/.", "./a", true),
+            ("/www/", "..a/...", false),
+            ("", "/..", true),
+        ];
+        for (root, below, expected) in table {
+            assert_eq!(leads_out(format!("{root}{below}").as_bytes(), root.len()), expected, "{root} {below}");
+        }
+    }
 
     #[test]
     fn names_have_ends() {
