@@ -9,6 +9,7 @@ use std::task::Poll;
 use net::clock::now_ns;
 use wire::{Known, Limits, ResponseHead, Version, encode};
 
+use crate::coding::decoded;
 use crate::exchange::{Answer, Client, Exchange, Message};
 use crate::failure::Failure;
 use crate::jar::{Cookie, Jar};
@@ -117,7 +118,7 @@ pub(crate) async fn fetch(mut call: Call, client: &Client, sites: &Sites, record
         if answer.sets_cookies {
             keep_cookies(&call, &answer);
         }
-        let next = location(&exchange, &answer).map(|location| resolved(&call.target.url, &location));
+        let next = location(&exchange, &answer).map(|location| resolved(call.target.page(), &location));
         let mut warning = None;
         if let Some(next) = next {
             if hops < call.redirects
@@ -133,7 +134,15 @@ pub(crate) async fn fetch(mut call: Call, client: &Client, sites: &Sites, record
             }
         }
         bytes.truncate(head_bytes);
-        let Exchange { timings, status, failure, ended_ns, .. } = exchange;
+        let Exchange { timings, status, mut failure, ended_ns, .. } = exchange;
+        let mut answer = answer;
+        if answer.is_encoded && call.wants != Wants::Nothing && !answer.body.is_empty() {
+            let codings = field(&answer, Known::ContentEncoding).unwrap_or_default();
+            match decoded(std::mem::take(&mut answer.body), &codings) {
+                Ok(body) => answer.body = body,
+                Err(broken) => failure = Some(broken),
+            }
+        }
         let Call { method, target, body, wants, .. } = call;
         return Reply { method, target, sent: bytes, body, status, answer, timings, failure, wants, ended_ns, warning };
     }
@@ -226,9 +235,14 @@ fn location(exchange: &Exchange, answer: &Answer) -> Option<String> {
     if !matches!(exchange.status, 301 | 302 | 303 | 307 | 308) {
         return None;
     }
+    field(answer, Known::Location)
+}
+
+/// The value of an answer's field.
+fn field(answer: &Answer, known: Known) -> Option<String> {
     let mut head = ResponseHead::new();
     head.parse(&answer.head, false, &Limits::default()).ok()??;
-    let field = head.fields.iter().find(|field| field.known == Known::Location)?;
+    let field = head.fields.iter().find(|field| field.known == known)?;
     Some(String::from_utf8_lossy(field.value.of(&answer.head)).into_owned())
 }
 
@@ -247,6 +261,9 @@ fn head(call: &Call, sites: &Sites) -> Vec<u8> {
         out.extend_from_slice(b"Content-Length: ");
         encode::decimal(&mut out, call.body.len() as u64);
         out.extend_from_slice(b"\r\n");
+    }
+    if let Some(secret) = call.target.secret.as_deref().filter(|_| !has("Authorization")) {
+        encode::field(&mut out, b"Authorization", secret.as_bytes());
     }
     let cookies = cookie_line(call);
     for (name, value) in &call.fields {

@@ -9,6 +9,7 @@
 //! Deliberately absent: printing, the command line, signals (the caller has a [`StopHandle`]), and retries: whatever is
 //! not a whole answer is a failure.
 
+mod coding;
 mod desk;
 mod drive;
 pub mod duration;

@@ -63,10 +63,14 @@ impl HttpOptions {
 pub(crate) struct Target {
     /// As it is shown and tagged.
     pub(crate) url: Box<str>,
+    /// As scripts see it, user and password included, where these are in it.
+    page: Option<Box<str>>,
     /// What goes into the request line.
     pub(crate) path: Box<str>,
     /// What goes into `Host`.
     pub(crate) authority: Box<str>,
+    /// What user and password in the address become: the value of `Authorization`.
+    pub(crate) secret: Option<Box<str>>,
     pub(crate) origin: Arc<Origin>,
 }
 
@@ -76,6 +80,13 @@ pub(crate) struct Sites {
     pub(crate) options: Arc<HttpOptions>,
     targets: RefCell<HashMap<Box<str>, Rc<Target>>>,
     origins: RefCell<HashMap<(bool, String, u16), Arc<Origin>>>,
+}
+
+impl Target {
+    /// The address as scripts see it.
+    pub(crate) fn page(&self) -> &str {
+        self.page.as_deref().unwrap_or(&self.url)
+    }
 }
 
 impl Sites {
@@ -88,11 +99,15 @@ impl Sites {
         if let Some(known) = self.targets.borrow().get(url) {
             return Ok(Rc::clone(known));
         }
-        let shown = escaped(url);
-        let parts = Url::parse(&shown)?;
+        let whole = escaped(url);
+        let (address, secret) = without_secret(&whole);
+        let parts = Url::parse(&address)?;
+        let page = secret.is_some().then(|| whole.as_str().into());
+        // k6 hides them wherever the address is shown.
+        let shown = if secret.is_some() { address.replacen("://", "://****:****@", 1) } else { address };
         let origin = self.origin(&parts)?;
         let (path, authority) = (parts.target.into(), parts.authority.into());
-        let target = Rc::new(Target { url: shown.into(), path, authority, origin });
+        let target = Rc::new(Target { url: shown.into(), page, path, authority, secret, origin });
         let mut targets = self.targets.borrow_mut();
         if targets.len() >= MOST_TARGETS {
             targets.clear();
@@ -124,6 +139,37 @@ fn escaped(url: &str) -> String {
             out.push_str(&format!("%{byte:02X}"));
         } else {
             out.push(char::from(byte));
+        }
+    }
+    out
+}
+
+/// The address without user and password, and these as `Basic` wants them (RFC 7617).
+fn without_secret(url: &str) -> (String, Option<Box<str>>) {
+    let from = url.find("://").map_or(0, |at| at + 3);
+    let to = url[from..].find(['/', '?', '#']).map_or(url.len(), |at| from + at);
+    let Some(at) = url[from..to].rfind('@') else { return (url.to_owned(), None) };
+    let (user, password) = url[from..from + at].split_once(':').unwrap_or((&url[from..from + at], ""));
+    let pair = [unescaped(user), vec![b':'], unescaped(password)].concat();
+    let secret = format!("Basic {}", crate::script::base64(&pair));
+    (format!("{}{}", &url[..from], &url[from + at + 1..]), Some(secret.into()))
+}
+
+/// `%XX` as the byte that it stands for.
+fn unescaped(text: &str) -> Vec<u8> {
+    let bytes = text.as_bytes();
+    let (mut out, mut at) = (Vec::with_capacity(bytes.len()), 0);
+    while at < bytes.len() {
+        let digits = text.get(at + 1..at + 3).filter(|_| bytes[at] == b'%');
+        match digits.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
+            Some(byte) => {
+                out.push(byte);
+                at += 3;
+            }
+            None => {
+                out.push(bytes[at]);
+                at += 1;
+            }
         }
     }
     out
@@ -178,6 +224,13 @@ mod tests {
             assert_eq!(resolved("http://a:1/d/p?q#f", location), expected, "{location}");
         }
         assert_eq!(resolved("http://a", "x"), "http://a/x");
+    }
+
+    #[test]
+    fn user_and_password_leave_the_address() {
+        let (url, secret) = without_secret("http://us%40er:pass@a:1/x@y?z@");
+        assert_eq!((url.as_str(), secret.as_deref()), ("http://a:1/x@y?z@", Some("Basic dXNAZXI6cGFzcw==")));
+        assert_eq!(without_secret("http://a/@"), ("http://a/@".to_owned(), None));
     }
 
     #[test]

@@ -130,6 +130,11 @@ impl Script {
     }
 }
 
+/// Bytes in base64.
+pub(crate) fn base64(bytes: &[u8]) -> String {
+    base64::Form::STD.encode(bytes)
+}
+
 impl ScriptRun {
     /// A script as it is run unless told otherwise.
     #[must_use]

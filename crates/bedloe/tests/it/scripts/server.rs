@@ -5,6 +5,8 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::thread;
 use std::time::Duration;
 
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use serde_json::json;
 
 /// A server that lives as long as the test's process.
@@ -50,7 +52,7 @@ fn serve(stream: TcpStream) -> Option<()> {
         let length = if has_body { format!("Content-Length: {}\r\n", body.len()) } else { String::new() };
         write!(writer, "HTTP/1.1 {status} Said So\r\n{fields}{length}\r\n").ok()?;
         if has_body && request.method != "HEAD" {
-            writer.write_all(body.as_bytes()).ok()?;
+            writer.write_all(&body).ok()?;
         }
     }
 }
@@ -77,20 +79,20 @@ fn read(reader: &mut impl BufRead) -> Option<Request> {
 
 /// Status, fields and body; nothing closes the connection.
 #[allow(clippy::disallowed_methods, reason = "an answer that takes a known time")]
-fn answer(request: &Request) -> Option<(u16, String, String)> {
+fn answer(request: &Request) -> Option<(u16, String, Vec<u8>)> {
     let path = request.target.split('?').next().unwrap_or_default();
     let (first, rest) = path[1..].split_once('/').unwrap_or((&path[1..], ""));
     let number = || rest.parse::<u64>().unwrap_or(0);
     Some(match first {
-        "status" => (u16::try_from(number()).unwrap(), String::new(), format!("status {rest}")),
+        "status" => (u16::try_from(number()).unwrap(), String::new(), format!("status {rest}").into()),
         "redirect" if number() > 1 => (302, format!("Location: /redirect/{}\r\n", number() - 1), "on".into()),
         "redirect" => (302, "Location: /echo\r\n".into(), "on".into()),
-        "moved" => (u16::try_from(number()).unwrap(), "Location: ../echo?moved\r\n".into(), String::new()),
+        "moved" => (u16::try_from(number()).unwrap(), "Location: ../echo?moved\r\n".into(), Vec::new()),
         "sleep" => {
             thread::sleep(Duration::from_millis(number()));
             (200, String::new(), "slept".into())
         }
-        "bytes" => (200, String::new(), "x".repeat(usize::try_from(number()).unwrap())),
+        "bytes" => (200, String::new(), vec![b'x'; usize::try_from(number()).unwrap()]),
         "cookie" => {
             let (name, value) = rest.split_once('/').unwrap_or((rest, ""));
             (
@@ -99,9 +101,14 @@ fn answer(request: &Request) -> Option<(u16, String, String)> {
                 "set".into(),
             )
         }
+        "gzip" => {
+            let mut gzip = GzEncoder::new(Vec::new(), Compression::default());
+            gzip.write_all(b"a text that was compressed").unwrap();
+            (200, "Content-Encoding: gzip\r\n".into(), gzip.finish().unwrap())
+        }
         "text" => (200, "X-One: 1\r\nx-many: a\r\nX-MANY: b\r\n".into(), "plain text".into()),
         "close" => return None,
-        _ => (200, "Content-Type: application/json\r\n".into(), echo(request)),
+        _ => (200, "Content-Type: application/json\r\n".into(), echo(request).into()),
     })
 }
 

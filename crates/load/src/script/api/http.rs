@@ -11,6 +11,7 @@ use super::super::raw::Held;
 use super::super::turns;
 use super::Exporter;
 use super::cookies::{self, CookieJar};
+use super::files;
 use super::params::{Refused, call, statuses};
 use super::response::{Response, from_reply};
 use super::values::{is_nothing, object, text};
@@ -19,8 +20,9 @@ use crate::fetch::{Call, Expected, Reply};
 /// The module.
 pub(super) struct Http;
 
-const NAMES: [&str; 16] = [
+const NAMES: [&str; 17] = [
     "default",
+    "file",
     "CookieJar",
     "cookieJar",
     "asyncRequest",
@@ -66,6 +68,7 @@ impl ModuleDef for Http {
         }
         exporter.function("cookieJar", cookies::own)?;
         exporter.value("CookieJar", Class::<Held<CookieJar>>::create_constructor(ctx)?)?;
+        exporter.function("file", files::file)?;
         exporter.function("batch", batch)?;
         exporter.function("url", url)?;
         exporter.function("expectedStatuses", expected_statuses)?;

@@ -10,6 +10,7 @@ mod crypto;
 mod data;
 mod encoding;
 mod execution;
+mod files;
 mod globals;
 mod http;
 mod metrics;

@@ -106,6 +106,8 @@ fn param<'js>(ctx: &Ctx<'js>, call: &mut Call, name: &str, value: &Value<'js>) -
         "responseType" => call.wants = response_type(call, value)?,
         "responseCallback" => call.expected = super::http::expected(ctx, value)?,
         "jar" => call.jar = super::cookies::of(ctx, value)?,
+        // User and password in the address are sent in any case.
+        "auth" if text(value)?.eq_ignore_ascii_case("basic") => {}
         "auth" | "compression" => {
             let text = format!("the param `{name}` of a request is not served yet");
             return Err(Exception::throw_message(ctx, &text).into());
@@ -186,6 +188,12 @@ fn response_type(call: &Call, value: &Value<'_>) -> std::result::Result<Wants, R
 }
 
 fn set_body(call: &mut Call, body: &Value<'_>) -> Result<()> {
+    if let Some(form) = body.as_object().filter(|form| super::files::has_file(form)) {
+        let (bytes, kind) = super::files::multipart(form)?;
+        call.body = bytes;
+        set_field(call, "Content-Type", kind);
+        return Ok(());
+    }
     let plain = body.as_object().filter(|object| !object.is_array() && bytes::of(body).is_none());
     match plain {
         Some(form) => {

@@ -78,7 +78,7 @@ pub(super) fn from_reply<'js>(ctx: &Ctx<'js>, reply: Reply) -> Result<Value<'js>
     let Reply { method, target, sent, body, status, answer, timings, failure, wants, .. } = reply;
     let error_code = failure.as_ref().map_or(0, |failure| failure.code);
     let error = failure.filter(|failure| !failure.is_status()).map(|failure| failure.text).unwrap_or_default();
-    let url = target.url.clone();
+    let url = target.page().into();
     Response { method, url, sent, sent_body: body, status, answer, timings, error, error_code, wants }.into_value(ctx)
 }
 
