@@ -61,10 +61,19 @@ impl User {
     pub(crate) fn new(number: u64, desk: &Rc<Desk>) -> Self {
         let mind = match &desk.plan.source {
             Source::Plain(_) => Mind::Plain(Client::new(Rc::clone(&desk.recorder))),
-            Source::Script(_) => desk.host().and_then(|host| Player::new(host).ok()).map_or(Mind::Nothing, |player| {
-                player.host().introduce(number);
-                Mind::Script(Box::new(player))
-            }),
+            Source::Script(run) => match desk.host().map(Player::new) {
+                Some(Ok(player)) => {
+                    player.host().introduce(number);
+                    Mind::Script(Box::new(player))
+                }
+                // A test with fewer users than it was asked for would be another test.
+                Some(Err(error)) => {
+                    let mends = "`sysctl vm.max_map_count` or fewer users";
+                    run.script.program.abort(&format!("there is no room for user {number} ({error}): {mends}"));
+                    Mind::Nothing
+                }
+                None => Mind::Nothing,
+            },
         };
         Self { number, iterations: 0, mind }
     }

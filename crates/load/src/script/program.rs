@@ -137,7 +137,7 @@ impl Program {
     }
 
     /// Ends the test.
-    pub(super) fn abort(&self, message: &str) {
+    pub(crate) fn abort(&self, message: &str) {
         let mut wishes = locked(&self.wishes);
         if wishes.is_aborted {
             return;
