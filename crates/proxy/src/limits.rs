@@ -31,6 +31,9 @@ pub(crate) const FILE_PIECES: u32 = 8;
 pub(crate) const USER_FILE_MAX: u64 = 1 << 20;
 /// Compressors that a thread keeps for the next answers; each takes some 260 KiB.
 pub(crate) const GZIPS_KEPT: usize = 16;
+/// Bytes of a password that is compared in a way that is slow on purpose: that takes longer the longer it is. libcrypt
+/// takes no longer ones either.
+pub(crate) const PASSWORD_MAX: usize = 511;
 /// Passwords that wait to be compared in a way that is slow on purpose; beyond that, clients get 503.
 pub(crate) const PASSWORDS_WAITING: usize = 256;
 

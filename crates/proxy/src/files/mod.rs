@@ -28,7 +28,7 @@ use crate::exchange::Exchange;
 use crate::gzip;
 use crate::request::{Routed, Served};
 pub(crate) use look::look;
-use open::Opened;
+pub(crate) use open::{Opened, open};
 use send::Packing;
 
 /// Ends of names that are looked up; longer ones have no type.
@@ -63,7 +63,7 @@ pub(crate) async fn serve(connection: &mut Downstream, exchange: &mut Exchange, 
         },
         _ => Packing::Plain,
     };
-    match open::open(&path) {
+    match open(&path) {
         Ok(Opened::File(file, stat)) => {
             if method(connection, exchange, routed) == b"POST" {
                 return Served::Status(405);
@@ -100,7 +100,7 @@ fn packed(connection: &Downstream, exchange: &Exchange, routed: &Routed<'_>, rul
     if !is_taken && !rule.varies {
         return Packed::No;
     }
-    match open::open(&[path, b".gz"].concat()) {
+    match open(&[path, b".gz"].concat()) {
         Ok(Opened::File(file, stat)) if is_taken => Packed::There(file, stat),
         Ok(Opened::File(..)) => Packed::Refused,
         _ => Packed::No,

@@ -8,7 +8,7 @@ use rustix::fs::{CWD, FileType, Mode, OFlags, Stat, fstat, openat, stat};
 use rustix::io::Errno;
 
 /// What a path led to.
-pub(super) enum Opened {
+pub(crate) enum Opened {
     File(File, Stat),
     Folder,
     /// A device, a pipe, a socket.
@@ -16,7 +16,7 @@ pub(super) enum Opened {
 }
 
 /// Opens what a path leads to for reading; without waiting for a pipe's other end.
-pub(super) fn open(path: &[u8]) -> Result<Opened, Errno> {
+pub(crate) fn open(path: &[u8]) -> Result<Opened, Errno> {
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
     let file = openat(CWD, OsStr::from_bytes(path), flags, Mode::empty())?;
     let stat = fstat(&file)?;

@@ -1,9 +1,6 @@
 //! `auth_basic`: the name and password of a request, and the file that knows them.
 
-use std::ffi::OsStr;
-use std::fs::File;
 use std::io::{self, Read};
-use std::os::unix::ffi::OsStrExt;
 
 use route::Basic;
 use wire::{Known, RequestHead, encode, find};
@@ -14,6 +11,7 @@ use crate::answer;
 use crate::basic::decode;
 use crate::downstream::Downstream;
 use crate::exchange::Exchange;
+use crate::files::{self, Opened};
 use crate::limits::USER_FILE_MAX;
 use crate::request::Routed;
 
@@ -88,8 +86,16 @@ fn challenge(exchange: &mut Exchange, realm: &[u8]) -> Said {
 
 /// What the file has of a user: what stands between the first colon and the next, or the line's end.
 fn stored(path: &[u8], user: &[u8]) -> io::Result<Option<Vec<u8>>> {
+    // A pipe would have the thread wait for whoever writes to it.
+    let Opened::File(file, _) = files::open(path)? else {
+        return Err(io::Error::other("it is not a regular file"));
+    };
     let mut text = Vec::new();
-    File::open(OsStr::from_bytes(path))?.take(USER_FILE_MAX).read_to_end(&mut text)?;
+    file.take(USER_FILE_MAX + 1).read_to_end(&mut text)?;
+    // What is cut off would be another password, and may be none.
+    if text.len() as u64 > USER_FILE_MAX {
+        return Err(io::Error::other(format!("it is larger than {USER_FILE_MAX} bytes")));
+    }
     Ok(find_user(&text, user).map(<[u8]>::to_vec))
 }
 
@@ -118,6 +124,26 @@ mod tests {
         for (user, expected) in table {
             assert_eq!(find_user(text, user.as_bytes()), expected.map(str::as_bytes), "{user}");
         }
+    }
+
+    #[test]
+    fn files_that_are_none_or_too_large_let_nobody_in() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name).into_os_string().into_encoded_bytes();
+        let pipe = folder.path().join("pipe");
+        rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, rustix::fs::Mode::RUSR, 0).unwrap();
+        assert!(stored(&path("pipe"), b"ann").unwrap_err().to_string().contains("not a regular file"));
+        assert!(stored(&path(""), b"ann").unwrap_err().to_string().contains("not a regular file"));
+        let name = b"ann:{PLAIN}";
+        let most = usize::try_from(USER_FILE_MAX).unwrap();
+        let mut text = b"#\n".repeat(most / 2 + 1);
+        text.truncate(most - name.len() - 1);
+        text.extend_from_slice(b"\nann:{PLAIN}");
+        std::fs::write(folder.path().join("users"), &text).unwrap();
+        assert_eq!(stored(&path("users"), b"ann").unwrap().as_deref(), Some(&b"{PLAIN}"[..]));
+        text.extend_from_slice(b"secret");
+        std::fs::write(folder.path().join("users"), &text).unwrap();
+        assert!(stored(&path("users"), b"ann").unwrap_err().to_string().contains("larger than"));
     }
 
     #[test]

@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 
 use super::md5_crypt;
 use crate::basic::decode;
-use crate::limits::PASSWORDS_WAITING;
+use crate::limits::{PASSWORD_MAX, PASSWORDS_WAITING};
 
 /// What comparing came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,6 +47,10 @@ pub(super) async fn check(verifier: &Verifier, password: &[u8], stored: &[u8]) -
     }
     if let Some(encoded) = stored.strip_prefix(b"{SSHA}") {
         return salted(password, encoded);
+    }
+    // As crypt(3) has it: what grows with the password must not keep the thread, and it ends before a NUL.
+    if password.len() > PASSWORD_MAX || password.contains(&0) {
+        return Checked::Other;
     }
     let Ok(stored) = String::from_utf8(stored.to_vec()) else { return Checked::Unknown };
     if !["$apr1$", "$1$", "$2", "$5$", "$6$"].iter().any(|way| stored.starts_with(way)) {
@@ -128,6 +132,14 @@ mod tests {
         for (stored, expected) in table {
             let checked = net::event_loop::block_on(check(&verifier, b"secret", stored.as_bytes())).unwrap();
             assert_eq!(checked, expected, "{stored}");
+        }
+        for (password, expected) in [
+            (&[b'x'; PASSWORD_MAX][..], Checked::Unknown),
+            (&[b'x'; PASSWORD_MAX + 1][..], Checked::Other),
+            (b"secret\0", Checked::Other),
+        ] {
+            let checked = net::event_loop::block_on(check(&verifier, password, b"$2y$04$nonsense")).unwrap();
+            assert_eq!(checked, expected, "{}", password.len());
         }
     }
 }
