@@ -53,7 +53,9 @@ pub(crate) fn write_errors(
 pub(crate) fn error_line(time: &str, failed: &Failed<'_>, out: &mut Vec<u8>) {
     let (level, process, number) = (level_name(failed.level), std::process::id(), failed.connection);
     // Writing to a vector does not fail.
-    let _ = write!(out, "{time} [{level}] {process}#0: *{number} {}, client: ", failed.what);
+    let _ = write!(out, "{time} [{level}] {process}#0: *{number} ");
+    append_shown(failed.what, out);
+    out.extend_from_slice(b", client: ");
     out.extend_from_slice(failed.client);
     if !failed.server.is_empty() {
         let _ = write!(out, ", server: {}", failed.server);
@@ -70,6 +72,19 @@ pub(crate) fn error_line(time: &str, failed: &Failed<'_>, out: &mut Vec<u8>) {
     }
     quoted(out, "host", failed.host);
     out.push(b'\n');
+}
+
+/// Appends a text in which a client may have had a say: it must not begin another line, nor command a terminal.
+fn append_shown(text: &str, out: &mut Vec<u8>) {
+    for piece in text.split_inclusive(char::is_control) {
+        let last = piece.char_indices().next_back().filter(|(_, char)| char.is_control());
+        let (plain, control) = piece.split_at(last.map_or(piece.len(), |(at, _)| at));
+        out.extend_from_slice(plain.as_bytes());
+        for byte in control.bytes() {
+            // Writing to a vector does not fail.
+            let _ = write!(out, "\\x{byte:02X}");
+        }
+    }
 }
 
 /// Appends a line about the process rather than a request.
@@ -104,6 +119,21 @@ pub fn level_name(level: LogLevel) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_clients_say_stays_in_its_line() {
+        let table = [
+            ("", ""),
+            ("a \"b\" \\x0A é", "a \"b\" \\x0A é"),
+            ("a\r\nb\u{1b}[31m\u{7f}", "a\\x0D\\x0Ab\\x1B[31m\\x7F"),
+            ("\u{9b}31m", "\\xC2\\x9B31m"),
+        ];
+        for (text, expected) in table {
+            let mut out = Vec::new();
+            append_shown(text, &mut out);
+            assert_eq!(String::from_utf8_lossy(&out), expected);
+        }
+    }
 
     #[test]
     fn the_layout_is_nginx_s() {
