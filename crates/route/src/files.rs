@@ -84,6 +84,11 @@ impl Files {
         self.kind == RootKind::Root
     }
 
+    /// Whether it takes the place of the request's path, however much there is of it.
+    pub fn is_whole(&self) -> bool {
+        self.kind == RootKind::Whole
+    }
+
     /// The beginning of a request's path that the folder takes the place of.
     pub fn replaced<'p>(&self, path: &'p [u8]) -> &'p [u8] {
         match self.kind {

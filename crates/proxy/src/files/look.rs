@@ -26,7 +26,7 @@ pub(crate) fn look(
         answer::render(connection, exchange, routed, &tried.path, &mut name);
         // A name that begins as the location does has that replaced, too.
         let prefix = &exchange.path[..replaced.min(exchange.path.len())];
-        let is_alias = !routed.files.is_root() && replaced < exchange.path.len();
+        let is_alias = !routed.files.is_root() && !routed.files.is_whole();
         let below = if is_alias && name.starts_with(prefix) { &name[replaced..] } else { &name[..] };
         let mut file = root.to_vec();
         file.extend_from_slice(below);
@@ -53,7 +53,7 @@ pub(crate) fn look(
 fn take(exchange: &mut Exchange, routed: &Routed<'_>, below: Vec<u8>, replaced: usize, is_folder: bool) {
     if routed.files.is_root() {
         exchange.path = below;
-    } else if replaced < exchange.path.len() {
+    } else if !routed.files.is_whole() {
         exchange.path.truncate(replaced);
         exchange.path.extend_from_slice(&below);
     } else if !is_folder {
