@@ -231,7 +231,7 @@ impl<'a> Lexer<'a> {
             if raw.len() < MAX_WORD_BYTES {
                 diagnostics.push(Diagnostic::error("not-utf8", place, "this word is not valid UTF-8"));
             }
-            String::from_utf8_lossy(wrong.as_bytes()).into_owned()
+            crate::parser::text_to_show(wrong.as_bytes())
         })
     }
 

@@ -287,7 +287,7 @@ fn unexpected(sign: char, place: &Place) -> Diagnostic {
 }
 
 /// The file's text with a question mark for each byte that is no UTF-8: places count bytes, and must hold in it.
-fn text_to_show(bytes: &[u8]) -> String {
+pub(crate) fn text_to_show(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len());
     for chunk in bytes.utf8_chunks() {
         text.push_str(chunk.valid());

@@ -61,3 +61,12 @@ pub(crate) fn load_with(files: &[(&str, &str)]) -> Loaded {
 pub(crate) fn load_text(text: &str) -> Loaded {
     load_with(&[(MAIN, text)])
 }
+
+#[test]
+fn a_place_behind_bytes_that_are_no_text_is_where_it_is() {
+    let text = b"events {}\nhttp { server { listen 80; return 301 \xc3\xc3https://$host$nothing; } }\n";
+    let loaded = load(Path::new(MAIN), &Memory(BTreeMap::from([(PathBuf::from(MAIN), text.to_vec())])), &options());
+    let found = loaded.diagnostics.iter().find(|found| found.code == "unknown-variable").unwrap();
+    let column = text[10..].windows(8).position(|word| word == b"$nothing").unwrap() as u32 + 1;
+    assert_eq!((found.place.line, found.place.column, found.place.length), (2, column, 8));
+}
