@@ -198,7 +198,8 @@ async fn enter<'a>(
         Err(status) => return Served::Status(status),
     };
     let location = match &location.limit_except {
-        Some(limit) if limit.is_for(exchange.request.method.of(connection.head_bytes())) => {
+        // By the method that the request has here: behind an error page that is GET.
+        Some(limit) if limit.is_for(method(connection, exchange, routed)) => {
             routed.enter(&limit.location);
             &limit.location
         }
@@ -231,6 +232,11 @@ async fn enter<'a>(
         Handler::Proxy(_) if hops::are_used_up(&exchange.request, connection.head_bytes()) => Served::Status(204),
         Handler::Proxy(rule) => upstream::proxy(connection, exchange, routed, rule).await,
     }
+}
+
+/// The method that the request has by now.
+pub(crate) fn method<'a>(connection: &'a Downstream, exchange: &'a Exchange, routed: &'a Routed<'a>) -> &'a [u8] {
+    connection.facts(&exchange.request, routed, &exchange.path, &exchange.record, None).method()
 }
 
 /// The location of the request, if it may enter there; else the status to answer with.

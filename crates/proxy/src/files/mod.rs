@@ -26,7 +26,7 @@ use crate::detour::Entry;
 use crate::downstream::Downstream;
 use crate::exchange::Exchange;
 use crate::gzip;
-use crate::request::{Routed, Served};
+use crate::request::{Routed, Served, method};
 pub(crate) use look::look;
 pub(crate) use open::{Opened, open};
 use send::Packing;
@@ -125,10 +125,6 @@ fn end_of(path: &[u8]) -> Option<&[u8]> {
     let name = &path[start..];
     let dot = memchr::memrchr(b'.', name).filter(|dot| *dot > 0)?;
     Some(&name[dot + 1..])
-}
-
-fn method<'a>(connection: &'a Downstream, exchange: &'a Exchange, routed: &'a Routed<'a>) -> &'a [u8] {
-    connection.facts(&exchange.request, routed, &exchange.path, &exchange.record, None).method()
 }
 
 /// The path of the file system that the request's path leads to, and how much of it the folder is.
