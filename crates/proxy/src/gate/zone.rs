@@ -50,8 +50,12 @@ pub(crate) struct Flow {
 }
 
 impl Rates {
-    /// What a request of this key would come to: thousandths of a request in excess.
+    /// What a request of this key would come to: thousandths of a request in excess. A key that the zone has no room
+    /// for, were it empty, is beyond any: who may choose it must not go uncounted.
     pub(crate) fn look(&self, key: &[u8], flow: Flow) -> u64 {
+        if !has_room(key, flow) {
+            return u64::MAX;
+        }
         let buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(bucket) = buckets.index.get(key).map(|place| &buckets.all[*place]) else { return 0 };
         excess(bucket, flow)
@@ -59,6 +63,9 @@ impl Rates {
 
     /// Counts a request, unless its excess is beyond `burst`; the excess either way.
     pub(crate) fn count(&self, key: &[u8], flow: Flow, burst: u64) -> u64 {
+        if !has_room(key, flow) {
+            return u64::MAX;
+        }
         let mut buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(place) = buckets.index.get(key).copied() else {
             buckets.add(key, flow);
@@ -72,6 +79,10 @@ impl Rates {
         }
         excess
     }
+}
+
+fn has_room(key: &[u8], flow: Flow) -> bool {
+    KEY_BYTES + key.len() as u64 <= flow.bytes
 }
 
 /// nginx's arithmetic: what was there, less what has left since, and this request.
@@ -236,6 +247,16 @@ mod tests {
         assert_eq!(keys, [b"a", b"c", b"d"]);
         assert_eq!(buckets.bytes, flow.bytes);
         assert_eq!(buckets.all.len(), 3);
+    }
+
+    #[test]
+    fn a_key_larger_than_its_zone_is_refused() {
+        let rates = Rates::default();
+        let flow = Flow { bytes: KEY_BYTES + 2, ..at(0) };
+        for (key, excess) in [(&b"a"[..], 0), (b"abc", u64::MAX), (b"a", 1000), (b"ab", 0)] {
+            assert_eq!(rates.look(key, flow), excess);
+            assert_eq!(rates.count(key, flow, 10_000), excess);
+        }
     }
 
     #[test]
