@@ -4,7 +4,6 @@ use route::RealIp;
 
 use crate::downstream::Downstream;
 use crate::exchange::Exchange;
-use crate::lines;
 
 /// Takes the word of a proxy that is believed, once a request.
 pub(crate) fn apply(connection: &mut Downstream, exchange: &Exchange, real: &RealIp) {
@@ -14,7 +13,8 @@ pub(crate) fn apply(connection: &mut Downstream, exchange: &Exchange, real: &Rea
     let head = connection.head_bytes();
     let mut list = Vec::new();
     for field in &exchange.request.fields {
-        if lines::is_named(field.name.of(head), &real.header) {
+        // Not as variables have it: a proxy may pass on a client's field whose name differs in a `_` alone.
+        if field.name.of(head).eq_ignore_ascii_case(real.header.as_bytes()) {
             list.extend_from_slice(field.value.of(head));
             list.push(b',');
         }
