@@ -98,10 +98,7 @@ pub(crate) fn pick(
     let mut state = attempts.hash.unwrap_or_else(start);
     let mut picked = None;
     while picked.is_none() && state.misses <= MAX_MISSES {
-        picked = match group.ring.servers(state.position) {
-            [peer] => weights.pick_only(group, *peer, attempts, now_ms),
-            servers => weights.pick_among(group, servers, attempts, now_ms),
-        };
+        picked = weights.pick_among(group, group.ring.servers(state.position), attempts, now_ms);
         if picked.is_none() {
             state.position += 1;
             state.misses += 1;

@@ -63,12 +63,15 @@ impl Weights {
         attempts: &Attempts,
         now_ms: u64,
     ) -> Option<usize> {
+        if let [only] = among {
+            return self.pick_only(group, *only, attempts, now_ms);
+        }
         let open = |peer: &usize| group.may_pick(attempts, *peer, now_ms);
         self.claim(group, now_ms, |weights| weights.next(among.iter().copied().filter(open)))
     }
 
     /// The same with one server: its turn comes and goes, and leaves the weights as they were.
-    pub(crate) fn pick_only(&mut self, group: &Group, peer: usize, attempts: &Attempts, now_ms: u64) -> Option<usize> {
+    fn pick_only(&mut self, group: &Group, peer: usize, attempts: &Attempts, now_ms: u64) -> Option<usize> {
         if !group.may_pick(attempts, peer, now_ms) || !group.peers()[peer].claim(now_ms) {
             return None;
         }
