@@ -18,9 +18,27 @@ pub(crate) enum Channel {
     Http1(Stream),
     /// A stream, which carries one. In a box, for HTTP/1.1 connections must not be larger for it.
     Http2(Box<http2::Stream>),
+    /// What is sent goes nowhere: a subrequest's answer. The way to the client is kept, to see it close; not where more
+    /// of its request is to come over a connection, which must stay in the socket.
+    Aside { client: Option<Box<Channel>>, watches: bool },
 }
 
 impl Channel {
+    /// Has what is sent go nowhere, until [`Channel::put_back`].
+    pub(crate) fn put_aside(&mut self, watches: bool) {
+        let client = std::mem::replace(self, Self::Aside { client: None, watches });
+        *self = Self::Aside { client: Some(Box::new(client)), watches };
+    }
+
+    /// Ends [`Channel::put_aside`].
+    pub(crate) fn put_back(&mut self) {
+        if let Self::Aside { client, .. } = self
+            && let Some(client) = client.take()
+        {
+            *self = *client;
+        }
+    }
+
     /// Whether heads are fields without lines, and bodies have no framing of their own.
     pub(crate) fn is_http2(&self) -> bool {
         matches!(self, Self::Http2(_))
@@ -30,7 +48,7 @@ impl Channel {
     pub(crate) fn as_stream(&mut self) -> Option<&mut Stream> {
         match self {
             Self::Http1(stream) => Some(stream),
-            Self::Http2(_) => None,
+            Self::Http2(_) | Self::Aside { .. } => None,
         }
     }
 
@@ -46,6 +64,7 @@ impl Channel {
         match self {
             Self::Http1(stream) => stream.poll_read(cx, into),
             Self::Http2(stream) => stream.poll_read(cx, into),
+            Self::Aside { .. } => Poll::Ready(Ok(0)),
         }
     }
 
@@ -55,6 +74,7 @@ impl Channel {
         match self {
             Self::Http1(stream) => stream.poll_write(cx, bytes),
             Self::Http2(stream) => stream.poll_write(cx, bytes, is_last),
+            Self::Aside { .. } => Poll::Ready(Ok(bytes.len())),
         }
     }
 
@@ -64,7 +84,7 @@ impl Channel {
     pub(crate) fn write_later(&mut self, bytes: &[u8]) -> bool {
         match self {
             Self::Http1(stream) => !bytes.is_empty() && stream.write_later(bytes),
-            Self::Http2(_) => false,
+            Self::Http2(_) | Self::Aside { .. } => false,
         }
     }
 
@@ -83,6 +103,10 @@ impl Channel {
                 Poll::Ready(Ok(n))
             }
             Self::Http2(stream) => stream.poll_write_front(cx, from, length, is_last),
+            Self::Aside { .. } => {
+                from.consume(length);
+                Poll::Ready(Ok(length))
+            }
         }
     }
 
@@ -90,7 +114,7 @@ impl Channel {
     pub(crate) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
             Self::Http1(stream) => stream.poll_flush(cx),
-            Self::Http2(_) => Poll::Ready(Ok(())),
+            Self::Http2(_) | Self::Aside { .. } => Poll::Ready(Ok(())),
         }
     }
 
@@ -99,6 +123,7 @@ impl Channel {
         match self {
             Self::Http1(stream) => stream.poll_flush(cx),
             Self::Http2(stream) => Poll::Ready(stream.send_end(trailers)),
+            Self::Aside { .. } => Poll::Ready(Ok(())),
         }
     }
 
@@ -113,6 +138,7 @@ impl Channel {
                 stream.poll_flush(cx)
             }
             Self::Http2(stream) => Poll::Ready(stream.send_continue()),
+            Self::Aside { .. } => Poll::Ready(Ok(())),
         }
     }
 
@@ -135,6 +161,10 @@ impl Channel {
                 }
             }
             Self::Http2(stream) => stream.is_gone(cx),
+            Self::Aside { client, watches: may_watch } => {
+                *watches = *may_watch;
+                *may_watch && client.as_mut().is_some_and(|client| client.is_gone(cx, input, watches))
+            }
         }
     }
 
@@ -142,7 +172,7 @@ impl Channel {
     pub(crate) async fn shutdown(&mut self) -> io::Result<()> {
         match self {
             Self::Http1(stream) => stream.shutdown().await,
-            Self::Http2(_) => Ok(()),
+            Self::Http2(_) | Self::Aside { .. } => Ok(()),
         }
     }
 }

@@ -34,6 +34,8 @@ pub(crate) struct Detour {
     pub(crate) has_failed: bool,
     /// It goes on as a GET (or HEAD), without a body.
     pub(crate) is_get: bool,
+    /// It is none of the client's: whether that one may enter is asked (`auth_request`), by a GET without a body.
+    pub(crate) is_subrequest: bool,
 }
 
 impl Detour {

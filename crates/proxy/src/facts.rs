@@ -48,7 +48,7 @@ pub(crate) struct Record {
     pub(crate) is_pipelined: bool,
     /// The answer is out whole.
     pub(crate) is_complete: bool,
-    request_id: Cell<Option<[u8; 32]>>,
+    pub(crate) request_id: Cell<Option<[u8; 32]>>,
 }
 
 /// An attempt at an upstream server.
@@ -169,8 +169,13 @@ impl<'a> RequestFacts<'a> {
         }
     }
 
-    /// The method: after a redirect to another path GET, or HEAD.
+    /// The method that goes on: after a redirect to another path GET, or HEAD.
     pub(crate) fn method(&self) -> &'a [u8] {
+        if self.record.detour.is_subrequest { b"GET" } else { self.client_method() }
+    }
+
+    /// The method as variables have it, which in a subrequest is that of the request that it is for.
+    fn client_method(&self) -> &'a [u8] {
         match self.request.method.of(self.head) {
             b"HEAD" => b"HEAD",
             _ if self.record.detour.is_get => b"GET",
@@ -401,7 +406,7 @@ impl Facts for RequestFacts<'_> {
             Fact::ServerName => append(self.routed.server.name.as_bytes(), out),
             Fact::ServerProtocol => append(self.request.version.as_str().as_bytes(), out),
             Fact::Request => append_any(self.request_line(), out),
-            Fact::Method => append_any(self.method(), out),
+            Fact::Method => append_any(self.client_method(), out),
             Fact::RequestId => self.request_id(out),
             Fact::ProxyHost => append_found(self.proxied().map(|(host, _)| host.as_bytes()), out),
             Fact::ProxyPort => append_found(self.proxied().map(|(_, port)| port.as_bytes()), out),

@@ -127,8 +127,18 @@ pub(crate) async fn refuse(connection: &mut Downstream, exchange: &mut Exchange,
 }
 
 async fn route<'a>(connection: &mut Downstream, exchange: &mut Exchange, routed: &mut Routed<'a>) -> After {
+    let due = first_refusal(connection, exchange, routed);
+    follow(connection, exchange, routed, due).await
+}
+
+/// Serves the request wherever it is sent; `due` is the status that is to be answered in any case.
+pub(crate) async fn follow<'a>(
+    connection: &mut Downstream,
+    exchange: &mut Exchange,
+    routed: &mut Routed<'a>,
+    mut due: Option<u16>,
+) -> After {
     let mut entry = Entry::Server;
-    let mut due = first_refusal(connection, exchange, routed);
     for _ in 0..=REDIRECTS_MAX {
         let served = match due.take() {
             Some(status) => Served::Status(status),
@@ -217,9 +227,10 @@ async fn enter<'a>(
         }
     }
     if let Some(gates) = gates
-        && let Err(status) = Box::pin(gate::enter(connection, exchange, routed, gates)).await
+        && !exchange.record.detour.is_subrequest
+        && let Err(served) = Box::pin(gate::enter(connection, exchange, routed, gates)).await
     {
-        return Served::Status(status);
+        return served;
     }
     if let Some(tries) = tries
         && let Some(served) = files::look(connection, exchange, routed, tries)
@@ -229,9 +240,14 @@ async fn enter<'a>(
     match handler {
         Handler::Files => Box::pin(files::serve(connection, exchange, routed)).await,
         Handler::Return(returns) => answer::returned(connection, exchange, routed, returns).await,
-        Handler::Proxy(_) if hops::are_used_up(&exchange.request, connection.head_bytes()) => Served::Status(204),
+        Handler::Proxy(_) if is_at_end(connection, exchange) => Served::Status(204),
         Handler::Proxy(rule) => upstream::proxy(connection, exchange, routed, rule).await,
     }
+}
+
+/// Whether the client wants its request to go no further than here.
+fn is_at_end(connection: &Downstream, exchange: &Exchange) -> bool {
+    hops::are_used_up(&exchange.request, connection.head_bytes()) && !exchange.record.detour.is_subrequest
 }
 
 /// The method that the request has by now.

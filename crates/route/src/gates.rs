@@ -6,6 +6,7 @@ use std::sync::Arc;
 use conf::tree::{self, AccessRule, LimitSettings, LocationSettings, Who};
 
 use crate::names::Names;
+use crate::rules::Variable;
 use crate::text::Text;
 
 /// What stands before a location.
@@ -17,6 +18,8 @@ pub struct Gates {
     pub is_any_enough: bool,
     /// `auth_basic`.
     pub basic: Option<Basic>,
+    /// `auth_request`.
+    pub request: Option<AuthRequest>,
     /// Where the client's address comes from, where a proxy's word is taken.
     pub real_ip: Option<RealIp>,
     /// `limit_req` and `limit_conn`, where there are any.
@@ -30,6 +33,15 @@ pub struct Basic {
     pub realm: Text,
     /// The file of names and passwords.
     pub file: Text,
+}
+
+/// `auth_request`.
+#[derive(Debug)]
+pub struct AuthRequest {
+    /// The path that is asked.
+    pub path: String,
+    /// What is set when it has answered.
+    pub sets: Vec<(Variable, Text)>,
 }
 
 /// `set_real_ip_from` and its like.
@@ -82,17 +94,21 @@ fn address(text: &[u8]) -> Option<SocketAddr> {
 impl Gates {
     /// What stands before a location of these settings; nothing where everybody may enter.
     pub(crate) fn compile(settings: &LocationSettings, names: &Names) -> Option<Self> {
-        let tree::AccessSettings { rules, is_any_enough, realm, user_file } = &settings.access;
+        let tree::AccessSettings { rules, is_any_enough, realm, user_file, request, request_sets } = &settings.access;
         let basic = realm
             .as_ref()
             .zip(user_file.as_ref())
             .map(|(realm, file)| Basic { realm: Text::compile(realm, names), file: Text::compile(file, names) });
+        let set = |(name, value): &(String, _)| (Variable::named(name, names), Text::compile(value, names));
+        let request = request
+            .as_ref()
+            .map(|path| AuthRequest { path: path.clone(), sets: request_sets.iter().map(set).collect() });
         let limits = &settings.limits;
         let is_limited = !limits.rates.is_empty() || !limits.connections.is_empty();
         let limits = is_limited.then(|| limits.to_arc());
         let real_ip = RealIp::compile(settings);
         let is_moved = real_ip.is_some();
-        let gates = Self { rules: rules.clone(), is_any_enough: *is_any_enough, basic, real_ip, limits };
+        let gates = Self { rules: rules.clone(), is_any_enough: *is_any_enough, basic, request, real_ip, limits };
         (is_limited || is_moved || !settings.access.is_open()).then_some(gates)
     }
 

@@ -10,6 +10,7 @@ use crate::fact::Facts;
 use crate::geo::Geo;
 use crate::matcher::{Captures, Matcher};
 use crate::names::Names;
+use crate::rules::Variable;
 use crate::shares::Shares;
 use crate::text::Text;
 
@@ -91,6 +92,25 @@ impl Scratch {
     /// Whether an expression matches; if so, its captures are those that texts name.
     pub(crate) fn matches(&mut self, matcher: &Matcher, text: &[u8]) -> bool {
         matcher.matches(text, self)
+    }
+
+    /// Sets a variable for the rest of the request; the request's arguments are the caller's.
+    pub fn set(&mut self, variable: Variable, bytes: &[u8]) {
+        match variable {
+            Variable::Own(index) => self.set_variable(index, bytes),
+            Variable::Map(index) => self.set_map(index, bytes),
+            Variable::Args => {}
+        }
+    }
+
+    /// Takes the captures of the expression that matched last, so that another request may use the rest.
+    pub fn take_captures(&mut self) -> Captures {
+        mem::take(&mut self.captures)
+    }
+
+    /// Puts captures back.
+    pub fn put_captures(&mut self, captures: Captures) {
+        self.captures = captures;
     }
 
     /// Sets a map's variable for the rest of the request, whatever the map says.

@@ -31,7 +31,7 @@ enum Engine {
 
 /// What the last matching expression captured, in buffers that are kept.
 #[derive(Debug, Default)]
-pub(crate) struct Captures {
+pub struct Captures {
     subject: Vec<u8>,
     ranges: [Option<(usize, usize)>; CAPTURES],
 }

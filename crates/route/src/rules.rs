@@ -30,9 +30,12 @@ enum Step {
 
 /// What `set` sets.
 #[derive(Debug, Clone, Copy)]
-enum Variable {
+pub enum Variable {
+    /// One of the configuration's own.
     Own(usize),
+    /// That of a map, whatever the map says.
     Map(usize),
+    /// The request's arguments.
     Args,
 }
 
@@ -181,9 +184,7 @@ impl Rules {
 fn add(steps: &mut Vec<Step>, rule: &tree::Rule, path: &str, names: &Names) {
     match rule {
         tree::Rule::Set { variable, value } => {
-            let own = || names.variable(variable).map(Variable::Own);
-            let variable = names.map(variable).map(Variable::Map).or_else(own).unwrap_or(Variable::Args);
-            steps.push(Step::Set(variable, Text::compile(value, names)));
+            steps.push(Step::Set(Variable::named(variable, names), Text::compile(value, names)));
         }
         tree::Rule::Rewrite(rewrite) => steps.push(Step::Rewrite(Box::new(Rewrite::compile(rewrite, names)))),
         tree::Rule::Return(returns) => steps.push(Step::Return(Return::compile(returns, names))),
@@ -202,6 +203,14 @@ fn add(steps: &mut Vec<Step>, rule: &tree::Rule, path: &str, names: &Names) {
                 *skipped = inner;
             }
         }
+    }
+}
+
+impl Variable {
+    /// The variable of a name in lower case that `conf` has found to be settable.
+    pub(crate) fn named(name: &str, names: &Names) -> Self {
+        let own = || names.variable(name).map(Self::Own);
+        names.map(name).map(Self::Map).or_else(own).unwrap_or(Self::Args)
     }
 }
 

@@ -3,6 +3,7 @@
 mod abuse;
 mod accel;
 mod answers;
+mod auth_request;
 mod bodies;
 mod ending;
 mod failures;

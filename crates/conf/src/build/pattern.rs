@@ -17,7 +17,12 @@ const WITHOUT_DIRECTIVES: [&str; 4] = ["map", "geo", "split_clients", "types"];
 /// groups. As in nginx they may be used anywhere, above and below.
 pub(super) fn declare_variables(nodes: &[Node], cx: &mut Cx<'_>) {
     for node in nodes {
-        if node.name.text == "set" {
+        if node.name.text == "auth_request_set" {
+            let name = node.args.first().and_then(|word| word.text.strip_prefix('$'));
+            if let Some(name) = name.filter(|name| is_new(name)) {
+                cx.set_variables.entry(name.to_ascii_lowercase()).or_insert(false);
+            }
+        } else if node.name.text == "set" {
             let name = node.args.first().and_then(|word| word.text.strip_prefix('$'));
             cx.set_variables.extend(name.filter(|name| is_new(name)).map(|name| (name.to_ascii_lowercase(), true)));
         } else if WITH_PATTERNS.contains(&node.name.text.as_str()) {
@@ -52,7 +57,7 @@ pub(crate) fn is_variable_name(name: &str) -> bool {
 /// The variable that `set` sets: one of its own, a map's, or one of nginx's that may be changed.
 pub(crate) fn settable(word: &Word, cx: &Cx<'_>) -> Result<String, Diagnostic> {
     let invalid = || {
-        let message = format!("invalid variable name \"{}\" in \"set\"", word.shown());
+        let message = format!("invalid variable name \"{}\"", word.shown());
         Diagnostic::error("invalid-value", &word.place, message).help("write it as $name")
     };
     let name = word.text.strip_prefix('$').filter(|name| is_variable_name(name)).ok_or_else(invalid)?;

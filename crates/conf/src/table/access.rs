@@ -2,7 +2,7 @@
 
 use super::{Apply, Block, Contexts, Directive, Takes};
 use crate::Net;
-use crate::build::{Call, Cx, Inherited, Outcome, path_template_below};
+use crate::build::{Call, Cx, Inherited, Outcome, path_template_below, settable};
 use crate::tree::{AccessRule, Who};
 
 /// Rules of one level: each is compared with the address of every request's client.
@@ -71,6 +71,42 @@ pub(super) const DIRECTIVES: &[Directive] = &[
         apply: Apply::Inherited(|level, call, cx| {
             let folder = cx.folder.clone();
             level.settings.access.user_file = Some(path_template_below(&folder, call.word(0), cx)?);
+            Ok(())
+        }),
+    },
+    Directive {
+        name: "auth_request",
+        contexts: Contexts::REQUEST,
+        takes: Takes::exactly(1),
+        repeats: false,
+        default: "off",
+        doc: "Asks this path whether a request may enter: 2xx lets it in, 401 and 403 are passed on, else it is a 500.",
+        example: "auth_request /auth;",
+        apply: Apply::Inherited(|level, call, _| {
+            level.settings.access.request = match call.text(0) {
+                "off" => None,
+                path if path.starts_with('/') => Some(path.to_owned()),
+                _ => return Err(call.invalid(0, "a path of this server begins with \"/\"; or write off")),
+            };
+            Ok(())
+        }),
+    },
+    Directive {
+        name: "auth_request_set",
+        contexts: Contexts::REQUEST,
+        takes: Takes::exactly(2),
+        repeats: true,
+        default: "",
+        doc: "Sets a variable to what is known when auth_request's path has answered. One puts aside all from above.",
+        example: "auth_request_set $example $upstream_http_x_user;",
+        apply: Apply::Inherited(|level, call, cx| {
+            let variable = settable(call.word(0), cx)?;
+            let value = cx.template(call.word(1))?;
+            let sets = &mut level.settings.access.request_sets;
+            if call.first {
+                sets.clear();
+            }
+            sets.push((variable, value));
             Ok(())
         }),
     },

@@ -23,6 +23,7 @@ const DIFFERENCES: &[(&str, Contexts, &str)] = &[
     ),
     ("alias", Contexts::ALL, "`..` in what follows it is a 404"),
     ("auth_basic_user_file", Contexts::ALL, "DES and yescrypt are not known; slow ways have a thread of their own"),
+    ("auth_request", Contexts::ALL, "never announces the body of the client's request; the path begins with a slash"),
     ("autoindex", Contexts::ALL, "a page of bedloe's own, of 4096 names at the most"),
     ("client_body_buffer_size", Contexts::ALL, "what fits behind a request's head, some 20 KiB, stays there"),
     ("client_body_temp_path", Contexts::ALL, "files have no names, and levels of folders mean nothing"),

@@ -55,7 +55,7 @@ const AREAS: &[Area] = &[
         title: "access control and limits",
         contexts: Contexts::ALL,
         names: "auth_delay auth_jwt auth_jwt_key_file auth_jwt_key_request auth_jwt_type auth_oidc \
-            auth_request auth_request_set keyval keyval_zone oidc_provider secure_link secure_link_md5 \
+            keyval keyval_zone oidc_provider secure_link secure_link_md5 \
             secure_link_secret",
     },
     Area {

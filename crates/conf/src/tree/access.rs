@@ -16,6 +16,10 @@ pub struct AccessSettings {
     pub realm: Option<Template>,
     /// `auth_basic_user_file`.
     pub user_file: Option<Template>,
+    /// `auth_request`: the path whose answer decides.
+    pub request: Option<String>,
+    /// `auth_request_set`: variables, by their names in lower case, and what they are set to when it has answered.
+    pub request_sets: Vec<(String, Template)>,
 }
 
 /// `allow` or `deny`.
@@ -61,6 +65,6 @@ pub struct LimitExcept {
 impl AccessSettings {
     /// Whether everybody may enter, without a look.
     pub fn is_open(&self) -> bool {
-        self.rules.is_empty() && (self.realm.is_none() || self.user_file.is_none())
+        self.rules.is_empty() && (self.realm.is_none() || self.user_file.is_none()) && self.request.is_none()
     }
 }

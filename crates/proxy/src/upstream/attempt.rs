@@ -63,8 +63,9 @@ pub(crate) async fn attempt(
     upload: &mut Upload,
     fresh: bool,
 ) -> Result<Answered, Stop> {
+    let detour = &exchange.record.detour;
     let idempotent =
-        exchange.record.detour.is_get || is_idempotent(exchange.request.method.of(connection.head_bytes()));
+        detour.is_get || detour.is_subrequest || is_idempotent(exchange.request.method.of(connection.head_bytes()));
     exchange.record.begin_attempt(Tried::Server(held.endpoint().clone()));
     exchange.from_upstream.clear();
     upload.rewind();
@@ -375,8 +376,8 @@ impl Turn {
         upload: &Upload,
         limits: &Limits,
     ) -> Result<Option<usize>, Stop> {
-        let is_head = exchange.request.method.of(connection.head_bytes()) == b"HEAD"
-            || exchange.to_upstream.starts_with(b"HEAD ");
+        let asks_head = exchange.request.method.of(connection.head_bytes()) == b"HEAD";
+        let is_head = asks_head && !exchange.record.detour.is_subrequest || exchange.to_upstream.starts_with(b"HEAD ");
         loop {
             let Exchange { response, from_upstream, .. } = exchange;
             let invalid = match response.parse(from_upstream.data(), is_head, limits) {

@@ -342,6 +342,9 @@ async fn pass_on(
     upload: &mut Upload,
 ) -> Served {
     let Answered { mut link, head_length, .. } = answered;
+    if exchange.record.detour.is_subrequest && exchange.response.status == 401 {
+        redirect::keep_challenges(exchange);
+    }
     if exchange.response.upgrade {
         let tunnel = tunnel::run(connection, exchange, routed, rule, &mut link, head_length);
         // In a box, as all that is rare: an idle connection's task must not be larger for it.
@@ -408,6 +411,9 @@ fn pace(connection: &Downstream, exchange: &mut Exchange, routed: &Routed<'_>, r
         text.render(&facts, &routed.site.maps, maps, key);
         conf::table::rate_of(key)
     };
+    if record.detour.is_subrequest {
+        return None;
+    }
     let asked = fields::rate(response, from_upstream.data(), &rule.answer);
     let rate = match asked {
         Some(rate) => rate,

@@ -47,7 +47,7 @@ pub(super) fn intercept(
 }
 
 /// The client must learn how it can authenticate itself, whoever answers in the server's place.
-fn keep_challenges(exchange: &mut Exchange) {
+pub(super) fn keep_challenges(exchange: &mut Exchange) {
     let head = exchange.from_upstream.data();
     for field in &exchange.response.fields {
         if field.name.of(head).eq_ignore_ascii_case(b"www-authenticate") {
