@@ -5,6 +5,7 @@ mod console;
 mod limits;
 mod logger;
 mod output;
+mod outputs;
 mod plan;
 mod settings;
 mod status;
@@ -26,6 +27,7 @@ use crate::summary::{Mode, Style, TimeUnit};
 use console::Console;
 use logger::Logger;
 use output::Export;
+use outputs::{BadOutput, Outputs};
 use settings::Settings;
 
 /// A threshold was crossed.
@@ -51,7 +53,7 @@ const NO_SCRIPT: u8 = 255;
 #[allow(clippy::needless_pass_by_value, reason = "each command takes its arguments")]
 pub(crate) fn run(args: LoadArgs) -> anyhow::Result<ExitCode> {
     let logger = Logger::new(args.verbose);
-    let (plan, style, export) = match prepare(&args, &logger) {
+    let Prepared { plan, style, export, outputs, names } = match prepare(&args, &logger) {
         Ok(prepared) => prepared,
         Err(error) => {
             say(&error);
@@ -60,7 +62,7 @@ pub(crate) fn run(args: LoadArgs) -> anyhow::Result<ExitCode> {
     };
     let stop = StopHandle::new();
     watch_signals(stop.clone())?;
-    let mut console = Console::new(&plan, &args.target, args.quiet, Arc::clone(&logger))?;
+    let mut console = Console::new(&plan, (&args.target, &names), args.quiet, Arc::clone(&logger))?;
     let users = plan.max_users();
     let script = match &plan.source {
         Source::Script(run) => Some(run.clone()),
@@ -69,10 +71,11 @@ pub(crate) fn run(args: LoadArgs) -> anyhow::Result<ExitCode> {
     let report = load::run(plan, stop, |progress| console.show(progress))
         .with_context(|| format!("the load test with {users} users at most failed"))?;
     console.clear();
+    let is_out = outputs.finish().map_err(|error| logger.error(&format!("{error:#}"))).is_ok();
     let texts = script.filter(|_| style.mode != Mode::Disabled).and_then(|run| handled(&run, &report, &style, &logger));
     let is_written = write_results(&report, &style, export, texts.as_deref(), &console);
     Ok(match report.outcome {
-        Outcome::Passed if !is_written => ExitCode::FAILURE,
+        Outcome::Passed if !(is_written && is_out) => ExitCode::FAILURE,
         Outcome::Passed => ExitCode::SUCCESS,
         Outcome::Crossed => ExitCode::from(CROSSED),
         Outcome::Interrupted => ExitCode::from(SIGNAL),
@@ -91,6 +94,7 @@ fn refusal(error: &anyhow::Error) -> u8 {
         Some(ScriptError::Aborted) => ABORTED,
         Some(ScriptError::File(_) | ScriptError::NoFunction | ScriptError::Options) => NO_SCRIPT,
         Some(ScriptError::Engine(_)) => 1,
+        None if error.is::<BadOutput>() => NO_SCRIPT,
         None => BAD_OPTIONS,
     }
 }
@@ -117,8 +121,18 @@ pub(crate) fn colour() -> bool {
     io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
+/// A test that can begin.
+struct Prepared {
+    plan: Plan,
+    style: Style,
+    export: Option<Export>,
+    outputs: Outputs,
+    /// What the head of the test says of the outputs.
+    names: String,
+}
+
 /// All that can be refused before the test begins.
-fn prepare(args: &LoadArgs, logger: &Arc<Logger>) -> anyhow::Result<(Plan, Style, Option<Export>)> {
+fn prepare(args: &LoadArgs, logger: &Arc<Logger>) -> anyhow::Result<Prepared> {
     let settings = Settings::of(args, |name| std::env::var(name).ok())?;
     if let Some(path) = &settings.console {
         logger.write_console_to(path)?;
@@ -131,7 +145,11 @@ fn prepare(args: &LoadArgs, logger: &Arc<Logger>) -> anyhow::Result<(Plan, Style
     }
     let style = style(args, &settings, &options);
     let path = settings.export.as_deref().filter(|_| style.mode != Mode::Disabled);
-    Ok((plan, style, path.map(Export::open).transpose()?))
+    let export = path.map(Export::open).transpose()?;
+    let names: Vec<String> = settings.outputs.iter().map(outputs::Wanted::describe).collect();
+    let names = if names.is_empty() { "-".to_owned() } else { names.join(", ") };
+    let outputs = Outputs::open(&settings.outputs, &mut plan)?;
+    Ok(Prepared { plan, style, export, outputs, names })
 }
 
 fn style(args: &LoadArgs, settings: &Settings, options: &Options) -> Style {

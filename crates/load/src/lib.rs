@@ -46,7 +46,7 @@ pub use error::Error;
 pub use failure::{Failure, FailureCount};
 pub use plan::{Executor, MOST_THREADS, MOST_USERS, ON_DEMAND_USERS, Plan, Scenario, Source, Users};
 pub use progress::{LastSecond, Progress, ScenarioProgress};
-pub use report::{Metric, Outcome, Report, ScopeReport, Value, Verdict};
+pub use report::{Metric, MetricsSink, Outcome, Report, ScopeReport, Value, Verdict};
 pub use request::{Request, RequestOptions};
 pub use run::{StopHandle, run};
 pub use schedule::Schedule;

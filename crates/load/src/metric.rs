@@ -4,6 +4,7 @@
 mod definitions;
 mod groups;
 pub mod id;
+mod points;
 mod recorder;
 mod samples;
 mod sink;
@@ -12,6 +13,7 @@ mod tags;
 
 pub use definitions::{Catalog, Definition, Definitions, MOST_METRICS, MetricError, MetricId};
 pub use groups::{CheckCount, Groups};
+pub use points::{Pairs, Point, PointSink};
 pub use recorder::{IterationSample, Recorder, RequestSample, Who};
 pub use samples::{Samples, Scope, Timings};
 pub use sink::{Distribution, Sink};

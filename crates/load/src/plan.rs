@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use crate::error::Error;
-use crate::metric::{Catalog, Definitions, EXPECTED, MOST_SUB_METRICS, SubMetric, SystemTags};
+use crate::metric::{Catalog, Definitions, EXPECTED, MOST_SUB_METRICS, PointSink, SubMetric, SystemTag, SystemTags};
+use crate::report::MetricsSink;
 use crate::request::Request;
 use crate::schedule::{Looping, Schedule, Segment};
 use crate::script::ScriptRun;
@@ -45,6 +46,10 @@ pub struct Plan {
     pub definitions: Arc<Definitions>,
     /// Whether groups and scenarios are counted on their own, for the full summary.
     pub keeps_scopes: bool,
+    /// Where samples go one by one; they have all their tags then.
+    pub points: Option<PointSink>,
+    /// Where all metrics go each second.
+    pub watch: Option<MetricsSink>,
 }
 
 /// Iterations of one kind.
@@ -124,13 +129,17 @@ impl Plan {
             segment: Segment::default(),
             definitions: Arc::default(),
             keeps_scopes: false,
+            points: None,
+            watch: None,
         }
     }
 
     /// What is measured; fails where a threshold is on something that is not.
     pub fn catalog(&self) -> Result<Catalog, Error> {
         let mut subs = Vec::new();
-        subs.extend(SubMetric::of(EXPECTED, &self.definitions).map_err(ThresholdError::from)?.1);
+        if self.system_tags.has(SystemTag::ExpectedResponse) {
+            subs.extend(SubMetric::of(EXPECTED, &self.definitions).map_err(ThresholdError::from)?.1);
+        }
         for threshold in &self.thresholds {
             let sub = threshold.check(&self.definitions)?;
             subs.extend(sub.filter(|sub| subs.iter().all(|known: &SubMetric| known.name != sub.name)));
@@ -142,8 +151,10 @@ impl Plan {
         Ok(Catalog {
             definitions,
             subs,
+            tags: self.tags.clone(),
             system_tags: self.system_tags,
-            keeps_all_tags: false,
+            keeps_all_tags: self.points.is_some(),
+            points: self.points.clone(),
             keeps_scopes: self.keeps_scopes,
         })
     }

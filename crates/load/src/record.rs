@@ -29,10 +29,14 @@ pub(crate) fn record(exchange: &Exchange, about: &About<'_>, recorder: &Recorder
     let proto = if about.version == Version::Http10 { "HTTP/1.0" } else { "HTTP/1.1" };
     let expected = about.is_expected.map_or("", |is_expected| if is_expected { "true" } else { "false" });
     let words = failure.as_ref().filter(|failure| !failure.is_status()).map_or("", |failure| &failure.text);
+    let set = recorder.system_tags();
+    let remote = exchange.answer.as_ref().and_then(|answer| answer.remote).filter(|_| set.has(SystemTag::Ip));
+    let ip = remote.map_or_else(String::new, |remote| remote.ip().to_string());
     let system = [
         (SystemTag::Error, "error", words),
         (SystemTag::ErrorCode, "error_code", if error_code == 0 { "" } else { digits(error_code, &mut code_digits) }),
         (SystemTag::ExpectedResponse, "expected_response", expected),
+        (SystemTag::Ip, "ip", &ip),
         (SystemTag::Method, "method", about.method),
         (SystemTag::Name, "name", about.name),
         (SystemTag::Proto, "proto", if *status == 0 { "" } else { proto }),
@@ -40,7 +44,6 @@ pub(crate) fn record(exchange: &Exchange, about: &About<'_>, recorder: &Recorder
         (SystemTag::TlsVersion, "tls_version", about.tls),
         (SystemTag::Url, "url", about.url),
     ];
-    let set = recorder.system_tags();
     let system = system.map(|(tag, key, value)| (key, if set.has(tag) { value } else { "" }));
     let tags = if about.own.is_empty() {
         recorder.tags(base, &system)

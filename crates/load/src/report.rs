@@ -2,6 +2,7 @@
 //! paper than of load.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 
 use crate::failure::FailureCount;
@@ -64,6 +65,16 @@ pub struct ScopeReport {
     pub group: String,
     /// Its metrics.
     pub metrics: Vec<Metric>,
+}
+
+/// Takes all metrics as they stand, each second of a test and at its end; it must not wait.
+#[derive(Clone)]
+pub struct MetricsSink(pub Arc<dyn Fn(Vec<Metric>) + Send + Sync>);
+
+impl fmt::Debug for MetricsSink {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MetricsSink").finish_non_exhaustive()
+    }
 }
 
 /// One metric at the end.

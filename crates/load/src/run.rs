@@ -14,7 +14,7 @@ use crate::desk::Shared;
 use crate::error::Error;
 use crate::failure::Failure;
 use crate::live::{Live, Totals};
-use crate::metric::{Catalog, Samples, id};
+use crate::metric::{Catalog, Pairs, Point, Samples, Who, id};
 use crate::plan::{Executor, Plan, Source};
 use crate::progress::{LastSecond, Progress, ScenarioProgress};
 use crate::report::{Measured, Metric, Outcome, Report};
@@ -119,6 +119,8 @@ struct Test {
     stop: StopHandle,
     threads: Vec<Thread>,
     samples: Samples,
+    /// The tags of what is measured of the test as a whole, by name.
+    tags: Pairs,
     /// At most a few: threads are never many seconds apart.
     seconds: VecDeque<Second>,
     totals: Totals,
@@ -142,12 +144,16 @@ impl Test {
         let latest = Progress::default();
         let mut samples = Samples::default();
         samples.fit(&catalog.definitions.all(), &catalog);
+        let mut tags: Vec<_> =
+            plan.tags.iter().map(|(name, value)| (name.as_str().into(), value.as_str().into())).collect();
+        tags.sort();
         Self {
             plan,
             catalog,
             stop,
             threads: Vec::new(),
             samples,
+            tags: tags.into(),
             seconds: VecDeque::new(),
             totals: Totals::default(),
             latest,
@@ -166,7 +172,7 @@ impl Test {
     fn stage(&mut self, (outcome, samples): Staged) {
         self.samples.merge(&samples);
         if self.elapsed_ns() >= SECOND_NS {
-            self.sample_gauges();
+            self.sample_gauges(false);
         }
         if let Some(outcome) = outcome {
             self.ended_by.get_or_insert(outcome);
@@ -224,7 +230,7 @@ impl Test {
         while self.ended < self.threads.len() {
             let elapsed = self.elapsed_ns();
             if self.begin_ns > 0 && elapsed >= next_gauge {
-                self.sample_gauges();
+                self.sample_gauges(true);
                 next_gauge += SECOND_NS;
             }
             if elapsed >= next_judge {
@@ -261,6 +267,7 @@ impl Test {
             return Err(Error::Panicked);
         }
         self.read_counts();
+        self.show_metrics(elapsed_ns);
         let measured = self.measured(elapsed_ns);
         let (metrics, scopes) = (measured.metrics(), measured.scopes());
         let crossed = self.is_aborted || metrics.iter().any(Metric::is_crossed);
@@ -382,13 +389,28 @@ impl Test {
 
     /// Samples `vus` and `vus_max`: once a second, first after one.
     #[allow(clippy::cast_precision_loss, reason = "users are fewer than 2^53")]
-    fn sample_gauges(&mut self) {
+    fn sample_gauges(&mut self, is_written: bool) {
         self.read_counts();
         let now = now_ns();
         for (metric, value) in [(id::VUS, self.totals.active), (id::VUS_MAX, self.users())] {
             if let Some(sink) = self.samples.metric_mut(metric) {
                 sink.add(value as f64, now);
             }
+        }
+        if let Some(points) = self.plan.points.as_ref().filter(|_| is_written) {
+            let point = |(metric, value): (_, u64)| {
+                let tags = Pairs::clone(&self.tags);
+                Point { metric, value: value as f64, at_ns: now, tags, who: Who::default() }
+            };
+            (points.0)([(id::VUS, self.totals.active), (id::VUS_MAX, self.users())].map(point).into());
+        }
+        self.show_metrics(self.elapsed_ns());
+    }
+
+    /// All metrics as they stand, for whoever watches them.
+    fn show_metrics(&self, elapsed_ns: u64) {
+        if let Some(watch) = &self.plan.watch {
+            (watch.0)(self.measured(elapsed_ns).metrics());
         }
     }
 

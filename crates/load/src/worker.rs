@@ -66,7 +66,8 @@ impl Worker {
         let recorder = Rc::new(Recorder::new(Arc::clone(&self.catalog), Arc::clone(&self.live)));
         let result = event_loop::block_on(self.drive(Rc::clone(&recorder))).and_then(|result| result);
         // The event loop is gone, and with it all users and connections: their last bytes are counted.
-        self.hand_over(LAST, &recorder);
+        let empty = self.spare.try_recv().unwrap_or_default();
+        self.tell(Message::Samples { second: LAST, samples: recorder.finish(empty) });
         self.tell(Message::Ended(result));
     }
 

@@ -49,6 +49,10 @@ pub(crate) struct LoadArgs {
     /// Have failed requests throw in scripts
     #[arg(short = 'w', long)]
     throw: bool,
+    /// Write each sample while the test runs: json=FILE, csv=FILE (packed where the name ends in .gz), or have
+    /// Prometheus scrape prometheus=ADDRESS:PORT; may be repeated
+    #[arg(short, long, value_name = "KIND=WHERE")]
+    pub(super) out: Vec<String>,
     /// Write the script's console to a file
     #[arg(long, value_name = "FILE")]
     pub(super) console_output: Option<PathBuf>,

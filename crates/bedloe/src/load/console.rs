@@ -35,12 +35,17 @@ pub(crate) struct Console {
 
 impl Console {
     /// Says what is going to be done, unless it is to be quiet.
-    pub(crate) fn new(plan: &Plan, target: &str, quiet: bool, logger: Arc<Logger>) -> anyhow::Result<Self> {
+    pub(crate) fn new(
+        plan: &Plan,
+        (target, outputs): (&str, &str),
+        quiet: bool,
+        logger: Arc<Logger>,
+    ) -> anyhow::Result<Self> {
         let status = Status::of(plan);
         let is_terminal = io::stdout().is_terminal();
         let bar = if is_terminal && !quiet { Some(bar()?) } else { None };
         if !quiet {
-            unless_closed(announce(&status, target))?;
+            unless_closed(announce(&status, target, outputs))?;
         }
         if let Some(bar) = &bar {
             logger.keep_clear_of(bar.clone());
@@ -143,9 +148,9 @@ fn failures(report: &Report, target: &str) -> Vec<String> {
     lines
 }
 
-fn announce(status: &Status, target: &str) -> io::Result<()> {
+fn announce(status: &Status, target: &str, outputs: &str) -> io::Result<()> {
     let mut out = io::stdout().lock();
-    writeln!(out, "\n     execution: local\n        script: {target}\n        output: -\n")?;
+    writeln!(out, "\n     execution: local\n        script: {target}\n        output: {outputs}\n")?;
     writeln!(out, "     scenarios: (100.00%) {}", status.describe())?;
     out.flush()
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::ValueEnum;
 
 use super::args::LoadArgs;
+use super::outputs::Wanted;
 use crate::summary::Mode;
 
 /// How a test is judged and told of.
@@ -16,6 +17,8 @@ pub(super) struct Settings {
     pub(super) export: Option<PathBuf>,
     /// The file that scripts' consoles go to.
     pub(super) console: Option<PathBuf>,
+    /// Where samples go.
+    pub(super) outputs: Vec<Wanted>,
 }
 
 impl Settings {
@@ -34,12 +37,19 @@ impl Settings {
             (None, Some(text)) => Mode::from_str(&text, true)
                 .map_err(|_| anyhow::anyhow!("K6_SUMMARY_MODE: `{text}` is none of compact, full and disabled"))?,
         };
+        let outputs = if args.out.is_empty() {
+            let listed = find("K6_OUT").unwrap_or_default();
+            listed.split(',').filter(|text| !text.is_empty()).map(Wanted::parse).collect::<Result<_, _>>()?
+        } else {
+            args.out.iter().map(|text| Wanted::parse(text)).collect::<Result<_, _>>()?
+        };
         let is_silent = args.no_summary || is_on("K6_NO_SUMMARY")?;
         Ok(Self {
             no_thresholds: args.no_thresholds || is_on("K6_NO_THRESHOLDS")?,
             mode: if is_silent { Mode::Disabled } else { mode },
             export: path(&args.summary_export, "K6_SUMMARY_EXPORT"),
             console: path(&args.console_output, "K6_CONSOLE_OUTPUT"),
+            outputs,
         })
     }
 }

@@ -8,6 +8,7 @@ mod lab;
 mod load;
 mod nginx_paths;
 mod nginx_picks;
+mod outputs;
 mod processes;
 mod scripts;
 mod stand_in;

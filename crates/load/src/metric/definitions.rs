@@ -3,6 +3,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::points::PointSink;
 use super::sub_metric::SubMetric;
 use super::tags::SystemTags;
 use super::{BUILTINS, Kind, Section, Unit};
@@ -22,7 +23,8 @@ impl MetricId {
     }
 
     /// Its place among all metrics.
-    pub(crate) const fn index(self) -> usize {
+    #[must_use]
+    pub const fn index(self) -> usize {
         self.0 as usize
     }
 }
@@ -115,10 +117,14 @@ pub struct Catalog {
     pub definitions: Arc<Definitions>,
     /// The parts of metrics that are counted on their own.
     pub subs: Vec<SubMetric>,
+    /// Tags of every sample, by name.
+    pub tags: Vec<(String, String)>,
     /// Tags that requests get.
     pub system_tags: SystemTags,
     /// Whether every tag is kept, because samples are written somewhere.
     pub keeps_all_tags: bool,
+    /// Where samples go one by one.
+    pub points: Option<PointSink>,
     /// Whether each group and scenario is counted on its own, for the full summary.
     pub keeps_scopes: bool,
 }

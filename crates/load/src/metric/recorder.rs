@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::definitions::{Catalog, Definition, MetricError, MetricId};
+use super::points::{Pairs, Point, PointLog};
 use super::samples::{Samples, Timings};
 use super::sink::Sink;
 use super::tags::{SystemTags, TagSet, TagTable, TagsId};
@@ -64,6 +65,10 @@ struct Inner {
     /// All metrics that this thread knows.
     definitions: Vec<Definition>,
     names: HashMap<String, MetricId>,
+    /// Where samples are written one by one.
+    log: Option<PointLog>,
+    /// The tags of the iteration that ended last, for bytes of those that do not end.
+    last_tags: TagsId,
 }
 
 impl Recorder {
@@ -72,7 +77,9 @@ impl Recorder {
         let mut samples = Box::<Samples>::default();
         samples.fit(&definitions, &catalog);
         let tags = TagTable::new(&catalog);
-        let inner = RefCell::new(Inner { samples, tags, definitions, names: HashMap::new() });
+        let log = catalog.points.clone().map(PointLog::new);
+        let (names, last_tags) = (HashMap::new(), TagsId::NONE);
+        let inner = RefCell::new(Inner { samples, tags, definitions, names, log, last_tags });
         Self { catalog, live, inner }
     }
 
@@ -153,10 +160,21 @@ impl Recorder {
     pub fn data(&self, sent: u64, received: u64, tags: TagsId, who: Who) {
         let now_ns = net::clock::now_ns();
         let mut inner = self.inner.borrow_mut();
-        for (metric, bytes) in [(id::DATA_SENT, sent), (id::DATA_RECEIVED, received)] {
-            #[allow(clippy::cast_precision_loss, reason = "bytes of one iteration are far below 2^53")]
-            inner.add(metric, tags, Sample { value: bytes as f64, now_ns, who });
+        let inner = &mut *inner;
+        #[allow(clippy::cast_precision_loss, reason = "bytes of one iteration are far below 2^53")]
+        let bytes = [sent as f64, received as f64];
+        for (metric, value) in [(id::DATA_SENT, bytes[0]), (id::DATA_RECEIVED, bytes[1])] {
+            inner.each_sink(metric, tags, |sink| sink.add(value, now_ns));
         }
+        inner.last_tags = tags;
+        if let Some(log) = &mut inner.log {
+            log.bytes(who, bytes);
+        }
+    }
+
+    /// What is measured.
+    pub(crate) fn catalog(&self) -> &Catalog {
+        &self.catalog
     }
 
     /// Which tags requests get.
@@ -174,8 +192,12 @@ impl Recorder {
     pub(crate) fn iteration(&self, iteration: &IterationSample, tags: TagsId, who: Who) {
         let mut inner = self.inner.borrow_mut();
         let at = iteration.ended_ns;
-        inner.add(id::ITERATIONS, tags, Sample { value: 1.0, now_ns: at, who });
+        let inner = &mut *inner;
+        if let Some(log) = &mut inner.log {
+            log.end_bytes(at, &inner.tags.set(tags).pairs, who);
+        }
         inner.add_ns(id::ITERATION_DURATION, tags, at.saturating_sub(iteration.began_ns), at, who);
+        inner.add(id::ITERATIONS, tags, Sample { value: 1.0, now_ns: at, who });
         if let Some(due_ns) = iteration.due_ns {
             inner.add_ns(id::START_DELAY, tags, iteration.began_ns.saturating_sub(due_ns), at, who);
             if let Some(first_over_ns) = iteration.first_over_ns {
@@ -198,7 +220,23 @@ impl Recorder {
     pub(crate) fn hand_over(&self, mut empty: Box<Samples>) -> Box<Samples> {
         let mut inner = self.inner.borrow_mut();
         empty.fit(&inner.definitions, &self.catalog);
+        if let Some(log) = &mut inner.log {
+            log.hand_over();
+        }
         std::mem::replace(&mut inner.samples, empty)
+    }
+}
+
+impl Recorder {
+    /// The last hand-over: also what is known of iterations that do not end any more.
+    pub(crate) fn finish(&self, empty: Box<Samples>) -> Box<Samples> {
+        let mut inner = self.inner.borrow_mut();
+        let Inner { log, tags, last_tags, .. } = &mut *inner;
+        if let Some(log) = log {
+            log.end_all_bytes(net::clock::now_ns(), &tags.set(*last_tags).pairs);
+        }
+        drop(inner);
+        self.hand_over(empty)
     }
 }
 
@@ -213,12 +251,19 @@ struct Sample {
 impl Inner {
     fn add(&mut self, metric: MetricId, tags: TagsId, sample: Sample) {
         self.each_sink(metric, tags, |sink| sink.add(sample.value, sample.now_ns));
-        let _ = sample.who;
+        if let Some(log) = &mut self.log {
+            let Sample { value, now_ns, who } = sample;
+            log.add(Point { metric, value, at_ns: now_ns, tags: Pairs::clone(&self.tags.set(tags).pairs), who });
+        }
     }
 
     fn add_ns(&mut self, metric: MetricId, tags: TagsId, ns: u64, now_ns: u64, who: Who) {
         self.each_sink(metric, tags, |sink| sink.add_ns(ns));
-        let _ = (now_ns, who);
+        if let Some(log) = &mut self.log {
+            #[allow(clippy::cast_precision_loss, reason = "durations stay far below 2^53 ns")]
+            let value = ns as f64 / 1e6;
+            log.add(Point { metric, value, at_ns: now_ns, tags: Pairs::clone(&self.tags.set(tags).pairs), who });
+        }
     }
 
     fn each_sink(&mut self, metric: MetricId, tags: TagsId, mut add: impl FnMut(&mut Sink)) {

@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher, Hash, Hasher};
 
 use super::definitions::{Catalog, MetricId};
+use super::points::Pairs;
 use super::samples::Scope;
 
 /// Sets that are remembered in one thread; k6 warns at as many. Those beyond take turns in [`PASSING`] places, which is
@@ -94,7 +95,7 @@ impl SystemTags {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct TagSet {
     /// By name.
-    pub(crate) pairs: Vec<(Box<str>, Box<str>)>,
+    pub(crate) pairs: Pairs,
     /// Sub-metrics that a sample with this set is part of, beside its metric: by the metric, and the place in the
     /// catalog.
     pub(crate) subs: Vec<(MetricId, usize)>,
@@ -170,17 +171,18 @@ impl TagTable {
     }
 
     fn make(&self, base: TagsId, pairs: &[(Box<str>, Box<str>)], catalog: &Catalog) -> TagSet {
-        let mut set = TagSet { pairs: self.set(base).pairs.clone(), ..TagSet::default() };
+        let mut all = self.set(base).pairs.to_vec();
         for (key, value) in pairs {
-            let place = set.pairs.binary_search_by(|(name, _)| name.cmp(key));
+            let place = all.binary_search_by(|(name, _)| name.cmp(key));
             let is_left_out = value.is_empty() && **key != *"group";
             match place {
-                Ok(at) if is_left_out => drop(set.pairs.remove(at)),
-                Ok(at) => set.pairs[at].1.clone_from(value),
+                Ok(at) if is_left_out => drop(all.remove(at)),
+                Ok(at) => all[at].1.clone_from(value),
                 Err(_) if is_left_out => {}
-                Err(at) => set.pairs.insert(at, (key.clone(), value.clone())),
+                Err(at) => all.insert(at, (key.clone(), value.clone())),
             }
         }
+        let mut set = TagSet { pairs: Pairs::from(all), ..TagSet::default() };
         connect(&mut set, catalog);
         set
     }

@@ -45,7 +45,7 @@ pub(crate) fn run_stage(
     let recorder = Rc::new(Recorder::new(Arc::clone(catalog), Arc::default()));
     let inside = Rc::clone(&recorder);
     let ended = event_loop::block_on(async move { play(run, inside, stage, work, limit_ns, phase).await })??;
-    Ok((ended, recorder.hand_over(Box::default())))
+    Ok((ended, recorder.finish(Box::default())))
 }
 
 async fn play(
@@ -63,7 +63,11 @@ async fn play(
         _ => "",
     };
     let has_group = recorder.system_tags().has(SystemTag::Group);
-    let tags = if has_group { recorder.tags(TagsId::NONE, &[("group", group)]) } else { TagsId::NONE };
+    let mut pairs: Vec<(&str, &str)> =
+        recorder.catalog().tags.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    pairs.extend(has_group.then_some(("group", group)));
+    let tags = recorder.tags(TagsId::NONE, &pairs);
+    drop(pairs);
     let host = Rc::new(Host::new(Arc::clone(&run.script.program), sites, recorder));
     let mut player = Player::new(host)?;
     let seat = Seat::default();
