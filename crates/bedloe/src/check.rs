@@ -1,7 +1,9 @@
 //! `bedloe check`: nginx's `-t` and `-T`, with all errors of a configuration at once and the traps in it.
 
+mod addresses;
 mod certificates;
 mod host;
+mod passwords;
 mod users;
 
 use std::io::{self, Write};
@@ -12,6 +14,8 @@ use anyhow::Context;
 use clap::Args;
 use conf::{Diagnostic, Loaded, Loader, Severity};
 use serde_json::json;
+
+pub(crate) use addresses::advice;
 
 use crate::files::Source;
 use crate::{diagnostics, files};

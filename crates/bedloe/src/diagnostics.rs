@@ -106,7 +106,8 @@ mod tests {
         let files = files.iter().map(|(path, text)| (PathBuf::from(path), (*text).to_owned())).collect();
         let found = Diagnostic::warning("a-code", place, "something").help("do this");
         let note = Diagnostic::note("other", place, "less");
-        let loaded = Loaded { config: None, diagnostics: vec![found, note], files, needs: vec![], writes: vec![] };
+        let diagnostics = vec![found, note];
+        let loaded = Loaded { config: None, diagnostics, files, needs: vec![], writes: vec![], reads: vec![] };
         text(&loaded, Severity::Warning, &Renderer::plain())
     }
 

@@ -16,6 +16,7 @@ pub mod span;
 mod suggest;
 pub mod table;
 pub mod template;
+mod traps;
 pub mod tree;
 mod value;
 mod variables;
@@ -48,6 +49,7 @@ pub fn load(path: &Path, loader: &dyn Loader, options: &Options) -> Loaded {
     let has_errors = diagnostics.iter().any(|found| found.severity == Severity::Error);
     if !has_errors {
         diagnostics.extend(lints::run(&built.config, &built.facts, options));
+        diagnostics.extend(traps::run(&parsed.nodes));
     }
     let mut loaded = Loaded {
         config: Some(built.config),
@@ -55,6 +57,7 @@ pub fn load(path: &Path, loader: &dyn Loader, options: &Options) -> Loaded {
         files: parsed.files,
         needs: built.needs,
         writes: built.writes,
+        reads: built.reads,
     };
     loaded.add(diagnostics);
     loaded

@@ -68,6 +68,8 @@ pub struct Loaded {
     /// Files that it names and that are written to: logs, the pid file, folders of temporary files. Defaults are not
     /// among them.
     pub writes: Vec<NeededFile>,
+    /// Files that it names and that are read with each request that needs them: that one is missing is no error.
+    pub reads: Vec<NeededFile>,
 }
 
 impl Loaded {

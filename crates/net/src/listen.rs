@@ -87,6 +87,16 @@ pub fn open_with(address: SocketAddr, options: &Options) -> io::Result<TcpListen
     Ok(socket.into())
 }
 
+/// Whether this process may listen on an address: what binding says, with the socket gone again.
+pub fn try_bind(address: SocketAddr, options: &Options) -> io::Result<()> {
+    let socket = socket2::Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_reuse_address(true)?;
+    if address.is_ipv6() {
+        socket.set_only_v6(!options.takes_ipv4)?;
+    }
+    socket.bind(&address.into())
+}
+
 fn probe(socket: &socket2::Socket, keepalive: Option<KeepAlive>) -> io::Result<()> {
     match keepalive {
         None => Ok(()),

@@ -43,6 +43,7 @@ mod upstream;
 pub mod worker;
 
 pub use events::{Event, Events};
+pub use gate::is_known_password;
 pub use log::{LogWriter, Logs, SYSLOG_END, level_name, line as process_line};
 pub use snapshot::{Snapshot, SnapshotError};
 pub use status::{ServerStatus, Status, UpstreamStatus};

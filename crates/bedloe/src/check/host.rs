@@ -11,7 +11,7 @@ use conf::tree::{Config, LogTarget};
 use conf::{Diagnostic, Loaded, Loader, NeededFile};
 use rustix::fs::{Access, access};
 
-use super::{certificates, users};
+use super::{addresses, certificates, passwords, users};
 use crate::files;
 
 /// Everything that is amiss.
@@ -19,6 +19,8 @@ pub(super) fn findings(path: &Path, loaded: &Loaded) -> Vec<Diagnostic> {
     let mut found: Vec<Diagnostic> = loaded.needs.iter().filter_map(unreadable).collect();
     found.extend(loaded.writes.iter().filter_map(unwritable));
     let Some(config) = &loaded.config else { return found };
+    found.extend(loaded.reads.iter().flat_map(passwords::findings));
+    found.extend(addresses::findings(config));
     let nowhere = Place { file: Arc::new(path.to_path_buf()), ..Place::default() };
     found.extend(unwritable_defaults(config, loaded, &nowhere));
     found.extend(users::findings(config));

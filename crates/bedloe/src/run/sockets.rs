@@ -30,7 +30,11 @@ impl Sockets {
             match self.open(address, &options) {
                 Ok(socket) => sockets.add(address, socket),
                 Err(error) => {
-                    failures.push(format!("cannot listen on {address}: {error}{}", advice(address, &error)));
+                    let advice = match crate::check::advice(address, &error) {
+                        "" => String::new(),
+                        advice => format!(" ({advice})"),
+                    };
+                    failures.push(format!("cannot listen on {address}: {error}{advice}"));
                 }
             }
         }
@@ -60,16 +64,5 @@ impl Sockets {
         // The length of the queue may be another one now; that it listens already is no matter.
         rustix::net::listen(open, i32::try_from(options.backlog).unwrap_or(i32::MAX))?;
         open.try_clone()
-    }
-}
-
-fn advice(address: SocketAddr, error: &std::io::Error) -> &'static str {
-    match error.kind() {
-        std::io::ErrorKind::PermissionDenied if address.port() < 1024 => {
-            " (a port below 1024 needs root or CAP_NET_BIND_SERVICE)"
-        }
-        std::io::ErrorKind::AddrInUse => " (another program listens there: `ss -ltnp` shows which)",
-        std::io::ErrorKind::AddrNotAvailable => " (no interface of this machine has that address)",
-        _ => "",
     }
 }

@@ -51,6 +51,7 @@ pub(crate) struct Cx<'a> {
     resolved: HashMap<(String, u16), Result<Vec<SocketAddr>, String>>,
     needed: HashSet<PathBuf>,
     written: HashSet<PathBuf>,
+    pub(crate) reads: Vec<NeededFile>,
     /// Zones of `limit_req` and of `limit_conn`, by where they were named first; some are declared later.
     pub(crate) rate_zones: Vec<NamedZone>,
     pub(crate) connection_zones: Vec<NamedZone>,
@@ -152,6 +153,7 @@ impl<'a> Cx<'a> {
             resolved: HashMap::new(),
             needed: HashSet::new(),
             written: HashSet::new(),
+            reads: Vec::new(),
             rate_zones: Vec::new(),
             connection_zones: Vec::new(),
             zones: HashMap::new(),
@@ -199,6 +201,13 @@ impl<'a> Cx<'a> {
     pub(crate) fn writes(&mut self, path: &Path, directive: &'static str, place: &Place) {
         if self.written.insert(path.to_path_buf()) {
             self.writes.push(NeededFile { path: path.to_path_buf(), directive, place: place.clone() });
+        }
+    }
+
+    /// A file that is read with each request that needs it; told once a file.
+    pub(crate) fn reads(&mut self, path: &Path, directive: &'static str, place: &Place) {
+        if self.reads.iter().all(|file| file.path != path) {
+            self.reads.push(NeededFile { path: path.to_path_buf(), directive, place: place.clone() });
         }
     }
 

@@ -60,6 +60,8 @@ pub(crate) struct ServerWide {
 
 #[derive(Clone)]
 pub(crate) struct TlsDraft {
+    /// `ssl on`.
+    pub(crate) is_on: bool,
     pub(crate) certificates: Vec<(PathBuf, Place)>,
     pub(crate) keys: Vec<(PathBuf, Place)>,
     /// All else.
@@ -213,6 +215,7 @@ fn tls() -> TlsDraft {
         clients: ClientAuth { verify: VerifyClient::Off, depth: 1, authorities: None, trusted: None, revoked: None },
     };
     TlsDraft {
+        is_on: false,
         certificates: Vec::new(),
         keys: Vec::new(),
         settings,

@@ -71,7 +71,7 @@ fn addresses(servers: &[BuiltServer], cx: &mut Cx<'_>) -> HashMap<SocketAddr, Ad
             let state = states
                 .entry(*address)
                 .or_insert_with(|| AddressState { default_index: index, ..AddressState::default() });
-            state.ssl |= listen.ssl;
+            state.ssl |= listen.ssl || built.tls.is_on;
             state.http2 |= listen.http2 || built.http2;
             if *has_options {
                 match &state.options {

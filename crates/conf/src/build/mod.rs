@@ -47,6 +47,7 @@ pub(crate) struct Built {
     pub(crate) diagnostics: Vec<Diagnostic>,
     pub(crate) needs: Vec<NeededFile>,
     pub(crate) writes: Vec<NeededFile>,
+    pub(crate) reads: Vec<NeededFile>,
     pub(crate) facts: Facts,
 }
 
@@ -79,13 +80,13 @@ pub(crate) fn build(nodes: &[Node], path: &Path, loader: &dyn Loader, options: &
     if !has_events {
         cx.report(no_events(path, nodes));
     }
-    let Cx { mut diagnostics, needs, writes, facts, errors_dropped, .. } = cx;
+    let Cx { mut diagnostics, needs, writes, reads, facts, errors_dropped, .. } = cx;
     if errors_dropped > 0 {
         let place = Place { file: std::sync::Arc::new(path.to_path_buf()), ..Place::default() };
         let message = format!("{errors_dropped} more errors are not shown");
         diagnostics.push(Diagnostic::error("too-many-errors", &place, message));
     }
-    Built { config, diagnostics, needs, writes, facts }
+    Built { config, diagnostics, needs, writes, reads, facts }
 }
 
 fn events(nodes: &[Node], events: &mut Events, cx: &mut Cx<'_>) {

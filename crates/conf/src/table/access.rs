@@ -1,5 +1,7 @@
 //! Directives that say who may enter: by address, by name and password, by method.
 
+use std::path::Path;
+
 use super::{Apply, Block, Contexts, Directive, Takes};
 use crate::Net;
 use crate::build::{Call, Cx, Inherited, Outcome, path_template_below, settable};
@@ -70,7 +72,11 @@ pub(super) const DIRECTIVES: &[Directive] = &[
         example: "auth_basic_user_file /etc/nginx/htpasswd;",
         apply: Apply::Inherited(|level, call, cx| {
             let folder = cx.folder.clone();
-            level.settings.access.user_file = Some(path_template_below(&folder, call.word(0), cx)?);
+            let path = path_template_below(&folder, call.word(0), cx)?;
+            if let Some(path) = path.literal() {
+                cx.reads(Path::new(path), "auth_basic_user_file", &call.word(0).place);
+            }
+            level.settings.access.user_file = Some(path);
             Ok(())
         }),
     },

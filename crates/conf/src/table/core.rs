@@ -9,6 +9,10 @@ const MAX_WORKERS: u64 = 1024;
 
 const MODULES: &str = "what bedloe has is compiled in; a directive of another module is told where it stands";
 const ENGINE: &str = "it tunes nginx's own engine";
+const SCHEDULER: &str = "the kernel places the threads";
+const CORES: &str = "a panic ends one connection and is logged: there are no core files";
+const NO_DEBUG: &str = "the error log has no level of debugging";
+const OLD_BROWSERS: &str = "it is for browsers that are no more";
 const SOCKETS: &str = "bedloe sets up its sockets itself";
 
 pub(super) const DIRECTIVES: &[Directive] = &[
@@ -184,5 +188,33 @@ pub(super) const DIRECTIVES: &[Directive] = &[
         Ignored::Number,
         "proxy_headers_hash_bucket_size 64;",
         ENGINE,
+    ),
+    no_effect("worker_cpu_affinity", Contexts::MAIN, Ignored::Text, "worker_cpu_affinity auto;", SCHEDULER)
+        .taking(Takes::at_least(1)),
+    no_effect("worker_priority", Contexts::MAIN, Ignored::Text, "worker_priority -5;", SCHEDULER),
+    no_effect("worker_rlimit_core", Contexts::MAIN, Ignored::Size, "worker_rlimit_core 500m;", CORES),
+    no_effect("working_directory", Contexts::MAIN, Ignored::Text, "working_directory /tmp;", CORES),
+    no_effect("debug_points", Contexts::MAIN, Ignored::Text, "debug_points stop;", CORES),
+    no_effect("debug_connection", Contexts::EVENTS, Ignored::Text, "debug_connection 127.0.0.1;", NO_DEBUG).repeating(),
+    no_effect("worker_aio_requests", Contexts::EVENTS, Ignored::Number, "worker_aio_requests 32;", ENGINE),
+    no_effect("thread_pool", Contexts::MAIN, Ignored::Text, "thread_pool files threads=4;", ENGINE)
+        .taking(Takes::between(2, 3))
+        .repeating(),
+    no_effect("env", Contexts::MAIN, Ignored::Text, "env TZ;", "no module reads the environment").repeating(),
+    no_effect("msie_padding", Contexts::REQUEST, Ignored::Switch, "msie_padding on;", OLD_BROWSERS),
+    no_effect("msie_refresh", Contexts::REQUEST, Ignored::Switch, "msie_refresh off;", OLD_BROWSERS),
+    no_effect(
+        "subrequest_output_buffer_size",
+        Contexts::REQUEST,
+        Ignored::Size,
+        "subrequest_output_buffer_size 4k;",
+        "no answer of a subrequest is kept",
+    ),
+    no_effect(
+        "log_subrequest",
+        Contexts::REQUEST,
+        Ignored::Switch,
+        "log_subrequest off;",
+        "subrequests of auth_request are not in the access log",
     ),
 ];

@@ -38,7 +38,7 @@ const AREAS: &[Area] = &[
     Area {
         title: "response headers and error pages",
         contexts: Contexts::ALL,
-        names: "add_header_inherit add_trailer add_trailer_inherit early_hints msie_padding msie_refresh \
+        names: "add_header_inherit add_trailer add_trailer_inherit early_hints \
             proxy_pass_trailers userid userid_domain \
             userid_expires userid_name userid_path userid_service",
     },
@@ -75,7 +75,7 @@ const AREAS: &[Area] = &[
     Area {
         title: "logging",
         contexts: Contexts::ALL,
-        names: "debug_connection debug_points log_subrequest session_log session_log_format \
+        names: "session_log session_log_format \
             session_log_zone",
     },
     Area {
@@ -98,7 +98,7 @@ const AREAS: &[Area] = &[
     Area {
         title: "more of TLS",
         contexts: Contexts::ALL,
-        names: "acme_certificate acme_issuer acme_shared_zone ssl ssl_certificate_cache \
+        names: "acme_certificate acme_issuer acme_shared_zone ssl_certificate_cache \
             ssl_certificate_compression ssl_ech_file ssl_engine ssl_handshake_timeout ssl_key_log \
             ssl_object_cache_inheritable ssl_ocsp ssl_ocsp_cache ssl_ocsp_responder ssl_password_file \
             ssl_session_ticket_key",
@@ -129,13 +129,7 @@ const AREAS: &[Area] = &[
     Area {
         title: "more of client connections",
         contexts: Contexts::ALL,
-        names: "keepalive_min_timeout request_id_header subrequest_output_buffer_size",
-    },
-    Area {
-        title: "the master process and its tuning",
-        contexts: Contexts::ALL,
-        names: "env thread_pool worker_aio_requests worker_cpu_affinity \
-            worker_priority worker_rlimit_core working_directory",
+        names: "keepalive_min_timeout request_id_header",
     },
     Area {
         title: "other protocols",

@@ -47,6 +47,22 @@ pub(super) const DIRECTIVES: &[Directive] = &[
         }),
     },
     Directive {
+        name: "ssl",
+        contexts: Contexts::SERVERS,
+        takes: Takes::exactly(1),
+        repeats: false,
+        default: "off",
+        doc: "Whether all addresses of a server speak TLS: the word of old for \"ssl\" behind each \"listen\".",
+        example: "ssl off;",
+        apply: Apply::Inherited(|level, call, cx| {
+            level.server.tls.is_on = call.switch(0)?;
+            let message = "\"ssl\" is a directive of old, which nginx has no more since 1.25.1";
+            let help = "write \"ssl\" behind the address of each \"listen\" that speaks TLS";
+            cx.report(Diagnostic::warning("obsolete", &call.node.name.place, message).help(help));
+            Ok(())
+        }),
+    },
+    Directive {
         name: "ssl_protocols",
         contexts: Contexts::SERVERS,
         takes: Takes::at_least(1),

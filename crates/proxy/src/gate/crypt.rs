@@ -37,6 +37,14 @@ struct Job {
     answer: oneshot::Sender<Checked>,
 }
 
+/// The ways of storing a password, by how what they store begins.
+const WAYS: [&str; 8] = ["{PLAIN}", "{SHA}", "{SSHA}", "$apr1$", "$1$", "$2", "$5$", "$6$"];
+
+/// Whether a password is stored in a way that is known here.
+pub fn is_known(stored: &[u8]) -> bool {
+    WAYS.iter().any(|way| stored.starts_with(way.as_bytes()))
+}
+
 /// Compares a password with what is stored of one.
 pub(super) async fn check(verifier: &Verifier, password: &[u8], stored: &[u8]) -> Checked {
     if let Some(plain) = stored.strip_prefix(b"{PLAIN}") {
@@ -53,7 +61,7 @@ pub(super) async fn check(verifier: &Verifier, password: &[u8], stored: &[u8]) -
         return Checked::Other;
     }
     let Ok(stored) = String::from_utf8(stored.to_vec()) else { return Checked::Unknown };
-    if !["$apr1$", "$1$", "$2", "$5$", "$6$"].iter().any(|way| stored.starts_with(way)) {
+    if !is_known(stored.as_bytes()) {
         return Checked::Unknown;
     }
     let (answer, answered) = oneshot::channel();

@@ -17,6 +17,7 @@ use crate::exchange::Exchange;
 use crate::request::{Routed, Served};
 
 pub(crate) use crypt::Verifier;
+pub use crypt::is_known as is_known_password;
 pub(crate) use limit::{Limited, Zones};
 
 /// What one of the ways in says.
