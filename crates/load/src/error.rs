@@ -54,7 +54,7 @@ pub enum Error {
     Threshold(#[from] crate::threshold::ThresholdError),
     /// TLS could not be set up.
     #[error("TLS cannot be set up")]
-    Tls(#[from] rustls::Error),
+    Tls(#[from] net::tls::CertificateError),
     /// A thread could not be started, or its event loop failed.
     #[error("a load thread failed")]
     Thread(#[from] io::Error),

@@ -38,6 +38,7 @@ mod sites;
 mod stages;
 pub mod stat;
 pub mod threshold;
+pub mod tls;
 mod url;
 mod user;
 mod worker;

@@ -3,12 +3,12 @@
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
 
-use net::tls::{Verify, client_config};
 use wire::{Version, encode};
 
 use crate::error::Error;
 use crate::exchange::Message;
 use crate::origin::Origin;
+use crate::tls::{HTTP1, TlsOptions};
 use crate::url::Url;
 
 /// One request, ready to be sent.
@@ -47,8 +47,8 @@ impl Request {
     pub fn get(url: &str, options: &RequestOptions) -> Result<Self, Error> {
         let parts = Url::parse(url).map_err(|reason| Error::Url { url: url.to_owned(), reason })?;
         let address = resolve(&parts)?;
-        let verify = if options.skip_verify { Verify::Nothing } else { Verify::WebRoots };
-        let origin = Origin::new(&parts, &client_config(verify)?);
+        let tls = TlsOptions { takes_any: options.skip_verify, ..TlsOptions::default() }.config(HTTP1)?;
+        let origin = Origin::new(&parts, &tls);
         let origin = origin.map_err(|reason| Error::Url { url: url.to_owned(), reason })?;
         let origin = Arc::new(Origin { address: Some(address), ..origin });
         let bytes = head(&parts, options)?;

@@ -5,9 +5,10 @@ use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use net::tls::{Verify, client_config};
+use net::tls::CertificateError;
 
 use crate::origin::Origin;
+use crate::tls::{HTTP1, TlsOptions};
 use crate::url::Url;
 
 /// Addresses that are remembered in a thread; a script with more makes them of data.
@@ -42,7 +43,7 @@ pub struct HttpOptions {
 
 impl HttpOptions {
     /// As k6 has them unless told otherwise.
-    pub fn usual() -> Result<Self, rustls::Error> {
+    pub fn usual() -> Result<Self, CertificateError> {
         Ok(Self {
             max_redirects: 10,
             agent: concat!("bedloe/", env!("CARGO_PKG_VERSION")).to_owned(),
@@ -53,7 +54,7 @@ impl HttpOptions {
             reuse: true,
             reuse_between_iterations: true,
             keeps_cookies: false,
-            tls: client_config(Verify::WebRoots)?,
+            tls: TlsOptions::default().config(HTTP1)?,
         })
     }
 }

@@ -1,7 +1,7 @@
 //! From the command line, the environment and a file of options to a plan: what is refused here is said before anything
 //! is sent.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context;
@@ -89,7 +89,14 @@ fn open(args: &LoadArgs, sink: Sink) -> anyhow::Result<Script> {
     let mut env: Vec<(String, String)> =
         system.filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))).collect();
     env.extend(args.env.iter().cloned());
-    Ok(Script::open(&path, env, sink)?)
+    Ok(Script::open(&path, env, copies(), sink)?)
+}
+
+/// Where modules of other hosts are kept: a folder for what can be had again, as the XDG base directories have it.
+fn copies() -> Option<PathBuf> {
+    let absolute = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let caches = absolute("XDG_CACHE_HOME").or_else(|| Some(absolute("HOME")?.join(".cache")))?;
+    Some(caches.join("bedloe").join("modules"))
 }
 
 fn scripted(args: &LoadArgs, script: Script, options: &Options) -> anyhow::Result<Plan> {

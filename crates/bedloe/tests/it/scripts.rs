@@ -45,12 +45,26 @@ fn play(program: &[&str], case: &Path, server: &Server) -> Record {
     let folder = tempfile::tempdir().unwrap();
     let mut command = Command::new(program[0]);
     command.args(&program[1..]).args(["--quiet", "--summary-export"]).arg(export.path());
-    command.args(args.split_whitespace()).arg("-e").arg(format!("URL={}", server.url())).arg(case);
+    command.args(args.split_whitespace());
+    let folder_of_server = server.folder().display().to_string();
+    for (name, value) in [("URL", server.url()), ("TLS_URL", server.tls_url()), ("FILES", folder_of_server)] {
+        command.arg("-e").arg(format!("{name}={value}"));
+    }
+    command.arg(case);
     command.env("K6_AUTO_EXTENSION_RESOLUTION", "false").env("K6_NO_USAGE_REPORT", "true");
+    // Both trust the server's certificate, and keep copies of modules where nobody else does.
+    command.env("SSL_CERT_FILE", server.authority()).env("XDG_CACHE_HOME", server.folder());
     let output = command.current_dir(folder.path()).stdin(Stdio::null()).output().unwrap();
     let export = fs::read_to_string(export.path()).unwrap_or_default();
     let case = case.parent().unwrap().display().to_string();
-    Record::of(&output, &export, &[(&server.url(), "URL"), (&server.host(), "HOST"), (&case, "CASES")])
+    let names = [
+        (server.url(), "URL"),
+        (server.tls_url(), "TLS_URL"),
+        (server.host(), "HOST"),
+        (server.tls_host(), "TLS_HOST"),
+        (case, "CASES"),
+    ];
+    Record::of(&output, &export, &names)
 }
 
 #[test]
@@ -108,6 +122,81 @@ fn every_script_has_a_record() {
         let is_module = fs::read_to_string(&case).unwrap().starts_with("// module");
         assert!(is_module || record_of(&case).exists(), "{} has no record", case.display());
     }
+}
+
+/// A script of this name and text in a folder of its own, run by bedloe: its exit code and all that it says.
+fn told(server: &Server, name: &str, text: &str, copies: &Path) -> (Option<i32>, String) {
+    let folder = tempfile::tempdir().unwrap();
+    let script = folder.path().join(name);
+    fs::write(&script, text).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_bedloe"));
+    command.args(["load", "--quiet"]).arg(&script).stdin(Stdio::null());
+    command.env("SSL_CERT_FILE", server.authority()).env("XDG_CACHE_HOME", copies);
+    let output = command.output().unwrap();
+    let text = [output.stdout, output.stderr].concat();
+    let folder = format!("file://{}/", folder.path().display());
+    (output.status.code(), String::from_utf8_lossy(&text).replace(&folder, ""))
+}
+
+#[test]
+fn what_is_wrong_with_a_script_is_shown_with_its_place() {
+    let server = Server::start();
+    let copies = tempfile::tempdir().unwrap();
+    for (name, text, code, words) in [
+        ("a.js", "import 'k6';\nexport let b = ;\n", 107, "a.js:2:16\n    2 | export let b = ;\n"),
+        ("a.js", "export default x;\n", 107, "x is not defined\n\tat <anonymous> (a.js:1:1"),
+        ("a.ts", "type A = number;\nlet b: A = ;\nexport {};", 107, "a.ts:2:12\n    2 | let b: A = ;\n"),
+        (
+            "a.ts",
+            "type A = number;\nconst f = (): A => { throw new Error('no'); };\nf();\nexport default f;",
+            107,
+            "Error: no\n\tat f (a.ts:2:32)\n\tat <anonymous> (a.ts:3:1)\n    2 | const f",
+        ),
+        ("a.ts", "type A = number;\n\n\nexport default function (): A { null.x; }", 0, "\\n\\tat default (a.ts:4:33)"),
+        ("a.js", "exports.default = function () { null.x; }", 0, "\\n\\tat <anonymous> (a.js:1:33"),
+        (
+            "a.js",
+            "import 'k6';\nimport { parseHTML } from 'k6/html';\nexport default parseHTML;\n",
+            107,
+            "`k6/html` is not served: there is no reader of HTML\n\tat import (a.js:2:1)\n    2 | import",
+        ),
+        ("a.ts", "\nimport ws from 'k6/ws';\nexport default ws;\n", 107, "`k6/ws` is not served"),
+        ("a.js", "import ws from 'k6/websockets';\nexport default ws;\n", 107, "`k6/websockets` is not served"),
+        ("a.js", "import g from 'k6/net/grpc';\nexport default g;\n", 107, "`k6/net/grpc` is not served"),
+        ("a.js", "import r from 'k6/experimental/redis';\nexport default r;", 107, "experimental/redis` is not served"),
+        ("a.js", "import { browser } from 'k6/browser';\nexport default browser;", 107, "`k6/browser` is not served"),
+        ("a.js", "import x from './no.js';\nexport default x;", 107, "`./no.js` is not there"),
+        ("a.js", "import x from 'http://a/b.js';\nexport default x;", 107, "`http://a/b.js` is not served"),
+    ] {
+        let (exit, told) = told(&server, name, text, copies.path());
+        assert!(told.contains(words) && exit == Some(code), "{text}\n{exit:?} {told}");
+    }
+}
+
+#[test]
+fn modules_of_other_hosts_are_fetched_and_kept() {
+    let server = Server::start();
+    let copies = tempfile::tempdir().unwrap();
+    let script = |name: &str| {
+        let url = server.tls_url();
+        format!(
+            "import 'k6';\nimport {{ two }} from '{url}/module/lib/{name}.js';\n\
+             export default () => console.log('got', two);\n"
+        )
+    };
+    let (exit, said) = told(&server, "a.js", &script("index"), copies.path());
+    assert!(exit == Some(0) && said.contains("got 2"), "{said}");
+    let (exit, said) = told(&server, "a.js", &script("nothing"), copies.path());
+    let words = "cannot be fetched: HTTP status 404; there is no copy of it";
+    assert!(exit == Some(107) && said.contains(words) && said.contains("at import (a.js:2:1)"), "{said}");
+    // The host is gone: a copy is as good, and without one the error says what to do.
+    let (known, unknown) = (script("index"), script("umd").replace("/lib/", "/"));
+    drop(server);
+    let server = Server::start();
+    let (exit, said) = told(&server, "a.js", &known, copies.path());
+    assert!(exit == Some(0) && said.contains("its copy is used") && said.contains("got 2"), "{said}");
+    let (exit, said) = told(&server, "a.js", &unknown, copies.path());
+    assert!(exit == Some(107) && said.contains("connection refused") && said.contains("save it as a file"), "{said}");
 }
 
 /// The examples, at a scale of seconds.

@@ -1,10 +1,9 @@
 //! Options that concern the requests of a script.
 
-use net::tls::{Verify, client_config};
-
 use super::value::{count, flag, text};
 use super::{Layer, Wrong, noted, wrong};
 use crate::sites::HttpOptions;
+use crate::tls::{HTTP1, TlsOptions};
 
 /// Options of requests that k6 has and that are not served, and so are errors rather than without effect.
 const UNSERVED: [&str; 9] =
@@ -17,9 +16,9 @@ pub(super) fn options(json: &Layer) -> Result<HttpOptions, Wrong> {
     }
     let mut problems = Vec::new();
     let mut is_on = |name| noted(flag(json, name), &mut problems).flatten().unwrap_or(false);
-    let verify = if is_on("insecureSkipTLSVerify") { Verify::Nothing } else { Verify::WebRoots };
+    let tls = TlsOptions { takes_any: is_on("insecureSkipTLSVerify"), ..TlsOptions::default() };
     let usual = HttpOptions::usual().map_err(|error| Wrong(vec![error.to_string()]))?;
-    let tls = client_config(verify).map_err(|error| Wrong(vec![error.to_string()]))?;
+    let tls = tls.config(HTTP1).map_err(|error| Wrong(vec![error.to_string()]))?;
     let (throws, discards_bodies) = (is_on("throw"), is_on("discardResponseBodies"));
     let (reuse, reuse_between_iterations) = (!is_on("noConnectionReuse"), !is_on("noVUConnectionReuse"));
     let keeps_cookies = is_on("noCookiesReset");

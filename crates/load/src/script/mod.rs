@@ -9,6 +9,7 @@
 mod api;
 mod base64;
 mod bytes;
+mod commonjs;
 mod fiber;
 mod gjson;
 mod host;
@@ -18,12 +19,14 @@ mod modules;
 mod player;
 mod program;
 mod raw;
+mod remote;
+mod source;
 mod stage;
 mod thrown;
 mod turns;
 mod vm;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -96,10 +99,16 @@ pub struct ScriptRun {
 }
 
 impl Script {
-    /// Reads a script and runs its init code, whose console goes to `sink`. `path` must be absolute.
-    pub fn open(path: &Path, env: Vec<(String, String)>, sink: Sink) -> Result<Self, ScriptError> {
+    /// Reads a script and runs its init code, whose console goes to `sink`. `path` must be absolute; `copies` is the
+    /// folder where modules of other hosts are kept for the day that they cannot be fetched.
+    pub fn open(
+        path: &Path,
+        env: Vec<(String, String)>,
+        copies: Option<PathBuf>,
+        sink: Sink,
+    ) -> Result<Self, ScriptError> {
         program::read(path).map_err(ScriptError::File)?;
-        let program = Arc::new(Program::new(path, env, sink));
+        let program = Arc::new(Program::new(path, env, copies, sink));
         let definitions = Arc::new(Definitions::default());
         let described = event_loop::block_on(describe(Arc::clone(&program), Arc::clone(&definitions)))??;
         let exports: Json = serde_json::from_str(&described).map_err(|_| ScriptError::Options)?;

@@ -10,8 +10,11 @@ use net::clock::now_ns;
 
 use super::log::{Level, Log, Sink};
 use super::raw::Bytecode;
+use super::source::{Form, Imports, Places};
 use crate::run::StopHandle;
 
+/// How the place of a stack begins that is one of the text already: no function has this name.
+pub(super) const IN_TEXT: &str = "import (";
 /// A module larger than this is none.
 const LARGEST_MODULE: u64 = 64 << 20;
 
@@ -22,8 +25,12 @@ pub(crate) struct Program {
     /// The environment: `__ENV`.
     pub(super) env: Vec<(String, String)>,
     pub(crate) sink: Sink,
-    /// Locked in init code only, as the next two.
+    /// The folder where modules of other hosts are kept.
+    pub(super) copies: Option<PathBuf>,
+    /// Locked in init code only, as the next three.
     modules: Mutex<HashMap<String, Arc<Module>>>,
+    /// What they ask for, known before they are compiled.
+    imports: Mutex<HashMap<String, Imports>>,
     files: Mutex<HashMap<PathBuf, Arc<[u8]>>>,
     shared: Mutex<HashMap<String, Arc<[Box<str>]>>>,
     /// The test's options, as JSON.
@@ -55,8 +62,11 @@ struct Wishes {
 /// One compiled module.
 #[derive(Debug)]
 pub(super) struct Module {
+    /// As it was written.
     pub(super) source: String,
     pub(super) bytecode: Bytecode,
+    pub(super) form: Form,
+    pub(super) places: Places,
 }
 
 impl fmt::Debug for Program {
@@ -66,12 +76,14 @@ impl fmt::Debug for Program {
 }
 
 impl Program {
-    pub(super) fn new(script: &Path, env: Vec<(String, String)>, sink: Sink) -> Self {
+    pub(super) fn new(script: &Path, env: Vec<(String, String)>, copies: Option<PathBuf>, sink: Sink) -> Self {
         Self {
             entry: address(script),
             env,
             sink,
+            copies,
             modules: Mutex::default(),
+            imports: Mutex::default(),
             files: Mutex::default(),
             shared: Mutex::default(),
             options: Mutex::new("{}".to_owned()),
@@ -176,8 +188,48 @@ impl Program {
     }
 
     /// Keeps a compiled module.
-    pub(super) fn keep(&self, name: &str, module: Module) {
-        locked(&self.modules).insert(name.to_owned(), Arc::new(module));
+    pub(super) fn keep(&self, name: &str, module: Module) -> Arc<Module> {
+        let module = Arc::new(module);
+        locked(&self.modules).insert(name.to_owned(), Arc::clone(&module));
+        module
+    }
+
+    /// Says what a module asks for.
+    pub(super) fn announce(&self, name: &str, imports: Imports) {
+        locked(&self.imports).insert(name.to_owned(), imports);
+    }
+
+    /// Where a module asks for another: line and column.
+    pub(super) fn import(&self, base: &str, name: &str) -> Option<(usize, usize)> {
+        let imports = locked(&self.imports);
+        let found = imports.get(base)?.iter().find(|(each, ..)| **each == *name)?;
+        Some((found.1, found.2))
+    }
+
+    /// Which module asks for this one, and where.
+    pub(super) fn importer(&self, of: impl Fn(&str, &str) -> bool) -> Option<(String, usize, usize)> {
+        let imports = locked(&self.imports);
+        imports.iter().find_map(|(base, all)| {
+            let found = all.iter().find(|(name, ..)| of(base, name))?;
+            Some((base.clone(), found.1, found.2))
+        })
+    }
+
+    /// A line of a stack with its place as it is in the module's text: `at f (file:///a.ts:3:14)`.
+    pub(super) fn placed(&self, line: &str) -> String {
+        let of = || {
+            if line.trim_start().trim_start_matches("at ").starts_with(IN_TEXT) {
+                return None;
+            }
+            let end = line.trim_end_matches(')');
+            let (rest, column) = end.rsplit_once(':')?;
+            let (rest, number) = rest.rsplit_once(':')?;
+            let from = rest.find("file://").or_else(|| rest.find("https://"))?;
+            let (number, column) =
+                self.module(&rest[from..])?.places.in_text(number.parse().ok()?, column.parse().ok()?);
+            Some(format!("{rest}:{number}:{column}{}", &line[end.len()..]))
+        };
+        of().unwrap_or_else(|| line.to_owned())
     }
 
     /// A line of a module's source, from 1.

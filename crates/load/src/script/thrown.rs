@@ -53,8 +53,10 @@ impl Thrown {
 
     /// The first place of the stack: file, line and column.
     pub(crate) fn place(&self) -> Option<(&str, usize, usize)> {
-        let line = self.text.lines().find(|line| line.contains("file://"))?;
-        let from = line.find("file://")?;
+        let of = |line: &str| line.find("file://").or_else(|| line.find("https://"));
+        let line =
+            self.text.lines().filter(|line| line.trim_start().starts_with("at ")).find(|line| of(line).is_some())?;
+        let from = of(line)?;
         let inside = line[from..].trim_end_matches(')').trim_end();
         let (rest, column) = inside.rsplit_once(':')?;
         let (file, line) = rest.rsplit_once(':')?;
@@ -72,7 +74,7 @@ fn describe(value: &Value<'_>) -> String {
     let stack = exception.stack().unwrap_or_default();
     for place in stack.lines().map(str::trim).filter(|line| line.starts_with("at ")) {
         text.push_str("\n\t");
-        text.push_str(place);
+        text.push_str(&host(value.ctx()).program.placed(place));
     }
     text.push('\n');
     text

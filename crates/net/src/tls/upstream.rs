@@ -8,7 +8,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, IpAddr, Ipv4Addr, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
 use rustls::sign::SingleCertAndKey;
-use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls::{CipherSuite, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 
 use super::config::{AnyCertificate, CertificateError, Identity, provider, versions};
 
@@ -24,10 +24,13 @@ pub struct ClientOptions {
     pub tls13: bool,
     /// Whether the server is told the name that is asked for.
     pub server_name: bool,
-    /// The authorities that its certificate is verified with; `None` takes any.
+    /// The authorities that its certificate is verified with, those of browsers where the list is empty; `None` takes
+    /// any certificate.
     pub trusted: Option<Vec<CertificateDer<'static>>>,
     /// What it is shown.
     pub identity: Option<Identity>,
+    /// The cipher suites of TLS 1.2 that are offered; `None` for all.
+    pub suites: Option<Vec<CipherSuite>>,
 }
 
 /// The certificates of a PEM file of authorities.
@@ -44,11 +47,16 @@ pub fn read_trusted(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, Certific
 /// A client's configuration. It resumes no sessions: [`with_sessions`] makes one that does, for one server.
 pub fn upstream_config(options: ClientOptions) -> Result<ClientConfig, CertificateError> {
     let versions = versions(options.tls12, options.tls13);
-    let builder = ClientConfig::builder_with_provider(provider()).with_protocol_versions(&versions)?;
+    let mut offered = (*provider()).clone();
+    if let Some(suites) = &options.suites {
+        offered.cipher_suites.retain(|each| each.tls13().is_some() || suites.contains(&each.suite()));
+    }
+    let builder = ClientConfig::builder_with_provider(Arc::new(offered)).with_protocol_versions(&versions)?;
     let verifier: Arc<dyn ServerCertVerifier> = match options.trusted {
         None => Arc::new(AnyCertificate(provider())),
         Some(trusted) => {
-            let roots = Arc::new(roots(&trusted)?);
+            let browsers = || RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+            let roots = Arc::new(if trusted.is_empty() { browsers() } else { roots(&trusted)? });
             let chains = WebPkiServerVerifier::builder_with_provider(roots, provider()).build();
             let chains = chains.map_err(|error| rustls::Error::General(error.to_string()))?;
             Arc::new(Trusting { chains, trusted })

@@ -21,6 +21,7 @@ pub(super) fn config(way: &ProxyTls, read: &mut Read<'_>) -> Result<Arc<rustls::
         (Some(certificate), Some(key)) => Some(read_pair(certificate, key, read)?),
         _ => None,
     };
-    let options = ClientOptions { tls12: way.tls12, tls13: way.tls13, server_name: way.server_name, trusted, identity };
+    let (tls12, tls13, server_name) = (way.tls12, way.tls13, way.server_name);
+    let options = ClientOptions { tls12, tls13, server_name, trusted, identity, suites: None };
     upstream_config(options).map(Arc::new).map_err(SnapshotError::Client)
 }

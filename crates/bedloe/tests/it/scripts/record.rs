@@ -23,7 +23,7 @@ const KEPT: [&str; 4] = ["source=console", "source=stacktrace", "msg=\"Request F
 
 impl Record {
     /// `names` are texts that stand for others.
-    pub(super) fn of(output: &Output, export: &str, names: &[(&str, &str)]) -> Self {
+    pub(super) fn of(output: &Output, export: &str, names: &[(String, &str)]) -> Self {
         let text = |bytes: &[u8]| {
             let text = String::from_utf8_lossy(bytes).into_owned();
             names.iter().fold(text, |text, (from, to)| text.replace(from, to))

@@ -30,11 +30,13 @@ use crate::fetch::Reply;
 const SERVED: [&str; 8] =
     ["k6", "k6/crypto", "k6/data", "k6/encoding", "k6/execution", "k6/http", "k6/metrics", "k6/timers"];
 /// Modules that k6 has and that are left out, by how they begin, and why.
-const UNSERVED: [(&str, &str); 5] = [
+const UNSERVED: [(&str, &str); 7] = [
     ("k6/html", "there is no reader of HTML"),
     ("k6/ws", "WebSockets are not spoken"),
+    ("k6/websockets", "WebSockets are not spoken"),
     ("k6/net/grpc", "gRPC is not spoken"),
     ("k6/browser", "there is no browser"),
+    ("k6/x/", "it is an extension of k6's"),
     ("k6/experimental", "what is experimental in k6 is left out"),
 ];
 
@@ -71,7 +73,8 @@ pub(super) fn install(ctx: &Ctx<'_>) -> Result<()> {
     console::install(ctx)?;
     timers::install(ctx)?;
     data::install(ctx)?;
-    globals::install(ctx)
+    globals::install(ctx)?;
+    super::commonjs::install(ctx)
 }
 
 /// The answer to a request that nobody waited for.

@@ -1,0 +1,2 @@
+const nothing = require('./nothing_here.js');
+exports.default = function () { nothing(); };

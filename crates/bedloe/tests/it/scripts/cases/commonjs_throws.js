@@ -1,0 +1,1 @@
+exports.default = function () { throw new Error('from CommonJS'); };

@@ -1,0 +1,2 @@
+const nothing = require(`${__ENV.TLS_URL}/module/nothing.js`);
+export default function () { nothing(); }

@@ -1,0 +1,4 @@
+// module
+function Shape(kind) { this.kind = kind; }
+module.exports = new Shape('round');
+module.exports.Shape = Shape;

@@ -1,0 +1,2 @@
+const a: number = 1;
+export default function () { const b: = a; }
