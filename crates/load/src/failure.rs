@@ -36,6 +36,12 @@ impl Failure {
         (1100..1600).contains(&self.code) && self.text.starts_with("HTTP status")
     }
 
+    /// Whether it is this side's: the server was never asked.
+    #[must_use]
+    pub fn is_ours(&self) -> bool {
+        self.text.contains(" on this side: ")
+    }
+
     /// An answer that was whole, but no success.
     pub(crate) fn status(status: u16) -> Self {
         Self { code: 1000 + status, text: format!("HTTP status {status}") }
@@ -56,7 +62,10 @@ impl Failure {
         let (code, what) = match error.kind() {
             io::ErrorKind::ConnectionRefused => (1212, "connection refused".to_owned()),
             io::ErrorKind::TimedOut => (1211, "i/o timeout".to_owned()),
-            io::ErrorKind::AddrNotAvailable => (1210, format!("no local port is free, on this side ({error})")),
+            io::ErrorKind::AddrNotAvailable => {
+                let limit = "`sysctl net.ipv4.ip_local_port_range` limits them";
+                (1210, format!("no local port is free on this side: {limit} ({error})"))
+            }
             _ if error.raw_os_error().is_some_and(|number| NO_FILES.contains(&number)) => {
                 (1210, format!("too many open files on this side: `ulimit -n` limits them ({error})"))
             }

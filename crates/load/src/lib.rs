@@ -30,6 +30,7 @@ mod progress;
 mod record;
 pub mod report;
 mod request;
+mod reserve;
 mod run;
 pub mod schedule;
 pub mod script;

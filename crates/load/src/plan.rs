@@ -219,7 +219,7 @@ impl Plan {
     }
 
     /// The most users at one time, each scenario having its own from its beginning to its end.
-    fn users_at_once(&self, of: impl Fn(&Executor) -> u32) -> u32 {
+    pub(crate) fn users_at_once(&self, of: impl Fn(&Executor) -> u32) -> u32 {
         let at = |time_ns: u64| {
             let there = |scenario: &&Scenario| (scenario.start_ns..scenario.last_ns()).contains(&time_ns);
             self.scenarios.iter().filter(there).map(|scenario| of(&scenario.executor)).fold(0, u32::saturating_add)

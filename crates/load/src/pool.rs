@@ -1,11 +1,14 @@
 //! The virtual users of one thread and one scenario with arrivals: which are idle, when another is made, when a start
 //! is dropped.
 //!
-//! Making a user takes next to nothing, so those promised beforehand are made when they are first needed.
+//! Users promised beforehand are made when they are first needed, or ahead of demand ([`crate::reserve`]).
 
 use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+
+use tokio::sync::Notify;
 
 use crate::plan::Users;
 use crate::seat::Seat;
@@ -61,20 +64,32 @@ pub(crate) enum Taken {
 #[derive(Debug)]
 pub(crate) struct Pool {
     /// The most recently used last.
-    idle: RefCell<Vec<Rc<Seat>>>,
+    idle: RefCell<VecDeque<Rc<Seat>>>,
     /// Users promised to this thread that were not needed so far.
     unmade: Cell<u32>,
+    /// Idle users there should be at least.
+    wanted: Cell<usize>,
+    /// Told when there are fewer.
+    low: Notify,
+    /// No starts come any more.
+    closed: Cell<bool>,
 }
 
 impl Pool {
     /// A pool with the right to make `promised` users of its own.
     pub(crate) fn new(promised: u32) -> Self {
-        Self { idle: RefCell::default(), unmade: Cell::new(promised) }
+        Self {
+            idle: RefCell::default(),
+            unmade: Cell::new(promised),
+            wanted: Cell::new(0),
+            low: Notify::new(),
+            closed: Cell::new(false),
+        }
     }
 
     /// Finds somebody for a start.
     pub(crate) fn take(&self, budget: &Budget) -> Taken {
-        if let Some(seat) = self.idle.borrow_mut().pop() {
+        if let Some(seat) = self.idle.borrow_mut().pop_back() {
             return Taken::Idle(seat);
         }
         if self.unmade.get() > 0 {
@@ -88,13 +103,57 @@ impl Pool {
             return Taken::New { seat: Rc::default(), is_extra: true };
         }
         let seat = Rc::new(Seat::default());
-        self.idle.borrow_mut().push(Rc::clone(&seat));
+        self.idle.borrow_mut().push_back(Rc::clone(&seat));
         Taken::Dropped { new: Some(seat), warning: None }
     }
 
     /// Takes a user back who has done an iteration.
     pub(crate) fn put(&self, seat: Rc<Seat>) {
-        self.idle.borrow_mut().push(seat);
+        self.idle.borrow_mut().push_back(seat);
+    }
+
+    /// Takes a user who has just been made, and whom nobody needs before all others are at work.
+    pub(crate) fn put_last(&self, seat: Rc<Seat>) {
+        self.idle.borrow_mut().push_front(seat);
+    }
+
+    /// Says how many idle users there should be.
+    pub(crate) fn want(&self, idle: usize) {
+        self.wanted.set(idle);
+        if self.is_low() {
+            self.low.notify_one();
+        }
+    }
+
+    /// No more users are needed.
+    pub(crate) fn close(&self) {
+        self.closed.set(true);
+        self.low.notify_one();
+    }
+
+    /// Waits until a user is to be made ahead of demand: its place, and whether it is one beyond those promised; `None`
+    /// once no more are needed.
+    pub(crate) async fn ahead(&self, budget: &Budget) -> Option<(Rc<Seat>, bool)> {
+        loop {
+            if self.closed.get() {
+                return None;
+            }
+            if self.is_low() {
+                if self.unmade.get() > 0 {
+                    self.unmade.set(self.unmade.get() - 1);
+                    return Some((Rc::default(), false));
+                }
+                // Beyond those promised, each is made for a start that was dropped.
+                if !budget.drops_to_grow && budget.take() {
+                    return Some((Rc::default(), true));
+                }
+            }
+            self.low.notified().await;
+        }
+    }
+
+    fn is_low(&self) -> bool {
+        self.idle.borrow().len() < self.wanted.get()
     }
 }
 

@@ -128,6 +128,8 @@ struct Test {
     /// Kinds of failure that the user was told of.
     told: Vec<Failure>,
     start_ns: u64,
+    /// When threads were begun.
+    spawned_ns: u64,
     /// When scenarios began: after a script's setup.
     begin_ns: u64,
     ready: usize,
@@ -159,6 +161,7 @@ impl Test {
             latest,
             told: Vec::new(),
             start_ns: 0,
+            spawned_ns: 0,
             begin_ns: 0,
             ready: 0,
             ended: 0,
@@ -184,6 +187,7 @@ impl Test {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let threads = u32::try_from(self.plan.threads(cores)).unwrap_or(1);
         let (sender, messages) = channel();
+        self.spawned_ns = now_ns();
         let shared = Arc::new(Shared::new(&self.plan));
         for thread in 0..threads {
             self.spawn(thread, threads, &shared, sender.clone())?;
@@ -233,7 +237,7 @@ impl Test {
                 self.sample_gauges(true);
                 next_gauge += SECOND_NS;
             }
-            if elapsed >= next_judge {
+            if self.begin_ns > 0 && elapsed >= next_judge {
                 self.judge(elapsed);
                 next_judge += JUDGE_NS;
             }
@@ -241,7 +245,8 @@ impl Test {
                 self.report_progress(elapsed, &mut progress);
                 next_tick = elapsed - elapsed % TICK_NS + TICK_NS;
             }
-            let next = next_tick.min(next_gauge).min(next_judge);
+            // Before it has begun there is nothing but messages.
+            let next = if self.begin_ns == 0 { u64::MAX } else { next_tick.min(next_gauge).min(next_judge) };
             let wait = Duration::from_nanos(next.saturating_sub(self.elapsed_ns()).clamp(100_000, TICK_NS));
             match messages.recv_timeout(wait) {
                 Ok((thread, message)) => self.hear(thread, message),
@@ -307,9 +312,13 @@ impl Test {
             Message::Ready => {
                 self.ready += 1;
                 if self.ready == self.threads.len() {
-                    self.begin_ns = now_ns();
-                    if self.start_ns == 0 {
-                        self.start_ns = self.begin_ns;
+                    let now = now_ns();
+                    // Making users is no part of the test.
+                    let made_ns = if self.start_ns == 0 { 0 } else { now - self.spawned_ns };
+                    self.start_ns = if self.start_ns == 0 { now } else { self.start_ns + made_ns };
+                    self.begin_ns = now;
+                    if let Source::Script(run) = &self.plan.source {
+                        run.script.program.start_ns.store(self.start_ns, Ordering::Relaxed);
                     }
                     self.read_counts();
                     self.stop.start(self.begin_ns);

@@ -22,6 +22,8 @@ pub(crate) struct User {
     number: u64,
     /// Iterations begun.
     iterations: u64,
+    /// What became of the script's init code, where it ran ahead of the first iteration.
+    init: Option<Result<(), Thrown>>,
     mind: Mind,
 }
 
@@ -75,15 +77,31 @@ impl User {
                 None => Mind::Nothing,
             },
         };
-        Self { number, iterations: 0, mind }
+        Self { number, iterations: 0, init: None, mind }
+    }
+
+    /// Runs the script's init code, so that the first iteration need not; what it throws is told there.
+    pub(crate) async fn prepare(&mut self, seat: &Seat) {
+        if let Mind::Script(player) = &mut self.mind
+            && !player.has_begun()
+        {
+            self.init = Some(player.begin(seat).await);
+        }
     }
 
     /// Does one iteration and records it; `false` if it was cut off.
     pub(crate) async fn iterate(&mut self, desk: &Desk, duty: Duty<'_>) -> bool {
         let who = Who { vu: self.number, iter: self.iterations };
+        let init = self.init.take();
         let times = match (&mut self.mind, &desk.plan.source) {
             (Mind::Plain(client), Source::Plain(request)) => ask(client, request, desk, duty, who).await,
-            (Mind::Script(player), Source::Script(run)) => play(player, run.data.as_ref(), desk, duty, who).await,
+            (Mind::Script(player), Source::Script(run)) => {
+                let begun = match init {
+                    Some(begun) => begun,
+                    None => player.begin(duty.seat).await,
+                };
+                play(player, begun, run.data.as_ref(), desk, duty, who).await
+            }
             _ => None,
         };
         self.iterations += 1;
@@ -118,9 +136,15 @@ async fn ask(client: &Client, request: &Request, desk: &Desk, duty: Duty<'_>, wh
 }
 
 /// A script's iteration is its function, after the init code where that has not run.
-async fn play(player: &mut Player, data: Option<&Arc<str>>, desk: &Desk, duty: Duty<'_>, who: Who) -> Option<Times> {
+async fn play(
+    player: &mut Player,
+    begun: Result<(), Thrown>,
+    data: Option<&Arc<str>>,
+    desk: &Desk,
+    duty: Duty<'_>,
+    who: Who,
+) -> Option<Times> {
     let role = desk.role(duty.scenario);
-    let begun = player.begin(duty.seat).await;
     let began_ns = now_ns();
     let done = match begun {
         Ok(()) => {

@@ -16,6 +16,7 @@ use crate::drive::Scene;
 use crate::live::Live;
 use crate::metric::{Catalog, Recorder, Samples};
 use crate::plan::Plan;
+use crate::reserve;
 
 const SECOND_NS: u64 = 1_000_000_000;
 /// The index of what is handed over at the end, which is no whole second.
@@ -73,10 +74,11 @@ impl Worker {
 
     async fn drive(&self, recorder: Rc<Recorder>) -> io::Result<()> {
         let mut phase = self.phase.clone();
-        self.tell(Message::Ready);
-        let Some(start_ns) = wait_for_start(&mut phase).await else { return Ok(()) };
         let (plan, shared, live) = (Arc::clone(&self.plan), Arc::clone(&self.shared), Arc::clone(&self.live));
         let desk = Rc::new(Desk::new(plan, shared, live, recorder));
+        reserve::before_start(&desk, (self.thread, self.threads), phase.clone()).await;
+        self.tell(Message::Ready);
+        let Some(start_ns) = wait_for_start(&mut phase).await else { return Ok(()) };
         tokio::select! {
             result = self.drive_scenarios(start_ns, &desk) => result,
             () = self.hand_over_each_second(start_ns, &desk.recorder) => Ok(()),

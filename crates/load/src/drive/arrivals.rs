@@ -8,10 +8,12 @@ use net::event_loop;
 use net::timer::Timer;
 
 use super::Scene;
-use crate::plan::Users;
+use crate::plan::{Source, Users};
 use crate::pool::{Pool, Taken};
+use crate::reserve;
 use crate::schedule::{Schedule, Share};
 use crate::seat::{Order, Seat};
+use crate::user::User;
 use crate::worker::Message;
 
 /// Starts due within this time go out in one wake-up, which saves most of the wake-ups and delays a start by at most
@@ -29,6 +31,10 @@ pub(super) async fn run(scene: &Rc<Scene>, schedule: &Schedule, users: Users) ->
         Users::OnDemand => 0,
     };
     let pool = Rc::new(Pool::new(promised));
+    if matches!(scene.desk.plan.source, Source::Script(_)) {
+        pool.want(reserve::wanted(&scene.scenario().executor, scene.threads, 0));
+        event_loop::spawn(stock(Rc::clone(scene), Rc::clone(&pool)));
+    }
     let mut timer = Timer::new()?;
     let mut share = Share::new(schedule, u64::from(scene.thread), u64::from(scene.threads)).peekable();
     while let Some((_, due_ns)) = share.peek() {
@@ -38,8 +44,10 @@ pub(super) async fn run(scene: &Rc<Scene>, schedule: &Schedule, users: Users) ->
             let Some((number, due_ns)) = share.next_if(|(_, due_ns)| *due_ns <= now) else { break };
             start(scene, &pool, Order { number, due_ns: Some(scene.start_ns + due_ns) });
         }
+        pool.want(reserve::wanted(&scene.scenario().executor, scene.threads, scene.active.get()));
         event_loop::yield_now().await;
     }
+    pool.close();
     timer.until(scene.start_ns + schedule.duration_ns()).await
 }
 
@@ -75,12 +83,28 @@ fn count_extra(scene: &Scene, is_extra: bool) {
 
 fn add(scene: &Rc<Scene>, pool: &Rc<Pool>, seat: Rc<Seat>) {
     scene.join(&seat);
-    event_loop::spawn(serve(Rc::clone(scene), Rc::clone(pool), seat));
+    let user = scene.desk.hire();
+    event_loop::spawn(serve(Rc::clone(scene), Rc::clone(pool), seat, user));
+}
+
+/// Makes users ahead of demand, one at a time, and lets others have their turn in between.
+async fn stock(scene: Rc<Scene>, pool: Rc<Pool>) {
+    while let Some((seat, is_extra)) = pool.ahead(&scene.shared().budget).await {
+        if scene.stopped.get() {
+            return;
+        }
+        count_extra(&scene, is_extra);
+        scene.join(&seat);
+        let mut user = scene.desk.hire();
+        user.prepare(&seat).await;
+        pool.put_last(Rc::clone(&seat));
+        event_loop::spawn(serve(Rc::clone(&scene), Rc::clone(&pool), seat, user));
+        event_loop::yield_now().await;
+    }
 }
 
 /// Does iterations until the scenario is over.
-async fn serve(scene: Rc<Scene>, pool: Rc<Pool>, seat: Rc<Seat>) {
-    let mut user = scene.desk.hire();
+async fn serve(scene: Rc<Scene>, pool: Rc<Pool>, seat: Rc<Seat>, mut user: User) {
     while let Some(order) = seat.next().await {
         scene.iterate(&mut user, order, &seat).await;
         pool.put(Rc::clone(&seat));

@@ -252,6 +252,9 @@ impl Host {
 
     /// Something for whoever reads the log.
     pub(crate) fn log(&self, level: Level, text: impl Into<String>, fields: Vec<(&'static str, String)>) {
+        if self.stage.get() == Stage::Init {
+            self.program.note_init_speaks();
+        }
         (self.program.sink)(&Log { level, text: text.into(), fields });
     }
 }

@@ -57,6 +57,11 @@ impl Player {
         self.drive(Answer::Go, seat).await.map(drop)
     }
 
+    /// Whether the init code has run, or runs.
+    pub(crate) fn has_begun(&self) -> bool {
+        self.has_begun
+    }
+
     /// Gets ready for something to be done.
     pub(crate) fn enter(&self, scene: &Scene) {
         self.host.enter(scene);

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use net::clock::now_ns;
@@ -40,6 +40,8 @@ pub(crate) struct Program {
     /// When the test began; 0 before.
     pub(crate) start_ns: AtomicU64,
     wishes: Mutex<Wishes>,
+    /// Whether init code writes to the console.
+    init_speaks: AtomicBool,
 }
 
 /// How a test stands.
@@ -90,6 +92,7 @@ impl Program {
             counts: Mutex::default(),
             start_ns: AtomicU64::new(0),
             wishes: Mutex::default(),
+            init_speaks: AtomicBool::new(false),
         }
     }
 
@@ -141,6 +144,16 @@ impl Program {
             0 => 0,
             start_ns => now_ns().saturating_sub(start_ns),
         }
+    }
+
+    /// Init code has written to the console.
+    pub(super) fn note_init_speaks(&self) {
+        self.init_speaks.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether init code writes to the console.
+    pub(crate) fn init_speaks(&self) -> bool {
+        self.init_speaks.load(Ordering::Relaxed)
     }
 
     /// Says how the test can be stopped.

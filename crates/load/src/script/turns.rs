@@ -128,8 +128,12 @@ pub(super) fn track<'js>(ctx: Ctx<'js>, promise: Value<'js>, reason: Value<'js>,
     let host = host(&ctx);
     let mut unhandled = host.unhandled.borrow_mut();
     let name = format!("{promise:?}");
-    unhandled.retain(|(known, _)| *known != name);
-    if !is_handled {
+    // A promise that is gone may have had the same name, which is its place in memory: the later one is meant.
+    if is_handled {
+        if let Some(at) = unhandled.iter().rposition(|(known, _)| *known == name) {
+            unhandled.remove(at);
+        }
+    } else {
         let text = reason.as_object().cloned().and_then(rquickjs::Exception::from_object);
         let text = text.map_or_else(|| inspect::shown(&reason), |_| Thrown::shown(&reason));
         unhandled.push((name, text));
