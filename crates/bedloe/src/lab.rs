@@ -5,7 +5,7 @@ mod outcome;
 mod screen;
 
 use std::net::Ipv4Addr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -20,25 +20,35 @@ use screen::Screen;
 const CROSSED: u8 = 99;
 /// The exit code of a load that passed and whose result could not be written.
 const UNWRITTEN: u8 = 1;
+/// Requests a second that a script's users count as, where they do not arrive at a rate: the warm-up goes by it.
+const SCRIPT_RATE: u64 = 400;
 /// The exit code of a run that was interrupted; as k6's.
 const INTERRUPTED: u8 = 105;
 
 /// Run the whole architecture on this machine: servers, the balancer, a load, a failure, the result.
 ///
 /// Stand-ins for Liberty servers and the balancer run as processes of their own at addresses in 127.0.0.0/8; the
-/// injector fetches a page over TLS at a fixed rate; one server is killed and started again. Everything is taken down
-/// at the end; a second Ctrl-C waits for nothing. Configuration and logs stay in the lab's folder.
+/// injector fetches a page over TLS at a fixed rate, or runs a script; one server is killed and started again.
+/// Everything is taken down at the end; a second Ctrl-C waits for nothing. Configuration and logs stay in the lab's
+/// folder.
 ///
 /// Exit codes: 0 the thresholds hold and no more than --max-lost requests are lost, 99 not so, 105 ended by a signal,
 /// 1 the lab could not be run to its end or its result not be written, 2 bad flags.
 #[derive(Debug, Args)]
 pub(crate) struct LabArgs {
     /// Requests a second
-    #[arg(long, value_name = "N", default_value_t = 8000)]
+    #[arg(long, value_name = "N", default_value_t = 8000, conflicts_with = "script")]
     rate: u64,
     /// How long the load lasts
     #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = lab::duration::parse)]
+    #[arg(conflicts_with = "script")]
     duration: Duration,
+    /// Let a k6 script be the load, as `bedloe load` runs it; its `__ENV.URL` is the balancer, https://ADDRESS:8443
+    #[arg(long, value_name = "FILE")]
+    script: Option<PathBuf>,
+    /// A variable of the script's `__ENV`; may be repeated
+    #[arg(short, long, value_name = "NAME=VALUE", requires = "script")]
+    env: Vec<String>,
     /// How long a load at a quarter of the rate lasts before, which is not counted; 0 for none
     #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = lab::duration::parse)]
     warm_up: Duration,
@@ -113,6 +123,13 @@ pub(crate) fn run(args: LabArgs) -> anyhow::Result<ExitCode> {
     }
 }
 
+/// What a script's load comes to: iterations a second where they arrive, and how long it lasts at most.
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "bounded by what a schedule takes")]
+fn shape(load: &load::Plan) -> (u64, Duration) {
+    let rate: f64 = load.scenarios.iter().map(|scenario| scenario.executor.peak_per_s()).sum();
+    ((rate.ceil() as u64).max(SCRIPT_RATE), Duration::from_nanos(load.duration_ns()))
+}
+
 /// Whether all is as it should be.
 fn passed(report: &Report, max_lost: u64) -> bool {
     lab::injector::passed(&report.load) && report.lost <= max_lost
@@ -132,16 +149,29 @@ impl LabArgs {
         let folder = self.folder.clone().unwrap_or_else(|| std::env::temp_dir().join(name));
         // The balancer gets it as its prefix, from which relative paths would count once more.
         let folder = std::path::absolute(&folder).with_context(|| format!("the folder {}", folder.display()))?;
+        let load = self.script.as_ref().map(|script| self.load(script)).transpose()?;
+        let (rate, duration) = load.as_ref().map_or((self.rate, self.duration), shape);
         Ok(Options {
             program: std::env::current_exe().context("cannot find the program itself")?,
             folder,
             address: self.address,
             servers: self.servers,
-            rate: self.rate,
-            duration: self.duration,
+            rate,
+            duration,
             warm_up: self.warm_up,
             faults: self.faults()?,
+            load: load.map(Box::new),
         })
+    }
+
+    /// The load that the script asks for. The balancer's certificate was made a moment ago, and signed by itself.
+    fn load(&self, script: &Path) -> anyhow::Result<load::Plan> {
+        let script = script.to_str().with_context(|| format!("the script's name {} is no text", script.display()))?;
+        let url = format!("URL={}", Plan::base(self.address));
+        let mut line = vec!["load", "--insecure-skip-tls-verify", "--env", &url];
+        line.extend(self.env.iter().flat_map(|pair| ["--env", pair]));
+        line.extend(["--", script]);
+        crate::load::plan_of(&line)
     }
 
     /// The faults asked for; `None` for the usual ones.

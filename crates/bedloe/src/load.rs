@@ -1,6 +1,7 @@
 //! `bedloe load`: the injector's command line, with k6's flags and exit codes; the injector itself is in `load`.
 
 mod args;
+mod bottleneck;
 mod console;
 mod limits;
 mod logger;
@@ -24,6 +25,7 @@ use tokio::signal::unix::{SignalKind, signal};
 pub(crate) use args::LoadArgs;
 
 use crate::summary::{Mode, Style, TimeUnit};
+use bottleneck::Watch;
 use console::Console;
 use logger::Logger;
 use output::Export;
@@ -64,6 +66,7 @@ pub(crate) fn run(args: LoadArgs) -> anyhow::Result<ExitCode> {
     watch_signals(stop.clone())?;
     let mut console = Console::new(&plan, (&args.target, &names), args.quiet, Arc::clone(&logger))?;
     let users = plan.max_users();
+    let watch = Watch::begin(&plan);
     let script = match &plan.source {
         Source::Script(run) => Some(run.clone()),
         Source::Plain(_) => None,
@@ -73,7 +76,8 @@ pub(crate) fn run(args: LoadArgs) -> anyhow::Result<ExitCode> {
     console.clear();
     let is_out = outputs.finish().map_err(|error| logger.error(&format!("{error:#}"))).is_ok();
     let texts = script.filter(|_| style.mode != Mode::Disabled).and_then(|run| handled(&run, &report, &style, &logger));
-    let is_written = write_results(&report, &style, export, texts.as_deref(), &console);
+    let words = watch.end(&report);
+    let is_written = write_results(&report, &style, export, (texts.as_deref(), &words), &console);
     Ok(match report.outcome {
         Outcome::Passed if !(is_written && is_out) => ExitCode::FAILURE,
         Outcome::Passed => ExitCode::SUCCESS,
@@ -121,6 +125,15 @@ pub(crate) fn colour() -> bool {
     io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
+/// Compares the test with what this host allows, and tells what there is to tell before it begins.
+fn make_room(plan: &mut Plan, options: &Options, logger: &Logger) -> anyhow::Result<()> {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let mut warnings: Vec<String> = limits::fit(plan, cores, host::files::raise())?.into_iter().collect();
+    warnings.extend(limits::room(plan, &limits::Kernel::ask())?);
+    warnings.iter().chain(&options.warnings).for_each(|warning| logger.warn(warning));
+    Ok(())
+}
+
 /// A test that can begin.
 struct Prepared {
     plan: Plan,
@@ -131,6 +144,21 @@ struct Prepared {
     names: String,
 }
 
+/// The plan of a command line, for those who run the load themselves.
+pub(crate) fn plan_of(line: &[&str]) -> anyhow::Result<Plan> {
+    #[derive(clap::Parser)]
+    struct Line {
+        #[command(flatten)]
+        load: LoadArgs,
+    }
+    let args = <Line as clap::Parser>::try_parse_from(line)?.load;
+    let logger = Logger::new(args.verbose);
+    let settings = Settings::of(&args, |name| std::env::var(name).ok())?;
+    let (mut plan, options) = plan::plan(&args, &settings, logger.sink())?;
+    make_room(&mut plan, &options, &logger)?;
+    Ok(plan)
+}
+
 /// All that can be refused before the test begins.
 fn prepare(args: &LoadArgs, logger: &Arc<Logger>) -> anyhow::Result<Prepared> {
     let settings = Settings::of(args, |name| std::env::var(name).ok())?;
@@ -138,11 +166,7 @@ fn prepare(args: &LoadArgs, logger: &Arc<Logger>) -> anyhow::Result<Prepared> {
         logger.write_console_to(path)?;
     }
     let (mut plan, options) = plan::plan(args, &settings, logger.sink())?;
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let warning = limits::fit(&mut plan, cores, host::files::raise())?;
-    for warning in warning.into_iter().chain(options.warnings.iter().cloned()) {
-        logger.warn(&warning);
-    }
+    make_room(&mut plan, &options, logger)?;
     let style = style(args, &settings, &options);
     let path = settings.export.as_deref().filter(|_| style.mode != Mode::Disabled);
     let export = path.map(Export::open).transpose()?;
@@ -162,6 +186,9 @@ fn style(args: &LoadArgs, settings: &Settings, options: &Options) -> Style {
     Style { mode: settings.mode, colour: colour() && !args.no_color, stats: options.stats.clone(), time_unit }
 }
 
+/// A text of handleSummary's, by where it goes.
+type Text = (String, String);
+
 /// One line on the standard error. Nobody need be reading it.
 fn say(what: &anyhow::Error) {
     let _ = writeln!(io::stderr(), "bedloe load: {what:#}");
@@ -172,17 +199,20 @@ fn write_results(
     report: &Report,
     style: &Style,
     export: Option<Export>,
-    texts: Option<&[(String, String)]>,
+    (texts, words): (Option<&[Text]>, &[String]),
     console: &Console,
 ) -> bool {
     let printed = match texts {
         _ if style.mode == Mode::Disabled => Ok(()),
         Some(texts) => output::write_texts(texts),
-        None => output::print_summary(report, style),
+        None => output::print_summary(report, style, words),
     };
     let exported = export.map_or(Ok(()), |export| export.write(report, &style.stats));
     let finished = console.finish();
     console.explain(report);
+    if texts.is_some() {
+        console.warn(words);
+    }
     // On a full disk both have the same to say.
     let first = printed.and(finished);
     [first, exported].into_iter().filter_map(Result::err).inspect(say).count() == 0

@@ -6,6 +6,7 @@
 pub mod files;
 pub mod ports;
 pub mod process;
+pub mod sysctl;
 
 pub use ports::{Holder, holder};
 pub use process::{ProcessFacts, family, process};

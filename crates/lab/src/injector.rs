@@ -49,7 +49,11 @@ pub(crate) enum News {
 impl Injector {
     /// Starts `rate` requests a second of `url` for `duration`.
     pub(crate) fn start(url: &str, rate: u64, duration: Duration) -> Result<Self, InjectorError> {
-        let plan = plan(url, rate, duration)?;
+        Self::run(plan(url, rate, duration)?)
+    }
+
+    /// Starts a load that is planned already.
+    pub(crate) fn run(plan: Plan) -> Result<Self, InjectorError> {
         let stop = StopHandle::new();
         let (progress, to_read) = mpsc::channel(PROGRESS_MAX);
         let (done, to_await) = oneshot::channel();

@@ -14,6 +14,8 @@ pub const LOAD_MIN: Duration = Duration::from_secs(1);
 pub const LOAD_MAX: Duration = Duration::from_secs(24 * 3600);
 /// The highest rate: beyond what a machine does with all of the architecture on it.
 pub const RATE_MAX: u64 = 1_000_000;
+/// The balancer's port for TLS.
+const HTTPS: u16 = 8443;
 /// The page that the load fetches.
 pub const PAGE: &str = "/accounts-external/api/hello";
 
@@ -36,6 +38,8 @@ pub struct Options {
     pub warm_up: Duration,
     /// The faults; `None` for the usual ones.
     pub faults: Option<Vec<Fault>>,
+    /// The measured load, where it is not the page at that rate.
+    pub load: Option<Box<load::Plan>>,
 }
 
 /// One server of the lab.
@@ -102,7 +106,12 @@ impl Plan {
         let wanted = options.faults.clone().unwrap_or_else(|| faults::usual(&names, options.duration));
         let faults = faults::check(wanted, &names, options.duration)?;
         let at = |port| SocketAddr::from((options.address, port));
-        Ok(Self { http: at(8080), https: at(8443), servers, faults, options })
+        Ok(Self { http: at(8080), https: at(HTTPS), servers, faults, options })
+    }
+
+    /// Where the balancer serves TLS.
+    pub fn base(address: Ipv4Addr) -> String {
+        format!("https://{address}:{HTTPS}")
     }
 
     /// The address that the load fetches.
@@ -147,6 +156,7 @@ pub(crate) mod tests {
             duration: Duration::from_secs(60),
             warm_up: Duration::from_secs(5),
             faults: None,
+            load: None,
         }
     }
 

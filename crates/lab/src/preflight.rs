@@ -58,7 +58,7 @@ pub struct Obstacles(pub Vec<Obstacle>);
 /// children have, and prepares the folder.
 pub fn check(plan: &Plan) -> Result<(), Obstacles> {
     // Without files to open, nothing else can be tried.
-    if let Some(obstacle) = few_files(host::files::raise(), plan.options.rate) {
+    if let Some(obstacle) = few_files(host::files::raise(), users(plan)) {
         return Err(Obstacles(vec![obstacle]));
     }
     let servers = plan.servers.iter().map(|server| server.address);
@@ -69,10 +69,16 @@ pub fn check(plan: &Plan) -> Result<(), Obstacles> {
     if found.is_empty() { Ok(()) } else { Err(Obstacles(found)) }
 }
 
+/// The users of the load.
+fn users(plan: &Plan) -> u32 {
+    let of_rate = || injector::users(plan.options.rate);
+    plan.options.load.as_ref().map_or_else(of_rate, |load| load.max_users())
+}
+
 /// What is missing where `limit` is the most files that a process may open.
-fn few_files(limit: Option<u64>, rate: u64) -> Option<Obstacle> {
+fn few_files(limit: Option<u64>, users: u32) -> Option<Obstacle> {
     let limit = limit?;
-    let needed = FILES_PER_USER * u64::from(injector::users(rate)) + FILES_ELSE;
+    let needed = FILES_PER_USER * u64::from(users) + FILES_ELSE;
     (limit < needed).then_some(Obstacle::Files { limit, needed })
 }
 
@@ -180,8 +186,8 @@ mod tests {
 
     #[test]
     fn too_few_files_are_told_with_the_remedy() {
-        assert!(few_files(None, 8_000).is_none() && few_files(Some(4_128), 8_000).is_none());
-        let said = few_files(Some(1_024), 8_000).unwrap().to_string();
+        assert!(few_files(None, 2_000).is_none() && few_files(Some(4_128), 2_000).is_none());
+        let said = few_files(Some(1_024), injector::users(8_000)).unwrap().to_string();
         let expected = "at this rate the balancer may need 4128 open files, and the limit is 1024: \
                         run `ulimit -n 4128` before, or lower --rate";
         assert_eq!(said, expected);

@@ -175,7 +175,10 @@ async fn measured(
     crew.begin().await?;
     let mut statuses = statuses(plan.admin());
     let (start, start_unix_ms) = (Instant::now(), unix_ms());
-    let mut injector = Injector::start(&plan.url(), plan.options.rate, plan.options.duration)?;
+    let mut injector = match &plan.options.load {
+        Some(load) => Injector::run(load::Plan::clone(load))?,
+        None => Injector::start(&plan.url(), plan.options.rate, plan.options.duration)?,
+    };
     tell(Event::Load);
     let mut faults = plan.faults.iter().peekable();
     let (mut look, mut told) = (every(LOOK), 0);

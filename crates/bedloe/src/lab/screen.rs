@@ -150,15 +150,16 @@ fn prepared(plan: &Plan, differences: &[Difference]) -> String {
     let servers: Vec<String> =
         plan.servers.iter().map(|server| format!("{} {}", server.name, server.address)).collect();
     let faults: Vec<String> = plan.faults.iter().map(ToString::to_string).collect();
+    let load = match &plan.options.load {
+        Some(load) => format!("the script, up to {} users for {:?}", load.max_users(), plan.options.duration),
+        None => format!("{} at {}/s for {:?}", plan.url(), plan.options.rate, plan.options.duration),
+    };
     let mut text = format!(
-        "servers        {}\nbalancer       https://{} (http://{} redirects there)\nload           {} at {}/s for {:?}\n\
+        "servers        {}\nbalancer       https://{} (http://{} redirects there)\nload           {load}\n\
          faults         {}\nlogs           {folder}/logs\nconfiguration  {}, the seed's but for\n",
         servers.join(", "),
         plan.https,
         plan.http,
-        plan.url(),
-        plan.options.rate,
-        plan.options.duration,
         if faults.is_empty() { "none".into() } else { faults.join(", ") },
         plan.configuration().display(),
     );

@@ -118,6 +118,11 @@ impl Console {
         self.logger.error(&why);
     }
 
+    /// Words that found no place in the summary.
+    pub(crate) fn warn(&self, words: &[String]) {
+        words.iter().for_each(|line| self.logger.warn(line));
+    }
+
     fn print(&self, progress: &Progress) -> io::Result<()> {
         let mut out = io::stdout().lock();
         writeln!(out, "\n{}", self.status.running(progress))?;

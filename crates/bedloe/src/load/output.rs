@@ -43,10 +43,15 @@ impl Export {
     }
 }
 
-/// Prints the summary.
-pub(super) fn print_summary(report: &Report, style: &Style) -> anyhow::Result<()> {
+/// Prints the summary, and below it what there is to say of the injector itself.
+pub(super) fn print_summary(report: &Report, style: &Style, words: &[String]) -> anyhow::Result<()> {
     let mut out = io::stdout().lock();
-    let written = write!(out, "\n\n{}\n\n\n", summary::render(report, style)).and_then(|()| out.flush());
+    let mut text = summary::render(report, style);
+    if !words.is_empty() {
+        text += "\n    INJECTOR\n";
+        words.iter().for_each(|line| text += &format!("    {line}\n"));
+    }
+    let written = write!(out, "\n\n{text}\n\n\n").and_then(|()| out.flush());
     unless_closed(written)
 }
 

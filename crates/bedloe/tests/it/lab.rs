@@ -14,19 +14,19 @@ use tempfile::TempDir;
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A lab of its own: folder and addresses.
-struct Place {
+pub(crate) struct Place {
     home: TempDir,
     net: [u8; 2],
 }
 
 impl Place {
     /// `number` tells the tests of one run apart, the process id two runs.
-    fn new(number: u8) -> Self {
+    pub(crate) fn new(number: u8) -> Self {
         let [.., low] = std::process::id().to_be_bytes();
         Self { home: tempfile::tempdir().expect("a folder"), net: [100 + number, low] }
     }
 
-    fn address(&self, last: u8, port: u16) -> SocketAddr {
+    pub(crate) fn address(&self, last: u8, port: u16) -> SocketAddr {
         SocketAddr::from(([127, self.net[0], self.net[1], last], port))
     }
 
@@ -43,7 +43,7 @@ impl Place {
     }
 
     /// Starts a lab and waits for its load.
-    fn start(&self, arguments: &[&str]) -> Running {
+    pub(crate) fn start(&self, arguments: &[&str]) -> Running {
         let mut child =
             self.command(arguments).stderr(Stdio::piped()).stdout(Stdio::null()).spawn().expect("it starts");
         let mut said = BufReader::new(child.stderr.take().expect("a pipe"));
@@ -55,7 +55,7 @@ impl Place {
     }
 
     /// Waits until nobody listens at any of the lab's addresses.
-    fn assert_gone(&self) {
+    pub(crate) fn assert_gone(&self) {
         let servers = (11..=13).map(|last| self.address(last, 9080));
         for address in servers.chain([self.address(10, 8080), self.address(10, 8443)]) {
             let end = Instant::now() + PATIENCE;
@@ -68,7 +68,7 @@ impl Place {
 }
 
 /// A lab under load; ended when dropped.
-struct Running {
+pub(crate) struct Running {
     child: Child,
     said: BufReader<std::process::ChildStderr>,
 }
@@ -169,6 +169,34 @@ fn a_server_that_somebody_else_kills_is_one_more_failure() {
     let incident = &numbers["timeline"]["incidents"][0];
     assert_eq!((incident["server"].as_str(), incident["action"].as_str()), (Some("liberty-3"), Some("exit")));
     place.assert_gone();
+}
+
+#[test]
+fn a_script_is_the_load() {
+    let place = Place::new(14);
+    let (script, json) = (place.home.path().join("script.js"), place.home.path().join("numbers.json"));
+    let text_of = "import http from 'k6/http';
+        import { check } from 'k6';
+        export const options = {
+          scenarios: { a: { executor: 'constant-arrival-rate', rate: 50, duration: '2s', preAllocatedVUs: 20 } },
+          thresholds: { checks: ['rate>0.99'] },
+        };
+        export default () => check(http.get(`${__ENV.URL}/accounts-external/api/hello?${__ENV.WORD}`),
+          { 'from the lab': (r) => r.status === 200 && r.url.endsWith('?word') });";
+    std::fs::write(&script, text_of).expect("a file");
+    let (script, path) = (script.to_str().expect("a plain path"), json.to_str().expect("a plain path"));
+    let faults = ["--kill", "liberty-2@500ms", "--restart", "liberty-2@1s"];
+    let run = place.output(&[&["--script", script, "-e", "WORD=word", "--json", path][..], &faults].concat());
+    let (out, err) = (text(&run.stdout), text(&run.stderr));
+    assert_eq!(run.status.code(), Some(0), "{out}{err}");
+    for part in ["load           the script, up to 20 users for 2s\n", "✓ from the lab", "liberty-2"] {
+        assert!(out.contains(part), "{part:?} is missing in {out}");
+    }
+    let numbers: Value = serde_json::from_slice(&std::fs::read(json).expect("a file")).expect("JSON");
+    assert_eq!((numbers["requests"].as_u64(), numbers["lost"].as_u64()), (Some(100), Some(0)), "{numbers}");
+    place.assert_gone();
+    let run = place.output(&["--script", "/nowhere.js"]);
+    assert!(run.status.code() == Some(1) && text(&run.stderr).contains("/nowhere.js"), "{}", text(&run.stderr));
 }
 
 #[test]

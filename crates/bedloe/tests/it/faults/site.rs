@@ -114,6 +114,7 @@ fn plan(home: &TempDir, number: u8) -> Plan {
         duration: Duration::from_secs(60),
         warm_up: Duration::ZERO,
         faults: Some(Vec::new()),
+        load: None,
     };
     Plan::new(options).expect("a plan")
 }
