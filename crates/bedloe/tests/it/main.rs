@@ -4,6 +4,7 @@ mod balancer;
 mod check;
 mod faults;
 mod fixtures;
+mod injector;
 mod lab;
 mod load;
 mod nginx_paths;
