@@ -5,7 +5,9 @@ LARGE_SERVERS=10000   # line 5.4: servers of the large configuration
 LARGE_LOCATIONS=5     # line 5.4: locations of each
 LARGE_LOAD_S=1        # line 5.4: what it may take to load
 LARGE_TIMES=1.10      # line 5.4: what a request may cost, beside one with a single server
-FUZZED_CONF_FILES=100000 # line 5.3: more than a hundred bytes each
+FUZZED_CONF_FILES=100000 # line 5.3: well over ten million bytes, which it prints
+BEFORE_5=cc86a9c      # line 5.5: what stood before the first work on this issue
+INSTRUCTIONS=1.03     # line 5.5: of those a request cost then
 
 # What stock files, generators and real files hold are cases of their own; the suite plays all.
 line_5_1() {
@@ -22,8 +24,17 @@ line_5_2() {
 
 line_5_3() {
     if [ "$short" = 1 ]; then return 0; fi
-    shown 5.3 'errors of broken files at their place' cargo test --release -p conf || true
-    shown 5.3 'fuzzed configurations' cargo run --release --quiet -p conf --example fuzz_conf -- $FUZZED_CONF_FILES || true
+    shown 5.3 "$(grep -c '^==== ' crates/conf/src/tests/cases/broken.txt) broken files: place, caret, hint" \
+        cargo test --release -p conf || true
+    shown 5.3 'fuzzed configurations' \
+        cargo run --release --quiet -p conf --example fuzz_conf -- $FUZZED_CONF_FILES || true
+}
+
+# Instructions are the same on a busy machine; a server that reads ahead of the balancer costs it some.
+line_5_5() {
+    if [ "$short" = 1 ]; then return 0; fi
+    shown 5.5 'instructions a request on the seed'"'"'s path' \
+        bench/instructions --before $BEFORE_5 --most $INSTRUCTIONS || true
 }
 
 # large_conf SERVERS PORT UPSTREAM_PORT NAME: as many servers, each with locations of its own.

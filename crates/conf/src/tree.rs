@@ -438,6 +438,8 @@ pub struct LocationSettings {
     pub recursive_error_pages: bool,
     /// `add_header`s.
     pub add_headers: Vec<AddedHeader>,
+    /// `add_trailer`s, in the order written.
+    pub add_trailers: Vec<AddedHeader>,
     /// `expires`.
     pub expires: Option<ExpiresRule>,
     /// `charset`.

@@ -15,6 +15,7 @@ use crate::error_page::TO_HTTPS;
 use crate::exchange::Exchange;
 use crate::files;
 use crate::gzip::{self, Coding, Encoder};
+use crate::pace::Pace;
 use crate::request::{Routed, Served};
 use crate::upstream;
 
@@ -255,7 +256,9 @@ pub(crate) async fn send(
         let is_chunked = gzip::is_chunked(connection, exchange, routed);
         keep_alive &= !gzip::ends_by_close(connection, exchange, routed, coding);
         let mut body = Vec::new();
-        Encoder::new(rule.level, is_chunked).append(answer.body, Some(b""), &mut body);
+        let mut encoder = Encoder::new(rule.level, is_chunked);
+        encoder.append(answer.body, Some(b""), &mut body);
+        exchange.record.gzip = Some(encoder.totals());
         build(connection, exchange, routed, &Answer { body: &body, coding, ..*answer }, keep_alive);
     } else {
         build(connection, exchange, routed, &Answer { coding, ..*answer }, keep_alive);
@@ -333,6 +336,21 @@ pub(crate) fn build(
     }
     out.extend_from_slice(body);
     exchange.to_client = std::mem::take(out);
+    if routed.finish.limit_rate.is_some() || exchange.record.limit_rate.is_some() {
+        exchange.pace = pace(connection, exchange, routed);
+    }
+}
+
+/// The pace that the configuration asks for.
+fn pace(connection: &Downstream, exchange: &mut Exchange, routed: &Routed<'_>) -> Option<Box<Pace>> {
+    let mut size = |text: &Option<Text>| {
+        let mut value = Vec::new();
+        render(connection, exchange, routed, text.as_ref()?, &mut value);
+        Some(conf::table::rate_of(&value))
+    };
+    let (rate, after) = (size(&routed.finish.limit_rate), size(&routed.finish.limit_rate_after));
+    let rate = exchange.record.limit_rate.or(rate).filter(|rate| *rate > 0)?;
+    Some(Box::new(Pace::new(rate, after.unwrap_or(0)))).filter(|_| !exchange.record.detour.is_subrequest)
 }
 
 /// What an answer with `X-Accel-Redirect`, or one that an error page took the place of, adds to this one; nothing where
@@ -360,12 +378,22 @@ pub(crate) async fn write_some(
     is_last: bool,
 ) -> io::Result<()> {
     let Downstream { channel, deadline, .. } = connection;
+    let Exchange { to_client, pace, record, .. } = &mut *exchange;
     let mut written = 0;
     deadline.set(routed.settings.send_timeout_ms);
     deadline
         .limit(|cx| {
-            while written < exchange.to_client.len() {
-                let n = std::task::ready!(channel.poll_write(cx, &exchange.to_client[written..], is_last))?;
+            while written < to_client.len() {
+                let mut rest = &to_client[written..];
+                if let Some(pace) = pace {
+                    // A client that is served slowly on purpose is not slow itself.
+                    deadline.clear();
+                    let room = std::task::ready!(pace.poll_room(cx, record.sent + written as u64, rest.len()));
+                    rest = &rest[..room];
+                    deadline.set(routed.settings.send_timeout_ms);
+                }
+                let is_end = is_last && written + rest.len() == to_client.len();
+                let n = std::task::ready!(channel.poll_write(cx, rest, is_end))?;
                 written += n;
                 deadline.set(routed.settings.send_timeout_ms);
             }

@@ -5,6 +5,7 @@ use net::Buffer;
 use wire::{RequestHead, ResponseHead};
 
 use crate::facts::Record;
+use crate::pace::Pace;
 use crate::upstream::spool::Spool;
 
 /// What a request needs while it is in flight. Everything in it keeps its memory from one request to the next.
@@ -32,6 +33,8 @@ pub(crate) struct Exchange {
     pub(crate) asks_upgrade: bool,
     /// A request's body that is kept to be sent whole.
     pub(crate) spool: Spool,
+    /// The pace of an answer that is given here.
+    pub(crate) pace: Option<Box<Pace>>,
     pub(crate) maps: route::Scratch,
     pub(crate) attempts: Attempts,
     /// What the log says of it.
@@ -71,6 +74,7 @@ impl Exchange {
         self.rewritten.clear();
         self.asks_upgrade = false;
         self.spool.reset();
+        self.pace = None;
         self.maps.reset();
         self.attempts.reset();
         self.record.reset();

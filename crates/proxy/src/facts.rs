@@ -34,6 +34,10 @@ pub(crate) struct Record {
     pub(crate) detour: Detour,
     /// What limits have said of it.
     pub(crate) limited: Option<Box<Limited>>,
+    /// `set $limit_rate`.
+    pub(crate) limit_rate: Option<u64>,
+    /// Bytes that gzip has got and made of the answer.
+    pub(crate) gzip: Option<(u64, u64)>,
     /// Attempts at upstream servers.
     pub(crate) attempts: Vec<Attempt>,
     /// TLS is spoken to the server that was tried last.
@@ -382,6 +386,13 @@ impl<'a> RequestFacts<'a> {
             Fact::LimitConnStatus => return append_found(self.limited(|limited| limited.connections), out),
             Fact::RequestCompletion => out.extend_from_slice(if self.record.is_complete { b"OK" } else { b"" }),
             Fact::RemoteUser => return self.field(Known::Authorization).is_some_and(|field| append_user(field, out)),
+            Fact::GzipRatio => return self.record.gzip.is_some_and(|(from, to)| append_ratio(from, to, out)),
+            Fact::LimitRate => put(out, format_args!("{}", self.record.limit_rate.unwrap_or(0))),
+            Fact::RequestBody => {
+                let body = self.record.lines.as_ref().map(|lines| lines.body.as_slice()).unwrap_or_default();
+                return append_any(body, out);
+            }
+            Fact::RequestBodyFile => return false,
             Fact::Pid => put(out, format_args!("{}", std::process::id())),
             Fact::Hostname => return append(rustix::system::uname().nodename().to_bytes(), out),
             Fact::NginxVersion => return append(b"1.29.8", out),
@@ -469,6 +480,17 @@ fn append_any(value: &[u8], out: &mut Vec<u8>) -> bool {
 
 fn append_found(value: Option<&[u8]>, out: &mut Vec<u8>) -> bool {
     value.is_some_and(|value| append(value, out))
+}
+
+/// `12.34`, rounded as nginx does it.
+fn append_ratio(from: u64, to: u64, out: &mut Vec<u8>) -> bool {
+    if from == 0 || to == 0 {
+        return false;
+    }
+    let thousandths = from.saturating_mul(1_000) / to;
+    let hundredths = thousandths / 10 + u64::from(thousandths % 10 > 4);
+    put(out, format_args!("{}.{:02}", hundredths / 100, hundredths % 100));
+    true
 }
 
 /// Writing to a vector does not fail.

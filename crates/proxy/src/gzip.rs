@@ -146,6 +146,11 @@ impl Encoder {
         self.take(out)
     }
 
+    /// Bytes that were put in and that came out so far.
+    pub(crate) fn totals(&self) -> (u64, u64) {
+        self.compress.as_ref().map_or((0, 0), |(_, compress)| (compress.total_in(), compress.total_out()))
+    }
+
     fn step(&mut self, data: &[u8], flush: FlushCompress) {
         let Some((_, compress)) = &mut self.compress else { return };
         let mut rest = data;

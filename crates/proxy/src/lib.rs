@@ -30,6 +30,7 @@ mod limits;
 mod lines;
 mod log;
 mod names;
+mod pace;
 mod paths;
 mod random;
 mod renew;

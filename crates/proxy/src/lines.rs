@@ -10,12 +10,16 @@ pub(crate) struct Lines {
     pub(crate) upstream: Vec<u8>,
     /// What followed the body.
     pub(crate) trailers: Vec<u8>,
+    /// The request's body.
+    pub(crate) body: Vec<u8>,
 }
 
 impl Lines {
     pub(crate) fn clear(&mut self) {
-        let Self { sent, upstream, trailers } = self;
+        let Self { sent, upstream, trailers, body } = self;
         [sent, upstream, trailers].into_iter().for_each(Vec::clear);
+        // Bodies can be large, and their memory is not kept.
+        *body = Vec::new();
     }
 }
 

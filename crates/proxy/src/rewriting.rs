@@ -90,6 +90,10 @@ impl Subject for Rewriting<'_> {
         std::mem::swap(&mut self.record.detour.args, args);
     }
 
+    fn set_limit_rate(&mut self, rate: u64) {
+        self.record.limit_rate = Some(rate);
+    }
+
     fn leave_location(&mut self) {
         self.record.detour.has_left = true;
     }

@@ -122,6 +122,14 @@ facts! {
     LimitReqStatus = "limit_req_status";
     /// What `limit_conn` came to.
     LimitConnStatus = "limit_conn_status";
+    /// How many times smaller an answer was made by gzip.
+    GzipRatio = "gzip_ratio";
+    /// Bytes a second, as `set` says.
+    LimitRate = "limit_rate";
+    /// The request's body, where it is in memory.
+    RequestBody = "request_body";
+    /// Never anything: files of bodies have no names.
+    RequestBodyFile = "request_body_file";
     /// The machine's name.
     Hostname = "hostname";
     /// nginx's version that bedloe stands for.

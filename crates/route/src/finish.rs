@@ -17,6 +17,12 @@ pub struct Finish {
     pub headers: Vec<AddedHeader>,
     /// Whether one of them takes the place of the answer's own.
     pub replaces: bool,
+    /// `add_trailer`s, in the order written.
+    pub trailers: Vec<AddedHeader>,
+    /// `limit_rate`.
+    pub limit_rate: Option<Text>,
+    /// `limit_rate_after`.
+    pub limit_rate_after: Option<Text>,
     /// `expires`.
     pub expires: Option<Expires>,
     /// `charset`.
@@ -81,6 +87,9 @@ impl Finish {
         };
         let headers: Vec<_> = settings.add_headers.iter().map(header).collect();
         Self {
+            trailers: settings.add_trailers.iter().map(header).collect(),
+            limit_rate: settings.limit_rate.as_ref().map(|rate| Text::compile(rate, names)),
+            limit_rate_after: settings.limit_rate_after.as_ref().map(|after| Text::compile(after, names)),
             replaces: headers.iter().any(|header| header.replaces),
             headers,
             pages: settings.error_pages.iter().map(page).collect(),
@@ -114,6 +123,12 @@ impl Finish {
     pub fn headers(&self, status: u16) -> impl Iterator<Item = &AddedHeader> {
         let is_success = is_success(status);
         self.headers.iter().filter(move |header| header.always || is_success)
+    }
+
+    /// The trailers that an answer of this status gets.
+    pub fn trailers(&self, status: u16) -> impl Iterator<Item = &AddedHeader> {
+        let is_success = is_success(status);
+        self.trailers.iter().filter(move |trailer| trailer.always || is_success)
     }
 }
 

@@ -99,7 +99,7 @@ impl Scratch {
         match variable {
             Variable::Own(index) => self.set_variable(index, bytes),
             Variable::Map(index) => self.set_map(index, bytes),
-            Variable::Args => {}
+            Variable::Args | Variable::LimitRate => {}
         }
     }
 

@@ -34,6 +34,8 @@ pub struct Keeps {
     pub sent: bool,
     /// Those of an upstream server's answer.
     pub upstream: bool,
+    /// The request's body.
+    pub body: bool,
     /// The name that a client asks for over TLS.
     pub server_name: bool,
 }
@@ -73,6 +75,7 @@ impl Names {
         match &fact {
             Some(Fact::SentField(_) | Fact::SentTrailer(_)) => keeps.sent = true,
             Some(Fact::UpstreamField(_) | Fact::UpstreamCookie(_) | Fact::UpstreamTrailer(_)) => keeps.upstream = true,
+            Some(Fact::RequestBody) => keeps.body = true,
             Some(Fact::SslServerName) => keeps.server_name = true,
             _ => {}
         }

@@ -37,6 +37,8 @@ pub enum Variable {
     Map(usize),
     /// The request's arguments.
     Args,
+    /// The pace of the answer.
+    LimitRate,
 }
 
 #[derive(Debug)]
@@ -78,6 +80,8 @@ pub trait Subject: Facts {
     fn set_path(&mut self, path: &mut Vec<u8>);
     /// Gives it other arguments, in the same way.
     fn set_args(&mut self, args: &mut Vec<u8>);
+    /// Has its answer go at so many bytes a second.
+    fn set_limit_rate(&mut self, rate: u64);
     /// The path of the location is no beginning of the request's any more.
     fn leave_location(&mut self);
     /// What a path of the file system leads to.
@@ -210,7 +214,8 @@ impl Variable {
     /// The variable of a name in lower case that `conf` has found to be settable.
     pub(crate) fn named(name: &str, names: &Names) -> Self {
         let own = || names.variable(name).map(Self::Own);
-        names.map(name).map(Self::Map).or_else(own).unwrap_or(Self::Args)
+        let known = if name == "limit_rate" { Self::LimitRate } else { Self::Args };
+        names.map(name).map(Self::Map).or_else(own).unwrap_or(known)
     }
 }
 
@@ -255,6 +260,7 @@ impl Course<'_> {
             Variable::Own(index) => self.scratch.set_variable(index, &value),
             Variable::Map(index) => self.scratch.set_map(index, &value),
             Variable::Args => self.subject.set_args(&mut value),
+            Variable::LimitRate => self.subject.set_limit_rate(conf::table::rate_of(&value)),
         }
         self.scratch.text = value;
     }

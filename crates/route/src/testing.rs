@@ -44,6 +44,7 @@ pub(crate) fn settings() -> LocationSettings {
         error_pages: Vec::new(),
         recursive_error_pages: false,
         add_headers: Vec::new(),
+        add_trailers: Vec::new(),
         expires: None,
         charset: None,
         charset_types: Vec::new(),

@@ -153,6 +153,11 @@ impl Body {
         }
     }
 
+    /// Has lines of this side's own stand before the trailers that come.
+    pub fn add_trailers(&mut self, lines: &[u8]) {
+        self.trailers.add(lines);
+    }
+
     /// The trailers that may be forwarded, as lines of `name: value\r\n`; empty but after the end of chunks.
     #[must_use]
     pub fn trailers(&self) -> &[u8] {

@@ -13,6 +13,7 @@ mod keep_alive;
 mod messages;
 mod methods;
 mod names;
+mod pace;
 mod pressure;
 mod requests;
 mod retries;

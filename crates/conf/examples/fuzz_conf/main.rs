@@ -10,6 +10,6 @@ fn main() {
     let mut arguments = std::env::args().skip(1).map(|text| text.parse().expect("two numbers: count and seed"));
     let count: u64 = arguments.next().unwrap_or(20_000);
     let seed = arguments.next().unwrap_or(1);
-    let accepted = make::run(count, seed);
-    println!("{count} configurations, 0 panics ({accepted} without errors, seed {seed})");
+    let (accepted, bytes) = make::run(count, seed);
+    println!("{count} configurations of {bytes} bytes, 0 panics ({accepted} without errors, seed {seed})");
 }

@@ -72,10 +72,10 @@ const SIGNS: &[&[u8]] = &[
 /// Lines of one file: several times what the seed has would only be slower.
 const LINES_MAX: usize = 60;
 
-/// Checks that many configurations; how many of them were without errors.
-pub(crate) fn run(count: u64, seed: u64) -> u64 {
+/// Checks that many configurations; how many of them were without errors, and how long all of them were.
+pub(crate) fn run(count: u64, seed: u64) -> (u64, usize) {
     let mut random = Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
-    let mut accepted = 0;
+    let (mut accepted, mut bytes) = (0, 0);
     for number in 0..count {
         let mut main = if number % 2 == 0 { whole() } else { lines(&mut random) };
         let mut other = lines(&mut random);
@@ -84,9 +84,10 @@ pub(crate) fn run(count: u64, seed: u64) -> u64 {
             mutate(&mut other, &mut random);
         }
         let other = if random.below(2) == 0 { Vec::new() } else { other };
+        bytes += main.len() + other.len();
         accepted += u64::from(check(&main, &other));
     }
-    accepted
+    (accepted, bytes)
 }
 
 /// The seed in one file, which is a configuration without errors.

@@ -159,6 +159,7 @@ pub(crate) fn inherited(options: &Options, error_logs: Vec<ErrorLog>) -> Inherit
         error_pages: Vec::new(),
         recursive_error_pages: false,
         add_headers: Vec::new(),
+        add_trailers: Vec::new(),
         expires: None,
         charset: None,
         charset_types: crate::table::CHARSET_TYPES.map(str::to_owned).to_vec(),

@@ -62,7 +62,10 @@ pub(crate) fn settable(word: &Word, cx: &Cx<'_>) -> Result<String, Diagnostic> {
     };
     let name = word.text.strip_prefix('$').filter(|name| is_variable_name(name)).ok_or_else(invalid)?;
     let lower = name.to_ascii_lowercase();
-    if lower == "args" || cx.map_variables.contains(name) || cx.set_variables.contains_key(&lower) {
+    if ["args", "limit_rate"].contains(&lower.as_str())
+        || cx.map_variables.contains(name)
+        || cx.set_variables.contains_key(&lower)
+    {
         return Ok(lower);
     }
     let message = format!("the variable \"${name}\" exists already: it cannot be set");

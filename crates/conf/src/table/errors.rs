@@ -62,6 +62,16 @@ pub(super) const DIRECTIVES: &[Directive] = &[
         apply: Apply::Inherited(add_header),
     },
     Directive {
+        name: "add_trailer",
+        contexts: Contexts::REQUEST_IF,
+        takes: Takes::between(2, 3),
+        repeats: true,
+        default: "",
+        doc: "A field behind the body of a server's answer, in chunks or over HTTP/2: of 2xx and 3xx, or all (always).",
+        example: "add_trailer X-Example $upstream_status always;",
+        apply: Apply::Inherited(add_trailer),
+    },
+    Directive {
         name: "expires",
         contexts: Contexts::REQUEST_IF,
         takes: Takes::between(1, 2),
@@ -202,14 +212,22 @@ fn error_page(level: &mut Inherited, call: &Call<'_>, cx: &mut Cx<'_>) -> Outcom
 
 /// `add_header NAME VALUE [always]`.
 fn add_header(level: &mut Inherited, call: &Call<'_>, cx: &mut Cx<'_>) -> Outcome {
-    let headers = &mut level.settings.add_headers;
+    add_field(&mut level.settings.add_headers, call, cx)
+}
+
+/// `add_trailer NAME VALUE [always]`.
+fn add_trailer(level: &mut Inherited, call: &Call<'_>, cx: &mut Cx<'_>) -> Outcome {
+    add_field(&mut level.settings.add_trailers, call, cx)
+}
+
+fn add_field(headers: &mut Vec<AddedHeader>, call: &Call<'_>, cx: &mut Cx<'_>) -> Outcome {
     if call.first {
         headers.clear();
     }
     let always = match call.args().get(2).map(|word| word.text.as_str()) {
         None => false,
         Some("always") => true,
-        Some(_) => return Err(call.unknown_word(2, "parameter of \"add_header\"", ["always"])),
+        Some(_) => return Err(call.unknown_word(2, &format!("parameter of \"{}\"", call.name), ["always"])),
     };
     if headers.len() == ADDED_MAX {
         return Err(call.invalid(0, format!("there are {ADDED_MAX} of them already")));

@@ -38,7 +38,7 @@ const AREAS: &[Area] = &[
     Area {
         title: "response headers and error pages",
         contexts: Contexts::ALL,
-        names: "add_header_inherit add_trailer add_trailer_inherit early_hints \
+        names: "add_header_inherit add_trailer_inherit early_hints \
             proxy_pass_trailers userid userid_domain \
             userid_expires userid_name userid_path userid_service",
     },

@@ -81,7 +81,9 @@ pub(super) async fn send(
     answer::build(connection, exchange, routed, &answer, keep_alive);
     let is_head = exchange.request.method.of(connection.head_bytes()) == b"HEAD";
     let parts = if is_head { &[][..] } else { &plan.parts };
-    Served::Done(match write(connection, exchange, routed, file, (parts, &plan.end), encoder.as_mut()).await {
+    let written = write(connection, exchange, routed, file, (parts, &plan.end), encoder.as_mut()).await;
+    exchange.record.gzip = encoder.as_ref().map(Encoder::totals);
+    Served::Done(match written {
         Ok(()) if keep_alive => After::KeepAlive,
         Ok(()) => After::Linger,
         Err(error) if error.kind() == io::ErrorKind::TimedOut => connection.cut_off(routed),

@@ -94,12 +94,14 @@ fn set(connection: &Downstream, exchange: &mut Exchange, sub: &mut Exchange, pla
     for (variable, text) in &auth.sets {
         let mut value = Vec::new();
         answer::render(connection, sub, place, text, &mut value);
-        if let Variable::Args = variable {
-            let detour = &mut exchange.record.detour;
-            detour.is_changed = true;
-            detour.args = value;
-        } else {
-            sub.maps.set(*variable, &value);
+        match variable {
+            Variable::Args => {
+                let detour = &mut exchange.record.detour;
+                detour.is_changed = true;
+                detour.args = value;
+            }
+            Variable::LimitRate => exchange.record.limit_rate = Some(conf::table::rate_of(&value)),
+            Variable::Own(_) | Variable::Map(_) => sub.maps.set(*variable, &value),
         }
     }
 }

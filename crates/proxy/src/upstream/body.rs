@@ -45,6 +45,9 @@ pub(crate) async fn prepare(
             }
         }
     }
+    if routed.site.keeps.body {
+        keep(connection, exchange, routed);
+    }
     let mut body = Body::new(exchange.request.framing);
     let is_chunked =
         head::build(connection, exchange, routed, rule, &mut body).map_err(|unfit| Unready::Status(unfit.status()))?;
@@ -62,6 +65,25 @@ pub(crate) async fn prepare(
         return Ok(Upload::nothing());
     }
     Ok(Upload::new(body, is_chunked, limit, length))
+}
+
+/// Keeps the body for `$request_body`, where all of it is in memory.
+fn keep(connection: &Downstream, exchange: &mut Exchange, routed: &Routed<'_>) {
+    let mut content = Vec::new();
+    if let Some(kept) = exchange.spool.in_memory().filter(|_| exchange.spool.is_used) {
+        content.extend_from_slice(kept);
+    } else if routed.body_is_here && !exchange.spool.is_used {
+        let here = &connection.input.data()[connection.head_length..][..connection.body_length];
+        let mut body = Body::new(exchange.request.framing);
+        let mut at = 0;
+        while let Ok(piece) = body.next(&here[at..])
+            && piece.consumed > 0
+        {
+            content.extend_from_slice(&here[at..][piece.data]);
+            at += piece.consumed;
+        }
+    }
+    exchange.record.lines.get_or_insert_default().body = content;
 }
 
 /// Content of the body that lies behind the head.

@@ -5,7 +5,6 @@ mod body;
 mod course;
 pub(crate) mod fields;
 mod head;
-mod pace;
 pub(crate) mod pool;
 mod redirect;
 mod relay;
@@ -33,12 +32,12 @@ use crate::events::Event;
 use crate::exchange::Exchange;
 use crate::facts::Tried;
 use crate::lines;
+use crate::pace::Pace;
 use crate::request::{Routed, Served};
 use crate::site::{Held, Upstream};
 use crate::snapshot::{Reason, retry_rule};
 use attempt::{Answered, Failed, Stop};
 use course::Course;
-use pace::Pace;
 use pool::Link;
 use relay::{Relay, RelayError};
 use upload::Upload;
@@ -363,6 +362,7 @@ async fn pass_on(
     let relayed = attempt::relay(connection, exchange, routed, rule, &mut link, &mut relay, upload).await;
     let is_read = relay.is_read();
     exchange.record.sent = relay.sent;
+    exchange.record.gzip = relay.compressed();
     keep_alive &= upload.is_taken();
     let now_ms = clock::coarse_ms();
     if let Some(attempt) = exchange.record.attempts.last_mut() {
@@ -415,7 +415,7 @@ fn pace(connection: &Downstream, exchange: &mut Exchange, routed: &Routed<'_>, r
         return None;
     }
     let asked = fields::rate(response, from_upstream.data(), &rule.answer);
-    let rate = match asked {
+    let rate = match asked.or(record.limit_rate) {
         Some(rate) => rate,
         None if rule.answer.limit_rate.is_none() => return None,
         None => size(&rule.answer.limit_rate),

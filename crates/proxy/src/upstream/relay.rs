@@ -14,9 +14,9 @@ use crate::dress;
 use crate::exchange::Exchange;
 use crate::gzip::{self, Coding, Encoder};
 use crate::limits::COALESCE;
+use crate::pace::Pace;
 use crate::request::Routed;
 use crate::upstream::fields;
-use crate::upstream::pace::Pace;
 use crate::upstream::upload::append_piece;
 
 /// An answer on its way. Memory is bounded: no more is read from the upstream than the client has taken.
@@ -72,12 +72,21 @@ impl Relay {
         let coding = if routed.finish.gzip.is_some() { coding(connection, exchange, routed) } else { Coding::Plain };
         let has_length = matches!(framing, Framing::None | Framing::Length(_)) && (coding != Coding::Gzip || is_head);
         let may_chunk = exchange.request.version == Version::Http11 && routed.settings.chunked_transfer_encoding;
+        let has_body = !is_head && framing != Framing::None;
+        let trailers = (has_body && !routed.finish.trailers.is_empty())
+            .then(|| trailers(connection, exchange, routed))
+            .flatten()
+            .filter(|_| may_chunk || exchange.request.version == Version::Http2);
+        let has_length = has_length && (trailers.is_none() || !may_chunk);
         let is_chunked = !has_length && may_chunk && !is_head;
         let ends_by_close = !has_length && !is_chunked;
         let keep_alive = !ends_by_close && connection.may_keep_alive(exchange, routed);
         build_head(connection, exchange, routed, rule, Shape { is_head, is_chunked, coding });
         exchange.from_upstream.consume(head_length);
-        let body = Body::new(framing);
+        let mut body = Body::new(framing);
+        if let Some(trailers) = &trailers {
+            body.add_trailers(trailers);
+        }
         let mut relay = Self {
             body,
             is_chunked,
@@ -96,7 +105,8 @@ impl Relay {
                 exchange.record.keep_sent(&exchange.to_client);
             }
             let head = &mut exchange.to_client;
-            relay.sent = stream.send_head(exchange.record.status, head, relay.body.ended());
+            let is_all = relay.body.ended() && relay.body.trailers().is_empty();
+            relay.sent = stream.send_head(exchange.record.status, head, is_all);
             exchange.record.head_bytes = relay.sent;
             head.clear();
             // Its content goes from where it is, without being gathered first.
@@ -106,6 +116,9 @@ impl Relay {
         exchange.record.head_bytes = exchange.to_client.len() as u64;
         if routed.site.keeps.sent {
             exchange.record.keep_sent(&exchange.to_client);
+        }
+        if relay.is_chunked && relay.gzip.is_none() && relay.body.ended() {
+            append_piece(&mut exchange.to_client, b"", &relay.body, true);
         }
         while exchange.to_client.len() < COALESCE && relay.copy_piece(exchange)? {}
         Ok((relay, keep_alive))
@@ -157,6 +170,11 @@ impl Relay {
         self.body.trailers()
     }
 
+    /// Bytes that gzip has got and made.
+    pub(crate) fn compressed(&self) -> Option<(u64, u64)> {
+        self.gzip.as_ref().map(|gzip| gzip.totals())
+    }
+
     /// Whether the upstream's answer was read to its end.
     pub(crate) fn is_read(&self) -> bool {
         self.body.ended()
@@ -194,13 +212,9 @@ impl Relay {
 
     /// How much of `wanted` may be sent now.
     fn poll_room(&self, cx: &mut Context<'_>, wanted: usize) -> Poll<usize> {
-        let Some(pace) = &self.pace else { return Poll::Ready(wanted) };
-        loop {
-            let room = pace.room(self.sent);
-            if room > 0 {
-                return Poll::Ready(room.min(wanted));
-            }
-            ready!(pace.poll_wait(cx));
+        match &self.pace {
+            None => Poll::Ready(wanted),
+            Some(pace) => pace.poll_room(cx, self.sent, wanted),
         }
     }
 
@@ -241,6 +255,24 @@ impl Relay {
         from.consume(piece.consumed);
         Ok(true)
     }
+}
+
+/// The lines that follow the body (`add_trailer`); as in nginx there may be none of them in the end.
+fn trailers(connection: &Downstream, exchange: &mut Exchange, routed: &Routed<'_>) -> Option<Vec<u8>> {
+    let mut lines = None;
+    for trailer in routed.finish.trailers(exchange.record.detour.status_of(exchange.response.status)) {
+        let lines: &mut Vec<u8> = lines.get_or_insert_default();
+        let start = lines.len();
+        lines.extend_from_slice(&trailer.prefix);
+        let value = lines.len();
+        answer::render(connection, exchange, routed, &trailer.value, lines);
+        if lines.len() == value || encode::breaks_line(&lines[value..]) {
+            lines.truncate(start);
+        } else {
+            lines.extend_from_slice(b"\r\n");
+        }
+    }
+    lines
 }
 
 /// What is known of an answer before its head is written.
@@ -302,7 +334,8 @@ fn build_head(
     if !kept_fields.is_empty() {
         fields::add_kept(out, kept_fields, |known| wire::find(&response.fields, known).is_some());
     }
-    match if coding == Coding::Gzip { Framing::UntilClose } else { response.framing } {
+    let is_unmeasured = coding == Coding::Gzip || is_chunked;
+    match if is_unmeasured { Framing::UntilClose } else { response.framing } {
         Framing::Length(length) => length_field(out, length),
         Framing::None if response.status == 204 => {}
         // The length that a HEAD or a 304 speaks of is not this answer's, but the client wants to know it.

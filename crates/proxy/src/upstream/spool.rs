@@ -53,6 +53,11 @@ impl Spool {
         self.in_file + self.memory.len() as u64
     }
 
+    /// All of the content, where there is no file.
+    pub(crate) fn in_memory(&self) -> Option<&[u8]> {
+        self.file.is_none().then_some(&self.memory)
+    }
+
     /// Takes a piece of content.
     pub(crate) fn append(&mut self, bytes: &[u8], place: Place<'_>) -> io::Result<()> {
         let room = if self.file.is_some() { SPOOL_PIECE as u64 } else { place.memory_max };

@@ -50,6 +50,8 @@ impl Facts for Request {
 }
 
 impl Subject for Request {
+    fn set_limit_rate(&mut self, _: u64) {}
+
     fn path(&self) -> &[u8] {
         &self.path
     }

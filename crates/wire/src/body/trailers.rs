@@ -31,6 +31,12 @@ impl Trailers {
         &self.bytes[..self.kept as usize]
     }
 
+    /// Lines of this side's own, which nothing that comes can put aside.
+    pub(super) fn add(&mut self, lines: &[u8]) {
+        self.bytes.extend_from_slice(lines);
+        self.kept = self.bytes.len() as u32;
+    }
+
     /// Reads on in a line: how many bytes were taken, and whether its end was among them.
     #[cold]
     pub(super) fn take(&mut self, input: &[u8]) -> Result<(usize, bool), BodyError> {

@@ -2,7 +2,7 @@
 //!
 //! Room comes in steps of a deadline's sweep, a fifth of a second; nginx gives it by the second.
 
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use net::deadline::SWEEP_MS;
 use net::{Deadline, clock};
@@ -31,8 +31,19 @@ impl Pace {
         usize::try_from(allowed.saturating_sub(sent)).unwrap_or(usize::MAX)
     }
 
+    /// How much of `wanted` may be sent now, some of it at least, when so much was sent.
+    pub(crate) fn poll_room(&self, cx: &mut Context<'_>, sent: u64, wanted: usize) -> Poll<usize> {
+        loop {
+            let room = self.room(sent);
+            if room > 0 {
+                return Poll::Ready(room.min(wanted));
+            }
+            ready!(self.poll_wait(cx));
+        }
+    }
+
     /// Wakes the task when there may be more room.
-    pub(crate) fn poll_wait(&self, cx: &mut Context<'_>) -> Poll<()> {
+    fn poll_wait(&self, cx: &mut Context<'_>) -> Poll<()> {
         self.next.set(SWEEP_MS);
         self.next.poll_passed(cx)
     }
