@@ -6,7 +6,7 @@ LARGE_LOCATIONS=5     # line 5.4: locations of each
 LARGE_LOAD_S=1        # line 5.4: what it may take to load
 LARGE_TIMES=1.10      # line 5.4: what a request may cost, beside one with a single server
 FUZZED_CONF_FILES=100000 # line 5.3: well over ten million bytes, which it prints
-BEFORE_5=cc86a9c      # line 5.5: what stood before the first work on this issue
+BEFORE_5=${BEFORE_5:-cc86a9c} # line 5.5: what stood before the first work on this issue; a program too
 INSTRUCTIONS=1.03     # line 5.5: of those a request cost then
 
 # What stock files, generators and real files hold are cases of their own; the suite plays all.

@@ -13,7 +13,7 @@ pub(crate) enum Address {
         host: String,
         port: u16,
     },
-    /// A unix socket, of a server only.
+    /// A unix socket.
     Unix(PathBuf),
 }
 
@@ -35,6 +35,9 @@ pub(crate) enum AddressError {
 /// What `listen` takes: a port alone is for all IPv4 addresses, and 0 lets the system choose one.
 pub(crate) fn parse_listen(text: &str) -> Result<Address, AddressError> {
     const ANY: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+    if text.starts_with("unix:") {
+        return parse_peer(text, 80);
+    }
     if !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) {
         return Ok(Address::Socket(SocketAddr::new(ANY, port(text, 0)?)));
     }

@@ -157,7 +157,7 @@ fn backlog(config: &Config, found: &mut Vec<Diagnostic>) {
     }
     let mut seen = HashSet::new();
     for listen in config.http.servers.iter().flat_map(|server| &server.listens) {
-        if listen.backlog == crate::build::DEFAULT_BACKLOG && seen.insert(listen.address) {
+        if listen.backlog == crate::build::DEFAULT_BACKLOG && seen.insert(&listen.address) {
             let message = format!(
                 "the backlog of {} is 511, nginx's default, whatever somaxconn says, with {connections} \
                  worker_connections",

@@ -15,6 +15,7 @@ mod proxy;
 mod rules;
 mod tls;
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -308,7 +309,7 @@ pub struct Server {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listen {
     /// The address; a port alone is `0.0.0.0:port`.
-    pub address: SocketAddr,
+    pub address: ListenAddress,
     /// `ssl`.
     pub ssl: bool,
     /// `http2`.
@@ -321,6 +322,40 @@ pub struct Listen {
     pub options: SocketOptions,
     /// Where it was written.
     pub place: Place,
+}
+
+/// Where a server listens.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum ListenAddress {
+    /// Address and port.
+    Ip(SocketAddr),
+    /// The path of a unix socket.
+    Unix(PathBuf),
+}
+
+impl ListenAddress {
+    /// Address and port, which a unix socket has not.
+    pub fn ip(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Ip(address) => Some(*address),
+            Self::Unix(_) => None,
+        }
+    }
+}
+
+impl From<SocketAddr> for ListenAddress {
+    fn from(address: SocketAddr) -> Self {
+        Self::Ip(address)
+    }
+}
+
+impl fmt::Display for ListenAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ip(address) => address.fmt(f),
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
 }
 
 /// What a `listen` says of its socket beyond the backlog.

@@ -6,7 +6,7 @@
 use std::cell::RefCell;
 use std::future::poll_fn;
 use std::io;
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::rc::{Rc, Weak};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, ready};
@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
-use rustix::net::{SocketFlags, acceptfrom_with};
+use rustix::net::{AddressFamily, SocketFlags, acceptfrom_with, sockopt};
 use socket2::{Domain, Protocol, TcpKeepalive, Type};
 
 use crate::event_loop::{Interest, Source};
@@ -117,10 +117,15 @@ fn probe(socket: &socket2::Socket, keepalive: Option<KeepAlive>) -> io::Result<(
     }
 }
 
+/// Where whoever connects by a unix socket is said to come from: nowhere.
+const UNIX_PEER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
+
 /// One thread's share of a listening socket: for each connection that comes, one of the threads is woken.
 #[derive(Debug)]
 pub struct Listener {
+    /// A unix socket too is accepted from as if it were one of TCP.
     socket: TcpListener,
+    is_unix: bool,
     source: Rc<Source>,
     accepted: u32,
     is_resting: bool,
@@ -131,7 +136,8 @@ impl Listener {
     pub fn share(socket: &TcpListener) -> io::Result<Self> {
         let socket = socket.try_clone()?;
         let source = register(&socket)?;
-        Ok(Self { socket, source, accepted: 0, is_resting: false })
+        let is_unix = is_unix(&socket)?;
+        Ok(Self { socket, is_unix, source, accepted: 0, is_resting: false })
     }
 
     /// Leaves what comes to the other threads.
@@ -173,9 +179,9 @@ impl Listener {
             cx.waker().wake_by_ref();
             return Poll::Pending;
         }
-        let Self { socket, source, accepted, .. } = self;
+        let Self { socket, is_unix, source, accepted, .. } = self;
         let polled = source.poll_read(cx, || match may() {
-            true => accept_from(socket).map(Some),
+            true => accept_from(socket, *is_unix).map(Some),
             false if is_waiting(socket)? => Ok(None),
             false => Err(Errno::AGAIN),
         });
@@ -184,7 +190,7 @@ impl Listener {
         }
         let Some((tcp, from)) = ready!(polled)? else { return Poll::Ready(Ok(None)) };
         *accepted += 1;
-        Poll::Ready(Ok(Some((Socket::connected(tcp)?, from))))
+        Poll::Ready(Ok(Some((Socket::connected(tcp, *is_unix)?, from))))
     }
 }
 
@@ -218,8 +224,9 @@ pub fn look_for_left_behind() {
 /// A connection that waits in the listener's queue; `WouldBlock` when there is none. For who stops accepting: closing
 /// the listener would reset those that wait.
 pub fn accept_waiting(listener: &TcpListener) -> io::Result<(Socket, SocketAddr)> {
-    let (tcp, from) = accept_from(listener)?;
-    Ok((Socket::connected(tcp)?, from))
+    let is_unix = is_unix(listener)?;
+    let (tcp, from) = accept_from(listener, is_unix)?;
+    Ok((Socket::connected(tcp, is_unix)?, from))
 }
 
 /// Whether a connection waits in the queue.
@@ -228,10 +235,15 @@ fn is_waiting(listener: &TcpListener) -> rustix::io::Result<bool> {
     Ok(poll(&mut asked, Some(&Timespec { tv_sec: 0, tv_nsec: 0 }))? > 0)
 }
 
-fn accept_from(listener: &TcpListener) -> rustix::io::Result<(TcpStream, SocketAddr)> {
+fn is_unix(listener: &TcpListener) -> rustix::io::Result<bool> {
+    Ok(sockopt::socket_domain(listener)? == AddressFamily::UNIX)
+}
+
+fn accept_from(listener: &TcpListener, is_unix: bool) -> rustix::io::Result<(TcpStream, SocketAddr)> {
     let (socket, from) = acceptfrom_with(listener, SocketFlags::NONBLOCK | SocketFlags::CLOEXEC)?;
     // The kernel leaves the address out for a client that has gone already.
-    let from = from.and_then(|from| from.try_into().ok()).ok_or(Errno::CONNABORTED)?;
+    let from = if is_unix { Some(UNIX_PEER) } else { from.and_then(|from| from.try_into().ok()) };
+    let from = from.ok_or(Errno::CONNABORTED)?;
     Ok((TcpStream::from(socket), from))
 }
 

@@ -36,8 +36,10 @@ impl Socket {
     }
 
     /// A connection that has been made: it takes bytes at once.
-    pub(crate) fn connected(tcp: std::net::TcpStream) -> io::Result<Self> {
-        tcp.set_nodelay(true)?;
+    pub(crate) fn connected(tcp: std::net::TcpStream, is_unix: bool) -> io::Result<Self> {
+        if !is_unix {
+            tcp.set_nodelay(true)?;
+        }
         let socket = Self::new(tcp.into())?;
         socket.source.assume_writable();
         Ok(socket)

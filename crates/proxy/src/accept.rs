@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
-use conf::tree::LogLevel;
+use conf::tree::{ListenAddress, LogLevel};
 use net::event_loop::{self, Task};
 use net::listen::Listener;
 use net::{Socket, Stream, clock, deadline, listen};
@@ -23,7 +23,7 @@ impl Acceptors {
     /// Accepts from these sockets for the site that the thread serves now.
     pub(crate) fn start<'a>(
         thread: &Rc<Thread>,
-        sockets: impl Iterator<Item = (usize, SocketAddr, &'a std::net::TcpListener)>,
+        sockets: impl Iterator<Item = (usize, &'a ListenAddress, &'a std::net::TcpListener)>,
     ) -> io::Result<Self> {
         let mut tasks = Vec::new();
         for (listener, _, socket) in sockets {
@@ -97,7 +97,9 @@ pub(crate) fn accept_waiting(thread: &Rc<Thread>, site: &Rc<Site>, socket: &std:
 }
 
 fn open(thread: &Rc<Thread>, site: &Rc<Site>, tcp: Socket, remote: SocketAddr, listener: usize) {
-    let Ok(local) = tcp.local_addr() else { return };
+    let is_unix = site.snapshot.router.listeners()[listener].address.ip().is_none();
+    // A unix socket has no address and no port on either side.
+    let Ok(local) = (if is_unix { Ok(remote) } else { tcp.local_addr() }) else { return };
     let listener = site.snapshot.router.listener_at(listener, local);
     let tls = site.snapshot.tls[listener].as_ref();
     let is_tls = tls.is_some();
@@ -108,7 +110,10 @@ fn open(thread: &Rc<Thread>, site: &Rc<Site>, tcp: Socket, remote: SocketAddr, l
             Err(_) => return,
         },
     };
-    let client = Client::new(thread.number_connection(), remote, local, (Rc::clone(site), listener), is_tls);
+    let mut client = Client::new(thread.number_connection(), remote, local, (Rc::clone(site), listener), is_tls);
+    if is_unix {
+        client.come_by_unix();
+    }
     thread.counters.accepted.add(1);
     let open = Open::new(Rc::clone(thread));
     let connection = Connection::new(Rc::clone(thread), stream, client);

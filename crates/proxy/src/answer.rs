@@ -156,7 +156,7 @@ pub(crate) fn absolute(
     let host = if redirects.have_server_name { route::Fact::ServerName } else { route::Fact::Host };
     route::Facts::append(&facts, &host, &mut out);
     let port = connection.client.local.port();
-    if redirects.have_port && port != if connection.client.is_tls { 443 } else { 80 } {
+    if redirects.have_port && port != 0 && port != if connection.client.is_tls { 443 } else { 80 } {
         out.push(b':');
         encode::decimal(&mut out, u64::from(port));
     }

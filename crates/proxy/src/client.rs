@@ -4,6 +4,7 @@ use std::io::Write;
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 
+use conf::tree::ListenAddress;
 use net::tls::{Judged, Session};
 use route::Fact;
 
@@ -28,6 +29,8 @@ pub(crate) struct Client {
     /// Its listener is in no newer configuration: the next answer is its last.
     pub(crate) is_leaving: bool,
     pub(crate) is_tls: bool,
+    /// It came by a unix socket: `remote` and `local` are nobody's.
+    is_unix: bool,
     /// It came without TLS on a port for TLS.
     pub(crate) lacks_tls: bool,
     /// What was agreed on in the TLS handshake.
@@ -47,6 +50,9 @@ struct AddressText {
     bytes: [u8; ADDRESS_TEXT],
     length: u8,
 }
+
+/// What stands for the address of a client that came by a unix socket.
+pub(crate) const UNIX: &[u8] = b"unix:";
 
 /// The protocols that listeners offer.
 const ALPN: [&[u8]; 2] = [b"h2", b"http/1.1"];
@@ -180,12 +186,47 @@ impl Client {
             listener,
             is_leaving: false,
             is_tls,
+            is_unix: false,
             lacks_tls: false,
             tls: None,
             since_ms: net::clock::coarse_ms(),
             requests: 0,
             remote_text: AddressText::new(remote.ip()),
             connected_from: None,
+        }
+    }
+
+    /// Notes that it came by a unix socket.
+    pub(crate) fn come_by_unix(&mut self) {
+        self.is_unix = true;
+        self.remote_text = AddressText::unix();
+    }
+
+    /// Whether it came by a unix socket, and no proxy has said where from.
+    pub(crate) fn is_unix(&self) -> bool {
+        self.is_unix && !self.is_moved()
+    }
+
+    /// The client's address; none behind a unix socket.
+    pub(crate) fn remote_ip(&self) -> Option<IpAddr> {
+        (!self.is_unix()).then(|| self.remote.ip())
+    }
+
+    /// Appends `$server_addr`.
+    pub(crate) fn append_local(&self, out: &mut Vec<u8>) {
+        // Writing to a vector does not fail.
+        let _ = match &self.site.snapshot.router.listeners()[self.listener].address {
+            address @ ListenAddress::Unix(_) => write!(out, "{address}"),
+            ListenAddress::Ip(_) => write!(out, "{}", self.local.ip()),
+        };
+    }
+
+    /// Appends `$realip_remote_addr`.
+    pub(crate) fn append_connected_from(&self, out: &mut Vec<u8>) {
+        if self.is_unix {
+            out.extend_from_slice(UNIX);
+        } else {
+            let _ = write!(out, "{}", self.connected_from().ip());
         }
     }
 
@@ -220,7 +261,7 @@ impl Client {
     pub(crate) fn move_back(&mut self) {
         if let Some(remote) = self.connected_from.take() {
             self.remote = *remote;
-            self.remote_text = AddressText::new(remote.ip());
+            self.remote_text = if self.is_unix { AddressText::unix() } else { AddressText::new(remote.ip()) };
         }
     }
 
@@ -241,6 +282,12 @@ impl Client {
 }
 
 impl AddressText {
+    fn unix() -> Self {
+        let mut bytes = [0; ADDRESS_TEXT];
+        bytes[..UNIX.len()].copy_from_slice(UNIX);
+        Self { bytes, length: UNIX.len() as u8 }
+    }
+
     fn new(address: IpAddr) -> Self {
         let mut bytes = [0; ADDRESS_TEXT];
         let mut room = &mut bytes[..];

@@ -10,7 +10,7 @@ use route::{Fact, Facts, ProxyRule, Standing, Target};
 use wire::{Field, Known, RequestHead, Version, find};
 
 use crate::basic::append_user;
-use crate::client::Client;
+use crate::client::{Client, UNIX};
 use crate::dates::Dates;
 use crate::detour::Detour;
 use crate::gate::Limited;
@@ -321,6 +321,7 @@ impl<'a> RequestFacts<'a> {
     fn of_connection(&self, fact: &Fact, out: &mut Vec<u8>) -> bool {
         match fact {
             Fact::RemoteAddr => return append(self.client.remote_text(), out),
+            Fact::BinaryRemoteAddr if self.client.is_unix() => out.extend_from_slice(UNIX),
             Fact::BinaryRemoteAddr => match self.client.remote.ip() {
                 std::net::IpAddr::V4(ip) => out.extend_from_slice(&ip.octets()),
                 std::net::IpAddr::V6(ip) => out.extend_from_slice(&ip.octets()),
@@ -328,9 +329,11 @@ impl<'a> RequestFacts<'a> {
             // One that a proxy has named may have none.
             Fact::RemotePort if self.client.remote.port() == 0 => {}
             Fact::RemotePort => put(out, format_args!("{}", self.client.remote.port())),
-            Fact::RealipRemoteAddr => put(out, format_args!("{}", self.client.connected_from().ip())),
+            Fact::RealipRemoteAddr => self.client.append_connected_from(out),
+            Fact::RealipRemotePort if self.client.connected_from().port() == 0 => {}
             Fact::RealipRemotePort => put(out, format_args!("{}", self.client.connected_from().port())),
-            Fact::ServerAddr => put(out, format_args!("{}", self.client.local.ip())),
+            Fact::ServerAddr => self.client.append_local(out),
+            Fact::ServerPort if self.client.local.port() == 0 => {}
             Fact::ServerPort => put(out, format_args!("{}", self.client.local.port())),
             Fact::Scheme => return append(self.client.scheme().as_bytes(), out),
             // Empty, and not missing, where they say no.

@@ -10,12 +10,11 @@ mod upstreams;
 
 use std::collections::HashMap;
 use std::io;
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use balance::{RetryRule, StatusSet};
-use conf::tree::{self, ErrorLog, LogTarget};
+use conf::tree::{self, ErrorLog, ListenAddress, LogTarget};
 use net::listen;
 use net::resolver::{self, Resolver};
 use net::tls::{self, CertificateError, Identity};
@@ -104,7 +103,7 @@ pub enum SnapshotError {
     #[error("TLS for {listener}: {error}")]
     Tls {
         /// The address.
-        listener: SocketAddr,
+        listener: ListenAddress,
         /// What rustls said.
         error: rustls::Error,
     },
@@ -183,9 +182,9 @@ impl Snapshot {
     }
 
     /// The addresses to listen on, with what their sockets are like; `None` for one that another one's socket serves.
-    pub fn addresses(&self) -> Vec<Option<(SocketAddr, listen::Options)>> {
+    pub fn addresses(&self) -> Vec<Option<(ListenAddress, listen::Options)>> {
         let listeners = self.router.listeners().iter();
-        listeners.map(|own| own.within.is_none().then(|| (own.address, socket_options(own)))).collect()
+        listeners.map(|own| own.within.is_none().then(|| (own.address.clone(), socket_options(own)))).collect()
     }
 
     /// The logs to open; those of the snapshots before it come first.

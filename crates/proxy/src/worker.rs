@@ -4,12 +4,13 @@
 //! as it began, connections stay and their next request is served by the new one.
 
 use std::io::{self, Write};
-use std::net::{SocketAddr, TcpListener};
+use std::net::TcpListener;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use conf::tree::ListenAddress;
 use net::{clock, event_loop};
 use tokio::sync::watch;
 
@@ -53,10 +54,10 @@ struct Work {
 
 impl Work {
     /// The sockets with their listeners' indexes and addresses.
-    fn sockets(&self) -> impl Iterator<Item = (usize, SocketAddr, &TcpListener)> {
+    fn sockets(&self) -> impl Iterator<Item = (usize, &ListenAddress, &TcpListener)> {
         let listeners = self.snapshot.router.listeners().iter();
         let all = self.listening.iter().zip(listeners).enumerate();
-        all.filter_map(|(index, (socket, listener))| Some((index, listener.address, socket.as_ref()?)))
+        all.filter_map(|(index, (socket, listener))| Some((index, &listener.address, socket.as_ref()?)))
     }
 }
 

@@ -60,21 +60,26 @@ impl RealIp {
         (!from.is_empty()).then(|| Self { from: from.clone(), header, is_recursive: *is_recursive })
     }
 
-    fn believes(&self, address: IpAddr) -> bool {
-        self.from.iter().any(|who| matches!(who, Who::Net(net) if net.contains(address)))
+    /// Whether whoever is at this address (none: behind a unix socket) is taken at their word.
+    fn believes(&self, address: Option<IpAddr>) -> bool {
+        self.from.iter().any(|who| match (who, address) {
+            (Who::Net(net), Some(address)) => net.contains(address),
+            (Who::Unix, None) => true,
+            _ => false,
+        })
     }
 
     /// The address that a list names for a request that came from this one; its last, or with `real_ip_recursive on`
     /// the last that nobody is believed at. A port of 0 is none.
-    pub fn find(&self, from: SocketAddr, list: &[u8]) -> Option<SocketAddr> {
+    pub fn find(&self, from: Option<IpAddr>, list: &[u8]) -> Option<SocketAddr> {
         let mut found = None;
         let mut at = from;
         for written in list.rsplit(|byte| matches!(byte, b',' | b' ')).filter(|written| !written.is_empty()) {
-            if !self.believes(at.ip()) {
+            if !self.believes(at) {
                 break;
             }
             let Some(address) = address(written) else { break };
-            (found, at) = (Some(address), address);
+            (found, at) = (Some(address), Some(address.ip()));
             if !self.is_recursive {
                 break;
             }
@@ -149,7 +154,9 @@ mod tests {
         for (at, list, is_recursive, expected) in table {
             let real = RealIp { from: from.clone(), header: String::new(), is_recursive };
             let expected = expected.map(|text| text.parse().unwrap());
-            assert_eq!(real.find(at.parse().unwrap(), list.as_bytes()), expected, "{list}");
+            let at: SocketAddr = at.parse().unwrap();
+            assert_eq!(real.find(Some(at.ip()), list.as_bytes()), expected, "{list}");
+            assert_eq!(real.find(None, list.as_bytes()), None, "{list}");
         }
     }
 }

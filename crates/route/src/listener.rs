@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use conf::tree::{self, SocketOptions};
+use conf::tree::{self, ListenAddress, SocketOptions};
 
 use crate::map::Scratch;
 use crate::names::Names;
@@ -18,7 +18,7 @@ const DEFAULT_BACKLOG: u32 = 511;
 #[derive(Debug)]
 pub struct Listener {
     /// The address.
-    pub address: SocketAddr,
+    pub address: ListenAddress,
     /// Whether TLS is spoken.
     pub ssl: bool,
     /// `http2` on any of the listens.
@@ -46,7 +46,7 @@ impl Listener {
         let mut listeners: Vec<Self> = Vec::new();
         let mut by_address = HashMap::new();
         for (server, listen) in servers.iter().enumerate().flat_map(|(i, s)| s.listens.iter().map(move |l| (i, l))) {
-            let index = *by_address.entry(listen.address).or_insert_with(|| {
+            let index = *by_address.entry(&listen.address).or_insert_with(|| {
                 listeners.push(Self::new(listen, server));
                 listeners.len() - 1
             });
@@ -69,7 +69,7 @@ impl Listener {
 
     fn new(listen: &tree::Listen, server: usize) -> Self {
         Self {
-            address: listen.address,
+            address: listen.address.clone(),
             ssl: false,
             http2: false,
             backlog: DEFAULT_BACKLOG,
@@ -110,16 +110,18 @@ impl Listener {
 
 /// One address and the wildcard of the same port cannot both be bound: the wildcard's socket serves both.
 fn link_wildcards(listeners: &mut [Listener]) {
+    let ip = |listener: &Listener| listener.address.ip();
     let wildcards: HashMap<(bool, u16), usize> = listeners
         .iter()
         .enumerate()
-        .filter(|(_, listener)| listener.address.ip().is_unspecified())
-        .map(|(index, listener)| (family_and_port(listener.address), index))
+        .filter_map(|(index, listener)| Some((ip(listener).filter(|address| address.ip().is_unspecified())?, index)))
+        .map(|(address, index)| (family_and_port(address), index))
         .collect();
-    for listener in listeners.iter_mut().filter(|listener| !listener.address.ip().is_unspecified()) {
+    for listener in listeners.iter_mut() {
         // Port 0 is a port of its own for each address.
-        if listener.address.port() != 0 {
-            listener.within = wildcards.get(&family_and_port(listener.address)).copied();
+        let own = ip(listener).filter(|address| !address.ip().is_unspecified() && address.port() != 0);
+        if let Some(address) = own {
+            listener.within = wildcards.get(&family_and_port(address)).copied();
         }
     }
 }

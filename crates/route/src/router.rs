@@ -236,7 +236,7 @@ impl Router {
 
     /// The listener that a connection accepted on `listener` belongs to, by the address the client connected to.
     pub fn listener_at(&self, listener: usize, local: SocketAddr) -> usize {
-        let covers = |other: &Listener| other.within == Some(listener) && other.address == local;
+        let covers = |other: &Listener| other.within == Some(listener) && other.address.ip() == Some(local);
         self.listeners.iter().position(covers).unwrap_or(listener)
     }
 

@@ -163,7 +163,7 @@ fn located(kind: LocationKind, path: &str, handler: Handler) -> Location {
 
 pub(crate) fn listen(address: &str, default_server: bool) -> Listen {
     Listen {
-        address: address.parse().unwrap(),
+        address: ListenAddress::Ip(address.parse().unwrap()),
         ssl: false,
         http2: false,
         default_server,

@@ -105,7 +105,7 @@ fn writable_folder(path: &Path) -> io::Result<()> {
 }
 
 /// Whether a file can be written, or made where there is none. Nothing is made here.
-fn writable(path: &Path) -> io::Result<()> {
+pub(super) fn writable(path: &Path) -> io::Result<()> {
     match std::fs::metadata(path) {
         Ok(meta) if meta.is_dir() => Err(io::ErrorKind::IsADirectory.into()),
         Ok(_) => Ok(access(path, Access::WRITE_OK)?),

@@ -5,11 +5,14 @@
 //! kernel is asked for a second descriptor of the same socket, and the first is closed.
 
 use std::collections::BTreeSet;
-use std::net::{SocketAddr, TcpListener};
+use std::ffi::OsStr;
+use std::net::TcpListener;
 use std::os::fd::{AsFd, OwnedFd, RawFd};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::UnixListener;
 
-use rustix::net::sockopt;
+use conf::tree::ListenAddress;
+use rustix::net::{SocketAddrUnix, getsockname, sockopt};
 use rustix::process::{PidfdFlags, PidfdGetfdFlags, getpid, pidfd_getfd, pidfd_open};
 
 use super::sockets::Sockets;
@@ -89,14 +92,22 @@ fn numbers(text: &str) -> impl Iterator<Item = Result<RawFd, String>> {
     parts.map(|part| part.parse().map_err(|_| format!("`{part}` is no number of a descriptor")))
 }
 
-fn listener(number: RawFd) -> std::io::Result<(SocketAddr, TcpListener)> {
+fn listener(number: RawFd) -> std::io::Result<(ListenAddress, TcpListener)> {
     let socket = adopt(number)?;
     if !sockopt::socket_acceptconn(&socket)? {
         return Err(std::io::Error::other("it does not listen"));
     }
     let listener = TcpListener::from(socket);
     listener.set_nonblocking(true)?;
-    Ok((listener.local_addr()?, listener))
+    let address = match getsockname(&listener)?.try_into() {
+        Ok(address) => ListenAddress::Ip(address),
+        Err(_) => {
+            let unix = SocketAddrUnix::try_from(getsockname(&listener)?)?;
+            let path = unix.path_bytes().ok_or_else(|| std::io::Error::other("it has no address"))?;
+            ListenAddress::Unix(OsStr::from_bytes(path).into())
+        }
+    };
+    Ok((address, listener))
 }
 
 /// Takes a descriptor over by its number; the standard streams stay what they are.
@@ -123,7 +134,7 @@ mod tests {
         let own = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = own.local_addr().unwrap();
         let (found, taken) = listener(own.into_raw_fd()).unwrap();
-        assert_eq!((found, taken.local_addr().unwrap()), (address, address));
+        assert_eq!((found, taken.local_addr().unwrap()), (address.into(), address));
         let file = tempfile::tempfile().unwrap().into_raw_fd();
         assert!(listener(file).is_err());
         assert!(listener(1).is_err());

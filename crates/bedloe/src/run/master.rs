@@ -259,6 +259,7 @@ impl Master {
         }
         self.setup.plan = plan;
         // The sockets of listeners that are gone are closed here; the worker has taken what waited there.
+        self.setup.sockets.remove_files(&sockets);
         self.setup.sockets = sockets;
         for other in self.workers.iter_mut().filter(|other| other.id != worker) {
             leave(other, Order::Drain { keep_admin: false });
@@ -463,6 +464,9 @@ impl Master {
         self.phase = phase;
         self.respawn_at = None;
         self.candidate = None;
+        if !self.is_one_of_two() {
+            self.setup.sockets.remove_files(&Sockets::default());
+        }
         self.setup.sockets = Sockets::default();
     }
 

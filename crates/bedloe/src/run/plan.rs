@@ -1,10 +1,8 @@
 //! A configuration read, looked through, and ready to be handed to whoever serves it.
 
-use std::net::SocketAddr;
-
 use anyhow::bail;
 use conf::Loaded;
-use conf::tree::{Config, LogTarget};
+use conf::tree::{Config, ListenAddress, LogTarget};
 use proxy::Snapshot;
 
 use super::message::Assignment;
@@ -26,7 +24,7 @@ pub(super) struct Plan {
     pub(super) config: Config,
     pub(super) understood: Understood,
     /// What to listen on, by the index of the listener.
-    pub(super) addresses: Vec<Option<(SocketAddr, net::listen::Options)>>,
+    pub(super) addresses: Vec<Option<(ListenAddress, net::listen::Options)>>,
     pub(super) logs: Vec<LogTarget>,
     pub(super) threads: usize,
     /// Who the worker is to be.

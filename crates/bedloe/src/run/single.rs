@@ -54,6 +54,7 @@ pub(super) async fn run(
             single.voice.say(LogLevel::Notice, "the new configuration is served");
         }
         if service.has_ended() {
+            single.sockets.remove_files(&Sockets::default());
             return service.join();
         }
     }

@@ -22,5 +22,6 @@ mod start;
 mod timeouts;
 mod tls;
 mod tls_upstream;
+mod unix;
 mod upgrades;
 mod uploads;

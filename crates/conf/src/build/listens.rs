@@ -10,7 +10,7 @@ use super::cx::Cx;
 use super::draft::{ListenDraft, TlsDraft};
 use crate::diagnostic::Diagnostic;
 use crate::span::Place;
-use crate::tree::{Certificate, Listen, Server, SocketOptions, Tls};
+use crate::tree::{Certificate, Listen, ListenAddress, Server, SocketOptions, Tls};
 
 /// A server that does not know its neighbours yet.
 pub(super) struct BuiltServer {
@@ -52,7 +52,7 @@ pub(super) fn finish(mut servers: Vec<BuiltServer>, cx: &mut Cx<'_>) -> Vec<Serv
 
 fn default_listen(place: &Place) -> ListenDraft {
     let listen = Listen {
-        address: SocketAddr::from((Ipv4Addr::UNSPECIFIED, 80)),
+        address: SocketAddr::from((Ipv4Addr::UNSPECIFIED, 80)).into(),
         ssl: false,
         http2: false,
         default_server: false,
@@ -63,25 +63,25 @@ fn default_listen(place: &Place) -> ListenDraft {
     ListenDraft { listen, backlog: None, has_options: false }
 }
 
-fn addresses(servers: &[BuiltServer], cx: &mut Cx<'_>) -> HashMap<SocketAddr, AddressState> {
-    let mut states: HashMap<SocketAddr, AddressState> = HashMap::new();
+fn addresses(servers: &[BuiltServer], cx: &mut Cx<'_>) -> HashMap<ListenAddress, AddressState> {
+    let mut states: HashMap<ListenAddress, AddressState> = HashMap::new();
     for (index, built) in servers.iter().enumerate() {
         for ListenDraft { listen, backlog, has_options } in &built.listens {
             let Listen { address, place, .. } = listen;
             let state = states
-                .entry(*address)
+                .entry(address.clone())
                 .or_insert_with(|| AddressState { default_index: index, ..AddressState::default() });
             state.ssl |= listen.ssl || built.tls.is_on;
             state.http2 |= listen.http2 || built.http2;
             if *has_options {
                 match &state.options {
-                    Some((_, first)) => cx.report(told_twice("listen options", *address, place, first)),
+                    Some((_, first)) => cx.report(told_twice("listen options", address, place, first)),
                     None => (state.backlog, state.options) = (*backlog, Some((listen.options, place.clone()))),
                 }
             }
             if listen.default_server {
                 match &state.default_server {
-                    Some(first) => cx.report(told_twice("default server", *address, place, first)),
+                    Some(first) => cx.report(told_twice("default server", address, place, first)),
                     None => {
                         state.default_server = Some(place.clone());
                         state.default_index = index;
@@ -93,7 +93,7 @@ fn addresses(servers: &[BuiltServer], cx: &mut Cx<'_>) -> HashMap<SocketAddr, Ad
     states
 }
 
-fn told_twice(what: &str, address: SocketAddr, place: &Place, first: &Place) -> Diagnostic {
+fn told_twice(what: &str, address: &ListenAddress, place: &Place, first: &Place) -> Diagnostic {
     let code = if what == "default server" { "duplicate-default-server" } else { "duplicate-listen-options" };
     let message = format!("duplicate {what} for {address}");
     let help = format!("the other is in {}, line {}", first.file.display(), first.line);
@@ -105,7 +105,7 @@ fn names(servers: &[BuiltServer], cx: &mut Cx<'_>) {
     for built in servers {
         for ListenDraft { listen, .. } in &built.listens {
             for (name, place) in &built.names {
-                if !seen.insert((listen.address, name.as_str())) {
+                if !seen.insert((&listen.address, name.as_str())) {
                     let message =
                         format!("conflicting server name \"{name}\" on {}: this one is ignored", listen.address);
                     cx.report(Diagnostic::warning("conflicting-server-name", place, message));
@@ -135,7 +135,7 @@ fn tls(draft: &TlsDraft) -> Option<Tls> {
 fn complete(
     built: BuiltServer,
     index: usize,
-    states: &HashMap<SocketAddr, AddressState>,
+    states: &HashMap<ListenAddress, AddressState>,
     tls: &[Option<Tls>],
     cx: &mut Cx<'_>,
 ) -> Server {

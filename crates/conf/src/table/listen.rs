@@ -1,9 +1,11 @@
 //! `listen`.
 
+use std::net::SocketAddr;
+
 use super::{Apply, Contexts, Directive, Takes};
 use crate::address::{self, Address};
 use crate::build::{Call, Cx, DEFAULT_BACKLOG, ListenDraft, Outcome, ServerDraft};
-use crate::tree::{KeepAlive, Listen, SocketOptions};
+use crate::tree::{KeepAlive, Listen, ListenAddress, SocketOptions};
 use crate::value;
 
 pub(super) const DIRECTIVES: &[Directive] = &[Directive {
@@ -39,17 +41,21 @@ const PORTS_MAX: u16 = 1024;
 
 fn listen(draft: &mut ServerDraft, call: &Call<'_>, cx: &mut Cx<'_>) -> Outcome {
     let text = call.text(0);
-    if text.starts_with("unix:") {
-        return Err(call.not_yet(0, "listening on unix sockets"));
-    }
     let (text, ports) = without_range(text).map_err(|wrong| call.invalid(0, wrong))?;
-    let addresses = match address::parse_listen(&text).map_err(|error| call.invalid(0, error))? {
-        Address::Socket(address) => vec![address],
-        Address::Unix(_) => return Err(call.not_yet(0, "listening on unix sockets")),
-        Address::Name { host, port } => cx.resolve(call.word(0), &host, port)?,
+    let addresses: Vec<ListenAddress> = match address::parse_listen(&text).map_err(|error| call.invalid(0, error))? {
+        Address::Socket(address) => {
+            let port = |more| SocketAddr::new(address.ip(), address.port() + more);
+            (0..=ports).map(|more| port(more).into()).collect()
+        }
+        Address::Unix(path) => vec![ListenAddress::Unix(cx.options.prefix.join(path))],
+        Address::Name { host, port } => {
+            let found = cx.resolve(call.word(0), &host, port)?;
+            let ports = |address: SocketAddr| (0..=ports).map(move |more| (address.ip(), address.port() + more).into());
+            found.into_iter().flat_map(ports).map(SocketAddr::into).collect()
+        }
     };
     let listen = Listen {
-        address: addresses[0],
+        address: addresses[0].clone(),
         ssl: false,
         http2: false,
         default_server: false,
@@ -63,8 +69,7 @@ fn listen(draft: &mut ServerDraft, call: &Call<'_>, cx: &mut Cx<'_>) -> Outcome 
             cx.report(wrong);
         }
     }
-    for (mut address, more) in addresses.iter().flat_map(|address| (0..=ports).map(move |more| (*address, more))) {
-        address.set_port(address.port() + more);
+    for address in addresses {
         if draft.listens.iter().any(|other| other.listen.address == address) {
             let message = format!("this server listens on {address} already");
             return Err(crate::Diagnostic::error("duplicate-listen", &call.word(0).place, message));

@@ -1,6 +1,9 @@
 //! `limit_req` and `limit_conn`: whether a request may go on now, later, or not at all.
 
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 
 use conf::tree::{LimitSettings, LogLevel, RateLimit, Refusal};
 use net::clock;
@@ -9,9 +12,10 @@ use route::LimitZone;
 
 use super::zone::{Counted, Flow, Rates, UnderWay, is_counted};
 use crate::answer;
-use crate::downstream::Downstream;
+use crate::downstream::{After, Downstream};
 use crate::exchange::Exchange;
-use crate::request::Routed;
+use crate::request::{Routed, Served};
+use crate::upstream::CLIENT_CLOSED;
 
 /// The counts of a configuration, taken over by the next one where a zone stays the same.
 #[derive(Debug, Default, Clone)]
@@ -60,27 +64,37 @@ pub(super) async fn pass(
     exchange: &mut Exchange,
     routed: &Routed<'_>,
     limits: &LimitSettings,
-) -> Result<(), u16> {
+) -> Result<(), Served> {
     let has_passed = exchange.record.limited.as_ref().and_then(|limited| limited.rate).is_some();
     if !limits.rates.is_empty() && !has_passed {
-        let delay_ms = rate(connection, exchange, routed, limits)?;
-        if delay_ms > 0 {
-            wait(delay_ms).await;
+        let delay_ms = rate(connection, exchange, routed, limits).map_err(Served::Status)?;
+        // Over a connection of its own what is read behind the head would be the request's body.
+        let watches = routed.body_is_here || connection.channel.is_http2();
+        if delay_ms > 0 && wait(connection, watches, delay_ms).await {
+            exchange.record.status = CLIENT_CLOSED;
+            return Err(Served::Done(After::Drop));
         }
     }
     let is_counted = exchange.record.limited.as_ref().and_then(|limited| limited.connections).is_some();
     if !limits.connections.is_empty() && !is_counted {
-        count(connection, exchange, routed, limits)?;
+        count(connection, exchange, routed, limits).map_err(Served::Status)?;
     }
     Ok(())
 }
 
-async fn wait(delay_ms: u64) {
+/// Waits, and says whether the client has gone meanwhile.
+async fn wait(connection: &mut Downstream, mut watches: bool, delay_ms: u64) -> bool {
     let until_ns = clock::now_ns().saturating_add(delay_ms.saturating_mul(1_000_000));
     // Where there is no timer to be had, it does not wait.
-    if let Ok(mut timer) = Timer::new() {
-        let _ = timer.until(until_ns).await;
-    }
+    let Ok(mut timer) = Timer::new() else { return false };
+    let mut until = pin!(timer.until(until_ns));
+    let Downstream { channel, input, .. } = connection;
+    poll_fn(|cx| match until.as_mut().poll(cx) {
+        Poll::Ready(_) => Poll::Ready(false),
+        Poll::Pending if watches && channel.is_gone(cx, input, &mut watches) => Poll::Ready(true),
+        Poll::Pending => Poll::Pending,
+    })
+    .await
 }
 
 fn limited(exchange: &mut Exchange) -> &mut Limited {

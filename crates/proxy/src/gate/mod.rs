@@ -41,10 +41,10 @@ pub(crate) async fn enter(
         real_ip::apply(connection, exchange, real);
     }
     if let Some(limits) = &gates.limits {
-        limit::pass(connection, exchange, routed, limits).await.map_err(Served::Status)?;
+        limit::pass(connection, exchange, routed, limits).await?;
     }
     let mut refused = None;
-    let address = match gates.allows(Some(connection.client.remote.ip())) {
+    let address = match gates.allows(connection.client.remote_ip()) {
         None => Said::Nothing,
         Some(true) => Said::Enter,
         Some(false) => {

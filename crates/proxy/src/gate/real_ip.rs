@@ -19,7 +19,7 @@ pub(crate) fn apply(connection: &mut Downstream, exchange: &Exchange, real: &Rea
             list.push(b',');
         }
     }
-    if let Some(address) = real.find(connection.client.remote, &list) {
+    if let Some(address) = real.find(connection.client.remote_ip(), &list) {
         connection.client.move_to(address);
     }
 }

@@ -80,7 +80,7 @@ fn listener_tls(
     identities: &mut Identities,
     read: &mut Read<'_>,
 ) -> Result<ListenerTls, SnapshotError> {
-    let failed = |error| SnapshotError::Tls { listener: listener.address, error };
+    let failed = |error| SnapshotError::Tls { listener: listener.address.clone(), error };
     let servers = || listener.servers.iter().map(|&index| &router.servers()[index]);
     let Some(default) = router.servers()[listener.default].tls.as_ref() else {
         return Err(failed(rustls::Error::General("the default server has no certificate".to_owned())));

@@ -4,7 +4,7 @@
 #![allow(clippy::disallowed_methods, reason = "the client is a thread of its own")]
 
 use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 
 use super::*;

@@ -1,4 +1,4 @@
-//! `auth_request` where time matters: bodies that are still to come, clients that leave while somebody else is asked.
+//! `auth_request` and `limit_req` where time matters: bodies that are still to come, clients that leave meanwhile.
 
 use std::sync::Mutex;
 use std::sync::mpsc::channel;
@@ -95,4 +95,24 @@ fn a_client_that_leaves_meanwhile_is_let_in_nowhere() {
     assert!(line.contains("\"GET /gone HTTP/1.1\" 499 0 "), "{line}");
     assert_eq!(app.all(), "");
     drop(go);
+}
+
+#[test]
+fn a_client_that_leaves_while_a_limit_holds_it_back_is_let_go_at_once() {
+    let app = taking();
+    let balancer = Balancer::start(&format!(
+        "limit_req_zone $server_port zone=one:1m rate=1r/m;
+        server {{ listen LISTEN; error_log FOLDER/late.log info;
+            location / {{ limit_req zone=one burst=5; proxy_pass http://{}; }}
+            location /first {{ limit_req zone=one burst=5; try_files /none =404; }} }}",
+        app.address()
+    ));
+    assert!(balancer.ask("GET /first HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").starts_with("HTTP/1.1 404"));
+    let mut client = balancer.connect();
+    client.send("GET /late HTTP/1.1\r\nHost: a\r\n\r\n");
+    balancer.logged("late.log", "delaying request");
+    drop(client);
+    let line = balancer.logged("access.log", "/late");
+    assert!(line.contains("\"GET /late HTTP/1.1\" 499 0 "), "{line}");
+    assert_eq!(app.all(), "");
 }
