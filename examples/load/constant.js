@@ -1,6 +1,7 @@
 // So many requests a second, whatever becomes of the earlier ones: 8,000 for five minutes, or what RATE and DURATION say.
 //
 //   bedloe load -e URL=http://127.0.0.1:8080 examples/load/constant.js
+//   bedloe lab --script examples/load/constant.js
 import http from 'k6/http';
 import { check } from 'k6';
 

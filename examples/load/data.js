@@ -1,6 +1,7 @@
-// Requests fed from a file that all users share: each iteration takes the next customer.
+// Orders fed from a file that all users share: each iteration takes the next customer.
 //
 //   bedloe load -e URL=http://127.0.0.1:8080 examples/load/data.js
+//   bedloe lab --script examples/load/data.js
 import http from 'k6/http';
 import { check } from 'k6';
 import { SharedArray } from 'k6/data';
@@ -18,9 +19,10 @@ export const options = {
 
 export default function () {
   const customer = customers[scenario.iterationInTest % customers.length];
-  const res = http.post(`${base}/echo`, JSON.stringify(customer), {
-    headers: { 'Content-Type': 'application/json' },
+  const id = `${customer.id}-${scenario.iterationInTest}`;
+  const res = http.post(`${base}/accounts-external/api/orders`, JSON.stringify(customer), {
+    headers: { 'Content-Type': 'application/json', 'X-Order-Id': id },
     tags: { country: customer.country },
   });
-  check(res, { 'the customer was taken': (r) => r.status === 200 && r.body.includes(customer.id) });
+  check(res, { 'the order was taken': (r) => r.status === 201 && r.json('id') === id });
 }

@@ -2,6 +2,7 @@
 // rates and times smaller: 0.01 is 40 requests a second in a few seconds.
 //
 //   bedloe load -e URL=http://127.0.0.1:8080 examples/load/ramp.js
+//   bedloe lab --script examples/load/ramp.js
 import http from 'k6/http';
 import { check } from 'k6';
 

@@ -318,3 +318,27 @@ fn summaries_of_the_seeds_scripts_are_k6s() {
     drop(lab);
     place.assert_gone();
 }
+
+/// The examples against the lab, at a scale of seconds.
+#[test]
+fn the_examples_run_in_the_lab() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/load");
+    let place = Place::new(16);
+    for (name, variables, row) in [
+        ("constant.js", &["RATE=50", "DURATION=1s"][..], "http_req_failed................: 0.00%"),
+        ("ramp.js", &["SCALE=0.005"], "http_req_failed................: 0.00%"),
+        ("session.js", &["VUS=2", "DURATION=1s", "PAUSE=0.05"], "session_kept"),
+        ("data.js", &["ITERATIONS=40"], "iterations.....................: 40 "),
+    ] {
+        let path = folder.join(name).display().to_string();
+        let mut line = vec!["--no-faults", "--script", &path];
+        variables.iter().for_each(|variable| line.extend(["-e", variable]));
+        let output = place.output(&line);
+        let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert_eq!(output.status.code(), Some(0), "{name}: {out}{err}");
+        for part in [row, "checks_failed......: 0.00%", "PASSED: "] {
+            assert!(out.contains(part), "{name}: no {part} in {out}");
+        }
+    }
+    place.assert_gone();
+}

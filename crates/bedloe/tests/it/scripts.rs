@@ -198,32 +198,3 @@ fn modules_of_other_hosts_are_fetched_and_kept() {
     let (exit, said) = told(&server, "a.js", &unknown, copies.path());
     assert!(exit == Some(107) && said.contains("connection refused") && said.contains("save it as a file"), "{said}");
 }
-
-/// The examples, at a scale of seconds.
-#[test]
-fn the_examples_run() {
-    let server = Server::start();
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/load");
-    for (name, variables, metric, value) in [
-        ("constant.js", &["RATE=50", "DURATION=1s"][..], "http_req_failed", "0.00%"),
-        ("ramp.js", &["SCALE=0.005"], "http_req_failed", "0.00%"),
-        ("session.js", &["VUS=2", "DURATION=1s", "PAUSE=0.05"], "session_duration", "avg="),
-        ("data.js", &["ITERATIONS=40"], "iterations", "40 "),
-    ] {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_bedloe"));
-        command.args(["load", "--quiet", "-e"]).arg(format!("URL={}", server.url()));
-        for variable in variables {
-            command.args(["-e", variable]);
-        }
-        let output = command.arg(folder.join(name)).stdin(Stdio::null()).output().unwrap();
-        let out = String::from_utf8_lossy(&output.stdout);
-        let err = String::from_utf8_lossy(&output.stderr);
-        assert_eq!(output.status.code(), Some(0), "{name}: {out}{err}");
-        assert!(out.contains("checks_failed......: 0.00%") && err.is_empty(), "{name}: {out}{err}");
-        let is_there = |line: &str| {
-            let row = line.trim_start().strip_prefix(metric);
-            row.is_some_and(|row| row.trim_start_matches('.').starts_with(&format!(": {value}")))
-        };
-        assert!(out.lines().any(is_there), "{name}: no {metric} of {value} in {out}");
-    }
-}
