@@ -48,7 +48,7 @@ line_6_3() {
         key=${name#*:} seen=$(exported http_req_duration "${name%:*}")
         real=$(printf '%s' "$truth" | sed "s/.*\"${key}_us\": \([0-9]*\).*/\1/")
         worst=$(awk -v seen="${seen:-1e9}" -v real="$real" -v worst="$worst" \
-            'BEGIN { d = seen - real / 1000; if (d < 0) d = -d; printf "%.3f", d > worst ? d : worst }')
+            'BEGIN { d = seen - real / 1000; if (d < 0) d = -d; printf "%.3f", (d > worst ? d : worst) }')
     done
     # On a machine that runs other things the short form only reports.
     if [ "$short" = 0 ] && ! awk -v w="$worst" -v bar=$TRUTH_MS 'BEGIN { exit !(w <= bar) }'; then result=failed; fi
