@@ -291,6 +291,7 @@ fn tell(call: &Call, exchange: &Exchange, answer: &Answer, recorder: &Recorder) 
         name: name.unwrap_or(&call.target.url),
         version: answer.version,
         tls: answer.tls,
+        remote: answer.remote,
         is_expected: call.expected.of(exchange),
         own: &call.tags,
     };

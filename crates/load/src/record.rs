@@ -1,5 +1,7 @@
 //! What is recorded of a request: its sample under the tags that k6 gives it, and what went wrong.
 
+use std::net::SocketAddr;
+
 use wire::Version;
 
 use crate::exchange::Exchange;
@@ -15,6 +17,8 @@ pub(crate) struct About<'a> {
     pub(crate) version: Version,
     /// Of TLS; empty without.
     pub(crate) tls: &'a str,
+    /// Who answered, where that is known.
+    pub(crate) remote: Option<SocketAddr>,
     /// Whether the answer is one that was expected; `None` where nothing says so.
     pub(crate) is_expected: Option<bool>,
     /// The script's own tags.
@@ -30,7 +34,7 @@ pub(crate) fn record(exchange: &Exchange, about: &About<'_>, recorder: &Recorder
     let expected = about.is_expected.map_or("", |is_expected| if is_expected { "true" } else { "false" });
     let words = failure.as_ref().filter(|failure| !failure.is_status()).map_or("", |failure| &failure.text);
     let set = recorder.system_tags();
-    let remote = exchange.answer.as_ref().and_then(|answer| answer.remote).filter(|_| set.has(SystemTag::Ip));
+    let remote = about.remote.filter(|_| set.has(SystemTag::Ip));
     let ip = remote.map_or_else(String::new, |remote| remote.ip().to_string());
     let system = [
         (SystemTag::Error, "error", words),

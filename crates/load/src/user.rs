@@ -128,6 +128,7 @@ async fn ask(client: &Client, request: &Request, desk: &Desk, duty: Duty<'_>, wh
         name: &request.url,
         version: Version::Http11,
         tls: "",
+        remote: None,
         is_expected: Some(exchange.failure.is_none()),
         own: &[],
     };

@@ -18,7 +18,7 @@ const count = new Counter('my_counter'), time = new Trend('my_time', true), gaug
 const rate = new Rate('my_rate'), number = new Trend('my_number');
 export const options = {
   vus: 1, iterations: 2, tags: { top: 'x,y "q"' },
-  systemTags: ['vu', 'iter', 'proto', 'status', 'method', 'url', 'name', 'group', 'check', 'error', 'error_code',
+  systemTags: ['vu', 'iter', 'ip', 'proto', 'status', 'method', 'url', 'name', 'group', 'check', 'error', 'error_code',
     'scenario', 'expected_response'],
   thresholds: {
     'http_req_duration{a:b}': ['p(95)<5000', { threshold: 'avg<1000', abortOnFail: true, delayAbortEval: '10s' }],

@@ -40,12 +40,18 @@ pub(super) async fn run(scene: &Rc<Scene>, schedule: &Schedule, users: Users) ->
     while let Some((_, due_ns)) = share.peek() {
         timer.until(scene.start_ns + due_ns + BATCH_NS).await?;
         let now = now_ns().saturating_sub(scene.start_ns);
-        for _ in 0..MOST_AT_ONCE {
-            let Some((number, due_ns)) = share.next_if(|(_, due_ns)| *due_ns <= now) else { break };
+        let mut started = 0;
+        while started < MOST_AT_ONCE
+            && let Some((number, due_ns)) = share.next_if(|(_, due_ns)| *due_ns <= now)
+        {
             start(scene, &pool, Order { number, due_ns: Some(scene.start_ns + due_ns) });
+            started += 1;
         }
         pool.want(reserve::wanted(&scene.scenario().executor, scene.threads, scene.active.get()));
-        event_loop::yield_now().await;
+        // Otherwise the wait for the next one is their turn.
+        if started == MOST_AT_ONCE {
+            event_loop::yield_now().await;
+        }
     }
     pool.close();
     timer.until(scene.start_ns + schedule.duration_ns()).await

@@ -50,20 +50,31 @@ async fn go_round(scene: Rc<Scene>, number: u32, seat: Rc<Seat>) {
     let Executor::Looping(executor) = &scene.scenario().executor else { return };
     let mut user = scene.desk.hire();
     let mut done = 0;
+    // As in k6, also between two iterations.
+    let mut is_active = false;
     while !scene.stopped.get() {
         match executor.next(number, scene.now_ns(), done, || scene.shared().take()) {
             Next::Begin => {
-                scene.begin();
+                if !std::mem::replace(&mut is_active, true) {
+                    scene.begin();
+                }
                 let order = Order { number: scene.shared().next_number(), due_ns: None };
                 scene.iterate(&mut user, order, &seat).await;
-                scene.end();
                 done += 1;
                 // An iteration that waits for nothing would keep the thread to itself.
                 event_loop::yield_now().await;
             }
-            Next::Wait(at_ns) => wait(&scene, &seat, at_ns).await,
+            Next::Wait(at_ns) => {
+                if std::mem::take(&mut is_active) {
+                    scene.end();
+                }
+                wait(&scene, &seat, at_ns).await;
+            }
             Next::End => break,
         }
+    }
+    if is_active {
+        scene.end();
     }
     if let Looping::PerVuIterations(executor) = executor {
         drop_rest(&scene, executor.iterations - done.min(executor.iterations));
