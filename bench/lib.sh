@@ -49,6 +49,13 @@ wait_for() {
     return 1
 }
 
+# free_port FIRST: the first port from there on that nothing listens on.
+free_port() {
+    local port=$1
+    while accepts 127.0.0.1 "$port"; do port=$((port + 1)); done
+    echo "$port"
+}
+
 # cpu_ticks PID: user and system time of a process, its threads and its children, in clock ticks.
 cpu_ticks() {
     local pid=$1 line sum=0 child children
