@@ -14,8 +14,9 @@ use net::{Buffer, Deadline, Stream};
 use wire::{Body, Known, Limits, ResponseHead, Version};
 
 use crate::failure::Failure;
+use crate::http2::Session;
 use crate::metric::{Recorder, TagsId, Timings, Who};
-use crate::origin::Origin;
+use crate::origin::{Origin, Way};
 
 /// Interim answers (1xx) before the real one; nobody sends more, a broken server might without end.
 const MOST_INTERIM: usize = 8;
@@ -24,7 +25,7 @@ const EXPECTED: std::ops::RangeInclusive<u16> = 200..=399;
 /// Idle connections of one user: k6's limit over all hosts.
 const MOST_KEPT: usize = 100;
 /// The largest body that is kept for a script: one that is larger comes from a server without end.
-const LARGEST_BODY: usize = 256 << 20;
+pub(crate) const LARGEST_BODY: usize = 256 << 20;
 
 thread_local! {
     /// What requests under way read with; as many as there were at a time.
@@ -54,6 +55,8 @@ pub(crate) struct Exchange {
     pub(crate) status: u16,
     pub(crate) failure: Option<Failure>,
     pub(crate) ended_ns: u64,
+    /// What was spoken.
+    pub(crate) version: Version,
     /// Where anybody looks at it.
     pub(crate) answer: Option<Answer>,
 }
@@ -68,6 +71,8 @@ pub(crate) struct Answer {
     pub(crate) remote: Option<SocketAddr>,
     /// The version of TLS, as k6 writes it.
     pub(crate) tls: &'static str,
+    /// The cipher suite, as k6 writes it.
+    pub(crate) suite: &'static str,
     pub(crate) sets_cookies: bool,
     pub(crate) is_encoded: bool,
 }
@@ -76,6 +81,8 @@ pub(crate) struct Answer {
 #[derive(Debug)]
 pub(crate) struct Client {
     kept: RefCell<Vec<Connection>>,
+    /// Those that carry many requests at a time.
+    sessions: RefCell<Vec<Rc<Session>>>,
     recorder: Rc<Recorder>,
     account: Cell<(TagsId, Who)>,
 }
@@ -89,29 +96,30 @@ struct Lane {
 
 /// A connection whose bytes are counted as they go, and when it is dropped in the middle.
 #[derive(Debug)]
-struct Connection {
-    origin: Arc<Origin>,
-    remote: SocketAddr,
-    stream: Stream,
-    buffer: Buffer,
+pub(crate) struct Connection {
+    pub(crate) origin: Arc<Origin>,
+    pub(crate) remote: SocketAddr,
+    pub(crate) stream: Stream,
+    pub(crate) buffer: Buffer,
     recorder: Rc<Recorder>,
     /// Where bytes are counted.
-    account: (TagsId, Who),
+    pub(crate) account: (TagsId, Who),
     counted_in: u64,
     counted_out: u64,
 }
 
 /// The clock as it stood when a part was over.
 #[derive(Debug)]
-struct Lap {
-    timings: Timings,
+pub(crate) struct Lap {
+    pub(crate) timings: Timings,
     last_ns: u64,
-    part: Part,
+    pub(crate) part: Part,
+    version: Version,
 }
 
 /// What a request is at; where it fails, the time since the last reading of the clock belongs to this.
 #[derive(Debug, Clone, Copy)]
-enum Part {
+pub(crate) enum Part {
     /// Getting a connection, which is not part of `http_req_duration`.
     Connecting,
     Sending,
@@ -121,7 +129,12 @@ enum Part {
 
 impl Client {
     pub(crate) fn new(recorder: Rc<Recorder>) -> Self {
-        Self { kept: RefCell::default(), recorder, account: Cell::new((TagsId::NONE, Who::default())) }
+        Self {
+            kept: RefCell::default(),
+            sessions: RefCell::default(),
+            recorder,
+            account: Cell::new((TagsId::NONE, Who::default())),
+        }
     }
 
     /// Whose bytes go over the connections from here on.
@@ -132,11 +145,13 @@ impl Client {
     /// Closes the connections that nobody uses.
     pub(crate) fn close(&self) {
         self.kept.borrow_mut().clear();
+        self.sessions.borrow_mut().clear();
     }
 
     /// Sends a request and reads its answer to the end.
     pub(crate) async fn exchange(&self, message: &Message<'_>, began_ns: u64) -> Exchange {
-        let mut lap = Lap { timings: Timings::default(), last_ns: began_ns, part: Part::Connecting };
+        let mut lap =
+            Lap { timings: Timings::default(), last_ns: began_ns, part: Part::Connecting, version: Version::Http11 };
         let mut lane = LANES.with_borrow_mut(Vec::pop).unwrap_or_default();
         lane.deadline.set(message.timeout_ms);
         let mut answer = message.keeps_answer.then(Answer::default);
@@ -151,7 +166,7 @@ impl Client {
                 (0, Some(failure))
             }
         };
-        Exchange { timings: lap.timings, status, failure, ended_ns: lap.last_ns, answer }
+        Exchange { timings: lap.timings, status, failure, ended_ns: lap.last_ns, version: lap.version, answer }
     }
 
     async fn attempt(
@@ -161,14 +176,29 @@ impl Client {
         lap: &mut Lap,
         answer: &mut Option<Answer>,
     ) -> Result<u16, Failure> {
+        if let Some(session) = self.session(message.origin)
+            && let Some(send) = session.ready(&lane.deadline).await?
+        {
+            lap.timings.blocked = lap.split();
+            return self.over(&session, send, message, &lane.deadline, lap, answer).await;
+        }
         let mut connection = match self.take_kept(message.origin) {
             Some(connection) => connection,
-            None => self.connect(message.origin, &lane.deadline, lap).await?,
+            None => {
+                let connection = self.connect(message.origin, &lane.deadline, lap).await?;
+                if connection.stream.session().is_some_and(|session| session.alpn() == Some(b"h2")) {
+                    let session = self.multiplex(connection, message.reuse, &lane.deadline).await?;
+                    let send = session.ready(&lane.deadline).await?;
+                    let send = send.ok_or_else(|| Failure::other("the server has closed the connection at once"))?;
+                    return self.over(&session, send, message, &lane.deadline, lap, answer).await;
+                }
+                connection
+            }
         };
         connection.account = self.account.get();
         if let Some(answer) = answer {
             answer.remote = Some(connection.remote);
-            answer.tls = connection.stream.session().and_then(net::tls::Session::protocol).map_or("", tls_name);
+            (answer.tls, answer.suite) = connection.tls();
         }
         connection.send(message.bytes, &lane.deadline, lap).await?;
         lane.read_head(&mut connection, message.is_head, lap, answer).await?;
@@ -180,6 +210,49 @@ impl Client {
             self.kept.borrow_mut().push(connection);
         }
         Ok(lane.head.status)
+    }
+
+    /// A connection that takes another request, where the server has chosen HTTP/2.
+    fn session(&self, origin: &Arc<Origin>) -> Option<Rc<Session>> {
+        let sessions = self.sessions.borrow();
+        sessions.iter().rfind(|session| Arc::ptr_eq(&session.origin, origin)).map(Rc::clone)
+    }
+
+    /// Sends a request over such a connection. The future is boxed: that of a request over HTTP/1.1 stays small.
+    async fn over(
+        &self,
+        session: &Rc<Session>,
+        send: h2::client::SendRequest<bytes::Bytes>,
+        message: &Message<'_>,
+        deadline: &Deadline,
+        lap: &mut Lap,
+        answer: &mut Option<Answer>,
+    ) -> Result<u16, Failure> {
+        lap.version = Version::Http2;
+        session.account(self.account.get());
+        Box::pin(session.exchange(send, message, deadline, lap, answer)).await
+    }
+
+    /// Makes a connection one of HTTP/2. Where another request was first, its connection is taken, as Go does.
+    async fn multiplex(
+        &self,
+        connection: Connection,
+        reuse: bool,
+        deadline: &Deadline,
+    ) -> Result<Rc<Session>, Failure> {
+        if let Some(first) = self.session(&connection.origin).filter(|_| reuse)
+            && matches!(first.ready(deadline).await, Ok(Some(_)))
+        {
+            return Ok(first);
+        }
+        let session = Rc::new(Session::open(connection, deadline).await?);
+        let mut sessions = self.sessions.borrow_mut();
+        // One that took no more was not found fit.
+        sessions.retain(|known| !Arc::ptr_eq(&known.origin, &session.origin));
+        if reuse {
+            sessions.push(Rc::clone(&session));
+        }
+        Ok(session)
     }
 
     /// A kept connection, unless something happened on it while it was idle. No syscall where nothing arrived.
@@ -199,7 +272,7 @@ impl Client {
             address = origin.address() => address?,
             () = deadline.passed() => return Err(Failure::timeout()),
         };
-        let looking_up = if origin.address.is_some() { 0 } else { lap.split() };
+        let looking_up = if matches!(origin.way, Way::Name(_)) { lap.split() } else { 0 };
         let dialled = tokio::select! {
             dialled = net::dial::dial(address) => dialled,
             () = deadline.passed() => return Err(Failure::timeout()),
@@ -283,7 +356,27 @@ fn tls_name(version: &'static str) -> &'static str {
     }
 }
 
+/// The same.
+fn suite_name(suite: &'static str) -> &'static str {
+    match suite {
+        "ECDHE-ECDSA-AES256-GCM-SHA384" => "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384",
+        "ECDHE-ECDSA-AES128-GCM-SHA256" => "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256",
+        "ECDHE-ECDSA-CHACHA20-POLY1305" => "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305",
+        "ECDHE-RSA-AES256-GCM-SHA384" => "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384",
+        "ECDHE-RSA-AES128-GCM-SHA256" => "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256",
+        "ECDHE-RSA-CHACHA20-POLY1305" => "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305",
+        other => other,
+    }
+}
+
 impl Connection {
+    /// Version and cipher suite of TLS, as k6 writes them.
+    pub(crate) fn tls(&self) -> (&'static str, &'static str) {
+        let session = self.stream.session();
+        let protocol = session.and_then(net::tls::Session::protocol).map_or("", tls_name);
+        (protocol, session.and_then(net::tls::Session::cipher).map_or("", suite_name))
+    }
+
     async fn send(&mut self, mut bytes: &[u8], deadline: &Deadline, lap: &mut Lap) -> Result<(), Failure> {
         lap.part = Part::Sending;
         let stream = &mut self.stream;
@@ -350,7 +443,7 @@ impl Connection {
     }
 
     /// Adds what went over the socket since the last time.
-    fn count(&mut self) {
+    pub(crate) fn count(&mut self) {
         let (sent, received) = (self.stream.bytes_out() - self.counted_out, self.stream.bytes_in() - self.counted_in);
         self.counted_out += sent;
         self.counted_in += received;
@@ -369,7 +462,7 @@ impl Drop for Connection {
 
 impl Lap {
     /// The time since the last call. Four readings a request: their differences are what is measured.
-    fn split(&mut self) -> u64 {
+    pub(crate) fn split(&mut self) -> u64 {
         let now = now_ns();
         let taken = now.saturating_sub(self.last_ns);
         self.last_ns = now;

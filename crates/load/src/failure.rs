@@ -57,6 +57,16 @@ impl Failure {
         Self { code: 1101, text: format!("lookup: no such host: {host}") }
     }
 
+    /// A name that the options block.
+    pub(crate) fn blocked(host: &str, pattern: &str) -> Self {
+        Self { code: 1111, text: format!("hostname is blocked: {host} is in {pattern} of `blockHostnames`") }
+    }
+
+    /// An address that the options block.
+    pub(crate) fn blacklisted(ip: std::net::IpAddr, network: &str) -> Self {
+        Self { code: 1110, text: format!("ip is blacklisted: {ip} is in {network} of `blacklistIPs`") }
+    }
+
     /// No connection could be made.
     pub(crate) fn dial(error: &io::Error) -> Self {
         let (code, what) = match error.kind() {

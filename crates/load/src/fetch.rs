@@ -10,12 +10,13 @@ use net::clock::now_ns;
 use wire::{Known, Limits, ResponseHead, Version, encode};
 
 use crate::coding::decoded;
+use crate::digest::Challenge;
 use crate::exchange::{Answer, Client, Exchange, Message};
 use crate::failure::Failure;
 use crate::jar::{Cookie, Jar};
 use crate::metric::{Recorder, TagsId, Timings, Who};
 use crate::record::{About, record};
-use crate::sites::{Sites, Target, resolved};
+use crate::sites::{Debug, Sites, Target, resolved};
 
 /// A request that a script makes.
 #[derive(Debug, Clone)]
@@ -41,6 +42,21 @@ pub(crate) struct Call {
     pub(crate) jar: Rc<RefCell<Jar>>,
     /// Cookies of its own; those that take the place of the jar's are marked.
     pub(crate) cookies: Vec<(Box<str>, Box<str>, bool)>,
+    /// The body before it was compressed, where it was.
+    pub(crate) plain: Option<Vec<u8>>,
+    /// How user and password are shown.
+    pub(crate) login: Login,
+}
+
+/// How user and password are shown to a server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Login {
+    /// With every request.
+    Basic,
+    /// Once the server asks for a digest.
+    Digest,
+    /// By this answer to what the server asked.
+    Answer(Box<str>),
 }
 
 /// Which answers are no failure.
@@ -82,6 +98,8 @@ pub(crate) struct Reply {
     pub(crate) ended_ns: u64,
     /// A redirect too many was not followed.
     pub(crate) warning: Option<String>,
+    /// Requests and answers, where the options want them logged.
+    pub(crate) debug: Vec<String>,
 }
 
 impl Expected {
@@ -99,6 +117,10 @@ impl Expected {
 /// Makes a call, and follows where it leads.
 pub(crate) async fn fetch(mut call: Call, client: &Client, sites: &Sites, recorder: &Recorder) -> Reply {
     let mut hops = 0;
+    let mut debug = Vec::new();
+    if let Some(pace) = &sites.options.pace {
+        pace.turn().await;
+    }
     loop {
         let sent = head(&call, sites);
         let head_bytes = sent.len();
@@ -114,9 +136,17 @@ pub(crate) async fn fetch(mut call: Call, client: &Client, sites: &Sites, record
         };
         let mut exchange = client.exchange(&message, now_ns()).await;
         let answer = exchange.answer.take().unwrap_or_default();
-        tell(&call, &exchange, &answer, recorder);
+        let challenge = challenge(&call, &exchange, &answer);
+        tell(&call, &exchange, &answer, challenge.is_some(), recorder);
+        if sites.options.debug != Debug::Nothing {
+            debug.extend(dumped(&bytes, head_bytes, &answer, sites.options.debug));
+        }
         if answer.sets_cookies {
             keep_cookies(&call, &answer);
+        }
+        if let Some(login) = challenge {
+            call.login = login;
+            continue;
         }
         let next = location(&exchange, &answer).map(|location| resolved(call.target.page(), &location));
         let mut warning = None;
@@ -143,8 +173,9 @@ pub(crate) async fn fetch(mut call: Call, client: &Client, sites: &Sites, record
                 Err(broken) => failure = Some(broken),
             }
         }
-        let Call { method, target, body, wants, .. } = call;
-        return Reply { method, target, sent: bytes, body, status, answer, timings, failure, wants, ended_ns, warning };
+        let Call { method, target, body, plain, wants, .. } = call;
+        let (sent, body) = (bytes, plain.unwrap_or(body));
+        return Reply { method, target, sent, body, status, answer, timings, failure, wants, ended_ns, warning, debug };
     }
 }
 
@@ -188,11 +219,34 @@ pub(crate) async fn fetch_all(calls: Vec<Call>, client: &Client, sites: &Sites, 
     replies.into_iter().flatten().collect()
 }
 
+/// What to answer a server that asks for a digest.
+fn challenge(call: &Call, exchange: &Exchange, answer: &Answer) -> Option<Login> {
+    if call.login != Login::Digest || exchange.status != 401 {
+        return None;
+    }
+    let secret = call.target.secret.as_ref()?;
+    let challenge = fields(answer, Known::WwwAuthenticate).iter().find_map(|value| Challenge::parse(value))?;
+    let mut own = [0; 8];
+    aws_lc_rs::rand::fill(&mut own).ok()?;
+    let line = challenge.answer(secret, &call.method, &call.target.path, &crate::script::hex(&own));
+    Some(Login::Answer(line.into()))
+}
+
+/// A request and its answer, as they are logged.
+fn dumped(sent: &[u8], head_bytes: usize, answer: &Answer, debug: Debug) -> [String; 2] {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).replace("\r\n", "\n");
+    let body = |bytes: &[u8]| if debug == Debug::All { text(bytes) } else { String::new() };
+    let (head, rest) = sent.split_at(head_bytes);
+    let request = format!("Request:\n{}{}\n", text(head), body(rest));
+    [request, format!("Response:\n{}{}\n", text(&answer.head), body(&answer.body))]
+}
+
 /// A redirect's next request: 301, 302 and 303 make it a GET, 307 and 308 leave it as it is.
 fn redirect(call: &mut Call, status: u16, target: Rc<Target>) {
     if matches!(status, 301..=303) && &*call.method != "HEAD" {
         call.method = "GET".into();
         call.body.clear();
+        call.plain = None;
         call.fields.retain(|(name, _)| !["Content-Type", "Content-Length"].contains(&&**name));
     }
     call.target = target;
@@ -240,10 +294,17 @@ fn location(exchange: &Exchange, answer: &Answer) -> Option<String> {
 
 /// The value of an answer's field.
 fn field(answer: &Answer, known: Known) -> Option<String> {
+    fields(answer, known).into_iter().next()
+}
+
+/// The values of an answer's fields of one name.
+fn fields(answer: &Answer, known: Known) -> Vec<String> {
     let mut head = ResponseHead::new();
-    head.parse(&answer.head, false, &Limits::default()).ok()??;
-    let field = head.fields.iter().find(|field| field.known == known)?;
-    Some(String::from_utf8_lossy(field.value.of(&answer.head)).into_owned())
+    if !matches!(head.parse(&answer.head, false, &Limits::default()), Ok(Some(_))) {
+        return Vec::new();
+    }
+    let named = head.fields.iter().filter(|field| field.known == known);
+    named.map(|field| String::from_utf8_lossy(field.value.of(&answer.head)).into_owned()).collect()
 }
 
 fn head(call: &Call, sites: &Sites) -> Vec<u8> {
@@ -262,8 +323,13 @@ fn head(call: &Call, sites: &Sites) -> Vec<u8> {
         encode::decimal(&mut out, call.body.len() as u64);
         out.extend_from_slice(b"\r\n");
     }
-    if let Some(secret) = call.target.secret.as_deref().filter(|_| !has("Authorization")) {
-        encode::field(&mut out, b"Authorization", secret.as_bytes());
+    let login = match &call.login {
+        Login::Basic => call.target.basic.as_deref(),
+        Login::Digest => None,
+        Login::Answer(line) => Some(&**line),
+    };
+    if let Some(login) = login.filter(|_| !has("Authorization")) {
+        encode::field(&mut out, b"Authorization", login.as_bytes());
     }
     let cookies = cookie_line(call);
     for (name, value) in &call.fields {
@@ -283,7 +349,8 @@ fn head(call: &Call, sites: &Sites) -> Vec<u8> {
     out
 }
 
-fn tell(call: &Call, exchange: &Exchange, answer: &Answer, recorder: &Recorder) {
+/// `is_asked`: the server only asked for what comes next, which is no failure.
+fn tell(call: &Call, exchange: &Exchange, answer: &Answer, is_asked: bool, recorder: &Recorder) {
     let name = call.name.as_deref();
     let about = About {
         method: &call.method,
@@ -292,7 +359,7 @@ fn tell(call: &Call, exchange: &Exchange, answer: &Answer, recorder: &Recorder) 
         version: answer.version,
         tls: answer.tls,
         remote: answer.remote,
-        is_expected: call.expected.of(exchange),
+        is_expected: call.expected.of(exchange).map(|is_expected| is_expected || is_asked),
         own: &call.tags,
     };
     record(exchange, &about, recorder, call.base, call.who);

@@ -7,7 +7,9 @@
 mod environment;
 mod http;
 mod known;
+mod routes;
 mod scenario;
+mod tls;
 mod value;
 
 use serde_json::{Map, Value as Json};

@@ -1,12 +1,12 @@
 //! Where requests go: a host and a port, and what TLS with it needs. Names are looked up when they are first dialled.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use rustls_pki_types::ServerName;
 
 use crate::failure::Failure;
-use crate::names;
+use crate::routes::Routes;
 use crate::url::Url;
 
 /// A host that connections are made to. Two of the same address are two: whoever makes them keeps them.
@@ -14,26 +14,41 @@ use crate::url::Url;
 pub(crate) struct Origin {
     pub(crate) host: String,
     pub(crate) port: u16,
-    /// Known from the beginning: the host is an address, or was looked up before the test.
-    pub(crate) address: Option<SocketAddr>,
+    pub(crate) way: Way,
     /// For `https`.
     pub(crate) tls: Option<(Arc<rustls::ClientConfig>, ServerName<'static>)>,
 }
 
+/// How the address of a host is found.
+#[derive(Debug)]
+pub(crate) enum Way {
+    /// Known from the beginning: the host is an address, or was looked up before the test, or the options say so.
+    Known(SocketAddr),
+    /// The options say that it is not to be reached.
+    Refused(Failure),
+    /// It is looked up.
+    Name(Arc<Routes>),
+}
+
 impl Origin {
     /// The host of an address; `tls` is for those of `https`.
-    pub(crate) fn new(url: &Url, tls: &Arc<rustls::ClientConfig>) -> Result<Self, &'static str> {
+    pub(crate) fn new(url: &Url, tls: &Arc<rustls::ClientConfig>, routes: &Arc<Routes>) -> Result<Self, &'static str> {
         let name = || ServerName::try_from(url.host.clone()).map_err(|_| NO_NAME);
         let tls = if url.tls { Some((Arc::clone(tls), name()?)) } else { None };
-        let address = url.host.parse::<IpAddr>().ok().map(|ip| SocketAddr::new(ip, url.port));
-        Ok(Self { host: url.host.clone(), port: url.port, address, tls })
+        let way = match routes.known(&url.host, url.port) {
+            Some(Ok(address)) => Way::Known(address),
+            Some(Err(failure)) => Way::Refused(failure),
+            None => Way::Name(Arc::clone(routes)),
+        };
+        Ok(Self { host: url.host.clone(), port: url.port, way, tls })
     }
 
     /// The address to dial.
     pub(crate) async fn address(&self) -> Result<SocketAddr, Failure> {
-        match self.address {
-            Some(address) => Ok(address),
-            None => names::lookup(&self.host).await.map(|ip| SocketAddr::new(ip, self.port)),
+        match &self.way {
+            Way::Known(address) => Ok(*address),
+            Way::Refused(failure) => Err(failure.clone()),
+            Way::Name(routes) => routes.look_up(&self.host, self.port).await,
         }
     }
 }

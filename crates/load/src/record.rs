@@ -30,7 +30,11 @@ pub(crate) fn record(exchange: &Exchange, about: &About<'_>, recorder: &Recorder
     let Exchange { timings, status, failure, ended_ns, .. } = exchange;
     let error_code = failure.as_ref().map_or(0, |failure| failure.code);
     let (mut status_digits, mut code_digits) = ([0; 5], [0; 5]);
-    let proto = if about.version == Version::Http10 { "HTTP/1.0" } else { "HTTP/1.1" };
+    let proto = match about.version {
+        Version::Http10 => "HTTP/1.0",
+        Version::Http11 => "HTTP/1.1",
+        Version::Http2 => "HTTP/2.0",
+    };
     let expected = about.is_expected.map_or("", |is_expected| if is_expected { "true" } else { "false" });
     let words = failure.as_ref().filter(|failure| !failure.is_status()).map_or("", |failure| &failure.text);
     let set = recorder.system_tags();

@@ -7,8 +7,8 @@ use wire::{Version, encode};
 
 use crate::error::Error;
 use crate::exchange::Message;
-use crate::origin::Origin;
-use crate::tls::{HTTP1, TlsOptions};
+use crate::origin::{Origin, Way};
+use crate::tls::TlsOptions;
 use crate::url::Url;
 
 /// One request, ready to be sent.
@@ -47,10 +47,10 @@ impl Request {
     pub fn get(url: &str, options: &RequestOptions) -> Result<Self, Error> {
         let parts = Url::parse(url).map_err(|reason| Error::Url { url: url.to_owned(), reason })?;
         let address = resolve(&parts)?;
-        let tls = TlsOptions { takes_any: options.skip_verify, ..TlsOptions::default() }.config(HTTP1)?;
-        let origin = Origin::new(&parts, &tls);
+        let tls = TlsOptions { takes_any: options.skip_verify, ..TlsOptions::default() }.config()?;
+        let origin = Origin::new(&parts, &tls, &Arc::default());
         let origin = origin.map_err(|reason| Error::Url { url: url.to_owned(), reason })?;
-        let origin = Arc::new(Origin { address: Some(address), ..origin });
+        let origin = Arc::new(Origin { way: Way::Known(address), ..origin });
         let bytes = head(&parts, options)?;
         let (timeout_ms, reuse) = (options.timeout_ms, options.reuse);
         Ok(Self { url: url.to_owned(), bytes, origin, timeout_ms, reuse })

@@ -7,8 +7,11 @@ use std::sync::Arc;
 
 use net::tls::CertificateError;
 
+use crate::digest::Secret;
 use crate::origin::Origin;
-use crate::tls::{HTTP1, TlsOptions};
+use crate::pace::Pace;
+use crate::routes::Routes;
+use crate::tls::TlsOptions;
 use crate::url::Url;
 
 /// Addresses that are remembered in a thread; a script with more makes them of data.
@@ -39,6 +42,23 @@ pub struct HttpOptions {
     pub keeps_cookies: bool,
     /// For `https`.
     pub tls: Arc<rustls::ClientConfig>,
+    /// Where hosts are reached.
+    pub routes: Arc<Routes>,
+    /// How often requests may be sent, all users together.
+    pub pace: Option<Arc<Pace>>,
+    /// Whether requests and answers are logged.
+    pub debug: Debug,
+}
+
+/// What is logged of requests and answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Debug {
+    /// Nothing.
+    Nothing,
+    /// Their heads.
+    Heads,
+    /// All of them.
+    All,
 }
 
 impl HttpOptions {
@@ -54,7 +74,10 @@ impl HttpOptions {
             reuse: true,
             reuse_between_iterations: true,
             keeps_cookies: false,
-            tls: TlsOptions::default().config(HTTP1)?,
+            tls: TlsOptions::default().config()?,
+            routes: Arc::default(),
+            pace: None,
+            debug: Debug::Nothing,
         })
     }
 }
@@ -71,7 +94,9 @@ pub(crate) struct Target {
     /// What goes into `Host`.
     pub(crate) authority: Box<str>,
     /// What user and password in the address become: the value of `Authorization`.
-    pub(crate) secret: Option<Box<str>>,
+    pub(crate) basic: Option<Box<str>>,
+    /// User and password, for digests.
+    pub(crate) secret: Option<Secret>,
     pub(crate) origin: Arc<Origin>,
 }
 
@@ -107,8 +132,12 @@ impl Sites {
         // k6 hides them wherever the address is shown.
         let shown = if secret.is_some() { address.replacen("://", "://****:****@", 1) } else { address };
         let origin = self.origin(&parts)?;
+        let basic = secret.as_ref().map(|Secret { user, password }| {
+            let pair = [user.as_slice(), password].join(&b':');
+            format!("Basic {}", crate::script::base64(&pair)).into()
+        });
         let (path, authority) = (parts.target.into(), parts.authority.into());
-        let target = Rc::new(Target { url: shown.into(), page, path, authority, secret, origin });
+        let target = Rc::new(Target { url: shown.into(), page, path, authority, basic, secret, origin });
         let mut targets = self.targets.borrow_mut();
         if targets.len() >= MOST_TARGETS {
             targets.clear();
@@ -122,7 +151,7 @@ impl Sites {
         if let Some(known) = self.origins.borrow().get(&key) {
             return Ok(Arc::clone(known));
         }
-        let origin = Arc::new(Origin::new(parts, &self.options.tls)?);
+        let origin = Arc::new(Origin::new(parts, &self.options.tls, &self.options.routes)?);
         let mut origins = self.origins.borrow_mut();
         if origins.len() >= MOST_ORIGINS {
             origins.clear();
@@ -145,15 +174,14 @@ fn escaped(url: &str) -> String {
     out
 }
 
-/// The address without user and password, and these as `Basic` wants them (RFC 7617).
-fn without_secret(url: &str) -> (String, Option<Box<str>>) {
+/// The address without user and password, and these.
+fn without_secret(url: &str) -> (String, Option<Secret>) {
     let from = url.find("://").map_or(0, |at| at + 3);
     let to = url[from..].find(['/', '?', '#']).map_or(url.len(), |at| from + at);
     let Some(at) = url[from..to].rfind('@') else { return (url.to_owned(), None) };
     let (user, password) = url[from..from + at].split_once(':').unwrap_or((&url[from..from + at], ""));
-    let pair = [unescaped(user), vec![b':'], unescaped(password)].concat();
-    let secret = format!("Basic {}", crate::script::base64(&pair));
-    (format!("{}{}", &url[..from], &url[from + at + 1..]), Some(secret.into()))
+    let secret = Secret { user: unescaped(user), password: unescaped(password) };
+    (format!("{}{}", &url[..from], &url[from + at + 1..]), Some(secret))
 }
 
 /// `%XX` as the byte that it stands for.
@@ -230,7 +258,8 @@ mod tests {
     #[test]
     fn user_and_password_leave_the_address() {
         let (url, secret) = without_secret("http://us%40er:pass@a:1/x@y?z@");
-        assert_eq!((url.as_str(), secret.as_deref()), ("http://a:1/x@y?z@", Some("Basic dXNAZXI6cGFzcw==")));
+        let expected = Secret { user: "us@er".into(), password: "pass".into() };
+        assert_eq!((url.as_str(), secret), ("http://a:1/x@y?z@", Some(expected)));
         assert_eq!(without_secret("http://a/@"), ("http://a/@".to_owned(), None));
     }
 

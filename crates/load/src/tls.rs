@@ -12,8 +12,8 @@ use rustls::sign::CertifiedKey;
 use rustls::{CipherSuite, ClientConfig, RootCertStore, SignatureScheme};
 use rustls_pki_types::CertificateDer;
 
-/// What is offered where it is HTTP/1.1 alone.
-pub(crate) const HTTP1: &[&[u8]] = &[b"http/1.1"];
+/// What is offered by ALPN: the server chooses.
+const PROTOCOLS: [&[u8]; 2] = [b"h2", b"http/1.1"];
 
 /// What the options of a test say about TLS.
 #[derive(Debug, Clone)]
@@ -45,8 +45,8 @@ static TRUSTED: LazyLock<Vec<CertificateDer<'static>>> = LazyLock::new(|| {
 });
 
 impl TlsOptions {
-    /// What connections are made with; `protocols` are offered by ALPN.
-    pub(crate) fn config(&self, protocols: &[&[u8]]) -> Result<Arc<ClientConfig>, CertificateError> {
+    /// What connections are made with.
+    pub(crate) fn config(&self) -> Result<Arc<ClientConfig>, CertificateError> {
         let Self { takes_any, tls12, tls13, suites, identities } = self;
         let mut config = upstream_config(ClientOptions {
             tls12: *tls12,
@@ -59,7 +59,7 @@ impl TlsOptions {
         if !identities.is_empty() {
             config.client_auth_cert_resolver = Arc::new(Shown(identities.iter().cloned().map(Arc::new).collect()));
         }
-        config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
+        config.alpn_protocols = PROTOCOLS.iter().map(|name| name.to_vec()).collect();
         Ok(Arc::new(config))
     }
 }

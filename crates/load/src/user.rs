@@ -4,7 +4,6 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use net::clock::now_ns;
-use wire::Version;
 
 use crate::desk::Desk;
 use crate::exchange::Client;
@@ -126,7 +125,7 @@ async fn ask(client: &Client, request: &Request, desk: &Desk, duty: Duty<'_>, wh
         method: "GET",
         url: &request.url,
         name: &request.url,
-        version: Version::Http11,
+        version: exchange.version,
         tls: "",
         remote: None,
         is_expected: Some(exchange.failure.is_none()),

@@ -100,9 +100,24 @@ pub(crate) struct LoadArgs {
     /// All parts of the test, such as 0,1/3,1
     #[arg(long, value_name = "CUTS")]
     execution_segment_sequence: Option<String>,
-    /// How long a request may take
-    #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = duration::parse)]
-    pub(super) timeout: u64,
+    /// How long the request of a URL may take; a script's requests have a param of their own [default: 60s]
+    #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
+    pub(super) timeout: Option<u64>,
+    /// The most requests a second that scripts send, all users together
+    #[arg(long, value_name = "N")]
+    rps: Option<i64>,
+    /// How scripts look names up, such as ttl=5m,select=random,policy=preferIPv4
+    #[arg(long, value_name = "HOW")]
+    dns: Option<String>,
+    /// A network that scripts do not reach, such as 10.0.0.0/8; may be repeated
+    #[arg(long, value_name = "NETWORK", value_delimiter = ',')]
+    blacklist_ip: Vec<String>,
+    /// A name that scripts do not reach, such as *.example.com; may be repeated
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    block_hostnames: Vec<String>,
+    /// Log a script's requests and answers: their heads, or with =full all of them
+    #[arg(long, value_name = "HOW", num_args = 0..=1, require_equals = true, default_missing_value = "headers")]
+    http_debug: Option<String>,
     /// Add a header field to each request; may be repeated
     #[arg(short = 'H', long, value_name = "NAME: VALUE")]
     pub(super) header: Vec<String>,
@@ -187,6 +202,11 @@ impl LoadArgs {
         put("maxRedirects", self.max_redirects.map(Json::from));
         put("batch", self.batch.map(Json::from));
         put("batchPerHost", self.batch_per_host.map(Json::from));
+        put("rps", self.rps.map(Json::from));
+        put("dns", self.dns.clone().map(Json::from));
+        put("blacklistIPs", (!self.blacklist_ip.is_empty()).then(|| Json::from(self.blacklist_ip.clone())));
+        put("blockHostnames", (!self.block_hostnames.is_empty()).then(|| Json::from(self.block_hostnames.clone())));
+        put("httpDebug", self.http_debug.clone().map(Json::from));
         put("userAgent", self.user_agent.clone().map(Json::from));
         put("systemTags", self.system_tags.clone().map(Json::from));
         put("summaryTrendStats", self.summary_trend_stats.clone().map(Json::from));

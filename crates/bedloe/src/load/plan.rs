@@ -18,6 +18,8 @@ use crate::summary::Mode;
 
 /// A file of options larger than this is none.
 const LARGEST_CONFIG: u64 = 1 << 20;
+/// How long the request of a URL may take unless told otherwise.
+const URL_TIMEOUT_MS: u64 = 60_000;
 
 /// Options that mean nothing without a script. Bodies are not kept in any case, so `discardResponseBodies` is no such.
 const FOR_SCRIPTS: [&str; 18] = [
@@ -101,8 +103,10 @@ fn copies() -> Option<PathBuf> {
 
 fn scripted(args: &LoadArgs, script: Script, options: &Options) -> anyhow::Result<Plan> {
     anyhow::ensure!(args.header.is_empty(), "--header is for a URL: a script's requests have fields of their own");
+    let mend = "a script's requests have the param `timeout`";
+    anyhow::ensure!(args.timeout.is_none(), "--timeout is for a URL: {mend}");
     let definitions = Arc::clone(&script.definitions);
-    script.tell_options(&options.json);
+    script.tell_options(&options.json, &options.segment);
     let (setup_timeout_ns, teardown_timeout_ns) = (options.setup_timeout_ns, options.teardown_timeout_ns);
     let mut run = ScriptRun::new(script, options.http()?);
     (run.setup_timeout_ns, run.teardown_timeout_ns) = (setup_timeout_ns, teardown_timeout_ns);
@@ -136,7 +140,7 @@ fn request_options(args: &LoadArgs, json: &Layer) -> anyhow::Result<RequestOptio
     }
     Ok(RequestOptions {
         headers,
-        timeout_ms: args.timeout / 1_000_000,
+        timeout_ms: args.timeout.map_or(URL_TIMEOUT_MS, |ns| ns / 1_000_000),
         skip_verify: is_on("insecureSkipTLSVerify"),
         reuse: !is_on("noConnectionReuse") && !is_on("noVUConnectionReuse"),
     })

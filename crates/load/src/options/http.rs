@@ -1,24 +1,18 @@
 //! Options that concern the requests of a script.
 
-use super::value::{count, flag, text};
-use super::{Layer, Wrong, noted, wrong};
-use crate::sites::HttpOptions;
-use crate::tls::{HTTP1, TlsOptions};
+use std::sync::Arc;
 
-/// Options of requests that k6 has and that are not served, and so are errors rather than without effect.
-const UNSERVED: [&str; 9] =
-    ["rps", "hosts", "dns", "tlsAuth", "tlsVersion", "tlsCipherSuites", "blacklistIPs", "blockHostnames", "httpDebug"];
+use super::value::{count, flag, text, whole};
+use super::{Layer, Wrong, noted, routes, tls};
+use crate::pace::Pace;
+use crate::sites::{Debug, HttpOptions};
 
 /// What all requests of a script have in common.
 pub(super) fn options(json: &Layer) -> Result<HttpOptions, Wrong> {
-    if let Some(name) = UNSERVED.iter().find(|name| json.contains_key(**name)) {
-        return wrong(format!("the option `{name}` is not served yet"));
-    }
     let mut problems = Vec::new();
     let mut is_on = |name| noted(flag(json, name), &mut problems).flatten().unwrap_or(false);
-    let tls = TlsOptions { takes_any: is_on("insecureSkipTLSVerify"), ..TlsOptions::default() };
     let usual = HttpOptions::usual().map_err(|error| Wrong(vec![error.to_string()]))?;
-    let tls = tls.config(HTTP1).map_err(|error| Wrong(vec![error.to_string()]))?;
+    let takes_any = is_on("insecureSkipTLSVerify");
     let (throws, discards_bodies) = (is_on("throw"), is_on("discardResponseBodies"));
     let (reuse, reuse_between_iterations) = (!is_on("noConnectionReuse"), !is_on("noVUConnectionReuse"));
     let keeps_cookies = is_on("noCookiesReset");
@@ -27,9 +21,19 @@ pub(super) fn options(json: &Layer) -> Result<HttpOptions, Wrong> {
     let batch = usize::try_from(number("batch", usual.batch as u64)).unwrap_or(usize::MAX);
     let batch_per_host = usize::try_from(number("batchPerHost", usual.batch_per_host as u64)).unwrap_or(usize::MAX);
     let agent = noted(text(json, "userAgent"), &mut problems).flatten().unwrap_or(usual.agent);
+    let pace = noted(whole(json, "rps"), &mut problems).flatten().and_then(|rate| u64::try_from(rate).ok());
+    let debug = noted(text(json, "httpDebug"), &mut problems).flatten();
+    let debug = match debug.as_deref() {
+        None | Some("") => Debug::Nothing,
+        Some("full") => Debug::All,
+        Some(_) => Debug::Heads,
+    };
+    let routes = noted(routes::routes(json), &mut problems).unwrap_or_default();
+    let tls = noted(tls::tls(json, takes_any), &mut problems).unwrap_or_default();
     if !problems.is_empty() {
         return Err(Wrong(problems));
     }
+    let tls = tls.config().map_err(|error| Wrong(vec![error.to_string()]))?;
     Ok(HttpOptions {
         max_redirects,
         agent,
@@ -41,5 +45,8 @@ pub(super) fn options(json: &Layer) -> Result<HttpOptions, Wrong> {
         reuse_between_iterations,
         keeps_cookies,
         tls,
+        routes: Arc::new(routes),
+        pace: pace.and_then(Pace::per_second).map(Arc::new),
+        debug,
     })
 }

@@ -43,6 +43,7 @@ pub(crate) use vm::Work;
 
 use crate::metric::{Catalog, Definitions, Recorder};
 use crate::options::Layer;
+use crate::schedule::Segment;
 use crate::seat::Seat;
 use crate::sites::{HttpOptions, Sites};
 use host::Host;
@@ -133,8 +134,9 @@ impl Script {
 }
 
 impl Script {
-    /// Says what the options of the test are, for scripts that ask.
-    pub fn tell_options(&self, json: &Layer) {
+    /// Says what the options of the test are, and which part of it is done here, for scripts that ask.
+    pub fn tell_options(&self, json: &Layer, segment: &Segment) {
+        self.program.set_segment(segment);
         self.program.set_options(Json::Object(json.clone()).to_string());
     }
 }
@@ -142,6 +144,11 @@ impl Script {
 /// Bytes in base64.
 pub(crate) fn base64(bytes: &[u8]) -> String {
     base64::Form::STD.encode(bytes)
+}
+
+/// Bytes in hexadecimal digits.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    base64::hex(bytes)
 }
 
 impl ScriptRun {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use net::clock::now_ns;
 
@@ -12,6 +12,7 @@ use super::log::{Level, Log, Sink};
 use super::raw::Bytecode;
 use super::source::{Form, Imports, Places};
 use crate::run::StopHandle;
+use crate::schedule::Segment;
 
 /// How the place of a stack begins that is one of the text already: no function has this name.
 pub(super) const IN_TEXT: &str = "import (";
@@ -35,6 +36,8 @@ pub(crate) struct Program {
     shared: Mutex<HashMap<String, Arc<[Box<str>]>>>,
     /// The test's options, as JSON.
     options: Mutex<String>,
+    /// Which part of the test is done here.
+    segment: OnceLock<Segment>,
     /// The test as it stands, written a few times a second.
     counts: Mutex<Counts>,
     /// When the test began; 0 before.
@@ -89,6 +92,7 @@ impl Program {
             files: Mutex::default(),
             shared: Mutex::default(),
             options: Mutex::new("{}".to_owned()),
+            segment: OnceLock::new(),
             counts: Mutex::default(),
             start_ns: AtomicU64::new(0),
             wishes: Mutex::default(),
@@ -126,6 +130,16 @@ impl Program {
     /// Says what the test's options are.
     pub(crate) fn set_options(&self, json: String) {
         *locked(&self.options) = json;
+    }
+
+    /// Says which part of the test is done here.
+    pub(super) fn set_segment(&self, segment: &Segment) {
+        let _ = self.segment.set(segment.clone());
+    }
+
+    /// The number in the whole test of what has this number here, both from 0.
+    pub(super) fn number_in_test(&self, number: u64) -> u64 {
+        self.segment.get().map_or(number, |segment| segment.nth(number))
     }
 
     /// Says how the test stands.

@@ -10,7 +10,7 @@ use super::base64::hex;
 use super::fiber::{Answer, Ask};
 use super::host::Host;
 use super::log::Level;
-use crate::fetch::{Call, Expected, Reply, Wants};
+use crate::fetch::{Call, Expected, Login, Reply, Wants};
 use crate::metric::{TagsId, Who};
 
 /// How long a module may take.
@@ -63,6 +63,8 @@ fn fetched(host: &Host, url: &str, timeout_ms: u64) -> Result<String, String> {
         who: Who::default(),
         jar: Rc::default(),
         cookies: Vec::new(),
+        plain: None,
+        login: Login::Basic,
     };
     let Some(Answer::Fetched(reply)) = host.ask(Ask::Fetch(Box::new(call))) else {
         return Err("the test was stopped".to_owned());

@@ -172,7 +172,7 @@ mod tests {
         let text = "import http from 'k6/http';\nexport default () => http;\n";
         let (form, made, places) = code("file:///a.js", text);
         assert_eq!((form, made.as_str()), (Form::Module, text));
-        assert_eq!((places.in_text(1, 0), places.in_text(2, 3)), ((1, 1), (2, 3)));
+        assert_eq!((places.in_text(1, 1), places.in_text(2, 3)), ((1, 1), (2, 3)));
         // What is no code is the engine's to say.
         assert_eq!(code("file:///a.js", "export let = ;").0, Form::Module);
         assert_eq!(code("file:///a.js", "let let = ;").0, Form::Module);

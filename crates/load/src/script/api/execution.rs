@@ -82,14 +82,17 @@ fn scenario<'js>(ctx: &Ctx<'js>) -> Result<Object<'js>> {
         (number(since_ns) / number(of_ns)).min(1.0).into_js(ctx)
     })?;
     known(&made, "iterationInInstance", |ctx, host| number(host.number.get()).into_js(ctx))?;
-    known(&made, "iterationInTest", |ctx, host| number(host.number.get()).into_js(ctx))?;
+    known(&made, "iterationInTest", |ctx, host| number(host.program.number_in_test(host.number.get())).into_js(ctx))?;
     Ok(made)
 }
 
 fn vu<'js>(ctx: &Ctx<'js>) -> Result<Object<'js>> {
     let made = Object::new(ctx.clone())?;
     put(&made, "idInInstance", |ctx: Ctx<'js>| number(host(&ctx).who.get().vu))?;
-    put(&made, "idInTest", |ctx: Ctx<'js>| number(host(&ctx).who.get().vu))?;
+    put(&made, "idInTest", |ctx: Ctx<'js>| {
+        let host = host(&ctx);
+        number(host.who.get().vu.checked_sub(1).map_or(0, |before| host.program.number_in_test(before) + 1))
+    })?;
     put(&made, "iterationInInstance", |ctx: Ctx<'js>| number(host(&ctx).who.get().iter))?;
     put(&made, "iterationInScenario", |ctx: Ctx<'js>| number(host(&ctx).iteration_in_scenario()))?;
     Ok(made)

@@ -160,6 +160,9 @@ pub(super) fn answered<'js>(ctx: &Ctx<'js>, host: &Host, reply: Reply) -> Result
     if host.first_over_ns.get().is_none() {
         host.first_over_ns.set(Some(reply.ended_ns));
     }
+    for text in &reply.debug {
+        log_debug(host, text);
+    }
     if let Some(warning) = &reply.warning {
         host.log(Level::Warning, warning.clone(), vec![("url", reply.target.url.to_string())]);
     }
@@ -171,6 +174,19 @@ pub(super) fn answered<'js>(ctx: &Ctx<'js>, host: &Host, reply: Reply) -> Result
         host.log(Level::Warning, "Request Failed", vec![("error", text)]);
     }
     from_reply(ctx, reply)
+}
+
+/// In k6's words, for the option `httpDebug`.
+fn log_debug(host: &Host, text: &str) {
+    let who = host.who.get();
+    let fields = vec![
+        ("group", host.group.borrow().clone()),
+        ("iter", who.iter.to_string()),
+        ("scenario", host.scene_name.borrow().to_string()),
+        ("source", "http-debug".to_owned()),
+        ("vu", who.vu.to_string()),
+    ];
+    host.log(Level::Info, text, fields);
 }
 
 /// `GET` as `Get`.

@@ -7,7 +7,8 @@ use rquickjs::{Coerced, Ctx, Exception, Object, Result, Value};
 use super::super::bytes;
 use super::super::host::Host;
 use super::values::{is_nothing, is_true, object, tags, text};
-use crate::fetch::{Call, Expected, Wants};
+use crate::coding;
+use crate::fetch::{Call, Expected, Login, Wants};
 
 /// How long a request may take unless told otherwise.
 const TIMEOUT_MS: u64 = 60_000;
@@ -57,6 +58,8 @@ pub(super) fn call<'js>(
         who: host.who.get(),
         jar: Rc::clone(&host.jar),
         cookies: Vec::new(),
+        plain: None,
+        login: Login::Basic,
     };
     if let Some(body) = body.filter(|body| !is_nothing(body)) {
         set_body(&mut call, body)?;
@@ -107,11 +110,15 @@ fn param<'js>(ctx: &Ctx<'js>, call: &mut Call, name: &str, value: &Value<'js>) -
         "responseCallback" => call.expected = super::http::expected(ctx, value)?,
         "jar" => call.jar = super::cookies::of(ctx, value)?,
         // User and password in the address are sent in any case.
-        "auth" if text(value)?.eq_ignore_ascii_case("basic") => {}
-        "auth" | "compression" => {
-            let text = format!("the param `{name}` of a request is not served yet");
-            return Err(Exception::throw_message(ctx, &text).into());
-        }
+        "auth" => match text(value)?.to_ascii_lowercase().as_str() {
+            "digest" => call.login = Login::Digest,
+            "" | "basic" => {}
+            other => {
+                let text = format!("the param `auth` of a request may be basic or digest, not {other}");
+                return Err(Exception::throw_message(ctx, &text).into());
+            }
+        },
+        "compression" => compress(call, &text(value)?)?,
         _ => {}
     }
     Ok(())
@@ -159,6 +166,32 @@ fn cookies<'js>(ctx: &Ctx<'js>, call: &mut Call, value: &Value<'js>) -> Result<(
     Ok(())
 }
 
+/// Compresses the body, by one way or by several with commas between them.
+fn compress(call: &mut Call, ways: &str) -> std::result::Result<(), Refused> {
+    let ways: Vec<&str> = ways.split(',').map(str::trim).filter(|way| !way.is_empty()).collect();
+    let url = || call.target.url.to_string();
+    if let Some(other) = ways.iter().find(|way| !coding::ENCODERS.contains(way)) {
+        let text = format!("unknown compression algorithm {other}: want one of {}", coding::ENCODERS.join(", "));
+        return Err(Refused::Failed { code: 0, text, url: url() });
+    }
+    if ways.is_empty() || call.body.is_empty() {
+        return Ok(());
+    }
+    let mut body = call.body.clone();
+    for way in &ways {
+        body = coding::encoded(&body, way).map_err(|error| Refused::Failed {
+            code: 0,
+            text: format!("the body cannot be compressed by {way}: {error}"),
+            url: url(),
+        })?;
+    }
+    call.plain = Some(std::mem::replace(&mut call.body, body));
+    if !call.fields.iter().any(|(name, _)| &**name == "Content-Encoding") {
+        set_field(call, "Content-Encoding", ways.join(", "));
+    }
+    Ok(())
+}
+
 /// A number of milliseconds, or a text such as `10s`.
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped")]
 fn timeout(call: &Call, value: &Value<'_>) -> std::result::Result<u64, Refused> {
@@ -170,7 +203,7 @@ fn timeout(call: &Call, value: &Value<'_>) -> std::result::Result<u64, Refused> 
         Ok(ns) => Ok((ns / 1_000_000).clamp(1, LONGEST_TIMEOUT_MS)),
         Err(error) => {
             let text = format!("invalid timeout value: {error}");
-            Err(Refused::Failed { code: 1000, text, url: call.target.url.to_string() })
+            Err(Refused::Failed { code: 0, text, url: call.target.url.to_string() })
         }
     }
 }
@@ -182,7 +215,7 @@ fn response_type(call: &Call, value: &Value<'_>) -> std::result::Result<Wants, R
         "none" => Ok(Wants::Nothing),
         other => {
             let text = format!("invalid responseType: {other} is none of text, binary and none");
-            Err(Refused::Failed { code: 1000, text, url: call.target.url.to_string() })
+            Err(Refused::Failed { code: 0, text, url: call.target.url.to_string() })
         }
     }
 }

@@ -44,7 +44,7 @@ const PLAIN: [(&str, Make); 11] = [
     ("status_text", |ctx, of| status_text(&of.answer.head).into_js(ctx)),
     ("proto", |ctx, of| proto(of).into_js(ctx)),
     ("tls_version", |ctx, of| of.answer.tls.into_js(ctx)),
-    ("tls_cipher_suite", |ctx, _| "".into_js(ctx)),
+    ("tls_cipher_suite", |ctx, of| of.answer.suite.into_js(ctx)),
     ("error", |ctx, of| of.error.as_str().into_js(ctx)),
     ("error_code", |ctx, of| of.error_code.into_js(ctx)),
     ("ocsp", ocsp),
@@ -243,6 +243,10 @@ fn timings<'js>(ctx: &Ctx<'js>, of: &Response) -> Result<Value<'js>> {
 }
 
 fn request<'js>(ctx: &Ctx<'js>, of: &Response) -> Result<Value<'js>> {
+    // One that could not be made is none.
+    if of.sent.is_empty() {
+        return Ok(Value::new_null(ctx.clone()));
+    }
     let made = Object::new(ctx.clone())?;
     made.set("method", &*of.method)?;
     made.set("url", &*of.url)?;

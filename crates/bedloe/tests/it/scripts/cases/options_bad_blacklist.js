@@ -1,0 +1,2 @@
+export const options = { blacklistIPs: ['nothing'] };
+export default function () {}

@@ -1,0 +1,2 @@
+export const options = { dns: { policy: 'nothing' } };
+export default function () {}

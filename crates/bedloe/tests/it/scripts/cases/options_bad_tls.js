@@ -1,0 +1,2 @@
+export const options = { tlsCipherSuites: ['nothing'] };
+export default function () {}

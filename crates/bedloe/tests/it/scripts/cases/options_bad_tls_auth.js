@@ -1,0 +1,2 @@
+export const options = { tlsAuth: [{ cert: 'nothing', key: 'nothing' }] };
+export default function () {}
