@@ -359,7 +359,13 @@ async fn pass_on(
         Ok(started) => started,
         Err(error) => return unusable(connection, exchange, routed, held, &error),
     };
-    let relayed = attempt::relay(connection, exchange, routed, rule, &mut link, &mut relay, upload).await;
+    let relayed = if exchange.record.detour.is_subrequest {
+        // Its head is all that was asked for: the body may be long in coming, or never end.
+        relay.put_away(exchange);
+        Ok(())
+    } else {
+        attempt::relay(connection, exchange, routed, rule, &mut link, &mut relay, upload).await
+    };
     let is_read = relay.is_read();
     exchange.record.sent = relay.sent;
     exchange.record.gzip = relay.compressed();

@@ -165,6 +165,15 @@ impl Relay {
         }
     }
 
+    /// Takes what is here of a body that nobody is to get.
+    pub(crate) fn put_away(&mut self, exchange: &mut Exchange) {
+        exchange.to_client.clear();
+        while self.body.next(exchange.from_upstream.data()).is_ok_and(|piece| {
+            exchange.from_upstream.consume(piece.consumed);
+            piece.consumed > 0
+        }) {}
+    }
+
     /// What followed the body.
     pub(crate) fn trailers(&self) -> &[u8] {
         self.body.trailers()

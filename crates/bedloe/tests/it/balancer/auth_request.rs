@@ -116,3 +116,22 @@ fn a_client_that_leaves_while_a_limit_holds_it_back_is_let_go_at_once() {
     assert!(line.contains("\"GET /late HTTP/1.1\" 499 0 "), "{line}");
     assert_eq!(app.all(), "");
 }
+
+#[test]
+fn a_head_lets_in_whatever_becomes_of_its_body() {
+    for head in ["Content-Length: 10", "Transfer-Encoding: chunked", "X-Up-To: the end"] {
+        let auth = Scripted::start(move |link, _| {
+            loop {
+                link.head()?;
+                link.send(format!("HTTP/1.1 200 OK\r\n{head}\r\n\r\n4\r\n\n"))?;
+            }
+        });
+        let app = Scripted::answering(ok("in"));
+        let balancer = between(&auth, &app, "listen LISTEN;");
+        let mut client = balancer.connect();
+        for _ in 0..2 {
+            client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+            assert_eq!(client.reply().body, "in", "{head}");
+        }
+    }
+}
