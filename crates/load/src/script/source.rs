@@ -5,6 +5,7 @@
 //! `export` is CommonJS. Left out: JSX, and syntax newer than the engine's.
 
 use std::path::{Path, PathBuf};
+use std::thread;
 
 use oxc_allocator::Allocator;
 use oxc_codegen::{Codegen, CodegenOptions};
@@ -27,6 +28,12 @@ pub(super) enum Form {
     /// Without.
     CommonJs,
 }
+
+/// Stack for each byte of a text: the parser calls itself for each level, and a level takes a byte at least. Without
+/// optimization its frames are larger.
+const STACK_PER_BYTE: usize = if cfg!(debug_assertions) { 8192 } else { 2048 };
+/// The least and the most that is asked for; only what is used is ever real.
+const STACK_BYTES: [usize; 2] = [4 << 20, 1 << 30];
 
 /// A text, understood.
 #[derive(Debug)]
@@ -63,7 +70,22 @@ pub(super) struct SyntaxError {
 
 impl Code {
     /// Understands a text of this name. What is wrong with JavaScript is left to the engine to say.
+    ///
+    /// That is done by a thread of its own, whose stack is large enough for whatever is nested in the text: the stack
+    /// of a script would be overrun, and the process with it.
     pub(super) fn of(name: &str, text: &str) -> Result<Self, SyntaxError> {
+        let [least, most] = STACK_BYTES;
+        let stack = text.len().saturating_mul(STACK_PER_BYTE).clamp(least, most);
+        let builder = thread::Builder::new().name("parser".into()).stack_size(stack);
+        let failed = |why: String| SyntaxError { message: format!("no parser: {why}"), line: 1, column: 1 };
+        thread::scope(|scope| {
+            let parser = builder.spawn_scoped(scope, || Self::understood(name, text));
+            let parser = parser.map_err(|error| failed(error.to_string()))?;
+            parser.join().unwrap_or_else(|_| Err(failed("it has ended".to_owned())))
+        })
+    }
+
+    fn understood(name: &str, text: &str) -> Result<Self, SyntaxError> {
         let path = name.split(['?', '#']).next().unwrap_or(name);
         let is_typescript = Path::new(path).extension().is_some_and(|end| end.eq_ignore_ascii_case("ts"));
         let mut made = if is_typescript { without_types(path, text)? } else { as_it_is(text) };
@@ -197,6 +219,15 @@ mod tests {
         let column = found.find("new Error").unwrap();
         assert!(line > 0);
         assert_eq!(places.in_text(line + 1, column + 1), (5, 9));
+    }
+
+    #[test]
+    fn nothing_is_nested_too_deeply() {
+        let many = 20_000;
+        for (name, begin, end) in [("a.js", "(", ")"), ("a.js", "!", ""), ("a.ts", "[", "]"), ("a.ts", "1+", "")] {
+            let text = format!("export default {}1{};", begin.repeat(many), end.repeat(many));
+            assert_eq!(Code::of(name, &text).unwrap().form, Form::Module, "{name} {begin}");
+        }
     }
 
     #[test]
