@@ -22,12 +22,16 @@ pub(super) fn write_text(out: &mut dyn Write, text: &str) -> io::Result<()> {
     out.write_all(b"\"")?;
     let mut from = 0;
     for (at, byte) in text.bytes().enumerate() {
+        let rest = &text.as_bytes()[at..];
         let escaped: &[u8] = match byte {
             b'"' => b"\\\"",
             b'\\' => b"\\\\",
             b'\n' => b"\\n",
             b'\r' => b"\\r",
             b'\t' => b"\\t",
+            // JavaScript once took these two for ends of lines.
+            0xe2 if rest.starts_with("\u{2028}".as_bytes()) => b"\\u2028",
+            0xe2 if rest.starts_with("\u{2029}".as_bytes()) => b"\\u2029",
             b'<' | b'>' | b'&' | 0..0x20 => &[],
             _ => continue,
         };
@@ -37,7 +41,7 @@ pub(super) fn write_text(out: &mut dyn Write, text: &str) -> io::Result<()> {
         } else {
             out.write_all(escaped)?;
         }
-        from = at + 1;
+        from = at + if byte == 0xe2 { 3 } else { 1 };
     }
     out.write_all(&text.as_bytes()[from..])?;
     out.write_all(b"\"")
@@ -68,7 +72,7 @@ mod tests {
             assert_eq!(String::from_utf8(out).unwrap(), expected);
         }
         let mut out = Vec::new();
-        write_text(&mut out, "ä<b>&\"\\\n\u{1}").unwrap();
-        assert_eq!(String::from_utf8(out).unwrap(), r#""ä\u003cb\u003e\u0026\"\\\n\u0001""#);
+        write_text(&mut out, "ä<b>&\"\\\n\u{1}\u{2028}€").unwrap();
+        assert_eq!(String::from_utf8(out).unwrap(), r#""ä\u003cb\u003e\u0026\"\\\n\u0001\u2028€""#);
     }
 }

@@ -6,6 +6,7 @@ use std::convert::Infallible;
 use std::fmt::Write as _;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use anyhow::Context;
 use http_body_util::Full;
@@ -15,11 +16,20 @@ use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use load::metric::{SubMetric, Unit};
 use load::{Metric, MetricsSink, Value};
+use tokio::sync::Semaphore;
+use tokio::time::{sleep, timeout};
 
 use super::BadOutput;
 
 /// Percentiles of a trend, by what stands behind its name.
 const PERCENTILES: [(&str, f64); 4] = [("_med", 50.0), ("_p90", 90.0), ("_p95", 95.0), ("_p99", 99.0)];
+
+/// How long a client may take, from its connection to its last byte.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Clients at once; more than one scraper is rare.
+const MOST_CLIENTS: usize = 32;
+/// A rest after an accept that failed, which is for want of descriptors.
+const REST: Duration = Duration::from_millis(100);
 
 type Shared = Arc<Mutex<Vec<Metric>>>;
 
@@ -38,7 +48,7 @@ impl Exporter {
         listener.set_nonblocking(true)?;
         let metrics = Shared::default();
         let shown = Arc::clone(&metrics);
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let serve = move || runtime.block_on(serve(listener, shown));
         std::thread::Builder::new().name("prometheus".into()).spawn(serve)?;
         Ok(Self { metrics })
@@ -57,18 +67,26 @@ pub(super) fn sink(exporters: &[Exporter]) -> MetricsSink {
 
 async fn serve(listener: TcpListener, metrics: Shared) {
     let Ok(listener) = tokio::net::TcpListener::from_std(listener) else { return };
+    let room = Arc::new(Semaphore::new(MOST_CLIENTS));
     loop {
-        let Ok((stream, _)) = listener.accept().await else { continue };
+        let Ok(place) = Arc::clone(&room).acquire_owned().await else { return };
+        let Ok((stream, _)) = listener.accept().await else {
+            sleep(REST).await;
+            continue;
+        };
         let metrics = Arc::clone(&metrics);
         let service = service_fn(move |request| {
             let answer = answer(&request, &metrics);
             async move { Ok::<_, Infallible>(answer) }
         });
-        // A client that goes away is no news. One at a time is what a scraper needs.
-        let _ = hyper::server::conn::http1::Builder::new()
+        let served = hyper::server::conn::http1::Builder::new()
             .keep_alive(false)
-            .serve_connection(TokioIo::new(stream), service)
-            .await;
+            .serve_connection(TokioIo::new(stream), service);
+        tokio::spawn(async move {
+            // A client that goes away is no news.
+            let _ = timeout(PATIENCE, served).await;
+            drop(place);
+        });
     }
 }
 
