@@ -216,3 +216,25 @@ fn a_digest_is_given_where_a_server_asks_for_one() {
         assert!(exit == Some(0) && said.contains(words), "{said}");
     }
 }
+
+#[test]
+fn modules_of_other_hosts_import_no_files_of_this_one() {
+    let server = Server::start();
+    let copies = tempfile::tempdir().unwrap();
+    for name in ["asks_local", "requires_local"] {
+        let script = format!("import '{}/module/{name}.js';\nexport default () => {{}};\n", server.tls_url());
+        let (exit, said) = told(&server, "a.js", &script, copies.path());
+        let words = "must not import a file of this host: `file:///nowhere.js`";
+        assert!(exit == Some(107) && said.contains(words), "{said}");
+    }
+}
+
+#[test]
+fn a_text_that_was_cut_within_a_character_is_sent() {
+    let server = Server::start();
+    let copies = tempfile::tempdir().unwrap();
+    let script = "import encoding from 'k6/encoding';\n\
+                  export default () => console.log(encoding.b64encode('a\\u{1f600}'.substring(0, 2)));\n";
+    let (exit, said) = told(&server, "a.js", script, copies.path());
+    assert!(exit == Some(0) && said.contains("Ye+/vQ=="), "{said}");
+}

@@ -21,7 +21,7 @@ pub(super) fn install(ctx: &Ctx<'_>) -> Result<()> {
 }
 
 fn from_caller<'js>(ctx: Ctx<'js>, name: Coerced<String>) -> Result<Value<'js>> {
-    let caller = ctx.script_or_module_name(1).map(|name| name.to_string()).transpose()?;
+    let caller = ctx.script_or_module_name(0).map(|name| name.to_string()).transpose()?;
     let base = caller.unwrap_or_else(|| host(&ctx).program.entry.clone());
     require(&ctx, &base, &name.0)
 }

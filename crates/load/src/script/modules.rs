@@ -133,6 +133,9 @@ pub(super) fn resolve(base: &str, name: &str) -> std::result::Result<String, Str
     if base.starts_with("https://") && is_path {
         return Ok(sites::resolved(base, name));
     }
+    if base.starts_with("https://") {
+        return Err(format!("the module {base} must not import a file of this host: `{name}`"));
+    }
     if let Some(path) = program::path(name) {
         return Ok(program::address(&program::joined(Path::new("/"), &path.to_string_lossy())));
     }

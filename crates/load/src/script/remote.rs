@@ -72,6 +72,9 @@ fn fetched(host: &Host, url: &str, timeout_ms: u64) -> Result<String, String> {
     let Reply { status, answer, failure, .. } = *reply;
     match failure {
         Some(failure) => Err(failure.text),
+        None if (300..400).contains(&status) => {
+            Err(format!("HTTP status {status}: {REDIRECTS} redirects were followed, or this one leads nowhere"))
+        }
         None if status != 200 => Err(format!("HTTP status {status}")),
         None => String::from_utf8(answer.body).map_err(|_| "it is no text in UTF-8".to_owned()),
     }

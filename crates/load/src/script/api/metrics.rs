@@ -100,7 +100,7 @@ fn add<'js, const KIND: usize>(
     }
     let metric = this.0.borrow();
     let number = value.0.as_ref().map_or(f64::NAN, |value| number(KINDS[KIND].1, value));
-    if !number.is_finite() || (KINDS[KIND].1 == Kind::Counter && number < 0.0) {
+    if !number.is_finite() {
         let shown = value.0.as_ref().map(|value| text(value).unwrap_or_default()).unwrap_or_default();
         let line = format!("'{shown}' is an invalid value for metric '{}', a number is expected", metric.0.name);
         host.log(Level::Warning, line, Vec::new());

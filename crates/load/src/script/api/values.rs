@@ -2,10 +2,7 @@
 
 use rquickjs::{Coerced, Ctx, Exception, Object, Result, Value};
 
-/// A value as a text, as the language makes one of it.
-pub(super) fn text(value: &Value<'_>) -> Result<String> {
-    Ok(value.get::<Coerced<String>>()?.0)
-}
+pub(super) use super::super::bytes::text;
 
 /// Whether the language takes it for true.
 pub(super) fn is_true(value: &Value<'_>) -> bool {

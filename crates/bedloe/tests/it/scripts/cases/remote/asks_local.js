@@ -1,0 +1,2 @@
+import local from 'file:///nowhere.js';
+export default local;
