@@ -69,11 +69,7 @@ pub fn open(address: SocketAddr, backlog: u32) -> io::Result<TcpListener> {
 
 /// Opens a listening socket with these options.
 pub fn open_with(address: SocketAddr, options: &Options) -> io::Result<TcpListener> {
-    let socket = socket2::Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-    socket.set_reuse_address(true)?;
-    if address.is_ipv6() {
-        socket.set_only_v6(!options.takes_ipv4)?;
-    }
+    let socket = unbound(address, options)?;
     if let Some(size) = options.receive_buffer {
         socket.set_recv_buffer_size(size as usize)?;
     }
@@ -89,12 +85,17 @@ pub fn open_with(address: SocketAddr, options: &Options) -> io::Result<TcpListen
 
 /// Whether this process may listen on an address: what binding says, with the socket gone again.
 pub fn try_bind(address: SocketAddr, options: &Options) -> io::Result<()> {
+    unbound(address, options)?.bind(&address.into())
+}
+
+/// A socket with what decides whether an address may be bound.
+fn unbound(address: SocketAddr, options: &Options) -> io::Result<socket2::Socket> {
     let socket = socket2::Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_reuse_address(true)?;
     if address.is_ipv6() {
         socket.set_only_v6(!options.takes_ipv4)?;
     }
-    socket.bind(&address.into())
+    Ok(socket)
 }
 
 fn probe(socket: &socket2::Socket, keepalive: Option<KeepAlive>) -> io::Result<()> {
