@@ -262,7 +262,7 @@ attacked() {
     after=$(peak_memory_kib "$site_pid")
     said=$(tail -n 1 "$scratch/attack.out")
     local calm_p99 under_p99
-    calm_p99=$(median_of "${calm[@]}") under_p99=$(median_of "${under[@]}")
+    calm_p99=$(median <(printf '%s\n' "${calm[@]}")) under_p99=$(median <(printf '%s\n' "${under[@]}"))
     errors=$(cat "$scratch"/errors.* 2>/dev/null | paste -sd '+' | sed 's/$/+0/')
     errors=$((errors))
     rm -f "$scratch"/errors.*
@@ -280,8 +280,6 @@ paced_p99() {
     printf '%s' "$out" | sed -n 's/.*"errors": \([0-9]*\).*/\1/p' >"$(mktemp "$scratch/errors.XXXXXX")"
     printf '%s' "$out" | sed -n 's/.*"p99_us": \([0-9]*\).*/\1/p'
 }
-
-median_of() { printf '%s\n' "$@" | sort -n | sed -n "$((($# + 1) / 2))p"; }
 
 line_4_5() {
     if [ "$short" = 1 ]; then

@@ -63,8 +63,6 @@ large_round() {
         '/ requests in / { printf "%.3f\n", ticks / hertz * 1e6 / $1 }' "$scratch/wrk.out" >>"$scratch/$1.us"
 }
 
-median() { sort -n "$1" | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }'; }
-
 line_5_4() {
     if [ "$short" = 1 ]; then return 0; fi
     if ! has wrk; then row 5.4 'a large configuration' 'wrk' skipped 'no wrk'; return 0; fi

@@ -56,6 +56,23 @@ free_port() {
     echo "$port"
 }
 
+# wanted NAME LIST: whether a list with commas has it.
+wanted() { case ",$2," in *",$1,"*) return 0 ;; esac; return 1; }
+
+# median FILE: of a column of numbers; of an even count the lower one of the middle.
+median() { sort -n "$1" | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }'; }
+
+# What awk programs that print tables begin with: medians of figure[kind, program, round, column].
+MEDIANS='
+    function median(list, n,   i, j, t) {
+        for (i = 2; i <= n; i++) { t = list[i]; for (j = i - 1; j > 0 && list[j] > t; j--) list[j + 1] = list[j]; list[j + 1] = t }
+        return n == 0 ? 0 : n % 2 ? list[(n + 1) / 2] : (list[n / 2] + list[n / 2 + 1]) / 2
+    }
+    function of(kind, program, column,   r, list) {
+        for (r = 1; (kind, program, r, column) in figure; r++) list[r] = figure[kind, program, r, column]
+        return median(list, r - 1)
+    }'
+
 # cpu_ticks PID: user and system time of a process, its threads and its children, in clock ticks.
 cpu_ticks() {
     local pid=$1 line sum=0 child children
