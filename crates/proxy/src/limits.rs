@@ -113,8 +113,8 @@ pub(crate) const HTTP2_LINGER_BYTES: u64 = 2 * HTTP2_CONNECTION_WINDOW as u64;
 pub(crate) const HTTP2_GATHER: usize = 16 * 1024;
 /// An upstream's block goes to the client as it is from this size on; less is copied, for a block holds 20 KiB.
 pub(crate) const HTTP2_COPY_BELOW: usize = 4 * 1024;
-/// Streams that were reset before they were served, and streams that we reset for their faults.
-pub(crate) const HTTP2_RESETS_PENDING: usize = 64;
+/// Streams that were reset before they were served, of one read mostly, and streams that we reset for their faults.
+pub(crate) const HTTP2_RESETS_PENDING: usize = 32;
 pub(crate) const HTTP2_FAULTS: usize = 256;
 /// Streams that we reset are remembered, so that frames under way for them are no error, this many and so long.
 pub(crate) const HTTP2_RESETS_KEPT: usize = 64;

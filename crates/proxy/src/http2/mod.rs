@@ -192,6 +192,8 @@ impl Session {
                 break h2.poll_closed(&mut cx);
             }
             match h2.poll_accept(&mut cx) {
+                // h2 gives out what it had read before the fault that ended the connection: nobody can be answered.
+                Poll::Ready(Some(Ok(_))) if self.gauge.is_ending.get() => {}
                 Poll::Ready(Some(Ok((request, respond)))) => {
                     self.client.requests += 1;
                     let (parts, body) = request.into_parts();

@@ -99,6 +99,21 @@ fn more_streams_than_were_offered() {
 }
 
 #[test]
+fn requests_that_come_with_the_fault_that_ends_the_connection() {
+    let upstream = Scripted::named("hi");
+    let balancer = before(&[upstream.address()], "");
+    let mut client = Frames::to(balancer.address());
+    let requests = (0..10).flat_map(|n| get(2 * n + 1, "/late", &[]));
+    // DATA for the connection itself: RFC 9113, section 6.1.
+    client.send(requests.chain(frame(DATA, 0, 0, b"x")).collect::<Vec<u8>>());
+    assert!(client.next_of(&[GOAWAY]).is_some());
+    while client.next().is_some() {}
+    drop(client);
+    assert_well(&balancer);
+    assert_eq!(upstream.all().matches("GET /late").count(), 0, "nobody could have been answered");
+}
+
+#[test]
 fn heads_without_an_end() {
     let upstream = Scripted::named("hi");
     let balancer = before(&[upstream.address()], "");
