@@ -159,8 +159,8 @@ fn script(folder: &Path, text: &str) -> String {
     path.to_str().unwrap().to_owned()
 }
 
-#[test]
-fn a_loop_without_end_in_one_user_delays_no_other() {
+/// What a test measures in which one user of a hundred does something without an end.
+fn beside(runaway: &str) -> Json {
     let (url, _server) = Timed::start();
     let folder = tempfile::tempdir().unwrap();
     let text = format!(
@@ -169,13 +169,26 @@ fn a_loop_without_end_in_one_user_delays_no_other() {
          export const options = {{ scenarios: {{ a: {{ executor: 'constant-arrival-rate', rate: 500, duration: '3s',
            preAllocatedVUs: 100, gracefulStop: '500ms' }} }} }};
          export default () => {{
-           if (exec.vu.idInTest === 7) for (;;) {{}}
+           if (exec.vu.idInTest === 7) {{ {runaway} }}
            http.get('{url}/hold');
          }}"
     );
-    let summary = measured(&[&script(folder.path(), &text)]);
+    measured(&[&script(folder.path(), &text)])
+}
+
+#[test]
+fn a_loop_without_end_in_one_user_delays_no_other() {
+    let summary = beside("for (;;) {}");
     assert!(value(&summary, "iterations", "count") > 1000.0, "{summary}");
     // The bar, 20 ms at most, is that of a machine with nothing else to do: see bench/accept.
+    assert!(value(&summary, "start_delay", "med") < 20.0, "{summary}");
+}
+
+#[test]
+fn strings_without_end_in_one_user_delay_no_other() {
+    // Each step fills a megabyte, and the memory that a user may have is full again and again.
+    let summary = beside("const all = []; for (;;) all.push('x'.repeat(1 << 20));");
+    assert!(value(&summary, "iterations", "count") > 1000.0, "{summary}");
     assert!(value(&summary, "start_delay", "med") < 20.0, "{summary}");
 }
 

@@ -17,8 +17,9 @@ use crate::jar::Jar;
 use crate::metric::{Recorder, TagsId, Who};
 use crate::sites::Sites;
 
-/// How long a script runs before others get their turn.
-const TURN_NS: u64 = 5_000_000;
+/// How long a script runs before others get their turn. A start that is due may have to wait for a few of these: the
+/// timer's, the scenario's and the user's own turn.
+const TURN_NS: u64 = 1_000_000;
 
 /// What is being done with the script.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -225,6 +226,23 @@ impl Host {
             self.ask(Ask::Turn);
         }
         self.is_killed.get()
+    }
+
+    /// The same, where a script takes much memory at once: whether it is to stop. That may be in the middle of one of
+    /// our own functions, and what that has in hand nobody else may come upon.
+    pub(super) fn takes_memory(&self) -> bool {
+        if self.has_nothing_in_hand() { self.interrupts() } else { self.is_killed.get() }
+    }
+
+    fn has_nothing_in_hand(&self) -> bool {
+        let own = self.begun.try_borrow_mut().is_ok()
+            && self.open.try_borrow_mut().is_ok()
+            && self.unhandled.try_borrow_mut().is_ok()
+            && self.jar.try_borrow_mut().is_ok();
+        own && self.group.try_borrow_mut().is_ok()
+            && self.expected.try_borrow_mut().is_ok()
+            && self.env.try_borrow_mut().is_ok()
+            && self.scene_name.try_borrow_mut().is_ok()
     }
 
     /// Begins something, and gives its number.

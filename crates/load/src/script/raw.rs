@@ -1,19 +1,23 @@
 //! What the compiler cannot check of the script engine: the only place with `unsafe`.
 //!
 //! A few things need it. A lifetime that the engine's values carry and ours do not ([`Held`]); the way out of a
-//! coroutine, which is known only while the coroutine runs ([`Hatch`]); bytecode, which is trusted ([`load`]).
+//! coroutine, which is known only while the coroutine runs ([`Hatch`]); bytecode, which is trusted ([`load`]); the
+//! engine's memory, so that who takes much of it lets others have their turn ([`Memory`]).
 #![allow(unsafe_code, reason = "each use says why it holds")]
 
 use std::cell::Cell;
 use std::ffi::CString;
-use std::ptr::NonNull;
+use std::ptr::{self, NonNull};
+use std::rc::Rc;
 
 use corosensei::Yielder;
+use rquickjs::allocator::Allocator;
 use rquickjs::class::{Trace, Tracer};
 use rquickjs::module::Declared;
 use rquickjs::{Ctx, Error, Exception, JsLifetime, Module, Result, Value, qjs};
 
 use super::fiber::{Answer, Ask};
+use super::host::Host;
 
 /// Something of ours that the engine keeps: it holds none of the engine's values.
 #[derive(Debug)]
@@ -48,6 +52,59 @@ impl Hatch {
             Some(yielder) => unsafe { yielder.as_ref() }.suspend(ask),
             None => Answer::Cut,
         }
+    }
+}
+
+/// The engine's memory: the C library's.
+///
+/// The engine asks whether to stop by the steps that it has done, and a step that fills a megabyte is one like any
+/// other. So who asks for as much is asked as well.
+#[derive(Debug)]
+pub(super) struct Memory(pub(super) Rc<Host>);
+
+/// Bytes from which on filling them takes as long as thousands of steps.
+const LARGE: usize = 64 << 10;
+
+impl Memory {
+    /// Whether the script gets so much: not once it is to stop.
+    fn gives(&self, size: usize) -> bool {
+        size < LARGE || !self.0.takes_memory()
+    }
+}
+
+// SAFETY: each function is the C library's of the same name, whose promises are those that are asked for; memory of one
+// is given to the others only.
+unsafe impl Allocator for Memory {
+    fn alloc(&mut self, size: usize) -> *mut u8 {
+        // SAFETY: any size is allowed.
+        if self.gives(size) { unsafe { libc::malloc(size) }.cast() } else { ptr::null_mut() }
+    }
+
+    fn calloc(&mut self, count: usize, size: usize) -> *mut u8 {
+        let gives = self.gives(count.saturating_mul(size));
+        // SAFETY: any count and size are allowed; their product is looked at.
+        if gives { unsafe { libc::calloc(count, size) }.cast() } else { ptr::null_mut() }
+    }
+
+    unsafe fn dealloc(&mut self, ptr: *mut u8) {
+        // SAFETY: the caller promises that `ptr` is of these functions.
+        let size = unsafe { libc::malloc_usable_size(ptr.cast()) };
+        // A list of large things goes in one step, too.
+        if size >= LARGE {
+            self.0.takes_memory();
+        }
+        // SAFETY: as above.
+        unsafe { libc::free(ptr.cast()) }
+    }
+
+    unsafe fn realloc(&mut self, ptr: *mut u8, new_size: usize) -> *mut u8 {
+        // SAFETY: the caller promises that `ptr` is of these functions.
+        if self.gives(new_size) { unsafe { libc::realloc(ptr.cast(), new_size) }.cast() } else { ptr::null_mut() }
+    }
+
+    unsafe fn usable_size(ptr: *mut u8) -> usize {
+        // SAFETY: the caller promises that `ptr` is of these functions.
+        unsafe { libc::malloc_usable_size(ptr.cast()) }
     }
 }
 

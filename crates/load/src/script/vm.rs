@@ -8,7 +8,7 @@ use rquickjs::{Context, Ctx, Exception, Function, Module, Object, Promise, Runti
 use super::fiber::{Answer, Ask, SCRIPT_STACK_BYTES};
 use super::host::Host;
 use super::modules::{Modules, Names};
-use super::raw::Held;
+use super::raw::{Held, Memory};
 use super::thrown::Thrown;
 use super::{api, inspect, turns};
 
@@ -41,7 +41,7 @@ pub(super) fn live(host: &Rc<Host>) {
 }
 
 fn begin(host: &Rc<Host>) -> rquickjs::Result<()> {
-    let runtime = Runtime::new()?;
+    let runtime = Runtime::new_with_alloc(Memory(Rc::clone(host)))?;
     runtime.set_max_stack_size(SCRIPT_STACK_BYTES);
     runtime.set_memory_limit(MOST_MEMORY);
     runtime.set_loader(Names, Modules(Rc::clone(host)));

@@ -112,9 +112,13 @@ fn end<'js>(ctx: &Ctx<'js>, cookie: &mut Cookie, value: &Value<'js>) -> Result<(
 fn cookies_for_url<'js>(ctx: Ctx<'js>, this: Of<'js>, url: Coerced<String>) -> Result<Object<'js>> {
     let target = target(&ctx, &url.0)?;
     let made = Object::new(ctx.clone())?;
-    let jar = this.0.borrow();
-    let jar = jar.0.0.borrow();
-    for cookie in jar.of(&target.origin.host, &target.path, target.origin.tls.is_some()) {
+    let jar = Rc::clone(&this.0.borrow().0.0);
+    // Others may have their turn while the object is made, and a request under way may bring a cookie.
+    let cookies: Vec<_> = {
+        let jar = jar.borrow();
+        jar.of(&target.origin.host, &target.path, target.origin.tls.is_some()).into_iter().cloned().collect()
+    };
+    for cookie in &cookies {
         let list: Option<Array<'js>> = made.get(cookie.name.as_str())?;
         let list = list.map_or_else(|| Array::new(ctx.clone()), Ok)?;
         list.set(list.len(), cookie.value.as_str())?;
