@@ -1,12 +1,13 @@
 //! What all users of a thread share, and the users that have nothing to do.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::live::Live;
-use crate::metric::Recorder;
+use crate::metric::{Pairs, Recorder, SystemTag, SystemTags};
 use crate::plan::{Executor, Plan, Scenario, Source, Users};
 use crate::pool::Budget;
 use crate::schedule::Looping;
@@ -89,6 +90,18 @@ pub(crate) struct Role {
     /// What the scenario is called.
     pub(crate) name: Arc<str>,
     pub(crate) env: Arc<[(String, String)]>,
+    /// The tags of its samples.
+    pub(crate) tags: Pairs,
+}
+
+/// The tags of a scenario's samples: the test's, its own before these, and those that say what it is.
+fn tags(scenario: &Scenario, plan: &Plan, system: SystemTags) -> Pairs {
+    let own = plan.tags.iter().chain(&scenario.tags).map(|(name, value)| (name.as_str(), value.as_str()));
+    let group = system.has(SystemTag::Group).then_some(("group", ""));
+    let name = system.has(SystemTag::Scenario).then_some(("scenario", scenario.name.as_str()));
+    let mut all: BTreeMap<&str, &str> = BTreeMap::new();
+    all.extend(own.chain(group).chain(name));
+    all.into_iter().map(|(name, value)| (name.into(), value.into())).collect()
 }
 
 impl Desk {
@@ -97,6 +110,7 @@ impl Desk {
             function: Arc::from(scenario.exec.as_str()),
             name: Arc::from(scenario.name.as_str()),
             env: Arc::from(scenario.env.as_slice()),
+            tags: tags(scenario, &plan, recorder.system_tags()),
         };
         let roles = plan.scenarios.iter().map(role).collect();
         let sites = match &plan.source {

@@ -55,16 +55,7 @@ impl Scene {
         messages: Sender<(u32, Message)>,
     ) -> Self {
         let scenario = &desk.plan.scenarios[index];
-        let mut pairs: Vec<(&str, &str)> = Vec::new();
-        let own = scenario.tags.iter().chain(&desk.plan.tags).map(|(key, value)| (key.as_str(), value.as_str()));
-        pairs.extend(own);
-        let system = desk.recorder.system_tags();
-        if system.has(crate::metric::SystemTag::Group) {
-            pairs.push(("group", ""));
-        }
-        if system.has(crate::metric::SystemTag::Scenario) {
-            pairs.push(("scenario", &scenario.name));
-        }
+        let pairs: Vec<(&str, &str)> = desk.role(index).tags.iter().map(|(name, value)| (&**name, &**value)).collect();
         Self {
             desk: Rc::clone(desk),
             index,

@@ -21,6 +21,25 @@ pub fn parse(text: &str) -> Result<u64, BadDuration> {
     }
 }
 
+/// A duration as Go writes it: `1m30s`, `1h0m0s`, `1.5s`, `250ms`.
+#[allow(clippy::cast_precision_loss, reason = "below LONGEST_NS")]
+#[must_use]
+pub fn shown(ns: u64) -> String {
+    const SECOND_NS: u64 = 1_000_000_000;
+    for (unit, next, factor) in [("ns", 1000, 1), ("\u{b5}s", 1_000_000, 1000), ("ms", SECOND_NS, 1_000_000)] {
+        if (1..next).contains(&ns) {
+            return format!("{}{unit}", ns as f64 / f64::from(factor));
+        }
+    }
+    let (minutes, rest_ns) = (ns / (60 * SECOND_NS), ns % (60 * SECOND_NS));
+    let seconds = rest_ns as f64 / SECOND_NS as f64;
+    match (minutes / 60, minutes % 60) {
+        (0, 0) => format!("{seconds}s"),
+        (0, minutes) => format!("{minutes}m{seconds}s"),
+        (hours, minutes) => format!("{hours}h{minutes}m{seconds}s"),
+    }
+}
+
 fn sum(text: &str) -> Option<f64> {
     let (mut rest, mut ns) = (text, 0.0);
     while !rest.is_empty() {
@@ -40,7 +59,23 @@ fn number(text: &str) -> Option<f64> {
 
 #[cfg(test)]
 mod tests {
-    use super::parse;
+    use super::{parse, shown};
+
+    #[test]
+    fn durations_are_written_as_go_writes_them() {
+        for (text, expected) in [
+            ("0", "0s"),
+            ("90000", "1m30s"),
+            ("1h", "1h0m0s"),
+            ("1.5s", "1.5s"),
+            ("1d2h", "26h0m0s"),
+            ("1.5ms", "1.5ms"),
+            ("7us", "7\u{b5}s"),
+            ("12ns", "12ns"),
+        ] {
+            assert_eq!(parse(text).map(shown).as_deref(), Ok(expected), "{text}");
+        }
+    }
 
     #[test]
     fn durations_are_read_as_k6_reads_them() {

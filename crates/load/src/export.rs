@@ -13,7 +13,12 @@ use crate::stat::Stat;
 pub fn summary(report: &Report, stats: &[Stat]) -> Json {
     let metrics: Map<String, Json> =
         report.metrics.iter().map(|metric| (metric.name.clone(), exported(metric, stats))).collect();
-    json!({ "root_group": group(report, "", &as_map), "metrics": metrics })
+    let mut document = json!({ "root_group": group(report, "", &as_map), "metrics": metrics });
+    let setup_data = report.setup_data.as_deref().and_then(|data| serde_json::from_str::<Json>(data).ok());
+    if let (Some(setup_data), Some(fields)) = (setup_data.filter(|data| !data.is_null()), document.as_object_mut()) {
+        fields.insert("setup_data".to_owned(), setup_data);
+    }
+    document
 }
 
 /// What handleSummary gets. `options` are those that concern the summary.

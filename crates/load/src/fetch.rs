@@ -13,7 +13,7 @@ use crate::coding::decoded;
 use crate::digest::Challenge;
 use crate::exchange::{Answer, Client, Exchange, Message};
 use crate::failure::Failure;
-use crate::jar::{Cookie, Jar};
+use crate::jar::{Cookie, Jar, sent_value};
 use crate::metric::{Recorder, TagsId, Timings, Who};
 use crate::record::{About, record};
 use crate::sites::{Debug, Sites, Target, resolved};
@@ -46,6 +46,8 @@ pub(crate) struct Call {
     pub(crate) plain: Option<Vec<u8>>,
     /// How user and password are shown.
     pub(crate) login: Login,
+    /// Where a redirect has come from.
+    pub(crate) referer: Option<Box<str>>,
 }
 
 /// How user and password are shown to a server.
@@ -81,15 +83,25 @@ pub(crate) enum Wants {
     Nothing,
 }
 
+/// What a script has asked for: the first request, whatever redirects have made of it.
+#[derive(Debug)]
+pub(crate) struct Asked {
+    pub(crate) method: Box<str>,
+    pub(crate) url: Box<str>,
+    pub(crate) fields: Vec<(Box<str>, Box<str>)>,
+    /// The body before it was compressed.
+    pub(crate) body: Vec<u8>,
+    /// Cookies that it went with, but for those that the script wrote into the head.
+    pub(crate) cookies: Vec<(Box<str>, Box<str>)>,
+}
+
 /// What became of a call.
 #[derive(Debug)]
 pub(crate) struct Reply {
+    pub(crate) asked: Asked,
     /// The request that was answered: the last one, after redirects.
     pub(crate) method: Box<str>,
     pub(crate) target: Rc<Target>,
-    /// The head as it was sent.
-    pub(crate) sent: Vec<u8>,
-    pub(crate) body: Vec<u8>,
     pub(crate) status: u16,
     pub(crate) answer: Answer,
     pub(crate) timings: Timings,
@@ -98,8 +110,8 @@ pub(crate) struct Reply {
     pub(crate) ended_ns: u64,
     /// A redirect too many was not followed.
     pub(crate) warning: Option<String>,
-    /// Requests and answers, where the options want them logged.
-    pub(crate) debug: Vec<String>,
+    /// Requests and answers, where the options want them logged; the two of a hop have one number.
+    pub(crate) debug: Vec<(String, String)>,
 }
 
 impl Expected {
@@ -118,6 +130,8 @@ impl Expected {
 pub(crate) async fn fetch(mut call: Call, client: &Client, sites: &Sites, recorder: &Recorder) -> Reply {
     let mut hops = 0;
     let mut debug = Vec::new();
+    let (first, cookies) = (Rc::clone(&call.target), cookies(&call));
+    let mut asked = None;
     if let Some(pace) = &sites.options.pace {
         pace.turn().await;
     }
@@ -139,7 +153,7 @@ pub(crate) async fn fetch(mut call: Call, client: &Client, sites: &Sites, record
         let challenge = challenge(&call, &exchange, &answer);
         tell(&call, &exchange, &answer, challenge.is_some(), recorder);
         if sites.options.debug != Debug::Nothing {
-            debug.extend(dumped(&bytes, head_bytes, &answer, sites.options.debug));
+            dump(&mut debug, bytes.split_at(head_bytes), &answer, sites.options.debug);
         }
         if answer.sets_cookies {
             keep_cookies(&call, &answer);
@@ -155,7 +169,8 @@ pub(crate) async fn fetch(mut call: Call, client: &Client, sites: &Sites, record
                 && let Ok(target) = sites.target(&next)
             {
                 hops += 1;
-                redirect(&mut call, exchange.status, target);
+                asked.get_or_insert_with(|| call.asked(&first, &cookies));
+                redirect(&mut call, exchange.status, target, &first);
                 continue;
             }
             if call.has_usual_redirects && call.redirects > 0 {
@@ -163,19 +178,46 @@ pub(crate) async fn fetch(mut call: Call, client: &Client, sites: &Sites, record
                 warning = Some(format!("the answer is a redirect, for {hops} were followed; {hint}"));
             }
         }
-        bytes.truncate(head_bytes);
         let Exchange { timings, status, mut failure, ended_ns, .. } = exchange;
         let mut answer = answer;
-        if answer.is_encoded && call.wants != Wants::Nothing && !answer.body.is_empty() {
-            let codings = field(&answer, Known::ContentEncoding).unwrap_or_default();
-            match decoded(std::mem::take(&mut answer.body), &codings) {
-                Ok(body) => answer.body = body,
-                Err(broken) => failure = Some(broken),
-            }
+        failure = unpack(&mut answer, call.wants).or(failure);
+        let Call { method, target, body, plain, wants, fields, .. } = call;
+        let asked = asked.unwrap_or_else(|| Asked {
+            method: method.clone(),
+            url: target.page().into(),
+            fields,
+            body: plain.unwrap_or(body),
+            cookies,
+        });
+        return Reply { asked, method, target, status, answer, timings, failure, wants, ended_ns, warning, debug };
+    }
+}
+
+/// Takes the codings off a body that a script wants to see.
+fn unpack(answer: &mut Answer, wants: Wants) -> Option<Failure> {
+    if !answer.is_encoded || wants == Wants::Nothing || answer.body.is_empty() {
+        return None;
+    }
+    let codings = field(answer, Known::ContentEncoding).unwrap_or_default();
+    match decoded(std::mem::take(&mut answer.body), &codings) {
+        Ok(body) => {
+            answer.body = body;
+            None
         }
-        let Call { method, target, body, plain, wants, .. } = call;
-        let (sent, body) = (bytes, plain.unwrap_or(body));
-        return Reply { method, target, sent, body, status, answer, timings, failure, wants, ended_ns, warning, debug };
+        Err(broken) => Some(broken),
+    }
+}
+
+impl Call {
+    /// What was asked for, before a redirect makes something else of it.
+    fn asked(&self, target: &Target, cookies: &[(Box<str>, Box<str>)]) -> Asked {
+        Asked {
+            method: self.method.clone(),
+            url: target.page().into(),
+            fields: self.fields.clone(),
+            body: self.plain.as_ref().unwrap_or(&self.body).clone(),
+            cookies: cookies.to_vec(),
+        }
     }
 }
 
@@ -232,24 +274,62 @@ fn challenge(call: &Call, exchange: &Exchange, answer: &Answer) -> Option<Login>
     Some(Login::Answer(line.into()))
 }
 
-/// A request and its answer, as they are logged.
-fn dumped(sent: &[u8], head_bytes: usize, answer: &Answer, debug: Debug) -> [String; 2] {
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).replace("\r\n", "\n");
-    let body = |bytes: &[u8]| if debug == Debug::All { text(bytes) } else { String::new() };
-    let (head, rest) = sent.split_at(head_bytes);
-    let request = format!("Request:\n{}{}\n", text(head), body(rest));
-    [request, format!("Response:\n{}{}\n", text(&answer.head), body(&answer.body))]
+/// A request and its answer, as they are logged: fields by name, behind those that every request has.
+fn dump(out: &mut Vec<(String, String)>, (head, rest): (&[u8], &[u8]), answer: &Answer, debug: Debug) {
+    let body =
+        |bytes: &[u8]| if debug == Debug::All { String::from_utf8_lossy(bytes).into_owned() } else { String::new() };
+    let mut number = [0; 16];
+    // Without random bytes the number says less.
+    let _ = aws_lc_rs::rand::fill(&mut number);
+    let number = crate::script::uuid(number);
+    out.push((number.clone(), format!("Request:\n{}{}\n", in_order(head, 2), body(rest))));
+    if !answer.head.is_empty() {
+        out.push((number, format!("Response:\n{}{}\n", in_order(&answer.head, 0), body(&answer.body))));
+    }
 }
 
-/// A redirect's next request: 301, 302 and 303 make it a GET, 307 and 308 leave it as it is.
-fn redirect(call: &mut Call, status: u16, target: Rc<Target>) {
+/// A head whose fields are sorted but for the first ones.
+fn in_order(head: &[u8], first: usize) -> String {
+    let text = String::from_utf8_lossy(head).replace("\r\n", "\n");
+    let mut lines: Vec<&str> = text.trim_end_matches('\n').split('\n').collect();
+    let has_length = lines.get(first + 1).is_some_and(|line| first > 0 && line.starts_with("Content-Length:"));
+    let from = (1 + first + usize::from(has_length)).min(lines.len());
+    lines[from..].sort_by_key(|line| line.split(':').next().unwrap_or_default().to_ascii_lowercase());
+    lines.join("\n") + "\n\n"
+}
+
+/// A redirect's next request: 301, 302 and 303 make it a GET, 307 and 308 leave it as it is. What is for the first host
+/// alone does not go to others, nor come back from them.
+fn redirect(call: &mut Call, status: u16, target: Rc<Target>, first: &Target) {
     if matches!(status, 301..=303) && &*call.method != "HEAD" {
         call.method = "GET".into();
         call.body.clear();
         call.plain = None;
         call.fields.retain(|(name, _)| !["Content-Type", "Content-Length"].contains(&&**name));
     }
+    call.fields.retain(|(name, _)| &**name != "Cookie");
+    let (host, own) = (&target.origin.host, &first.origin.host);
+    if host != own && !host.strip_suffix(own.as_str()).is_some_and(|sub| sub.ends_with('.')) {
+        call.fields.retain(|(name, _)| !SECRET.contains(&&**name));
+        if matches!(call.login, Login::Answer(_)) {
+            call.login = Login::Basic;
+        }
+    }
+    // An address that was kept from listeners stays so (RFC 9110 10.1.3).
+    let is_open = call.target.origin.tls.is_none() || target.origin.tls.is_some();
+    call.referer = is_open.then(|| without_login(call.target.page()).into());
     call.target = target;
+}
+
+/// Fields that are for one host.
+const SECRET: [&str; 4] = ["Authorization", "Cookie2", "Proxy-Authorization", "Www-Authenticate"];
+
+/// An address without user and password.
+fn without_login(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let host = rest[..end].rsplit('@').next().unwrap_or_default();
+    format!("{scheme}://{host}{}", &rest[end..])
 }
 
 fn keep_cookies(call: &Call, answer: &Answer) {
@@ -264,25 +344,23 @@ fn keep_cookies(call: &Call, answer: &Answer) {
     }
 }
 
-/// The field `Cookie`: what the script wrote, its own cookies, and the jar's.
-fn cookie_line(call: &Call) -> String {
-    let mut line = String::new();
-    let mut add = |name: &str, value: &str| {
-        if !line.is_empty() {
-            line.push_str("; ");
-        }
-        line.push_str(&format!("{name}={value}"));
-    };
-    for (name, value, _) in &call.cookies {
-        add(name, value);
-    }
+/// The cookies of a request: its own, and the jar's.
+fn cookies(call: &Call) -> Vec<(Box<str>, Box<str>)> {
+    let own = call.cookies.iter().map(|(name, value, _)| (name.clone(), value.clone()));
+    let mut all: Vec<(Box<str>, Box<str>)> = own.collect();
     let jar = call.jar.borrow();
     for cookie in jar.of(&call.target.origin.host, &call.target.path, call.target.origin.tls.is_some()) {
         if !call.cookies.iter().any(|(name, _, replaces)| *replaces && **name == *cookie.name) {
-            add(&cookie.name, &cookie.value);
+            all.push((cookie.name.as_str().into(), cookie.value.as_str().into()));
         }
     }
-    line
+    all
+}
+
+/// The field `Cookie` but for what the script wrote into it.
+fn cookie_line(call: &Call) -> String {
+    let pair = |(name, value): (Box<str>, Box<str>)| format!("{name}={}", sent_value(&value));
+    cookies(call).into_iter().map(pair).collect::<Vec<_>>().join("; ")
 }
 
 fn location(exchange: &Exchange, answer: &Answer) -> Option<String> {
@@ -341,6 +419,9 @@ fn head(call: &Call, sites: &Sites) -> Vec<u8> {
     }
     if !cookies.is_empty() && !has("Cookie") {
         encode::field(&mut out, b"Cookie", cookies.as_bytes());
+    }
+    if let Some(referer) = call.referer.as_ref().filter(|_| !has("Referer")) {
+        encode::field(&mut out, b"Referer", referer.as_bytes());
     }
     if !sites.options.reuse && !has("Connection") {
         encode::field(&mut out, b"Connection", b"close");

@@ -21,9 +21,9 @@ pub(crate) struct Cookie {
     pub(crate) secure: bool,
     pub(crate) http_only: bool,
     pub(crate) max_age_s: i64,
-    /// As it was written.
-    pub(crate) expires: String,
-    /// When it is over, of the calendar.
+    /// When it is over by its date, in seconds of the calendar.
+    pub(crate) expires_s: Option<u64>,
+    /// When it is over by its age, of the calendar; this counts more than a date (RFC 6265 5.3).
     over_ns: Option<u64>,
 }
 
@@ -51,7 +51,7 @@ impl Cookie {
                 "secure" => cookie.secure = true,
                 "httponly" => cookie.http_only = true,
                 "max-age" => cookie.lasts(value.parse().unwrap_or(0)),
-                "expires" => value.clone_into(&mut cookie.expires),
+                "expires" => cookie.expires_s = wire::date::parse(value.as_bytes()),
                 _ => {}
             }
         }
@@ -65,9 +65,15 @@ impl Cookie {
         self.over_ns = Some(if ns == 0 { 0 } else { unix_ns().saturating_add(ns) });
     }
 
-    /// It is over at this time of the calendar.
-    pub(crate) fn ends_at(&mut self, unix_s: u64) {
-        self.over_ns = Some(unix_s.saturating_mul(SECOND_NS));
+    fn is_over(&self, unix_ns: u64) -> bool {
+        let by_date = || self.expires_s.map(|seconds| seconds.saturating_mul(SECOND_NS));
+        self.over_ns.or_else(by_date).is_some_and(|over_ns| over_ns <= unix_ns)
+    }
+
+    /// What a jar tells it apart by: a cookie for its host alone and one for a domain of that name are one.
+    fn is_of(&self, host: &str, path: &str, name: &str) -> bool {
+        let own = if self.domain.is_empty() { &self.host } else { &self.domain };
+        own == host && self.path == path && self.name == name
     }
 
     fn is_for(&self, host: &str, path: &str, is_secure: bool) -> bool {
@@ -96,12 +102,9 @@ impl Jar {
         if !cookie.path.starts_with('/') {
             path_of(path).clone_into(&mut cookie.path);
         }
-        let is_same = |known: &Cookie| {
-            (&known.name, &known.domain, &known.path, &known.host)
-                == (&cookie.name, &cookie.domain, &cookie.path, &cookie.host)
-        };
-        let place = self.0.iter().position(is_same);
-        let is_over = cookie.over_ns.is_some_and(|ns| ns <= unix_ns());
+        let of = if cookie.domain.is_empty() { &cookie.host } else { &cookie.domain };
+        let place = self.0.iter().position(|known| known.is_of(of, &cookie.path, &cookie.name));
+        let is_over = cookie.is_over(unix_ns());
         match place {
             Some(at) if is_over => drop(self.0.remove(at)),
             Some(at) => self.0[at] = cookie,
@@ -122,9 +125,8 @@ impl Jar {
         }
         let (host, path) = (host.to_ascii_lowercase(), path.split(['?', '#']).next().unwrap_or("/"));
         let now_ns = unix_ns();
-        let lasts = |cookie: &&Cookie| cookie.over_ns.is_none_or(|ns| ns > now_ns);
-        let mut all: Vec<&Cookie> =
-            self.0.iter().filter(|cookie| cookie.is_for(&host, path, is_secure)).filter(lasts).collect();
+        let goes = |cookie: &&Cookie| cookie.is_for(&host, path, is_secure) && !cookie.is_over(now_ns);
+        let mut all: Vec<&Cookie> = self.0.iter().filter(goes).collect();
         all.sort_by_key(|cookie| std::cmp::Reverse(cookie.path.len()));
         all
     }
@@ -132,14 +134,24 @@ impl Jar {
     /// Forgets what a page has set for its own folder, or only the cookie of a name. k6 leaves those of other paths.
     pub(crate) fn forget(&mut self, host: &str, path: &str, name: Option<&str>) {
         let (host, folder) = (host.to_ascii_lowercase(), path_of(path));
-        let is_own = |cookie: &Cookie| cookie.host == host && cookie.domain.is_empty() && cookie.path == folder;
-        self.0.retain(|cookie| !(is_own(cookie) && name.is_none_or(|name| cookie.name == name)));
+        self.0.retain(|cookie| !cookie.is_of(&host, folder, name.unwrap_or(&cookie.name)));
     }
 
     /// Forgets everything.
     pub(crate) fn clear(&mut self) {
         self.0.clear();
     }
+}
+
+/// A value as it is sent: without letters that a field cannot hold, between quotation marks where it has spaces or
+/// commas.
+pub(crate) fn sent_value(value: &str) -> std::borrow::Cow<'_, str> {
+    let fits = |letter: char| (' '..='~').contains(&letter) && !matches!(letter, '"' | ';' | '\\');
+    if value.chars().all(|letter| fits(letter) && !matches!(letter, ' ' | ',')) {
+        return value.into();
+    }
+    let kept: String = value.chars().filter(|letter| fits(*letter)).collect();
+    if kept.contains([' ', ',']) { format!("\"{kept}\"").into() } else { kept.into() }
 }
 
 /// The folder of a page.
@@ -186,5 +198,33 @@ mod tests {
         jar.forget("h", "/", Some("a"));
         assert_eq!(sent(&jar, "h", "/"), "");
         assert_eq!(Cookie::parse("nothing"), None);
+    }
+
+    #[test]
+    fn a_date_ends_a_cookie_and_a_domain_of_the_own_host_is_no_other() {
+        let mut jar = Jar::default();
+        let past = "Wed, 21 Oct 2009 07:28:00 GMT";
+        for line in ["a=1; Path=/; Domain=h.org", "b=1; Path=/", "c=1; Expires=Wed, 21-Oct-2099 07:28:00 GMT"] {
+            jar.keep(Cookie::parse(line).unwrap(), "h.org", "/");
+        }
+        let aged = format!("d=1; Max-Age=60; Expires={past}");
+        for line in [&*aged, &format!("b=; Path=/; Expires={past}"), &format!("e=1; Expires={past}")] {
+            jar.keep(Cookie::parse(line).unwrap(), "h.org", "/");
+        }
+        assert_eq!(sent(&jar, "h.org", "/"), "a=1;c=1;d=1;");
+        jar.keep(Cookie::parse("a=2; Path=/").unwrap(), "h.org", "/");
+        assert_eq!(sent(&jar, "h.org", "/"), "a=2;c=1;d=1;");
+        jar.forget("h.org", "/", Some("c"));
+        jar.keep(Cookie::parse("d=3; Path=/; Domain=h.org").unwrap(), "h.org", "/");
+        jar.forget("h.org", "/", Some("d"));
+        assert_eq!(sent(&jar, "h.org", "/"), "a=2;");
+    }
+
+    #[test]
+    fn values_are_sent_as_a_field_may_hold_them() {
+        for (value, expected) in [("plain", "plain"), ("a b", "\"a b\""), ("a,b", "\"a,b\""), ("ä\";x", "x"), ("", "")]
+        {
+            assert_eq!(sent_value(value), expected);
+        }
     }
 }

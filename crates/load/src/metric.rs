@@ -18,7 +18,7 @@ pub use recorder::{IterationSample, Recorder, RequestSample, Who};
 pub use samples::{Samples, Scope, Timings};
 pub use sink::{Distribution, Sink};
 pub use sub_metric::{BadName, MOST_SUB_METRICS, SubMetric, Tags};
-pub use tags::{SystemTag, SystemTags, TagsId};
+pub use tags::{METADATA, SystemTag, SystemTags, TagsId};
 
 /// How values of a metric are added up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

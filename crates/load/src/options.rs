@@ -10,6 +10,7 @@ mod known;
 mod routes;
 mod scenario;
 mod tls;
+pub(crate) mod told;
 mod value;
 
 use serde_json::{Map, Value as Json};
@@ -147,8 +148,7 @@ impl Layers {
             }
             for (name, value) in layer.into_iter().filter(|(_, value)| !value.is_null()) {
                 match known::find(&name) {
-                    Known::Served => drop(merged.insert(name, value)),
-                    Known::Ignored => {}
+                    Known::Served | Known::Ignored => drop(merged.insert(name, value)),
                     Known::Unserved(why) => wrong.push(format!("the option `{name}` is not served: {why}")),
                     Known::Unknown => warnings.push(unknown(&name)),
                 }

@@ -52,12 +52,21 @@ pub(crate) fn record(exchange: &Exchange, about: &About<'_>, recorder: &Recorder
         (SystemTag::TlsVersion, "tls_version", about.tls),
         (SystemTag::Url, "url", about.url),
     ];
-    let system = system.map(|(tag, key, value)| (key, if set.has(tag) { value } else { "" }));
+    // What says nothing leaves a tag of that name as it is; an empty name is one that the script has given.
+    let says = |(tag, _, value): &(SystemTag, &str, &str)| {
+        set.has(*tag) && (!value.is_empty() || matches!(tag, SystemTag::Name | SystemTag::Url))
+    };
+    let (mut said, mut count) = ([("", ""); 10], 0);
+    for (_, key, value) in system.into_iter().filter(says) {
+        said[count] = (key, value);
+        count += 1;
+    }
+    let said = &said[..count];
     let tags = if about.own.is_empty() {
-        recorder.tags(base, &system)
+        recorder.tags(base, said)
     } else {
         let own = about.own.iter().map(|(key, value)| (&**key, &**value)).filter(|(key, _)| *key != "name");
-        let pairs: Vec<(&str, &str)> = own.chain(system).collect();
+        let pairs: Vec<(&str, &str)> = own.chain(said.iter().copied()).collect();
         recorder.tags(base, &pairs)
     };
     let failed = about.is_expected.map(|is_expected| !is_expected);

@@ -34,6 +34,8 @@ pub enum Outcome {
 /// A finished load test.
 #[derive(Debug, Clone)]
 pub struct Report {
+    /// Whether a threshold has ended it early.
+    pub is_aborted: bool,
     /// How it ended.
     pub outcome: Outcome,
     /// How long it took, from the first start's time to the last user's end.

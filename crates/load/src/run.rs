@@ -193,8 +193,21 @@ impl Test {
             self.spawn(thread, threads, &shared, sender.clone())?;
         }
         drop(sender);
+        self.let_scripts_watch();
         self.conduct(&messages, progress);
         Ok(())
+    }
+
+    /// Lets scripts ask how the test stands.
+    fn let_scripts_watch(&self) {
+        let Source::Script(run) = &self.plan.source else { return };
+        let lives: Vec<Arc<Live>> = self.threads.iter().map(|thread| Arc::clone(&thread.live)).collect();
+        let initial = u64::from(self.plan.initial_users());
+        run.script.program.let_watch(Arc::new(move || {
+            let Totals { iterations, interrupted, active, extra_users, .. } =
+                Totals::read(&lives.iter().map(|live| &**live), 0);
+            Counts { iterations, interrupted, active, users: initial + extra_users }
+        }));
     }
 
     fn spawn(
@@ -294,6 +307,7 @@ impl Test {
             Source::Plain(_) => None,
         };
         Ok(Report {
+            is_aborted: self.is_aborted,
             setup_data,
             outcome,
             elapsed_ns,
@@ -471,10 +485,6 @@ impl Test {
 
     fn read_counts(&mut self) {
         self.totals = Totals::read(&self.threads.iter().map(|thread| &*thread.live), self.plan.scenarios.len());
-        if let Source::Script(run) = &self.plan.source {
-            let Totals { iterations, interrupted, active, .. } = self.totals;
-            run.script.program.set_counts(Counts { iterations, interrupted, active, users: self.users() });
-        }
     }
 
     fn elapsed_ns(&self) -> u64 {

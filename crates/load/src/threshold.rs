@@ -97,7 +97,7 @@ impl Threshold {
         if !bound.is_finite() {
             return Err(syntax());
         }
-        let (metric, source) = (metric.to_owned(), expression.to_owned());
+        let (metric, source) = (SubMetric::tidy(metric), expression.to_owned());
         Ok(Self { metric, source, aggregation, operator, bound, abort_on_fail: false, delay_abort_ns: 0 })
     }
 

@@ -106,7 +106,11 @@ impl User {
         self.iterations += 1;
         let Some(Times { began_ns, first_over_ns, ended_ns }) = times else { return false };
         let iteration = IterationSample { due_ns: duty.order.due_ns, began_ns, first_over_ns, ended_ns };
-        desk.recorder.iteration(&iteration, duty.tags, who);
+        let tags = match &self.mind {
+            Mind::Script(player) => player.host().tags(),
+            _ => duty.tags,
+        };
+        desk.recorder.iteration(&iteration, tags, who);
         true
     }
 }
@@ -146,22 +150,22 @@ async fn play(
 ) -> Option<Times> {
     let role = desk.role(duty.scenario);
     let began_ns = now_ns();
+    player.enter(&ScriptScene {
+        stage: Stage::Iteration,
+        who,
+        scenario: duty.scenario,
+        env: Arc::clone(&role.env),
+        tags: duty.tags,
+        pairs: Arc::clone(&role.tags),
+        group: "",
+        name: Arc::clone(&role.name),
+        executor: desk.plan.scenarios[duty.scenario].executor.name(),
+        number: duty.order.number,
+        start_ns: duty.start_ns,
+        length_ns: desk.plan.scenarios[duty.scenario].executor.duration_ns(),
+    });
     let done = match begun {
         Ok(()) => {
-            let (env, tags) = (Arc::clone(&role.env), duty.tags);
-            player.enter(&ScriptScene {
-                stage: Stage::Iteration,
-                who,
-                scenario: duty.scenario,
-                env,
-                tags,
-                group: "",
-                name: Arc::clone(&role.name),
-                executor: desk.plan.scenarios[duty.scenario].executor.name(),
-                number: duty.order.number,
-                start_ns: duty.start_ns,
-                length_ns: desk.plan.scenarios[duty.scenario].executor.duration_ns(),
-            });
             let function = Arc::clone(&role.function);
             player.work(Work::Call { function, data: data.cloned(), wants_value: false }, duty.seat).await
         }

@@ -8,7 +8,28 @@ use load::options::Layer;
 use load::schedule::Stage;
 use serde_json::{Value as Json, json};
 
+use super::plan::is_script;
 use crate::summary::Mode;
+
+/// Flags of k6's that scripts are started with and that mean nothing here, or that are not served and say so.
+#[derive(Debug, Args)]
+struct Others {
+    /// Nobody is told who uses it
+    #[arg(long, hide = true)]
+    no_usage_report: bool,
+    /// There is one mode
+    #[arg(long, hide = true, value_name = "MODE", value_parser = ["base", "extended"])]
+    compatibility_mode: Option<String>,
+    /// There is no API
+    #[arg(short, long, hide = true)]
+    address: Option<String>,
+    #[arg(short, long, hide = true)]
+    paused: bool,
+    #[arg(short, long, hide = true)]
+    linger: bool,
+    #[arg(long, hide = true)]
+    local_ips: Option<String>,
+}
 
 /// Run a k6 script, or send requests to one address, at a fixed or ramping rate or by users that go round, and measure
 /// the answers.
@@ -21,6 +42,8 @@ pub(crate) struct LoadArgs {
     /// A k6 script, or what to GET: http://... or https://...
     #[arg(value_name = "SCRIPT|URL")]
     pub(super) target: String,
+    #[command(flatten)]
+    others: Others,
     /// A variable of the script's `__ENV`; may be repeated
     #[arg(short, long, value_name = "NAME=VALUE", value_parser = parse_tag)]
     pub(super) env: Vec<(String, String)>,
@@ -71,8 +94,8 @@ pub(crate) struct LoadArgs {
     /// The rate that the first stage begins with
     #[arg(long, value_name = "N", requires = "stage", conflicts_with = "vus")]
     pub(super) start_rate: Option<u64>,
-    /// Change the rate to a target within a time, instead of --rate and --duration; with --vus, the number of users;
-    /// may be repeated
+    /// Change the rate to a target within a time, instead of --rate and --duration; with --vus, or of a script, the
+    /// number of users; may be repeated
     #[arg(short, long, value_name = "DURATION:TARGET", value_delimiter = ',', value_parser = parse_stage)]
     pub(super) stage: Vec<Stage>,
     /// Virtual users that go round, instead of a rate
@@ -177,7 +200,9 @@ pub(crate) struct LoadArgs {
 impl LoadArgs {
     /// Whether iterations arrive at a rate that the command line gives.
     pub(super) fn is_rate(&self) -> bool {
-        self.rate.is_some() || (!self.stage.is_empty() && self.vus.is_none())
+        let is_of_rates = self.start_rate.is_some() || self.pre_allocated_vus.is_some() || self.max_vus.is_some();
+        let has_stages = !self.stage.is_empty() && self.vus.is_none();
+        self.rate.is_some() || (has_stages && (is_of_rates || !is_script(&self.target)))
     }
 
     /// The options among the flags, under k6's names.
@@ -211,6 +236,8 @@ impl LoadArgs {
         put("systemTags", self.system_tags.clone().map(Json::from));
         put("summaryTrendStats", self.summary_trend_stats.clone().map(Json::from));
         put("summaryTimeUnit", self.summary_time_unit.clone().map(Json::from));
+        let Others { no_usage_report: _, compatibility_mode: _, address: _, paused, linger, local_ips } = &self.others;
+        put("localIPs", local_ips.clone().map(Json::from));
         let tags: Layer = self.tag.iter().map(|(name, value)| (name.clone(), Json::from(value.as_str()))).collect();
         put("tags", (!tags.is_empty()).then_some(Json::Object(tags)));
         for (name, is_on) in [
@@ -221,6 +248,8 @@ impl LoadArgs {
             ("insecureSkipTLSVerify", self.insecure_skip_tls_verify),
             ("noConnectionReuse", self.no_connection_reuse),
             ("noVUConnectionReuse", self.no_vu_connection_reuse),
+            ("paused", *paused),
+            ("linger", *linger),
         ] {
             put(name, is_on.then_some(Json::Bool(true)));
         }

@@ -112,6 +112,10 @@ impl Console {
             | Outcome::TeardownTimedOut
             | Outcome::Aborted
             | Outcome::Failed => return,
+            Outcome::Crossed if report.is_aborted => {
+                let names = report.crossed().join(", ");
+                format!("thresholds on metrics '{names}' were crossed; one of them with abortOnFail has ended the test")
+            }
             Outcome::Crossed => format!("thresholds on metrics '{}' have been crossed", report.crossed().join(", ")),
             Outcome::Interrupted => "test run was aborted by a signal".to_owned(),
         };

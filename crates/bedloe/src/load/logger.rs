@@ -125,7 +125,7 @@ fn sorted(log: &Log) -> Vec<(&str, &str)> {
 /// In quotes, unless it is a plain word.
 fn quoted(text: &str) -> String {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._/@^+".contains(&byte);
-    if !text.is_empty() && text.bytes().all(is_plain) {
+    if text.bytes().all(is_plain) {
         return text.to_owned();
     }
     let mut out = String::with_capacity(text.len() + 2);
@@ -137,12 +137,23 @@ fn quoted(text: &str) -> String {
             '\n' => out.push_str("\\n"),
             '\r' => out.push_str("\\r"),
             '\t' => out.push_str("\\t"),
-            letter if letter.is_control() => out.push_str(&format!("\\x{:02x}", u32::from(letter))),
+            '\u{7}' => out.push_str("\\a"),
+            '\u{8}' => out.push_str("\\b"),
+            '\u{b}' => out.push_str("\\v"),
+            '\u{c}' => out.push_str("\\f"),
+            letter if letter.is_ascii_control() => out.push_str(&format!("\\x{:02x}", u32::from(letter))),
+            letter if is_unseen(letter) => out.push_str(&format!("\\u{:04x}", u32::from(letter))),
             letter => out.push(letter),
         }
     }
     out.push('"');
     out
+}
+
+/// Letters that nobody sees, and so are written as numbers.
+fn is_unseen(letter: char) -> bool {
+    let unseen = ['\u{ad}', '\u{2028}', '\u{2029}', '\u{feff}', '\u{a0}'];
+    letter.is_control() || unseen.contains(&letter) || ('\u{200b}'..='\u{200f}').contains(&letter)
 }
 
 /// `2026-01-31T12:00:00Z`.
@@ -188,5 +199,8 @@ mod tests {
         );
         let log = Log { level: Level::Error, text: "w".into(), fields: Vec::new() };
         assert_eq!(plain_line(&log, 0), "time=\"1970-01-01T00:00:00Z\" level=error msg=w\n");
+        for (text, expected) in [("", ""), ("\u{7}\u{1}", "\"\\a\\x01\""), ("\u{85}\u{feff}", "\"\\u0085\\ufeff\"")] {
+            assert_eq!(quoted(text), expected);
+        }
     }
 }

@@ -10,6 +10,7 @@ mod number;
 mod prometheus;
 mod time;
 
+use std::borrow::Cow;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::sync::Arc;
@@ -21,7 +22,7 @@ use anyhow::{Context, bail};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use load::Plan;
-use load::metric::{Catalog, Definition, Definitions, Point, PointSink, SystemTag, SystemTags, id};
+use load::metric::{Catalog, Definition, Definitions, METADATA, Point, PointSink, SystemTag, SystemTags, id};
 
 use prometheus::Exporter;
 use time::Clock;
@@ -90,13 +91,20 @@ trait Format: Send {
     fn point(&mut self, out: &mut dyn Write, point: &Point, definition: &Definition) -> io::Result<()>;
 }
 
+/// The tags of a sample, by name.
+fn tags(point: &Point) -> impl Iterator<Item = (&str, &str)> {
+    let pairs = point.tags.iter().filter(|(name, _)| !name.starts_with(METADATA));
+    pairs.map(|(name, value)| (&**name, &**value))
+}
+
 /// What outputs say of whose sample it is, where the system tags ask for it: setup and teardown have no user, and
-/// samples of the test as a whole are nobody's.
-fn metadata(point: &Point, tags: SystemTags) -> impl Iterator<Item = (&'static str, u64)> {
+/// samples of the test as a whole are nobody's. Then what the script has said itself.
+fn metadata(point: &Point, tags: SystemTags) -> impl Iterator<Item = (&str, Cow<'_, str>)> {
     let is_somebodys = ![id::VUS, id::VUS_MAX, id::DROPPED_ITERATIONS].contains(&point.metric);
     let iter = (is_somebodys && tags.has(SystemTag::Iter)).then_some(("iter", point.who.iter));
     let vu = (is_somebodys && point.who.vu > 0 && tags.has(SystemTag::Vu)).then_some(("vu", point.who.vu));
-    iter.into_iter().chain(vu)
+    let own = point.tags.iter().filter_map(|(name, value)| Some((name.strip_prefix(METADATA)?, Cow::from(&**value))));
+    iter.into_iter().chain(vu).map(|(name, number)| (name, Cow::from(number.to_string()))).chain(own)
 }
 
 /// A file with its format.

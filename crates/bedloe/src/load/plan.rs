@@ -214,6 +214,6 @@ fn users(args: &LoadArgs) -> anyhow::Result<Users> {
 }
 
 /// Anything but an address is a script.
-fn is_script(target: &str) -> bool {
+pub(super) fn is_script(target: &str) -> bool {
     !target.contains("://")
 }

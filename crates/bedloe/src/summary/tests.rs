@@ -50,6 +50,7 @@ fn report(metrics: Vec<Metric>) -> Report {
         interrupted: 0,
         users_max: 12,
         setup_data: None,
+        is_aborted: false,
     }
 }
 

@@ -5,9 +5,11 @@
 //! installed, where one is. What was measured is compared where it is a count; times, rates and bytes are masked, and
 //! so are places in the script, and texts of errors that the engines word differently.
 //!
-//! A script may say in its first lines `// args: ...` what k6 is run with.
+//! A script may say in its first lines `// args: ...` what k6 is run with, `// env: NAME=VALUE` in which environment,
+//! and `// config: {...}` with which file of options. `https://TLS_HOST` in an import is the server.
 #![allow(clippy::unwrap_used, clippy::print_stderr, reason = "a test may panic, and says what it skips")]
 
+mod api;
 mod record;
 mod server;
 
@@ -41,16 +43,28 @@ fn record_of(case: &Path) -> PathBuf {
 fn play(program: &[&str], case: &Path, server: &Server) -> Record {
     let export = tempfile::NamedTempFile::new().unwrap();
     let text = fs::read_to_string(case).unwrap();
-    let args = text.lines().take(3).find_map(|line| line.strip_prefix("// args: ")).unwrap_or_default();
+    let said = |what: &'static str| text.lines().take(4).filter_map(move |line| line.strip_prefix(what));
+    let args = said("// args: ").next().unwrap_or_default();
     let folder = tempfile::tempdir().unwrap();
     let mut command = Command::new(program[0]);
     command.args(&program[1..]).args(["--quiet", "--summary-export"]).arg(export.path());
     command.args(args.split_whitespace());
+    command.envs(said("// env: ").filter_map(|pair| pair.split_once('=')));
+    if let Some(config) = said("// config: ").next() {
+        fs::write(folder.path().join("config.json"), config).unwrap();
+        command.args(["--config", "config.json"]);
+    }
     let folder_of_server = server.folder().display().to_string();
     for (name, value) in [("URL", server.url()), ("TLS_URL", server.tls_url()), ("FILES", folder_of_server)] {
         command.arg("-e").arg(format!("{name}={value}"));
     }
-    command.arg(case);
+    let placed = folder.path().join(case.file_name().unwrap());
+    if text.contains("https://TLS_HOST/") {
+        fs::write(&placed, text.replace("https://TLS_HOST/", &format!("{}/", server.tls_url()))).unwrap();
+        command.arg(&placed);
+    } else {
+        command.arg(case);
+    }
     command.env("K6_AUTO_EXTENSION_RESOLUTION", "false").env("K6_NO_USAGE_REPORT", "true");
     // Both trust the server's certificate, and keep copies of modules where nobody else does.
     command.env("SSL_CERT_FILE", server.authority()).env("XDG_CACHE_HOME", server.folder());
@@ -121,6 +135,18 @@ fn every_script_has_a_record() {
     for case in cases() {
         let is_module = fs::read_to_string(&case).unwrap().starts_with("// module");
         assert!(is_module || record_of(&case).exists(), "{} has no record", case.display());
+    }
+}
+
+/// What scripts can use is used by one that has a record.
+#[test]
+fn every_entry_of_the_api_has_a_script() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/scripts/cases");
+    for (entry, holds, name) in api::ENTRIES {
+        let case = folder.join(name);
+        let text = fs::read_to_string(&case).unwrap_or_default();
+        assert!(text.contains(holds), "{entry}: {name} has no `{holds}`");
+        assert!(record_of(&case).exists(), "{entry}: {name} has no record");
     }
 }
 

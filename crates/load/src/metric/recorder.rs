@@ -89,8 +89,8 @@ impl Recorder {
         Self::new(catalog, Arc::default())
     }
 
-    /// Finds or makes the set `base` with `pairs` on top: a pair replaces one of the same name, an empty value removes
-    /// it (but for `group`). Tags that nothing looks at may be left out.
+    /// Finds or makes the set `base` with `pairs` on top: a pair replaces one of the same name. Tags that nothing looks
+    /// at may be left out.
     pub fn tags(&self, base: TagsId, pairs: &[(&str, &str)]) -> TagsId {
         self.inner.borrow_mut().tags.derive(base, pairs, &self.catalog)
     }
@@ -195,6 +195,12 @@ impl Recorder {
         let inner = &mut *inner;
         if let Some(log) = &mut inner.log {
             log.end_bytes(at, &inner.tags.set(tags).pairs, who);
+        }
+        if self.catalog.keeps_scopes {
+            // The full summary has the bytes of scenarios without requests too.
+            for metric in [id::DATA_SENT, id::DATA_RECEIVED] {
+                inner.each_sink(metric, tags, |sink| sink.add(0.0, at));
+            }
         }
         inner.add_ns(id::ITERATION_DURATION, tags, at.saturating_sub(iteration.began_ns), at, who);
         inner.add(id::ITERATIONS, tags, Sample { value: 1.0, now_ns: at, who });

@@ -46,6 +46,14 @@ impl SubMetric {
         Ok((parent.trim(), tags))
     }
 
+    /// A name without the spaces that count for nothing.
+    pub(crate) fn tidy(text: &str) -> String {
+        match text.split_once('{').zip(text.trim_end().strip_suffix('}')) {
+            Some(((parent, _), whole)) => format!("{parent}{{{}}}", whole[parent.len() + 1..].trim()),
+            None => text.to_owned(),
+        }
+    }
+
     /// The sub-metric of a name, or `None` where it names a whole metric.
     pub fn of(name: &str, metrics: &Definitions) -> Result<(MetricId, Option<Self>), BadName> {
         let (parent, tags) = Self::parse(name)?;

@@ -91,6 +91,9 @@ impl SystemTags {
     }
 }
 
+/// What the names of metadata begin with: of a script's, which goes with its samples and which no sub-metric asks for.
+pub const METADATA: char = '\0';
+
 /// One set.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct TagSet {
@@ -113,7 +116,7 @@ impl TagSet {
 #[derive(Debug)]
 struct Derived {
     base: TagsId,
-    pairs: Vec<(Box<str>, Box<str>)>,
+    pairs: Vec<(Box<str>, Option<Box<str>>)>,
     set: TagsId,
 }
 
@@ -141,14 +144,14 @@ impl TagTable {
         let hash = self.hash(base, pairs, catalog);
         let Some(hash) = hash else { return base };
         let is_same = |derived: &&Derived| {
-            let theirs = derived.pairs.iter().map(|(key, value)| (&**key, &**value));
+            let theirs = derived.pairs.iter().map(|(key, value)| (&**key, value.as_deref()));
             derived.base == base && theirs.eq(kept(pairs, catalog))
         };
         if let Some(found) = self.derived.get(&hash).and_then(|all| all.iter().find(is_same)) {
             return found.set;
         }
-        let kept: Vec<(Box<str>, Box<str>)> =
-            kept(pairs, catalog).map(|(key, value)| (key.into(), value.into())).collect();
+        let kept: Vec<(Box<str>, Option<Box<str>>)> =
+            kept(pairs, catalog).map(|(key, value)| (key.into(), value.map(Into::into))).collect();
         let set = self.make(base, &kept, catalog);
         if self.sets.len() < MOST_SETS {
             self.sets.push(set);
@@ -170,16 +173,15 @@ impl TagTable {
         any.then(|| hasher.finish())
     }
 
-    fn make(&self, base: TagsId, pairs: &[(Box<str>, Box<str>)], catalog: &Catalog) -> TagSet {
+    fn make(&self, base: TagsId, pairs: &[(Box<str>, Option<Box<str>>)], catalog: &Catalog) -> TagSet {
         let mut all = self.set(base).pairs.to_vec();
         for (key, value) in pairs {
             let place = all.binary_search_by(|(name, _)| name.cmp(key));
-            let is_left_out = value.is_empty() && **key != *"group";
-            match place {
-                Ok(at) if is_left_out => drop(all.remove(at)),
-                Ok(at) => all[at].1.clone_from(value),
-                Err(_) if is_left_out => {}
-                Err(at) => all.insert(at, (key.clone(), value.clone())),
+            match (place, value) {
+                (Ok(at), None) => drop(all.remove(at)),
+                (Ok(at), Some(value)) => all[at].1.clone_from(value),
+                (Err(_), None) => {}
+                (Err(at), Some(value)) => all.insert(at, (key.clone(), value.clone())),
             }
         }
         let mut set = TagSet { pairs: Pairs::from(all), ..TagSet::default() };
@@ -201,15 +203,15 @@ impl TagTable {
 }
 
 /// The pairs that matter; a value that no sub-metric asks for is kept as none.
-fn kept<'a>(pairs: &'a [(&'a str, &'a str)], catalog: &'a Catalog) -> impl Iterator<Item = (&'a str, &'a str)> {
+fn kept<'a>(pairs: &'a [(&'a str, &'a str)], catalog: &'a Catalog) -> impl Iterator<Item = (&'a str, Option<&'a str>)> {
     pairs.iter().filter_map(|(key, value)| {
         if catalog.keeps_all_tags || (catalog.keeps_scopes && matches!(*key, "group" | "scenario" | "check")) {
-            return Some((*key, *value));
+            return Some((*key, Some(*value)));
         }
         let mut asked = catalog.subs.iter().flat_map(|sub| &sub.tags).filter(|(name, _)| name == key).peekable();
         asked.peek()?;
         let is_wanted = asked.any(|(_, wanted)| wanted == value);
-        Some((*key, if is_wanted { *value } else { "" }))
+        Some((*key, is_wanted.then_some(*value)))
     })
 }
 
@@ -256,13 +258,13 @@ mod tests {
     }
 
     #[test]
-    fn a_pair_replaces_and_an_empty_one_removes() {
+    fn a_pair_replaces_also_by_an_empty_value() {
         let catalog = catalog(&[], true);
         let mut table = TagTable::new(&catalog);
         let base = table.derive(TagsId::NONE, &[("b", "1"), ("a", "2"), ("group", "")], &catalog);
         let more = table.derive(base, &[("a", "3"), ("b", "")], &catalog);
         let shown: Vec<String> = table.set(more).pairs.iter().map(|(key, value)| format!("{key}={value}")).collect();
-        assert_eq!(shown, ["a=3", "group="]);
+        assert_eq!(shown, ["a=3", "b=", "group="]);
         assert_eq!(table.derive(base, &[("a", "3"), ("b", "")], &catalog), more);
     }
 

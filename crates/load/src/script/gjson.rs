@@ -1,12 +1,16 @@
 //! Paths into JSON, as `response.json(path)` takes them: names and numbers with dots between them, `#` for the length
-//! of a list or each of its elements, `#(name=value)` for the first that fits, `*` and `?` in names.
-//!
-//! Left out of what gjson has: modifiers (`@`), lists of paths, literals.
+//! of a list or each of its elements, `#(name=value)` for the first that fits, `*` and `?` in names. What else gjson
+//! has is in `gjson/more`.
+
+mod more;
 
 use serde_json::Value as Json;
 
 /// What a path finds.
 pub(super) fn find(json: &Json, path: &str) -> Option<Json> {
+    if path.starts_with(['@', '!', '[', '{']) {
+        return more::find(json, path);
+    }
     if path.is_empty() {
         return None;
     }
@@ -56,10 +60,8 @@ fn step<'a>(json: &'a Json, part: &str, rest: Option<&str>) -> Option<Step<'a>> 
             found.map(Step::At)
         }
         Json::Array(list) => match part {
-            "#" => Some(Step::Done(match rest {
-                None => Json::from(list.len()),
-                Some(rest) => list.iter().filter_map(|each| find(each, rest)).collect(),
-            })),
+            "#" if rest.is_none() => Some(Step::Done(Json::from(list.len()))),
+            "#" => all(list.iter(), rest.unwrap_or_default()).map(Step::Done),
             _ if part.starts_with("#(") => query(list, part, rest),
             _ => list.get(part.parse::<usize>().ok()?).map(Step::At),
         },
@@ -76,11 +78,24 @@ fn query<'a>(list: &'a [Json], part: &str, rest: Option<&str>) -> Option<Step<'a
     if !takes_all {
         return list.iter().find(|each| fits(each, inside)).map(Step::At);
     }
-    let all = list.iter().filter(|each| fits(each, inside));
-    Some(Step::Done(match rest.map(|rest| rest.strip_prefix("#.").unwrap_or(rest)) {
-        None => all.cloned().collect(),
-        Some(rest) => all.filter_map(|each| find(each, rest)).collect(),
-    }))
+    let fitting = list.iter().filter(|each| fits(each, inside));
+    match rest.map(|rest| rest.strip_prefix("#.").unwrap_or(rest)) {
+        None => Some(Step::Done(fitting.cloned().collect())),
+        Some(rest) => all(fitting, rest).map(Step::Done),
+    }
+}
+
+/// What a path finds in each; what stands behind `|` is looked for in the list of that.
+fn all<'a>(list: impl Iterator<Item = &'a Json>, path: &str) -> Option<Json> {
+    let (each, whole) = match more::place_of(path, &['|']) {
+        Some(at) => (&path[..at], Some(&path[at + 1..])),
+        None => (path, None),
+    };
+    let found: Json = list.filter_map(|json| find(json, each)).collect();
+    match whole {
+        Some(rest) => find(&found, rest),
+        None => Some(found),
+    }
 }
 
 fn fits(json: &Json, condition: &str) -> bool {
@@ -163,6 +178,22 @@ mod tests {
             ("nothing", None),
             ("children.7", None),
             ("age.x", None),
+            ("friends.#.first|1", Some(r#""Roger""#)),
+            ("friends.#(age>45)#.first|@reverse", Some(r#"["Jane","Roger"]"#)),
+            ("@this.age", Some("37")),
+            ("name.@keys", Some(r#"["first"]"#)),
+            ("children.@reverse.0", Some(r#""Alex""#)),
+            ("name|@values", Some(r#"["Tom"]"#)),
+            ("[age,name.first,nothing]", Some(r#"[37,"Tom"]"#)),
+            ("{age,\"x\":name.first}.x", Some(r#""Tom""#)),
+            ("{name.first}", Some(r#"{"first":"Tom"}"#)),
+            ("age.@tostr", Some(r#""37""#)),
+            ("age.@tostr|@fromstr", Some("37")),
+            ("friends.@join.first", Some(r#""Jane""#)),
+            ("!\"a text\"", Some(r#""a text""#)),
+            ("!5", Some("5")),
+            ("@nothing", None),
+            ("[age", None),
         ] {
             assert_eq!(find(&json, path).map(|found| found.to_string()).as_deref(), expected, "{path}");
         }

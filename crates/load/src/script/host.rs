@@ -1,7 +1,7 @@
 //! What a user's script can reach outside of itself: who it is, what it records to, and the way out of its coroutine.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use super::program::Program;
 use super::raw::{self, Hatch, Held};
 use crate::fetch::Expected;
 use crate::jar::Jar;
-use crate::metric::{Recorder, TagsId, Who};
+use crate::metric::{Pairs, Recorder, SystemTag, TagsId, Who};
 use crate::sites::Sites;
 
 /// How long a script runs before others get their turn. A start that is due may have to wait for a few of these: the
@@ -52,6 +52,9 @@ pub(crate) struct Host {
     pub(super) env_of: Cell<usize>,
     /// The tags of samples as of now, those of the group included.
     pub(super) tags: Cell<TagsId>,
+    /// The tags of all samples of the scenario, by name; and the script's own on top of these, `exec.vu.tags`.
+    base: RefCell<Pairs>,
+    own: RefCell<Own>,
     /// The path of the group that the script is in: `::a::b`.
     pub(super) group: RefCell<String>,
     /// Which answers are no failure unless a request says so itself.
@@ -84,6 +87,9 @@ pub(crate) struct Host {
     turn_began_ns: Cell<u64>,
 }
 
+/// Tags of the script's own, by name; nothing in the place of one takes it away.
+type Own = BTreeMap<Box<str>, Option<Box<str>>>;
+
 /// What is done, by whom and for which scenario.
 #[derive(Debug, Clone)]
 pub(crate) struct Scene {
@@ -92,6 +98,8 @@ pub(crate) struct Scene {
     pub(crate) scenario: usize,
     pub(crate) env: Arc<[(String, String)]>,
     pub(crate) tags: TagsId,
+    /// The same, by name.
+    pub(crate) pairs: Pairs,
     /// The path of the group that samples count to.
     pub(crate) group: &'static str,
     /// What the scenario is called, and its executor.
@@ -117,6 +125,8 @@ impl Host {
             env: RefCell::new(Arc::from([])),
             env_of: Cell::new(0),
             tags: Cell::new(TagsId::NONE),
+            base: RefCell::new(Arc::from([])),
+            own: RefCell::default(),
             group: RefCell::default(),
             expected: RefCell::new(Expected::Usual),
             first_over_ns: Cell::new(None),
@@ -146,10 +156,8 @@ impl Host {
         if !Arc::ptr_eq(&self.env.borrow(), &scene.env) {
             self.env.replace(Arc::clone(&scene.env));
         }
-        self.tags.set(scene.tags);
-        let mut group = self.group.borrow_mut();
-        group.clear();
-        group.push_str(scene.group);
+        self.enter_group(scene.group);
+        self.enter_tags(scene);
         self.first_over_ns.set(None);
         if !Arc::ptr_eq(&self.scene_name.borrow(), &scene.name) {
             self.scene_name.replace(Arc::clone(&scene.name));
@@ -165,6 +173,67 @@ impl Host {
             self.jar.borrow_mut().clear();
         }
         self.is_killed.set(false);
+    }
+
+    fn enter_group(&self, path: &str) {
+        let mut group = self.group.borrow_mut();
+        group.clear();
+        group.push_str(path);
+    }
+
+    /// Tags of the script's own last as long as its user stays with a scenario.
+    fn enter_tags(&self, scene: &Scene) {
+        if !Arc::ptr_eq(&self.base.borrow(), &scene.pairs) {
+            self.base.replace(Arc::clone(&scene.pairs));
+            self.own.borrow_mut().clear();
+        }
+        self.tags.set(scene.tags);
+        if !self.own.borrow().is_empty() {
+            self.retag();
+        }
+    }
+
+    /// The tags as of now, of all that there are by name.
+    fn retag(&self) {
+        let all = self.all_tags();
+        let pairs: Vec<(&str, &str)> = all.iter().map(|(name, value)| (&**name, &**value)).collect();
+        self.tags.set(self.recorder.tags(TagsId::NONE, &pairs));
+    }
+
+    /// The tags as of now, by name; metadata too.
+    pub(super) fn all_tags(&self) -> BTreeMap<Box<str>, Box<str>> {
+        let mut all: BTreeMap<Box<str>, Box<str>> = self.base.borrow().iter().cloned().collect();
+        if let Some(group) = all.get_mut("group") {
+            *group = self.group.borrow().as_str().into();
+        }
+        for (name, value) in &*self.own.borrow() {
+            match value {
+                Some(value) => drop(all.insert(name.clone(), value.clone())),
+                None => drop(all.remove(name)),
+            }
+        }
+        all
+    }
+
+    /// Gives samples a tag from here on, or takes it away.
+    pub(super) fn set_tag(&self, name: &str, value: Option<Box<str>>) {
+        self.own.borrow_mut().insert(name.into(), value);
+        self.retag();
+    }
+
+    /// Goes into a group, or back into the one around it.
+    pub(super) fn change_group(&self, change: impl FnOnce(&mut String)) {
+        change(&mut self.group.borrow_mut());
+        if !self.own.borrow().is_empty() {
+            self.retag();
+        } else if self.recorder.system_tags().has(SystemTag::Group) {
+            self.tags.set(self.recorder.tags(self.tags.get(), &[("group", &self.group.borrow())]));
+        }
+    }
+
+    /// The tags of samples as of now.
+    pub(crate) fn tags(&self) -> TagsId {
+        self.tags.get()
     }
 
     /// Whose script it is, before its init code runs.

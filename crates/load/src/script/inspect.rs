@@ -1,92 +1,139 @@
 //! Values as `console.log` shows them: objects as `{ a: 1, b: [ 1, 2 ], c: "x" }`, errors and functions by a word.
 
+use rquickjs::atom::PredefinedAtom;
 use rquickjs::function::This;
-use rquickjs::{Array, Coerced, Ctx, Exception, FromJs, Function, Object, Value};
+use rquickjs::{ArrayBuffer, Coerced, Exception, FromJs, Function, Object, Value};
 
-/// Objects within objects that are shown; deeper ones are most often a circle.
-const DEEPEST: usize = 32;
+/// Objects within objects that are shown; what is deeper would take more of the stack than there is.
+const DEEPEST: usize = 64;
 
 /// A value as an argument of `console.log`: texts are shown as they are.
 pub(super) fn shown(value: &Value<'_>) -> String {
-    let mut out = String::new();
-    match value.as_string() {
-        Some(text) => out = text_of(text),
-        None => write(&mut out, value, 0),
-    }
-    out
-}
-
-fn write(out: &mut String, value: &Value<'_>, depth: usize) {
-    let ctx = value.ctx();
     if let Some(text) = value.as_string() {
-        out.push_str(&quoted(&text_of(text)));
-    } else if value.is_function() {
-        out.push_str("[object Function]");
-    } else if let Some(symbol) = value.as_symbol() {
-        out.push_str(&symbol.description().ok().map(|text| shown(&text)).unwrap_or_default());
-    } else if let Some(object) = value.as_object() {
-        if depth > DEEPEST {
-            out.push_str("[object Object]");
+        return text_of(text);
+    }
+    if let Some(symbol) = value.as_symbol() {
+        return described(symbol);
+    }
+    let mut shown = Shown { out: String::new(), around: Vec::new() };
+    shown.value(value);
+    shown.out
+}
+
+/// What is shown so far, and the objects that are being shown.
+struct Shown<'js> {
+    out: String,
+    around: Vec<Object<'js>>,
+}
+
+impl<'js> Shown<'js> {
+    fn value(&mut self, value: &Value<'js>) {
+        if let Some(text) = value.as_string() {
+            self.out.push_str(&quoted(&text_of(text)));
+        } else if value.is_function() {
+            self.out.push_str("[object Function]");
+        } else if let Some(symbol) = value.as_symbol() {
+            self.out.push_str(&quoted(&described(symbol)));
+        } else if let Some(object) = value.as_object() {
+            if self.around.contains(object) {
+                self.out.push_str("[Circular]");
+            } else if self.around.len() > DEEPEST {
+                self.out.push_str("[object Object]");
+            } else {
+                self.around.push(object.clone());
+                self.object(object);
+                self.around.pop();
+            }
         } else {
-            write_object(out, ctx, object, depth);
+            let text = Coerced::<String>::from_js(value.ctx(), value.clone());
+            self.out.push_str(&text.map(|text| text.0).unwrap_or_default());
         }
-    } else {
-        out.push_str(&Coerced::<String>::from_js(ctx, value.clone()).map(|text| text.0).unwrap_or_default());
+    }
+
+    fn object(&mut self, object: &Object<'js>) {
+        if let Some(error) = Exception::from_object(object.clone()) {
+            let name: String = error.get("name").unwrap_or_else(|_| "Error".to_owned());
+            let message = error.message().unwrap_or_default();
+            self.out.push_str(&if message.is_empty() { name } else { format!("{name}: {message}") });
+        } else if let Some(array) = object.as_array() {
+            self.list(array.iter::<Value<'js>>().flatten());
+        } else if let Some(buffer) = ArrayBuffer::from_object(object.clone()) {
+            let bytes: Vec<String> =
+                buffer.as_bytes().into_iter().flatten().map(|byte| format!("{byte:02x}")).collect();
+            let contents = bytes.join(" ");
+            self.out += &format!("ArrayBuffer {{ [Uint8Contents]: <{contents}>, byteLength: {} }}", bytes.len());
+        } else if let Some((name, length)) = view(object) {
+            self.out += &format!("{name}({length}) ");
+            self.list((0..length).filter_map(|at| object.get::<_, Value<'js>>(at).ok()));
+        } else if is_date(object) {
+            let iso = object.get::<_, Function<'js>>("toISOString");
+            match iso.and_then(|iso| iso.call::<_, String>((This(object.clone()),))) {
+                Ok(text) => self.out.push_str(&quoted(&text)),
+                Err(_) => {
+                    object.ctx().catch();
+                    self.out.push_str("null");
+                }
+            }
+        } else {
+            self.fields(object);
+        }
+    }
+
+    fn fields(&mut self, object: &Object<'js>) {
+        let mut first = true;
+        for (key, value) in object.props::<String, Value<'js>>().flatten() {
+            self.out.push_str(if first { "{ " } else { ", " });
+            first = false;
+            self.out.push_str(&key);
+            self.out.push_str(": ");
+            self.inner(&value);
+        }
+        self.out.push_str(if first { "{}" } else { " }" });
+    }
+
+    fn list(&mut self, values: impl Iterator<Item = Value<'js>>) {
+        let mut first = true;
+        for value in values {
+            self.out.push_str(if first { "[ " } else { ", " });
+            first = false;
+            self.inner(&value);
+        }
+        self.out.push_str(if first { "[]" } else { " ]" });
+    }
+
+    /// A value within another, where nothing is null.
+    fn inner(&mut self, value: &Value<'js>) {
+        if value.is_undefined() {
+            self.out.push_str("null");
+        } else {
+            self.value(value);
+        }
     }
 }
 
-fn write_object(out: &mut String, ctx: &Ctx<'_>, object: &Object<'_>, depth: usize) {
-    if let Some(error) = Exception::from_object(object.clone()) {
-        let name: String = error.get("name").unwrap_or_else(|_| "Error".to_owned());
-        let message = error.message().unwrap_or_default();
-        out.push_str(&if message.is_empty() { name } else { format!("{name}: {message}") });
-        return;
-    }
-    if let Some(array) = object.as_array() {
-        return write_array(out, array, depth);
-    }
-    if let Ok(to_json) = object.get::<_, Function<'_>>("toJSON")
-        && let Ok(plain) = to_json.call::<_, Value<'_>>((This(object.clone()), ""))
-    {
-        return write(out, &plain, depth + 1);
-    }
-    let mut first = true;
-    for (key, value) in object.props::<String, Value<'_>>().flatten() {
-        out.push_str(if first { "{ " } else { ", " });
-        first = false;
-        out.push_str(&key);
-        out.push_str(": ");
-        write_inner(out, &value, depth);
-    }
-    out.push_str(if first { "{}" } else { " }" });
-    let _ = ctx;
+/// The kind of a view of a buffer, and how many numbers it has.
+fn view(object: &Object<'_>) -> Option<(String, u32)> {
+    let kind: String = object.get(PredefinedAtom::SymbolToStringTag).ok()?;
+    let is_view = kind.ends_with("Array") && kind != "Array";
+    let length = if is_view { object.get("length").ok()? } else { return None };
+    Some((kind, length))
 }
 
-fn write_array(out: &mut String, array: &Array<'_>, depth: usize) {
-    if array.is_empty() {
-        return out.push_str("[]");
-    }
-    for (at, value) in array.iter::<Value<'_>>().flatten().enumerate() {
-        out.push_str(if at == 0 { "[ " } else { ", " });
-        write_inner(out, &value, depth);
-    }
-    out.push_str(" ]");
+fn is_date(object: &Object<'_>) -> bool {
+    let date: rquickjs::Result<Object<'_>> = object.ctx().globals().get("Date");
+    date.is_ok_and(|date| object.is_instance_of(&date))
 }
 
-/// A value within another, where nothing is null.
-fn write_inner(out: &mut String, value: &Value<'_>, depth: usize) {
-    if value.is_undefined() {
-        out.push_str("null");
-    } else {
-        write(out, value, depth + 1);
-    }
+fn described(symbol: &rquickjs::Symbol<'_>) -> String {
+    symbol.description().ok().map(|text| shown(&text)).unwrap_or_default()
+}
+
+/// As k6 quotes: quotation marks within a text stay as they are.
+fn quoted(text: &str) -> String {
+    format!("\"{text}\"")
 }
 
 /// A text of the engine's; halves of characters become the replacement character.
 pub(super) fn text_of(text: &rquickjs::String<'_>) -> String {
     text.to_string().unwrap_or_else(|_| "\u{fffd}".to_owned())
-}
-
-fn quoted(text: &str) -> String {
-    serde_json::Value::from(text).to_string()
 }

@@ -10,6 +10,7 @@ mod api;
 mod base64;
 mod bytes;
 mod commonjs;
+mod digests;
 mod fiber;
 mod gjson;
 mod host;
@@ -43,6 +44,7 @@ pub(crate) use vm::Work;
 
 use crate::metric::{Catalog, Definitions, Recorder};
 use crate::options::Layer;
+use crate::options::told::told;
 use crate::schedule::Segment;
 use crate::seat::Seat;
 use crate::sites::{HttpOptions, Sites};
@@ -137,7 +139,7 @@ impl Script {
     /// Says what the options of the test are, and which part of it is done here, for scripts that ask.
     pub fn tell_options(&self, json: &Layer, segment: &Segment) {
         self.program.set_segment(segment);
-        self.program.set_options(Json::Object(json.clone()).to_string());
+        self.program.set_options(told(json).to_string());
     }
 }
 
@@ -149,6 +151,14 @@ pub(crate) fn base64(bytes: &[u8]) -> String {
 /// Bytes in hexadecimal digits.
 pub(crate) fn hex(bytes: &[u8]) -> String {
     base64::hex(bytes)
+}
+
+/// A random number as RFC 9562 writes it.
+pub(crate) fn uuid(mut bytes: [u8; 16]) -> String {
+    bytes[6] = (bytes[6] & 0x0f) | 0x40;
+    bytes[8] = (bytes[8] & 0x3f) | 0x80;
+    let hex = base64::hex(&bytes);
+    [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-")
 }
 
 impl ScriptRun {

@@ -65,7 +65,7 @@ impl Player {
     /// Gets ready for something to be done.
     pub(crate) fn enter(&self, scene: &Scene) {
         self.host.enter(scene);
-        self.client.account(scene.tags, scene.who);
+        self.client.account(self.host.tags(), scene.who);
     }
 
     /// Does something; what it gives is JSON where it was asked for.

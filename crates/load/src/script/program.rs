@@ -38,8 +38,8 @@ pub(crate) struct Program {
     options: Mutex<String>,
     /// Which part of the test is done here.
     segment: OnceLock<Segment>,
-    /// The test as it stands, written a few times a second.
-    counts: Mutex<Counts>,
+    /// How the test stands, once it does.
+    watch: OnceLock<Watch>,
     /// When the test began; 0 before.
     pub(crate) start_ns: AtomicU64,
     wishes: Mutex<Wishes>,
@@ -55,6 +55,9 @@ pub(crate) struct Counts {
     pub(crate) active: u64,
     pub(crate) users: u64,
 }
+
+/// Tells how a test stands.
+type Watch = Arc<dyn Fn() -> Counts + Send + Sync>;
 
 /// What a script wants of the test as a whole.
 #[derive(Debug, Default)]
@@ -93,7 +96,7 @@ impl Program {
             shared: Mutex::default(),
             options: Mutex::new("{}".to_owned()),
             segment: OnceLock::new(),
-            counts: Mutex::default(),
+            watch: OnceLock::new(),
             start_ns: AtomicU64::new(0),
             wishes: Mutex::default(),
             init_speaks: AtomicBool::new(false),
@@ -142,14 +145,14 @@ impl Program {
         self.segment.get().map_or(number, |segment| segment.nth(number))
     }
 
-    /// Says how the test stands.
-    pub(crate) fn set_counts(&self, counts: Counts) {
-        *locked(&self.counts) = counts;
+    /// Says who knows how the test stands.
+    pub(crate) fn let_watch(&self, watch: Watch) {
+        let _ = self.watch.set(watch);
     }
 
     /// How the test stands.
     pub(super) fn watch(&self, of: impl Fn(&Counts) -> u64) -> u64 {
-        of(&locked(&self.counts))
+        self.watch.get().map_or(0, |watch| of(&watch()))
     }
 
     /// How long the test has run.

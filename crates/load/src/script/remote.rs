@@ -65,6 +65,7 @@ fn fetched(host: &Host, url: &str, timeout_ms: u64) -> Result<String, String> {
         cookies: Vec::new(),
         plain: None,
         login: Login::Basic,
+        referer: None,
     };
     let Some(Answer::Fetched(reply)) = host.ask(Ask::Fetch(Box::new(call))) else {
         return Err("the test was stopped".to_owned());

@@ -15,7 +15,7 @@ use super::player::Player;
 use super::thrown::{Thrown, Why};
 use super::vm::Work;
 use crate::drive::stopped;
-use crate::metric::{Catalog, Recorder, Samples, SystemTag, TagsId, Who};
+use crate::metric::{Catalog, Pairs, Recorder, Samples, SystemTag, TagsId, Who};
 use crate::seat::Seat;
 use crate::sites::Sites;
 use crate::worker::Phase;
@@ -62,12 +62,7 @@ async fn play(
         Stage::Teardown => "::teardown",
         _ => "",
     };
-    let has_group = recorder.system_tags().has(SystemTag::Group);
-    let mut pairs: Vec<(&str, &str)> =
-        recorder.catalog().tags.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-    pairs.extend(has_group.then_some(("group", group)));
-    let tags = recorder.tags(TagsId::NONE, &pairs);
-    drop(pairs);
+    let (tags, pairs) = own_tags(&recorder, group);
     let host = Rc::new(Host::new(Arc::clone(&run.script.program), sites, recorder));
     let mut player = Player::new(host)?;
     let seat = Seat::default();
@@ -81,6 +76,7 @@ async fn play(
             scenario: 0,
             env,
             tags,
+            pairs,
             group,
             name,
             executor,
@@ -88,7 +84,12 @@ async fn play(
             start_ns: 0,
             length_ns: 0,
         });
-        player.work(work, &seat).await
+        let done = player.work(work, &seat).await;
+        if matches!(stage, Stage::Setup | Stage::Teardown) {
+            // Also one without requests has its bytes.
+            player.host().recorder.data(0, 0, player.host().tags(), who);
+        }
+        done
     };
     let mut done = std::pin::pin!(done);
     let limit = async {
@@ -113,6 +114,17 @@ async fn play(
     seat.cut_off();
     let _ = done.await;
     Ok(early)
+}
+
+/// The tags of a stage's samples.
+fn own_tags(recorder: &Recorder, group: &str) -> (TagsId, Pairs) {
+    let has_group = recorder.system_tags().has(SystemTag::Group);
+    let tags = &recorder.catalog().tags;
+    let mut pairs: Vec<(&str, &str)> = tags.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    pairs.extend(has_group.then_some(("group", group)));
+    pairs.sort_unstable();
+    let id = recorder.tags(TagsId::NONE, &pairs);
+    (id, pairs.into_iter().map(|(name, value)| (name.into(), value.into())).collect())
 }
 
 fn ended(done: Result<Option<String>, Thrown>) -> Ended {

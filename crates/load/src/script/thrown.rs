@@ -1,6 +1,7 @@
 //! What a script throws, as the user is shown it: the message, and where in the script it came from.
 
-use rquickjs::{Coerced, Ctx, Exception, Value};
+use rquickjs::function::This;
+use rquickjs::{Array, Coerced, Ctx, Exception, Function, Object, Result, Value};
 
 use super::host::host;
 
@@ -68,16 +69,55 @@ fn describe(value: &Value<'_>) -> String {
     let Some(exception) = value.as_object().cloned().and_then(Exception::from_object) else {
         return value.get::<Coerced<String>>().map_or_else(|_| super::inspect::shown(value), |text| text.0);
     };
-    let name: String = exception.get("name").unwrap_or_else(|_| "Error".to_owned());
-    let message = exception.message().unwrap_or_default();
-    let mut text = if message.is_empty() { name } else { format!("{name}: {message}") };
+    let mut text = heading(&exception);
     let stack = exception.stack().unwrap_or_default();
     for place in stack.lines().map(str::trim).filter(|line| line.starts_with("at ")) {
         text.push_str("\n\t");
-        text.push_str(&host(value.ctx()).program.placed(place));
+        text.push_str(place);
     }
     text.push('\n');
     text
+}
+
+/// `Error: message`.
+fn heading(exception: &Object<'_>) -> String {
+    let part = |name: &str| exception.get::<_, Coerced<String>>(name).map(|text| text.0).unwrap_or_default();
+    let has_message = exception.contains_key("message").unwrap_or(false);
+    let (name, message) = (part("name"), if has_message { part("message") } else { String::new() });
+    if message.is_empty() { name } else { format!("{name}: {message}") }
+}
+
+/// Has `error.stack` be what k6 shows, with places as they are in the script's text.
+pub(super) fn install(ctx: &Ctx<'_>) -> Result<()> {
+    let error: Object<'_> = ctx.globals().get("Error")?;
+    error.set("prepareStackTrace", Function::new(ctx.clone(), stack)?)
+}
+
+#[allow(clippy::needless_pass_by_value, reason = "the engine hands arguments over by value")]
+fn stack<'js>(ctx: Ctx<'js>, error: Value<'js>, sites: Array<'js>) -> String {
+    let program = &host(&ctx).program;
+    let mut text = error.as_object().map(heading).unwrap_or_default();
+    for site in sites.iter::<Object<'js>>().flatten() {
+        text.push_str("\n\t");
+        text.push_str(&program.placed(&place(&site)));
+    }
+    text.push('\n');
+    text
+}
+
+/// One place of a stack: `at f (file:///a.js:1:2)`.
+fn place<'js>(site: &Object<'js>) -> String {
+    let ask = |name: &str| -> Result<Value<'js>> {
+        let function: Function<'js> = site.get(name)?;
+        function.call((This(site.clone()),))
+    };
+    let text = |name: &str| ask(name).ok().and_then(|value| value.get::<Option<String>>().ok().flatten());
+    let number = |name: &str| ask(name).ok().and_then(|value| value.get::<Option<i32>>().ok().flatten());
+    let name = text("getFunctionName").filter(|name| !name.is_empty()).unwrap_or_else(|| "<anonymous>".to_owned());
+    match (text("getFileName"), number("getLineNumber"), number("getColumnNumber")) {
+        (Some(file), Some(line), Some(column)) => format!("at {name} ({file}:{line}:{column})"),
+        _ => format!("at {name} (native)"),
+    }
 }
 
 #[cfg(test)]

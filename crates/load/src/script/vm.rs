@@ -73,6 +73,7 @@ fn serve(ctx: &Ctx<'_>, host: &Rc<Host>) {
 /// Runs the script's init code.
 fn import<'js>(ctx: &Ctx<'js>, host: &Host) -> Result<Object<'js>, Thrown> {
     let thrown = |error| Thrown::of(ctx, error);
+    super::thrown::install(ctx).map_err(thrown)?;
     api::install(ctx).map_err(thrown)?;
     let promise = Module::import(ctx, host.program.entry.as_str()).map_err(thrown)?;
     turns::settled(ctx, &promise)?.into_object().ok_or_else(|| Thrown::new("the script is no module"))

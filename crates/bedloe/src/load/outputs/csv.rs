@@ -7,7 +7,7 @@ use anyhow::bail;
 use load::metric::{Definition, Point, SystemTags};
 
 use super::time::{Clock, Rfc3339};
-use super::{BadOutput, Format, metadata};
+use super::{BadOutput, Format, metadata, tags};
 
 /// How times are written: `K6_CSV_TIME_FORMAT`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,9 +60,9 @@ impl Csv {
 
     fn metadata(&mut self, point: &Point) {
         self.field.clear();
-        for (name, number) in metadata(point, self.system_tags) {
+        for (name, value) in metadata(point, self.system_tags) {
             let between = if self.field.is_empty() { "" } else { "&" };
-            let _ = write!(self.field, "{between}{name}={number}");
+            let _ = write!(self.field, "{between}{name}={value}");
         }
     }
 }
@@ -82,11 +82,11 @@ impl Format for Csv {
         write!(out, ",{:.6}", point.value)?;
         for column in &self.columns {
             out.write_all(b",")?;
-            let value = point.tags.iter().find(|(name, _)| **name == **column).map_or("", |(_, value)| value);
+            let value = tags(point).find(|(name, _)| name == column).map_or("", |(_, value)| value);
             field(out, value)?;
         }
         self.field.clear();
-        for (name, value) in point.tags.iter().filter(|(name, _)| !self.columns.contains(&&**name)) {
+        for (name, value) in tags(point).filter(|(name, _)| !self.columns.contains(name)) {
             let between = if self.field.is_empty() { "" } else { "&" };
             let _ = write!(self.field, "{between}{name}={value}");
         }

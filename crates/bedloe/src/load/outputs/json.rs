@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::number::{write_number, write_text};
 use super::time::{Clock, Rfc3339};
-use super::{Format, metadata};
+use super::{Format, metadata, tags};
 
 /// The format, and the metrics that were written of.
 pub(super) struct Json {
@@ -29,8 +29,11 @@ impl Json {
 
     fn metadata(&self, out: &mut dyn Write, point: &Point) -> io::Result<()> {
         let mut between = ",\"metadata\":{";
-        for (name, number) in metadata(point, self.system_tags) {
-            write!(out, "{between}\"{name}\":\"{number}\"")?;
+        for (name, value) in metadata(point, self.system_tags) {
+            out.write_all(between.as_bytes())?;
+            write_text(out, name)?;
+            out.write_all(b":")?;
+            write_text(out, &value)?;
             between = ",";
         }
         if between == "," { out.write_all(b"}") } else { Ok(()) }
@@ -47,7 +50,7 @@ impl Format for Json {
         out.write_all(b"\",\"value\":")?;
         write_number(out, point.value)?;
         out.write_all(b",\"tags\":{")?;
-        for (at, (name, value)) in point.tags.iter().enumerate() {
+        for (at, (name, value)) in tags(point).enumerate() {
             if at > 0 {
                 out.write_all(b",")?;
             }
@@ -61,10 +64,20 @@ impl Format for Json {
     }
 }
 
+/// A condition: a text, or an object where it may end the test.
+fn condition(threshold: &Threshold) -> Value {
+    let Threshold { source, abort_on_fail, delay_abort_ns, .. } = threshold;
+    if !abort_on_fail && *delay_abort_ns == 0 {
+        return source.as_str().into();
+    }
+    let delay = Some(*delay_abort_ns).filter(|ns| *ns > 0).map(load::duration::shown);
+    json!({ "threshold": source, "abortOnFail": abort_on_fail, "delayAbortEval": delay })
+}
+
 /// The line of a metric.
 fn head(at: usize, definition: &Definition, catalog: &Catalog, thresholds: &[Threshold]) -> String {
     let own = thresholds.iter().filter(|threshold| *threshold.metric == *definition.name);
-    let own: Vec<&str> = own.map(|threshold| threshold.source.as_str()).collect();
+    let own: Vec<Value> = own.map(condition).collect();
     let mut subs: Vec<_> = catalog.subs.iter().filter(|sub| sub.parent.index() == at).collect();
     subs.sort_by(|left, right| left.name.cmp(&right.name));
     let sub = |sub: &&SubMetric| {

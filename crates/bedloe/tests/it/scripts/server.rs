@@ -25,6 +25,10 @@ const DEFLATE: &[u8] = b"\x78\x9c\x4b\x54\x28\x49\xad\x28\x51\x28\xc9\x48\x2c\x5
     \x2d\x28\x4a\x2d\x2e\x4e\x4d\x01\x00\x80\x40\x09\xd8";
 const ZSTD: &[u8] = b"\x28\xb5\x2f\xfd\x04\x58\xd1\x00\x00a text that was compressed\x38\x71\x15\x78";
 
+/// What paths into JSON are tried on.
+const JSON: &str = r#"{"a":[{"b":1,"n":"x"},{"b":2,"n":"y"}],"t":"text","num":1.50,"tr":true,"nu":null,
+    "o":{"x":{"y":"z"}}}"#;
+
 /// A server that is gone once this is dropped.
 pub(super) struct Server {
     plain: SocketAddr,
@@ -249,6 +253,12 @@ async fn answer(request: &Request) -> Option<Answer> {
         "redirect" if number() > 1 => (302, location(format!("/redirect/{}", number() - 1)), "on".into()),
         "redirect" => (302, location("/echo".into()), "on".into()),
         "moved" => (u16::try_from(number()).unwrap(), location("../echo?moved".into()), Vec::new()),
+        "to" => (302, location(query(request)), "on".into()),
+        "cookies" => {
+            let lines = query(request).split('&').map(|line| ("Set-Cookie", line.to_owned())).collect();
+            (200, lines, "set".into())
+        }
+        "json" => (200, Vec::new(), JSON.into()),
         "sleep" => {
             tokio::time::sleep(Duration::from_millis(number())).await;
             (200, Vec::new(), "slept".into())
@@ -288,6 +298,11 @@ async fn answer(request: &Request) -> Option<Answer> {
         "close" => return None,
         _ => (200, vec![("Content-Type", "application/json".into())], echo(request).into()),
     })
+}
+
+/// What stands behind the question mark, with its spaces.
+fn query(request: &Request) -> String {
+    request.target.split_once('?').map_or("", |(_, query)| query).replace("%20", " ")
 }
 
 /// Asks for a digest, by the oldest form of it or a newer one; of what comes back only its form is looked at.

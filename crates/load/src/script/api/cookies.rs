@@ -77,7 +77,11 @@ fn set<'js>(
                 "secure" => cookie.secure = is_true(&value),
                 "http_only" => cookie.http_only = is_true(&value),
                 #[allow(clippy::cast_possible_truncation, reason = "a number of seconds")]
-                "max_age" => cookie.lasts(value.get::<Coerced<f64>>()?.0 as i64),
+                "max_age" => match value.get::<Coerced<f64>>()?.0 as i64 {
+                    // It says nothing.
+                    0 => {}
+                    seconds => cookie.lasts(seconds),
+                },
                 "expires" => end(&ctx, &mut cookie, &value)?,
                 _ => {}
             }
@@ -92,19 +96,17 @@ fn end<'js>(ctx: &Ctx<'js>, cookie: &mut Cookie, value: &Value<'js>) -> Result<(
     if is_nothing(value) {
         return Ok(());
     }
-    cookie.expires = text(value)?;
+    let given = text(value)?;
     let date: Object<'js> = ctx.globals().get("Date")?;
     let parse: Function<'js> = date.get("parse")?;
-    let ms: f64 = parse.call((cookie.expires.as_str(),))?;
+    let ms: f64 = parse.call((given.as_str(),))?;
     if !ms.is_finite() {
-        return Err(Exception::throw_message(ctx, &format!("`{}` is no date", cookie.expires)));
+        let text = format!("unable to parse \"expires\" date string \"{given}\": want `Wed, 21 Oct 2026 07:28:00 GMT`");
+        return Err(Exception::throw_message(ctx, &text));
     }
-    #[allow(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "a date, clamped to the calendar's end"
-    )]
-    cookie.ends_at((ms / 1000.0).max(0.0) as u64);
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a date, clamped to the calendar's end")]
+    let seconds = (ms / 1000.0).max(0.0) as u64;
+    cookie.expires_s = Some(seconds);
     Ok(())
 }
 

@@ -36,27 +36,26 @@ impl ModuleDef for K6 {
     }
 }
 
-fn check<'js>(ctx: Ctx<'js>, value: Value<'js>, checks: Value<'js>, own: Opt<Value<'js>>) -> Result<bool> {
+fn check<'js>(ctx: Ctx<'js>, value: Opt<Value<'js>>, checks: Opt<Value<'js>>, own: Opt<Value<'js>>) -> Result<bool> {
     let host = host(&ctx);
-    let checks = match checks.as_object() {
-        Some(checks) if host.stage.get() != Stage::Init => checks,
-        Some(_) => return Err(Exception::throw_message(&ctx, "`check` is not available in the init code")),
-        None => return Err(Exception::throw_type(&ctx, "check: want an object of names with functions")),
-    };
-    let mut base = host.tags.get();
-    if let Some(own) = own.0 {
-        base = with_tags(&ctx, &host, &own)?;
+    if host.stage.get() == Stage::Init {
+        return Err(Exception::throw_message(&ctx, "`check` is not available in the init code"));
     }
+    let Some(checks) = checks.0.as_ref().and_then(Value::as_object) else {
+        return Err(Exception::throw_type(&ctx, "check: want an object of names with functions"));
+    };
+    let value = value.0.unwrap_or_else(|| Value::new_undefined(ctx.clone()));
+    let base = match &own.0 {
+        Some(own) => with_tags(&ctx, &host, own)?,
+        None => host.tags.get(),
+    };
     let mut all = true;
     for pair in checks.props::<String, Value<'js>>() {
         let (name, condition) = pair?;
-        let (passed, thrown) = match condition.as_function() {
-            None => (is_true(&condition), None),
-            Some(function) => match function.call::<_, Value<'js>>((value.clone(),)) {
-                Ok(value) => (is_true(&value), None),
-                Err(error) => (false, Some(error)),
-            },
-        };
+        if name.contains("::") {
+            return Err(Exception::throw_message(&ctx, "the name of a check must not contain `::`"));
+        }
+        let (passed, thrown) = passes(&ctx, &condition, &value)?;
         all &= passed;
         if host.is_killed() {
             return Err(thrown.unwrap_or_else(|| stop(&ctx)));
@@ -67,6 +66,19 @@ fn check<'js>(ctx: Ctx<'js>, value: Value<'js>, checks: Value<'js>, own: Opt<Val
         }
     }
     Ok(all)
+}
+
+/// Whether a condition holds, and what it has thrown.
+fn passes<'js>(ctx: &Ctx<'js>, condition: &Value<'js>, value: &Value<'js>) -> Result<(bool, Option<rquickjs::Error>)> {
+    let Some(function) = condition.as_function() else { return Ok((is_true(condition), None)) };
+    if is_async(function) {
+        let text = "check() does not take async functions: await what they give, and check that";
+        return Err(Exception::throw_message(ctx, text));
+    }
+    Ok(match function.call::<_, Value<'js>>((value.clone(),)) {
+        Ok(value) => (is_true(&value), None),
+        Err(error) => (false, Some(error)),
+    })
 }
 
 /// The tags of now with some on top.
@@ -83,34 +95,31 @@ fn record(host: &Host, name: &str, passed: bool, base: TagsId) {
     recorder.check(name, &host.group.borrow(), passed, tags, host.who.get());
 }
 
-fn group<'js>(ctx: Ctx<'js>, name: Coerced<String>, function: Value<'js>) -> Result<Value<'js>> {
+fn group<'js>(ctx: Ctx<'js>, name: Opt<Coerced<String>>, function: Opt<Value<'js>>) -> Result<Value<'js>> {
     let host = host(&ctx);
     if host.stage.get() == Stage::Init {
         return Err(Exception::throw_message(&ctx, "`group` is not available in the init code"));
     }
-    if name.0.contains("::") {
+    let name = name.0.map(|name| name.0).unwrap_or_default();
+    if name.contains("::") {
         return Err(Exception::throw_message(&ctx, "a group's name must not contain `::`"));
     }
-    let Some(function) = function.as_function() else {
+    let Some(function) = function.0.as_ref().and_then(Value::as_function) else {
         return Err(Exception::throw_type(&ctx, "group: want a name and a function"));
     };
     if is_async(function) {
         let text = "group() does not take async functions: what they do may be over after the group";
         return Err(Exception::throw_message(&ctx, text));
     }
-    let (outer_tags, outer_length) = (host.tags.get(), host.group.borrow().len());
-    host.group.borrow_mut().push_str(&format!("::{}", name.0));
-    if host.recorder.system_tags().has(SystemTag::Group) {
-        host.tags.set(host.recorder.tags(outer_tags, &[("group", &host.group.borrow())]));
-    }
+    let outer_length = host.group.borrow().len();
+    host.change_group(|group| group.push_str(&format!("::{name}")));
     let began_ns = now_ns();
     let returned = function.call::<_, Value<'js>>(());
     if !host.is_killed() {
         let taken_ns = now_ns().saturating_sub(began_ns);
         host.recorder.group(&host.group.borrow(), taken_ns, host.tags.get(), host.who.get());
     }
-    host.group.borrow_mut().truncate(outer_length);
-    host.tags.set(outer_tags);
+    host.change_group(|group| group.truncate(outer_length));
     returned
 }
 
@@ -136,9 +145,10 @@ fn fail<'js>(ctx: Ctx<'js>, message: Opt<Value<'js>>) -> Result<()> {
 
 /// From here on `Math.random` gives the numbers of this seed.
 #[allow(clippy::cast_possible_truncation, reason = "a seed's bits, whatever they are")]
-fn random_seed(ctx: Ctx<'_>, seed: Coerced<f64>) -> Result<()> {
+fn random_seed(ctx: Ctx<'_>, seed: Opt<Coerced<f64>>) -> Result<()> {
+    let seed = seed.0.map_or(0.0, |seed| seed.0);
     // Zero would stay zero.
-    host(&ctx).random.set((seed.0 as i64).cast_unsigned().wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
+    host(&ctx).random.set((seed as i64).cast_unsigned().wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
     let math: Object<'_> = ctx.globals().get("Math")?;
     math.set("random", Function::new(ctx.clone(), seeded)?.with_name("random")?)
 }

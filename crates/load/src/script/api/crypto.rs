@@ -1,11 +1,7 @@
 //! The module `k6/crypto`: digests, keyed ones, random bytes.
-//!
-//! Left out: `ripemd160` and `sha512_224`, which nothing else here has.
 
 use std::cell::RefCell;
 
-use aws_lc_rs::{digest, hmac};
-use md5::{Digest, Md5};
 use rquickjs::class::{JsClass, Readable};
 use rquickjs::function::{Constructor, Opt, This};
 use rquickjs::module::{Declarations, Exports, ModuleDef};
@@ -13,13 +9,12 @@ use rquickjs::{ArrayBuffer, Class, Coerced, Ctx, Exception, Function, IntoJs, Ob
 
 use super::super::base64::{Form, hex};
 use super::super::bytes;
+use super::super::digests;
 use super::super::raw::Held;
 use super::Exporter;
 
 /// The most random bytes at once.
 const MOST_RANDOM: f64 = 16_777_216.0;
-/// Functions that digest at once.
-const DIGESTS: [&str; 6] = ["md5", "sha1", "sha256", "sha384", "sha512", "sha512_256"];
 
 /// The module.
 pub(super) struct Crypto;
@@ -34,7 +29,9 @@ pub(super) struct Hasher {
 
 impl ModuleDef for Crypto {
     fn declare<'js>(declarations: &Declarations<'js>) -> Result<()> {
-        for name in ["default", "createHash", "createHMAC", "hmac", "hexEncode", "randomBytes"].iter().chain(&DIGESTS) {
+        for name in
+            ["default", "createHash", "createHMAC", "hmac", "hexEncode", "randomBytes"].iter().chain(&digests::NAMES)
+        {
             declarations.declare(*name)?;
         }
         Ok(())
@@ -42,7 +39,7 @@ impl ModuleDef for Crypto {
 
     fn evaluate<'js>(ctx: &Ctx<'js>, exports: &Exports<'js>) -> Result<()> {
         let exporter = Exporter::new(ctx, exports)?;
-        for name in DIGESTS {
+        for name in digests::NAMES {
             let digest = move |ctx: Ctx<'js>, input: Value<'js>, encoding: Opt<Coerced<String>>| {
                 let made = digested(&ctx, name, &bytes::of_any(&input)?)?;
                 encoded(&ctx, made, encoding.0)
@@ -59,39 +56,16 @@ impl ModuleDef for Crypto {
 }
 
 fn digested(ctx: &Ctx<'_>, algorithm: &str, input: &[u8]) -> Result<Vec<u8>> {
-    let algorithm = match algorithm {
-        "md5" => return Ok(Md5::digest(input).to_vec()),
-        "sha1" => &digest::SHA1_FOR_LEGACY_USE_ONLY,
-        "sha256" => &digest::SHA256,
-        "sha384" => &digest::SHA384,
-        "sha512" => &digest::SHA512,
-        "sha512_256" => &digest::SHA512_256,
-        other => return Err(Exception::throw_message(ctx, &format!("invalid algorithm: {other}"))),
-    };
-    Ok(digest::digest(algorithm, input).as_ref().to_vec())
+    digests::digest(algorithm, input).ok_or_else(|| unknown(ctx, algorithm))
 }
 
 fn signed(ctx: &Ctx<'_>, algorithm: &str, secret: &[u8], input: &[u8]) -> Result<Vec<u8>> {
-    let algorithm = match algorithm {
-        "md5" => return Ok(hmac_md5(secret, input)),
-        "sha1" => hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY,
-        "sha256" => hmac::HMAC_SHA256,
-        "sha384" => hmac::HMAC_SHA384,
-        "sha512" => hmac::HMAC_SHA512,
-        other => return Err(Exception::throw_message(ctx, &format!("invalid algorithm: {other}"))),
-    };
-    Ok(hmac::sign(&hmac::Key::new(algorithm, secret), input).as_ref().to_vec())
+    digests::hmac(algorithm, secret, input).ok_or_else(|| unknown(ctx, algorithm))
 }
 
-/// RFC 2104 over MD5.
-fn hmac_md5(secret: &[u8], input: &[u8]) -> Vec<u8> {
-    let mut key = [0_u8; 64];
-    let digest = Md5::digest(secret);
-    let short: &[u8] = if secret.len() > key.len() { &digest } else { secret };
-    key[..short.len()].copy_from_slice(short);
-    let padded = |with: u8| key.map(|byte| byte ^ with);
-    let inner = Md5::new().chain_update(padded(0x36)).chain_update(input).finalize();
-    Md5::new().chain_update(padded(0x5c)).chain_update(inner).finalize().to_vec()
+fn unknown(ctx: &Ctx<'_>, algorithm: &str) -> rquickjs::Error {
+    let names = digests::NAMES.join(", ");
+    Exception::throw_message(ctx, &format!("invalid algorithm: {algorithm}, want one of {names}"))
 }
 
 fn encoded<'js>(ctx: &Ctx<'js>, made: Vec<u8>, encoding: Option<Coerced<String>>) -> Result<Value<'js>> {

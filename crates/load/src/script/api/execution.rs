@@ -3,13 +3,14 @@
 use net::clock::{now_ns, unix_ns};
 use rquickjs::function::{IntoJsFunc, Opt};
 use rquickjs::module::{Declarations, Exports, ModuleDef};
-use rquickjs::object::Accessor;
-use rquickjs::{Ctx, Exception, Function, IntoJs, Object, Result, Value};
+use rquickjs::object::{Accessor, Property};
+use rquickjs::{Ctx, Error, Exception, Function, IntoJs, Object, Result, Value};
 
 use super::super::host::{Host, Stage, host};
 use super::super::raw;
 use super::Exporter;
 use super::values::{is_nothing, text};
+use super::vu_tags::kept;
 
 /// The module.
 pub(super) struct Execution;
@@ -36,6 +37,33 @@ fn put<'js, P>(object: &Object<'js>, name: &str, get: impl IntoJsFunc<'js, P> + 
     object.prop(name, Accessor::from(get).enumerable())
 }
 
+/// Something of the test or the user, which init code does not know.
+fn later<'js, T: IntoJs<'js>>(
+    object: &Object<'js>,
+    of: &'static str,
+    name: &'static str,
+    get: impl Fn(&Ctx<'js>, &Host) -> T + 'js,
+) -> Result<()> {
+    put(object, name, asked(of, name, get))
+}
+
+/// The same, as a function.
+fn asked<'js, T: IntoJs<'js>>(
+    of: &'static str,
+    name: &'static str,
+    get: impl Fn(&Ctx<'js>, &Host) -> T + 'js,
+) -> impl Fn(Ctx<'js>) -> Result<Value<'js>> + 'js {
+    move |ctx: Ctx<'js>| {
+        let host = host(&ctx);
+        let is_over = host.stage.get() == Stage::Teardown && of == "instance";
+        if host.stage.get() == Stage::Init || is_over {
+            let text = format!("exec.{of}.{name} is known while the test runs, not in the init code or after it");
+            return Err(Exception::throw_message(&ctx, &text));
+        }
+        get(&ctx, &host).into_js(&ctx)
+    }
+}
+
 /// Something that is known while iterations are done.
 fn known<'js>(
     object: &Object<'js>,
@@ -59,12 +87,12 @@ fn number(value: u64) -> f64 {
 }
 
 fn instance<'js>(ctx: &Ctx<'js>) -> Result<Object<'js>> {
-    let made = Object::new(ctx.clone())?;
-    put(&made, "iterationsCompleted", |ctx: Ctx<'js>| number(host(&ctx).program.watch(|counts| counts.iterations)))?;
-    put(&made, "iterationsInterrupted", |ctx: Ctx<'js>| number(host(&ctx).program.watch(|counts| counts.interrupted)))?;
-    put(&made, "vusActive", |ctx: Ctx<'js>| number(host(&ctx).program.watch(|counts| counts.active)))?;
-    put(&made, "vusInitialized", |ctx: Ctx<'js>| number(host(&ctx).program.watch(|counts| counts.users)))?;
-    put(&made, "currentTestRunDuration", |ctx: Ctx<'js>| number(host(&ctx).program.elapsed_ns()) / 1e6)?;
+    let (made, of) = (Object::new(ctx.clone())?, "instance");
+    later(&made, of, "iterationsCompleted", |_, host| number(host.program.watch(|counts| counts.iterations)))?;
+    later(&made, of, "iterationsInterrupted", |_, host| number(host.program.watch(|counts| counts.interrupted)))?;
+    later(&made, of, "vusActive", |_, host| number(host.program.watch(|counts| counts.active)))?;
+    later(&made, of, "vusInitialized", |_, host| number(host.program.watch(|counts| counts.users)))?;
+    later(&made, of, "currentTestRunDuration", |_, host| number(host.program.elapsed_ns()) / 1e6)?;
     Ok(made)
 }
 
@@ -87,14 +115,23 @@ fn scenario<'js>(ctx: &Ctx<'js>) -> Result<Object<'js>> {
 }
 
 fn vu<'js>(ctx: &Ctx<'js>) -> Result<Object<'js>> {
-    let made = Object::new(ctx.clone())?;
-    put(&made, "idInInstance", |ctx: Ctx<'js>| number(host(&ctx).who.get().vu))?;
-    put(&made, "idInTest", |ctx: Ctx<'js>| {
-        let host = host(&ctx);
+    let (made, of) = (Object::new(ctx.clone())?, "vu");
+    later(&made, of, "idInInstance", |_, host| number(host.who.get().vu))?;
+    later(&made, of, "idInTest", |_, host| {
         number(host.who.get().vu.checked_sub(1).map_or(0, |before| host.program.number_in_test(before) + 1))
     })?;
-    put(&made, "iterationInInstance", |ctx: Ctx<'js>| number(host(&ctx).who.get().iter))?;
-    put(&made, "iterationInScenario", |ctx: Ctx<'js>| number(host(&ctx).iteration_in_scenario()))?;
+    later(&made, of, "iterationInInstance", |_, host| number(host.who.get().iter))?;
+    later(&made, of, "iterationInScenario", |_, host| number(host.iteration_in_scenario()))?;
+    // Another object in its place changes nothing, as in k6.
+    let tags = Accessor::new(asked(of, "tags", |ctx, _| kept(ctx, "tags")), |_other: Value<'js>| {});
+    made.prop("tags", tags.enumerable())?;
+    later(&made, of, "metrics", |ctx, _| {
+        let made = Object::new(ctx.clone())?;
+        for name in ["tags", "metadata"] {
+            made.prop(name, Property::from(kept(ctx, name)?).enumerable())?;
+        }
+        Ok::<_, Error>(made)
+    })?;
     Ok(made)
 }
 

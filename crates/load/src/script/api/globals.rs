@@ -1,6 +1,6 @@
 //! `__VU`, `__ITER` and `__ENV`: looked up when they are asked for, so that an iteration that does not pays nothing.
 
-use rquickjs::object::Accessor;
+use rquickjs::object::{Accessor, Property};
 use rquickjs::{Ctx, IntoJs, Object, Result, Value};
 
 use super::super::host::{Stage, host};
@@ -10,6 +10,8 @@ const ENV: &str = "@@env";
 
 pub(super) fn install(ctx: &Ctx<'_>) -> Result<()> {
     let globals = ctx.globals();
+    // Bundles look for it to find out where they run.
+    globals.prop("global", Property::from(globals.clone()).writable().configurable())?;
     globals.prop("__VU", Accessor::from(vu).enumerable().configurable())?;
     globals.prop("__ITER", Accessor::from(iter).enumerable().configurable())?;
     globals.prop("__ENV", Accessor::from(env).enumerable().configurable())
@@ -45,6 +47,6 @@ fn env<'js>(ctx: Ctx<'js>) -> Result<Object<'js>> {
         env.set(name.as_str(), value.as_str())?;
     }
     host.env_of.set(made_for);
-    globals.prop(ENV, rquickjs::object::Property::from(env.clone()).writable().configurable())?;
+    globals.prop(ENV, Property::from(env.clone()).writable().configurable())?;
     Ok(env)
 }

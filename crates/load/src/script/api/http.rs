@@ -40,9 +40,31 @@ const NAMES: [&str; 17] = [
     "setResponseCallback",
 ];
 
+/// Texts that answers are compared with: versions of TLS, and what a server says of its certificate.
+const TEXTS: [(&str, &str); 18] = [
+    ("TLS_1_0", "tls1.0"),
+    ("TLS_1_1", "tls1.1"),
+    ("TLS_1_2", "tls1.2"),
+    ("TLS_1_3", "tls1.3"),
+    ("OCSP_STATUS_GOOD", "good"),
+    ("OCSP_STATUS_REVOKED", "revoked"),
+    ("OCSP_STATUS_SERVER_FAILED", "server_failed"),
+    ("OCSP_STATUS_UNKNOWN", "unknown"),
+    ("OCSP_REASON_UNSPECIFIED", "unspecified"),
+    ("OCSP_REASON_KEY_COMPROMISE", "key_compromise"),
+    ("OCSP_REASON_CA_COMPROMISE", "ca_compromise"),
+    ("OCSP_REASON_AFFILIATION_CHANGED", "affiliation_changed"),
+    ("OCSP_REASON_SUPERSEDED", "superseded"),
+    ("OCSP_REASON_CESSATION_OF_OPERATION", "cessation_of_operation"),
+    ("OCSP_REASON_CERTIFICATE_HOLD", "certificate_hold"),
+    ("OCSP_REASON_REMOVE_FROM_CRL", "remove_from_crl"),
+    ("OCSP_REASON_PRIVILEGE_WITHDRAWN", "privilege_withdrawn"),
+    ("OCSP_REASON_AA_COMPROMISE", "aa_compromise"),
+];
+
 impl ModuleDef for Http {
     fn declare<'js>(declarations: &Declarations<'js>) -> Result<()> {
-        for name in NAMES {
+        for name in NAMES.into_iter().chain(TEXTS.map(|(name, _)| name)) {
             declarations.declare(name)?;
         }
         Ok(())
@@ -73,6 +95,9 @@ impl ModuleDef for Http {
         exporter.function("url", url)?;
         exporter.function("expectedStatuses", expected_statuses)?;
         exporter.function("setResponseCallback", set_response_callback)?;
+        for (name, text) in TEXTS {
+            exporter.value(name, text)?;
+        }
         exporter.done()
     }
 }
@@ -101,7 +126,7 @@ fn send<'js>(
     may_send(ctx, &host)?;
     let call = match call(ctx, &host, method, url, body, params) {
         Ok(call) => call,
-        Err(refused) => return refuse(ctx, &host, method, refused),
+        Err(refused) => return refuse(ctx, &host, refused),
     };
     match host.ask(Ask::Fetch(Box::new(call))) {
         Some(Answer::Fetched(reply)) => answered(ctx, &host, *reply),
@@ -127,7 +152,7 @@ fn async_request<'js>(
             callback.set("reject", reject)?;
             turns::begin(&ctx, Begun::Fetch(Box::new(call)), callback.into_value())?;
         }
-        Err(refused) => match refuse(&ctx, &host, &method.0, refused) {
+        Err(refused) => match refuse(&ctx, &host, refused) {
             Ok(value) => resolve.call::<_, ()>((value,))?,
             Err(_) => reject.call::<_, ()>((ctx.catch(),))?,
         },
@@ -144,7 +169,7 @@ fn may_send(ctx: &Ctx<'_>, host: &Host) -> Result<()> {
 }
 
 /// A request that cannot be made at all: an answer without a status, as k6 gives it.
-fn refuse<'js>(ctx: &Ctx<'js>, host: &Host, method: &str, refused: Refused) -> Result<Value<'js>> {
+fn refuse<'js>(ctx: &Ctx<'js>, host: &Host, refused: Refused) -> Result<Value<'js>> {
     let (code, text, url) = match refused {
         Refused::Thrown(error) => return Err(error),
         Refused::Failed { code, text, url } => (code, text, url),
@@ -153,15 +178,15 @@ fn refuse<'js>(ctx: &Ctx<'js>, host: &Host, method: &str, refused: Refused) -> R
         return Err(Exception::throw_message(ctx, &text));
     }
     host.log(Level::Warning, "Request Failed", vec![("error", text.clone())]);
-    Response::refused(ctx, method, &url, code, text)
+    Response::refused(ctx, &url, code, text)
 }
 
 pub(super) fn answered<'js>(ctx: &Ctx<'js>, host: &Host, reply: Reply) -> Result<Value<'js>> {
     if host.first_over_ns.get().is_none() {
         host.first_over_ns.set(Some(reply.ended_ns));
     }
-    for text in &reply.debug {
-        log_debug(host, text);
+    for (number, text) in &reply.debug {
+        log_debug(host, number, text);
     }
     if let Some(warning) = &reply.warning {
         host.log(Level::Warning, warning.clone(), vec![("url", reply.target.url.to_string())]);
@@ -177,11 +202,12 @@ pub(super) fn answered<'js>(ctx: &Ctx<'js>, host: &Host, reply: Reply) -> Result
 }
 
 /// In k6's words, for the option `httpDebug`.
-fn log_debug(host: &Host, text: &str) {
+fn log_debug(host: &Host, number: &str, text: &str) {
     let who = host.who.get();
     let fields = vec![
         ("group", host.group.borrow().clone()),
         ("iter", who.iter.to_string()),
+        ("request_id", number.to_owned()),
         ("scenario", host.scene_name.borrow().to_string()),
         ("source", "http-debug".to_owned()),
         ("vu", who.vu.to_string()),
@@ -235,13 +261,12 @@ fn send_all<'js>(ctx: &Ctx<'js>, host: &Host, entries: &[Value<'js>]) -> Result<
     let mut responses: Vec<Option<Value<'js>>> = Vec::new();
     let mut calls = Vec::new();
     for entry in entries {
-        let (method, made) = batch_call(ctx, host, entry)?;
-        match made {
+        match batch_call(ctx, host, entry)? {
             Ok(call) => {
                 calls.push(call);
                 responses.push(None);
             }
-            Err(refused) => responses.push(Some(refuse(ctx, host, &method, refused)?)),
+            Err(refused) => responses.push(Some(refuse(ctx, host, refused)?)),
         }
     }
     let Some(Answer::FetchedAll(replies)) = host.ask(Ask::FetchAll(calls)) else { return Err(stop(ctx)) };
@@ -259,7 +284,7 @@ fn send_all<'js>(ctx: &Ctx<'js>, host: &Host, entries: &[Value<'js>]) -> Result<
     Ok(all)
 }
 
-type Made = (String, std::result::Result<Call, Refused>);
+type Made = std::result::Result<Call, Refused>;
 
 fn batch_call<'js>(ctx: &Ctx<'js>, host: &Host, entry: &Value<'js>) -> Result<Made> {
     let (method, url, body, params) = if let Some(list) = entry.as_array() {
@@ -273,8 +298,7 @@ fn batch_call<'js>(ctx: &Ctx<'js>, host: &Host, entry: &Value<'js>) -> Result<Ma
     } else {
         ("GET".to_owned(), entry.clone(), None, None)
     };
-    let made = call(ctx, host, &method, &url, body.as_ref(), params.as_ref());
-    Ok((method, made))
+    Ok(call(ctx, host, &method, &url, body.as_ref(), params.as_ref()))
 }
 
 /// ``http.url`.../${id}` ``: the address, tagged by what it was made of.

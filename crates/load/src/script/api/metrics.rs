@@ -3,7 +3,7 @@
 use rquickjs::class::{JsClass, Readable};
 use rquickjs::function::{Constructor, Opt, This};
 use rquickjs::module::{Declarations, Exports, ModuleDef};
-use rquickjs::object::Accessor;
+use rquickjs::object::Property;
 use rquickjs::{Class, Coerced, Ctx, Exception, Function, Object, Result, Value};
 
 use super::super::host::{Stage, host};
@@ -58,7 +58,6 @@ impl<'js, const KIND: usize> JsClass<'js> for Held<Metric<KIND>> {
     fn prototype(ctx: &Ctx<'js>) -> Result<Option<Object<'js>>> {
         let prototype = Object::new(ctx.clone())?;
         prototype.set("add", Function::new(ctx.clone(), add::<KIND>)?.with_name("add")?)?;
-        prototype.prop("name", Accessor::from(name::<KIND>).enumerable())?;
         Ok(Some(prototype))
     }
 
@@ -76,15 +75,14 @@ fn make<'js, const KIND: usize>(
     if host.stage.get() != Stage::Init {
         return Err(Exception::throw_message(&ctx, "metrics must be declared in the init code"));
     }
-    let name = name.0.map(|name| text(&name)).transpose()?.unwrap_or_default();
+    let name = name.0.filter(|name| !name.is_undefined());
+    let name = name.map(|name| text(&name)).transpose()?.unwrap_or_default();
     let is_time = is_time.0.is_some_and(|value| is_true(&value));
     let id = host.recorder.metric(&name, KINDS[KIND].1, is_time);
     let id = id.map_err(|error| Exception::throw_message(&ctx, &error.to_string()))?;
-    Class::instance(ctx, Held(Metric { id, name: name.into() }))
-}
-
-fn name<'js, const KIND: usize>(this: This<Class<'js, Held<Metric<KIND>>>>) -> String {
-    this.0.borrow().0.name.to_string()
+    let made = Class::instance(ctx, Held(Metric { id, name: name.as_str().into() }))?;
+    made.prop("name", Property::from(name).enumerable())?;
+    Ok(made)
 }
 
 /// Adds a value; `false` where it is none, which is warned of.
@@ -99,10 +97,10 @@ fn add<'js, const KIND: usize>(
         return Err(Exception::throw_message(&ctx, "values cannot be added to metrics in the init code"));
     }
     let metric = this.0.borrow();
-    let number = value.0.as_ref().map_or(f64::NAN, |value| number(KINDS[KIND].1, value));
+    let number = value.0.as_ref().map_or(f64::NAN, |value| number(value));
     if !number.is_finite() {
         let shown = value.0.as_ref().map(|value| text(value).unwrap_or_default()).unwrap_or_default();
-        let line = format!("'{shown}' is an invalid value for metric '{}', a number is expected", metric.0.name);
+        let line = format!("'{shown}' is an invalid value for metric '{}', want a number", metric.0.name);
         host.log(Level::Warning, line, Vec::new());
         return Ok(false);
     }
@@ -114,14 +112,13 @@ fn add<'js, const KIND: usize>(
     Ok(true)
 }
 
-/// A rate counts whatever is true; booleans are 1 and 0.
-fn number(kind: Kind, value: &Value<'_>) -> f64 {
+/// A value as a number; booleans are 1 and 0. Of what is added to a rate, all but 0 counts.
+fn number(value: &Value<'_>) -> f64 {
     if let Some(value) = value.as_bool() {
         return f64::from(u8::from(value));
     }
-    if value.is_null() || value.is_undefined() || value.is_object() {
+    if value.is_null() || value.is_undefined() {
         return f64::NAN;
     }
-    let number = value.get::<Coerced<f64>>().map_or(f64::NAN, |number| number.0);
-    if kind == Kind::Rate && number.is_finite() { f64::from(u8::from(number != 0.0)) } else { number }
+    value.get::<Coerced<f64>>().map_or(f64::NAN, |number| number.0)
 }

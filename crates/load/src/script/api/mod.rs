@@ -18,6 +18,8 @@ mod params;
 mod response;
 mod timers;
 mod values;
+mod vu_tags;
+mod webcrypto;
 
 use rquickjs::function::IntoJsFunc;
 use rquickjs::module::{Declared, Exports};
@@ -74,6 +76,7 @@ pub(super) fn install(ctx: &Ctx<'_>) -> Result<()> {
     timers::install(ctx)?;
     data::install(ctx)?;
     globals::install(ctx)?;
+    webcrypto::install(ctx)?;
     super::commonjs::install(ctx)
 }
 

@@ -60,6 +60,7 @@ pub(super) fn call<'js>(
         cookies: Vec::new(),
         plain: None,
         login: Login::Basic,
+        referer: None,
     };
     if let Some(body) = body.filter(|body| !is_nothing(body)) {
         set_body(&mut call, body)?;
@@ -68,7 +69,9 @@ pub(super) fn call<'js>(
         let params = object(ctx, params, "params")?;
         for pair in params.props::<String, Value<'js>>() {
             let (name, value) = pair?;
-            if !is_nothing(&value) {
+            if name == "responseCallback" && value.is_null() {
+                call.expected = Expected::Unsaid;
+            } else if !is_nothing(&value) {
                 param(ctx, &mut call, &name, &value)?;
             }
         }
@@ -94,7 +97,7 @@ fn param<'js>(ctx: &Ctx<'js>, call: &mut Call, name: &str, value: &Value<'js>) -
         "tags" => {
             let mut own = tags(ctx, value)?;
             if let Some(at) = own.iter().position(|(key, _)| &**key == "name") {
-                call.name = Some(own.swap_remove(at).1).filter(|name| !name.is_empty());
+                call.name = Some(own.swap_remove(at).1);
             }
             call.tags = own;
         }

@@ -9,22 +9,21 @@ use rquickjs::{Array, ArrayBuffer, Class, Ctx, Exception, Function, IntoJs, Obje
 use wire::{Limits, ResponseHead, Version};
 
 use super::super::gjson;
+use super::super::host::host;
 use super::super::raw::Held;
 use super::params::canonical;
 use super::values::text;
 use crate::exchange::Answer;
-use crate::fetch::{Reply, Wants};
-use crate::jar::Cookie;
+use crate::fetch::{Asked, Reply, Wants};
+use crate::jar::{Cookie, sent_value};
 use crate::metric::Timings;
 
 /// What is kept of an answer.
 #[derive(Debug)]
 pub(super) struct Response {
-    method: Box<str>,
     url: Box<str>,
-    /// The head of the request.
-    sent: Vec<u8>,
-    sent_body: Vec<u8>,
+    /// `None` for what could not be asked.
+    asked: Option<Asked>,
     status: u16,
     answer: Answer,
     timings: Timings,
@@ -71,30 +70,24 @@ const ORDER: [&str; 16] = [
     "error_code",
     "request",
 ];
+/// When cookies without a date are over, as k6 has it: the smallest time that fits.
+const NO_DATE_MS: f64 = -6_795_364_578_871.0;
 const UNSERVED: [&str; 3] = ["html", "submitForm", "clickLink"];
 
 /// The answer to a request.
 pub(super) fn from_reply<'js>(ctx: &Ctx<'js>, reply: Reply) -> Result<Value<'js>> {
-    let Reply { method, target, sent, body, status, answer, timings, failure, wants, .. } = reply;
+    let Reply { asked, target, status, answer, timings, failure, wants, .. } = reply;
     let error_code = failure.as_ref().map_or(0, |failure| failure.code);
     let error = failure.filter(|failure| !failure.is_status()).map(|failure| failure.text).unwrap_or_default();
-    let url = target.page().into();
-    Response { method, url, sent, sent_body: body, status, answer, timings, error, error_code, wants }.into_value(ctx)
+    let (url, asked) = (target.page().into(), Some(asked));
+    Response { url, asked, status, answer, timings, error, error_code, wants }.into_value(ctx)
 }
 
 impl Response {
     /// What a request comes to that could not be made.
-    pub(super) fn refused<'js>(
-        ctx: &Ctx<'js>,
-        method: &str,
-        url: &str,
-        error_code: u16,
-        error: String,
-    ) -> Result<Value<'js>> {
+    pub(super) fn refused<'js>(ctx: &Ctx<'js>, url: &str, error_code: u16, error: String) -> Result<Value<'js>> {
         let (answer, timings, wants) = (Answer::default(), Timings::default(), Wants::Text);
-        let (method, url) = (method.into(), url.into());
-        let (sent, sent_body) = (Vec::new(), Vec::new());
-        Self { method, url, sent, sent_body, status: 0, answer, timings, error, error_code, wants }.into_value(ctx)
+        Self { url: url.into(), asked: None, status: 0, answer, timings, error, error_code, wants }.into_value(ctx)
     }
 
     fn into_value<'js>(self, ctx: &Ctx<'js>) -> Result<Value<'js>> {
@@ -203,7 +196,7 @@ fn cookies<'js>(ctx: &Ctx<'js>, of: &Response) -> Result<Value<'js>> {
         cookie.set("http_only", set.http_only)?;
         cookie.set("secure", set.secure)?;
         cookie.set("max_age", set.max_age_s as f64)?;
-        cookie.set("expires", 0)?;
+        cookie.set("expires", set.expires_s.map_or(NO_DATE_MS, |seconds| seconds as f64 * 1000.0))?;
         let list: Option<Array<'js>> = made.get(set.name.as_str())?;
         let list = list.map_or_else(|| Array::new(ctx.clone()), Ok)?;
         list.set(list.len(), cookie)?;
@@ -243,37 +236,69 @@ fn timings<'js>(ctx: &Ctx<'js>, of: &Response) -> Result<Value<'js>> {
 }
 
 fn request<'js>(ctx: &Ctx<'js>, of: &Response) -> Result<Value<'js>> {
-    // One that could not be made is none.
-    if of.sent.is_empty() {
-        return Ok(Value::new_null(ctx.clone()));
-    }
+    let Some(asked) = &of.asked else { return Ok(Value::new_null(ctx.clone())) };
     let made = Object::new(ctx.clone())?;
-    made.set("method", &*of.method)?;
-    made.set("url", &*of.url)?;
-    let headers = Object::new(ctx.clone())?;
-    let text = String::from_utf8_lossy(&of.sent);
-    for line in text.lines().skip(1) {
-        if let Some((name, value)) =
-            line.split_once(": ").filter(|(name, _)| !["Host", "Content-Length"].contains(name))
-        {
-            let list = Array::new(ctx.clone())?;
-            list.set(0, value)?;
-            headers.set(name, list)?;
-        }
-    }
-    made.set("headers", headers)?;
-    made.set("body", &*String::from_utf8_lossy(&of.sent_body))?;
-    made.set("cookies", Object::new(ctx.clone())?)?;
+    made.set("method", &*asked.method)?;
+    made.set("url", &*asked.url)?;
+    made.set("headers", sent_headers(ctx, asked)?)?;
+    made.set("body", &*String::from_utf8_lossy(&asked.body))?;
+    made.set("cookies", sent_cookies(ctx, asked)?)?;
     made.into_js(ctx)
 }
 
-fn ocsp<'js>(ctx: &Ctx<'js>, _of: &Response) -> Result<Value<'js>> {
+/// Names with lists of one value: what the script has given, the agent, and all cookies.
+fn sent_headers<'js>(ctx: &Ctx<'js>, asked: &Asked) -> Result<Object<'js>> {
+    let made = Object::new(ctx.clone())?;
+    let put = |name: &str, value: &str| {
+        let list = Array::new(ctx.clone())?;
+        list.set(0, value)?;
+        made.set(name, list)
+    };
+    let host = host(ctx);
+    if !host.sites.options.agent.is_empty() {
+        put("User-Agent", &host.sites.options.agent)?;
+    }
+    let mut cookies = Vec::new();
+    for (name, value) in &asked.fields {
+        if &**name == "Cookie" {
+            cookies.push(value.to_string());
+        } else {
+            put(name, value)?;
+        }
+    }
+    cookies.extend(asked.cookies.iter().map(|(name, value)| format!("{name}={}", sent_value(value))));
+    if !cookies.is_empty() {
+        put("Cookie", &cookies.join("; "))?;
+    }
+    Ok(made)
+}
+
+/// Names with lists of what went under them.
+fn sent_cookies<'js>(ctx: &Ctx<'js>, asked: &Asked) -> Result<Object<'js>> {
+    let made = Object::new(ctx.clone())?;
+    let by_hand = asked.fields.iter().filter(|(name, _)| &**name == "Cookie").flat_map(|(_, line)| line.split(';'));
+    let by_hand = by_hand.filter_map(|pair| pair.trim().split_once('='));
+    for (name, value) in by_hand.chain(asked.cookies.iter().map(|(name, value)| (&**name, &**value))) {
+        let cookie = Object::new(ctx.clone())?;
+        cookie.set("name", name)?;
+        cookie.set("value", value)?;
+        cookie.set("replace", false)?;
+        let list: Option<Array<'js>> = made.get(name)?;
+        let list = list.map_or_else(|| Array::new(ctx.clone()), Ok)?;
+        list.set(list.len(), cookie)?;
+        made.set(name, list)?;
+    }
+    Ok(made)
+}
+
+/// What a server says of its certificate is not asked for.
+fn ocsp<'js>(ctx: &Ctx<'js>, of: &Response) -> Result<Value<'js>> {
     let made = Object::new(ctx.clone())?;
     for name in ["produced_at", "this_update", "next_update", "revoked_at"] {
         made.set(name, 0)?;
     }
     made.set("revocation_reason", "")?;
-    made.set("status", "")?;
+    made.set("status", if of.answer.tls.is_empty() { "" } else { "unknown" })?;
     made.into_js(ctx)
 }
 
@@ -283,16 +308,29 @@ fn json<'js>(ctx: Ctx<'js>, this: Of<'js>, path: Opt<Value<'js>>) -> Result<Valu
     if !of.0.has_body() {
         return Err(Exception::throw_message(&ctx, "the body is null so we can't transform it to JSON"));
     }
-    let Some(path) = path.0.filter(|path| !path.is_undefined()) else {
-        return ctx.json_parse(of.0.answer.body.as_slice());
+    let body = of.0.answer.body.as_slice();
+    let Some(path) = path.0 else {
+        return ctx.json_parse(body).map_err(|error| {
+            ctx.catch();
+            match serde_json::from_slice::<serde_json::Value>(body) {
+                Err(why) => Exception::throw_message(&ctx, &not_json(&why)),
+                Ok(_) => error,
+            }
+        });
     };
-    let path = text(&path)?;
-    let whole = serde_json::from_slice(&of.0.answer.body);
-    let whole = whole.map_err(|error| Exception::throw_message(&ctx, &format!("cannot parse json: {error}")))?;
-    match gjson::find(&whole, &path) {
+    // What is no JSON holds nothing.
+    let whole = serde_json::from_slice(body).unwrap_or_default();
+    match gjson::find(&whole, &text(&path)?) {
         Some(found) => ctx.json_parse(found.to_string()),
         None => Ok(Value::new_undefined(ctx.clone())),
     }
+}
+
+/// Why a body is no JSON, and where it stops to be.
+fn not_json(why: &serde_json::Error) -> String {
+    let text = why.to_string();
+    let text = text.rsplit_once(" at line ").map_or(text.as_str(), |(text, _)| text);
+    format!("cannot parse json due to an error at line {}, character {}, error: {text}", why.line(), why.column())
 }
 
 /// All parts as a plain object.

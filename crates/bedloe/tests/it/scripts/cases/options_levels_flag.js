@@ -1,0 +1,5 @@
+// args: --stage 1s:1 --no-teardown
+import exec from 'k6/execution';
+export const options = { scenarios: { a: { executor: 'shared-iterations', iterations: 100 } }, thresholds: { iterations: ['count==1'] } };
+export function teardown() { console.log('never'); }
+export default async function () { console.log(JSON.stringify(exec.test.options.scenarios)); await new Promise((resolve) => setTimeout(resolve, 1200)); }
