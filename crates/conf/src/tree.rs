@@ -9,13 +9,13 @@ mod caching;
 mod files;
 mod gzip;
 mod limits;
+mod listen;
 mod logs;
 mod maps;
 mod proxy;
 mod rules;
 mod tls;
 
-use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -31,9 +31,12 @@ use crate::span::Place;
 use crate::template::Template;
 pub use access::{AccessRule, AccessSettings, LimitExcept, RealIpSettings, Who};
 pub use caching::{Expires, ExpiresRule};
-pub use files::{FileSettings, IfModifiedSince, Listing, Root, RootKind, TryFiles, TryLast, TryPath};
+pub use files::{
+    FileSettings, IfModifiedSince, LinkRule, Links, ListFormat, Listing, Root, RootKind, TryFiles, TryLast, TryPath,
+};
 pub use gzip::{GzipFiles, GzipProxied, GzipSettings};
 pub use limits::{LimitSettings, LimitZone, RateLimit, Refusal};
+pub use listen::{KeepAlive, Listen, ListenAddress, SocketOptions};
 pub use rules::{AfterRewrite, Condition, If, PathTest, Return, Rewrite, Rule, Test};
 pub use tls::{Certificate, Cipher, ClientAuth, Curve, Tls, VerifyClient};
 
@@ -303,88 +306,6 @@ pub struct Server {
     pub header_max: u64,
     /// Where it was written.
     pub place: Place,
-}
-
-/// One `listen`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Listen {
-    /// The address; a port alone is `0.0.0.0:port`.
-    pub address: ListenAddress,
-    /// `ssl`.
-    pub ssl: bool,
-    /// `http2`.
-    pub http2: bool,
-    /// `default_server`.
-    pub default_server: bool,
-    /// `backlog=N`, 511 by default.
-    pub backlog: u32,
-    /// Options of the socket.
-    pub options: SocketOptions,
-    /// Where it was written.
-    pub place: Place,
-}
-
-/// Where a server listens.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum ListenAddress {
-    /// Address and port.
-    Ip(SocketAddr),
-    /// The path of a unix socket.
-    Unix(PathBuf),
-}
-
-impl ListenAddress {
-    /// Address and port, which a unix socket has not.
-    pub fn ip(&self) -> Option<SocketAddr> {
-        match self {
-            Self::Ip(address) => Some(*address),
-            Self::Unix(_) => None,
-        }
-    }
-}
-
-impl From<SocketAddr> for ListenAddress {
-    fn from(address: SocketAddr) -> Self {
-        Self::Ip(address)
-    }
-}
-
-impl fmt::Display for ListenAddress {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Ip(address) => address.fmt(f),
-            Self::Unix(path) => write!(f, "unix:{}", path.display()),
-        }
-    }
-}
-
-/// What a `listen` says of its socket beyond the backlog.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct SocketOptions {
-    /// `ipv6only=off`: an IPv6 wildcard takes IPv4 connections too.
-    pub takes_ipv4: bool,
-    /// `rcvbuf`.
-    pub receive_buffer: Option<u32>,
-    /// `sndbuf`.
-    pub send_buffer: Option<u32>,
-    /// `so_keepalive`.
-    pub keepalive: Option<KeepAlive>,
-}
-
-/// `so_keepalive`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum KeepAlive {
-    /// `off`.
-    Off,
-    /// `on`, or `[IDLE]:[INTERVAL]:[COUNT]`, each the system's where it is not written.
-    On {
-        /// Seconds without a byte before the first probe.
-        idle_s: Option<u64>,
-        /// Seconds between two probes.
-        interval_s: Option<u64>,
-        /// Probes without an answer before the connection is given up.
-        count: Option<u32>,
-    },
 }
 
 /// `location [SIGN] PATH { ... }`.

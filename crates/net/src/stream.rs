@@ -40,6 +40,13 @@ impl Stream {
         Ok(Self { tls: Some(Box::new(session)), ..Self::plain(tcp) })
     }
 
+    /// Goes over to the server's side of a TLS handshake; `came` of it was read already.
+    pub fn start_tls(&mut self, tls: &ServerTls, came: Buffer) -> io::Result<()> {
+        let session = Session::server(tls).map_err(io::Error::other)?;
+        self.tls = Some(Box::new(session.with_incoming(came)));
+        Ok(())
+    }
+
     /// Whether TLS protects it.
     pub fn is_tls(&self) -> bool {
         self.tls.is_some()

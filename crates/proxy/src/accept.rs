@@ -103,7 +103,8 @@ fn open(thread: &Rc<Thread>, site: &Rc<Site>, tcp: Socket, remote: SocketAddr, l
     let listener = site.snapshot.router.listener_at(listener, local);
     let tls = site.snapshot.tls[listener].as_ref();
     let is_tls = tls.is_some();
-    let stream = match tls {
+    // Where a proxy's word comes first, TLS begins behind it.
+    let stream = match tls.filter(|_| !site.snapshot.router.listeners()[listener].proxy_protocol) {
         None => Stream::plain(tcp),
         Some(tls) => match Stream::tls_server(tcp, &tls.server) {
             Ok(stream) => stream,

@@ -9,6 +9,7 @@ use net::tls::{Judged, Session};
 use route::Fact;
 
 use crate::site::Site;
+use crate::proxy_protocol::Told;
 use crate::snapshot::{Checked, ListenerTls};
 
 /// The longest text of an address: IPv6 with an embedded IPv4 address.
@@ -34,6 +35,8 @@ pub(crate) struct Client {
     /// It came without TLS on a port for TLS.
     pub(crate) lacks_tls: bool,
     /// What was agreed on in the TLS handshake.
+    /// What a proxy has said of the connection by the PROXY protocol.
+    pub(crate) told: Option<Rc<Told>>,
     pub(crate) tls: Option<Rc<ClientTls>>,
     /// When it came, on the scale of [`net::clock::coarse_ms`].
     pub(crate) since_ms: u64,
@@ -196,6 +199,7 @@ impl Client {
         }
     }
 
+            told: None,
     /// Notes that it came by a unix socket.
     pub(crate) fn come_by_unix(&mut self) {
         self.is_unix = true;

@@ -20,6 +20,7 @@ use crate::downstream::{After, Downstream};
 use crate::exchange::Exchange;
 use crate::http2::{self, PREFACE};
 use crate::limits::{LINGER_BYTES, LINGER_READS, REQUEST_HEAD_MAX};
+use crate::proxy_protocol;
 use crate::request::{self, Routed};
 use crate::thread::Thread;
 
@@ -48,7 +49,7 @@ impl Connection {
     #[allow(clippy::manual_async_fn, reason = "see above")]
     pub(crate) fn run(mut self, open: Open) -> impl Future<Output = ()> {
         async move {
-            if self.handshake().await.is_err() {
+            if self.hear_proxy().await.is_err() || self.handshake().await.is_err() {
                 return;
             }
             if self.speaks_http2().await {
@@ -80,6 +81,17 @@ impl Connection {
         } else if after == After::Linger && self.down.lingering.close != LingeringClose::Off {
             self.linger().await;
         }
+    }
+
+    /// Reads a proxy's word, where it comes before all else.
+    async fn hear_proxy(&mut self) -> io::Result<()> {
+        let client = &self.down.client;
+        if !client.site.snapshot.router.listeners()[client.listener].proxy_protocol {
+            return Ok(());
+        }
+        let wait_ms = self.first_wait_ms();
+        // In a box, for a connection without it must not be larger for it.
+        Box::pin(proxy_protocol::read(&mut self.down, wait_ms)).await
     }
 
     /// Makes the TLS handshake. A client that speaks plain HTTP is noted, for an answer that tells it so.

@@ -1,24 +1,25 @@
 //! The values of variables for one request.
 
-use std::cell::{Cell, RefCell};
+mod answer;
+mod connection;
+
+use std::cell::Cell;
 use std::io::Write;
 use std::sync::Arc;
 
 use net::clock;
 use net::dial::Endpoint;
 use route::{Fact, Facts, ProxyRule, Standing, Target};
-use wire::{Field, Known, RequestHead, Version, find};
+use wire::{Field, Known, RequestHead, find};
 
-use crate::basic::append_user;
-use crate::client::{Client, UNIX};
-use crate::dates::Dates;
+use crate::client::Client;
 use crate::detour::Detour;
 use crate::gate::Limited;
 use crate::lines::{self, Lines};
 use crate::paths;
-use crate::random::Random;
 use crate::request::Routed;
 use crate::snapshot::UpstreamSnapshot;
+use crate::thread::Thread;
 use crate::upstream::target::Proxied;
 
 /// What is noted of a request as it goes along.
@@ -134,8 +135,7 @@ impl Record {
 /// A request's facts, lent for as long as a text is rendered.
 pub(crate) struct RequestFacts<'a> {
     pub(crate) client: &'a Client,
-    pub(crate) dates: &'a RefCell<Dates>,
-    pub(crate) random: &'a RefCell<Random>,
+    pub(crate) thread: &'a Thread,
     pub(crate) request: &'a RequestHead,
     /// The bytes the head's spans lie in.
     pub(crate) head: &'a [u8],
@@ -185,11 +185,6 @@ impl<'a> RequestFacts<'a> {
             _ if self.record.detour.is_get => b"GET",
             method => method,
         }
-    }
-
-    /// What a limit has said of the request.
-    fn limited(&self, of: impl Fn(&Limited) -> Option<&'static str>) -> Option<&[u8]> {
-        self.record.limited.as_ref().and_then(|limited| of(limited)).map(str::as_bytes)
     }
 
     /// Host and port of `proxy_pass`.
@@ -256,152 +251,11 @@ impl<'a> RequestFacts<'a> {
 
     fn request_id(&self, out: &mut Vec<u8>) -> bool {
         let id = self.record.request_id.get().unwrap_or_else(|| {
-            let id = self.random.borrow_mut().request_id();
+            let id = self.thread.random.borrow_mut().request_id();
             self.record.request_id.set(Some(id));
             id
         });
         append(&id, out)
-    }
-
-    /// A value for each attempt, separated as nginx does; false before there was one.
-    fn attempts(&self, out: &mut Vec<u8>, value: impl Fn(&crate::facts::Attempt, &mut Vec<u8>)) -> bool {
-        for (n, attempt) in self.record.attempts.iter().enumerate() {
-            if n > 0 {
-                out.extend_from_slice(if attempt.is_sent_on { b" : " } else { b", " });
-            }
-            value(attempt, out);
-        }
-        !self.record.attempts.is_empty()
-    }
-
-    fn of_upstream(&self, fact: &Fact, out: &mut Vec<u8>) -> bool {
-        match fact {
-            Fact::UpstreamAddr => self.attempts(out, |attempt, out| match &attempt.at {
-                Tried::Server(address) => put(out, format_args!("{address}")),
-                Tried::Group(group) => out.extend_from_slice(group.name.as_bytes()),
-            }),
-            Fact::UpstreamStatus => self.attempts(out, |attempt, out| match attempt.status {
-                0 => out.push(b'-'),
-                status => put(out, format_args!("{status}")),
-            }),
-            Fact::UpstreamResponseTime => {
-                self.attempts(out, |attempt, out| seconds(out, Some(attempt.ended_ms), attempt.started_ms))
-            }
-            Fact::UpstreamConnectTime => {
-                self.attempts(out, |attempt, out| seconds(out, attempt.connected_ms, attempt.started_ms))
-            }
-            Fact::UpstreamHeaderTime => {
-                self.attempts(out, |attempt, out| seconds(out, attempt.head_ms, attempt.started_ms))
-            }
-            Fact::UpstreamBytesSent => self.numbers(out, |attempt| attempt.sent),
-            Fact::UpstreamBytesReceived => self.numbers(out, |attempt| attempt.received),
-            Fact::UpstreamResponseLength => self.numbers(out, |attempt| attempt.body),
-            _ => self.of_lines(fact, out),
-        }
-    }
-
-    fn numbers(&self, out: &mut Vec<u8>, number: impl Fn(&Attempt) -> u64) -> bool {
-        self.attempts(out, |attempt, out| put(out, format_args!("{}", number(attempt))))
-    }
-
-    /// What is kept only for these variables.
-    fn of_lines(&self, fact: &Fact, out: &mut Vec<u8>) -> bool {
-        let Some(kept) = &self.record.lines else { return false };
-        match fact {
-            // These two are nobody's field in nginx: each answer has them.
-            Fact::SentField(name) if matches!(name.as_str(), "date" | "server") => false,
-            Fact::SentField(name) => lines::append(&kept.sent, name, out),
-            Fact::SentTrailer(name) | Fact::UpstreamTrailer(name) => lines::append(&kept.trailers, name, out),
-            Fact::UpstreamField(name) => lines::append(&kept.upstream, name, out),
-            Fact::UpstreamCookie(name) => lines::append_cookie(&kept.upstream, name, out),
-            _ => false,
-        }
-    }
-
-    fn of_connection(&self, fact: &Fact, out: &mut Vec<u8>) -> bool {
-        match fact {
-            Fact::RemoteAddr => return append(self.client.remote_text(), out),
-            Fact::BinaryRemoteAddr if self.client.is_unix() => out.extend_from_slice(UNIX),
-            Fact::BinaryRemoteAddr => match self.client.remote.ip() {
-                std::net::IpAddr::V4(ip) => out.extend_from_slice(&ip.octets()),
-                std::net::IpAddr::V6(ip) => out.extend_from_slice(&ip.octets()),
-            },
-            // One that a proxy has named may have none.
-            Fact::RemotePort if self.client.remote.port() == 0 => {}
-            Fact::RemotePort => put(out, format_args!("{}", self.client.remote.port())),
-            Fact::RealipRemoteAddr => self.client.append_connected_from(out),
-            Fact::RealipRemotePort if self.client.connected_from().port() == 0 => {}
-            Fact::RealipRemotePort => put(out, format_args!("{}", self.client.connected_from().port())),
-            Fact::ServerAddr => self.client.append_local(out),
-            Fact::ServerPort if self.client.local.port() == 0 => {}
-            Fact::ServerPort => put(out, format_args!("{}", self.client.local.port())),
-            Fact::Scheme => return append(self.client.scheme().as_bytes(), out),
-            // Empty, and not missing, where they say no.
-            Fact::Http2 => match self.request.version {
-                Version::Http2 if self.client.is_tls => out.extend_from_slice(b"h2"),
-                Version::Http2 => out.extend_from_slice(b"h2c"),
-                _ => {}
-            },
-            Fact::Https => out.extend_from_slice(if self.client.is_tls { b"on" } else { b"" }),
-            Fact::Connection => put(out, format_args!("{}", self.client.number)),
-            Fact::ConnectionRequests => put(out, format_args!("{}", self.client.requests)),
-            Fact::ConnectionTime => seconds(out, Some(clock::coarse_ms()), self.client.since_ms),
-            Fact::Pipe => out.push(if self.record.is_pipelined { b'p' } else { b'.' }),
-            Fact::SslProtocol
-            | Fact::SslCipher
-            | Fact::SslCurve
-            | Fact::SslAlpnProtocol
-            | Fact::SslClientCert
-            | Fact::SslClientEscapedCert
-            | Fact::SslClientFingerprint
-            | Fact::SslClientIDn
-            | Fact::SslClientIDnLegacy
-            | Fact::SslClientRawCert
-            | Fact::SslClientSDn
-            | Fact::SslClientSDnLegacy
-            | Fact::SslClientSerial
-            | Fact::SslClientVEnd
-            | Fact::SslClientVRemain
-            | Fact::SslClientVStart
-            | Fact::SslClientVerify
-            | Fact::SslServerName
-            | Fact::SslSessionReused
-            | Fact::SslEarlyData => return self.client.tls.as_ref().is_some_and(|tls| tls.append(fact, out)),
-            _ => return self.of_answer(fact, out),
-        }
-        true
-    }
-
-    fn of_answer(&self, fact: &Fact, out: &mut Vec<u8>) -> bool {
-        match fact {
-            Fact::Status => put(out, format_args!("{:03}", self.record.status)),
-            Fact::BodyBytesSent => put(out, format_args!("{}", self.record.body_bytes())),
-            Fact::BytesSent => put(out, format_args!("{}", self.record.sent)),
-            Fact::RequestLength => put(out, format_args!("{}", self.record.request_bytes)),
-            Fact::RequestTime => seconds(out, Some(clock::coarse_ms()), self.record.started_ms),
-            Fact::TimeLocal => return append(self.dates.borrow_mut().local().as_bytes(), out),
-            Fact::TimeIso8601 => return append(self.dates.borrow_mut().iso8601().as_bytes(), out),
-            Fact::Msec => {
-                let now_ms = self.dates.borrow_mut().unix_ms();
-                put(out, format_args!("{}.{:03}", now_ms / 1_000, now_ms % 1_000));
-            }
-            Fact::LimitReqStatus => return append_found(self.limited(|limited| limited.rate), out),
-            Fact::LimitConnStatus => return append_found(self.limited(|limited| limited.connections), out),
-            Fact::RequestCompletion => out.extend_from_slice(if self.record.is_complete { b"OK" } else { b"" }),
-            Fact::RemoteUser => return self.field(Known::Authorization).is_some_and(|field| append_user(field, out)),
-            Fact::GzipRatio => return self.record.gzip.is_some_and(|(from, to)| append_ratio(from, to, out)),
-            Fact::LimitRate => put(out, format_args!("{}", self.record.limit_rate.unwrap_or(0))),
-            Fact::RequestBody => {
-                let body = self.record.lines.as_ref().map(|lines| lines.body.as_slice()).unwrap_or_default();
-                return append_any(body, out);
-            }
-            Fact::RequestBodyFile => return false,
-            Fact::Pid => put(out, format_args!("{}", std::process::id())),
-            Fact::Hostname => return append(rustix::system::uname().nodename().to_bytes(), out),
-            Fact::NginxVersion => return append(b"1.29.8", out),
-            _ => return self.of_upstream(fact, out),
-        }
-        true
     }
 }
 
@@ -483,17 +337,6 @@ fn append_any(value: &[u8], out: &mut Vec<u8>) -> bool {
 
 fn append_found(value: Option<&[u8]>, out: &mut Vec<u8>) -> bool {
     value.is_some_and(|value| append(value, out))
-}
-
-/// `12.34`, rounded as nginx does it.
-fn append_ratio(from: u64, to: u64, out: &mut Vec<u8>) -> bool {
-    if from == 0 || to == 0 {
-        return false;
-    }
-    let thousandths = from.saturating_mul(1_000) / to;
-    let hundredths = thousandths / 10 + u64::from(thousandths % 10 > 4);
-    put(out, format_args!("{}.{:02}", hundredths / 100, hundredths % 100));
-    true
 }
 
 /// Writing to a vector does not fail.

@@ -33,6 +33,7 @@ mod names;
 mod pace;
 mod paths;
 mod random;
+mod proxy_protocol;
 mod renew;
 mod request;
 mod rewriting;

@@ -30,6 +30,8 @@ macro_rules! facts {
             Cookie(String),
             /// `$arg_NAME`, compared without regard to case ([`crate::argument`]).
             Arg(String),
+            /// `$proxy_protocol_tlv_NAME`: what a proxy adds by the PROXY protocol.
+            ProxyProtocolTlv(String),
             /// `$sent_http_NAME`: a field of the answer, the name as above.
             SentField(String),
             /// `$sent_trailer_NAME`.
@@ -72,6 +74,14 @@ facts! {
     BinaryRemoteAddr = "binary_remote_addr";
     /// The client's port.
     RemotePort = "remote_port";
+    /// By the PROXY protocol: the client's address.
+    ProxyProtocolAddr = "proxy_protocol_addr";
+    /// Its port.
+    ProxyProtocolPort = "proxy_protocol_port";
+    /// The address that the client connected to.
+    ProxyProtocolServerAddr = "proxy_protocol_server_addr";
+    /// Its port.
+    ProxyProtocolServerPort = "proxy_protocol_server_port";
     /// The user of basic authentication.
     RemoteUser = "remote_user";
     /// The address the client connected to.
@@ -279,6 +289,7 @@ mod tests {
         ];
         for (name, fact) in table {
             assert_eq!(Fact::parse(name), fact, "{name}");
+        .or_else(|| rest_of("proxy_protocol_tlv_").map(|rest| Fact::ProxyProtocolTlv(rest.to_owned())))
         }
     }
 

@@ -48,15 +48,15 @@ pub struct AuthRequest {
 #[derive(Debug, Clone)]
 pub struct RealIp {
     from: Vec<Who>,
-    /// The field, in small letters.
-    pub header: String,
+    /// The field, in small letters; none where it is what a proxy has said of the connection by the PROXY protocol.
+    pub header: Option<String>,
     is_recursive: bool,
 }
 
 impl RealIp {
     pub(crate) fn compile(settings: &LocationSettings) -> Option<Self> {
         let tree::RealIpSettings { from, header, is_recursive } = &*settings.real_ip;
-        let header = header.to_ascii_lowercase();
+        let header = (header != "proxy_protocol").then(|| header.to_ascii_lowercase());
         (!from.is_empty()).then(|| Self { from: from.clone(), header, is_recursive: *is_recursive })
     }
 
@@ -152,7 +152,7 @@ mod tests {
             ("10.0.0.1:5", "", false, None),
         ];
         for (at, list, is_recursive, expected) in table {
-            let real = RealIp { from: from.clone(), header: String::new(), is_recursive };
+            let real = RealIp { from: from.clone(), header: None, is_recursive };
             let expected = expected.map(|text| text.parse().unwrap());
             let at: SocketAddr = at.parse().unwrap();
             assert_eq!(real.find(Some(at.ip()), list.as_bytes()), expected, "{list}");

@@ -23,6 +23,8 @@ pub struct Listener {
     pub ssl: bool,
     /// `http2` on any of the listens.
     pub http2: bool,
+    /// `proxy_protocol` on any of them: each connection begins with a proxy's word.
+    pub proxy_protocol: bool,
     /// `backlog`.
     pub backlog: u32,
     /// Other options of the socket.
@@ -72,6 +74,7 @@ impl Listener {
             address: listen.address.clone(),
             ssl: false,
             http2: false,
+            proxy_protocol: false,
             backlog: DEFAULT_BACKLOG,
             options: listen.options,
             within: None,
@@ -85,6 +88,7 @@ impl Listener {
     fn add(&mut self, listen: &tree::Listen, server: usize) {
         self.ssl |= listen.ssl;
         self.http2 |= listen.http2;
+        self.proxy_protocol |= listen.proxy_protocol;
         if self.backlog == DEFAULT_BACKLOG {
             self.backlog = listen.backlog;
         }

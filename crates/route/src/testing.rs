@@ -62,6 +62,7 @@ pub(crate) fn settings() -> LocationSettings {
             disabled: Vec::new(),
             disables_msie6: false,
             files: GzipFiles::Off,
+            unpacks: false,
         }
         .into(),
         limits: LimitSettings {
@@ -82,7 +83,8 @@ pub(crate) fn settings() -> LocationSettings {
             if_modified_since: IfModifiedSince::Exact,
             max_ranges: u64::MAX,
             log_not_found: true,
-            listing: Listing { is_on: false, is_json: false, exact_size: true, local_time: false },
+            listing: Listing { is_on: false, format: ListFormat::Html, exact_size: true, local_time: false },
+            links: Links { rule: LinkRule::Follow, from: None },
         },
         proxy: proxy_settings(&[]),
     }
@@ -166,6 +168,7 @@ pub(crate) fn listen(address: &str, default_server: bool) -> Listen {
         address: ListenAddress::Ip(address.parse().unwrap()),
         ssl: false,
         http2: false,
+        proxy_protocol: false,
         default_server,
         backlog: 511,
         options: SocketOptions::default(),

@@ -15,6 +15,7 @@ mod methods;
 mod names;
 mod pace;
 mod pressure;
+mod proxied;
 mod requests;
 mod retries;
 mod rewriting;

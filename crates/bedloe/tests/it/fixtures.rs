@@ -33,7 +33,8 @@
 //!   `Content-Length` are added where they are missing. Words behind `request`: `again` goes over the last connection;
 //!   `to LISTEN2` to another address; `tls` or `tls NAME` over TLS, asking for this name, and there `v12`, `rsa` or
 //!   `ecdsa` for TLS 1.2 and such suites, `with NAME` to show a certificate of `pki/`, `resumes` to keep a session
-//!   for the next request with the same words; `raw` sends the lines as they are, each with CR LF, with `\r`, `\n`,
+//!   for the next request with the same words; `proxied` first sends `PROXY TCP4 192.0.2.1 192.0.2.2 1234 443`, before
+//!   TLS where that is asked for; `raw` sends the lines as they are, each with CR LF, with `\r`, `\n`,
 //!   `\t`, `\\` and `\xNN`, and `\` at an end to leave out the line's.
 //! - `---- answer`: a status (or `closed`), then fields that must be there with this value, `Name: ~PATTERN`, `!Name`
 //!   for one that must not, `trailer Name: VALUE`; behind an empty line the whole body, or `~PATTERN`. Without a body

@@ -27,6 +27,7 @@ pub(super) struct BuiltServer {
 struct AddressState {
     ssl: bool,
     http2: bool,
+    proxy_protocol: bool,
     backlog: Option<u32>,
     options: Option<(SocketOptions, Place)>,
     default_server: Option<Place>,
@@ -55,6 +56,7 @@ fn default_listen(place: &Place) -> ListenDraft {
         address: SocketAddr::from((Ipv4Addr::UNSPECIFIED, 80)).into(),
         ssl: false,
         http2: false,
+        proxy_protocol: false,
         default_server: false,
         backlog: DEFAULT_BACKLOG,
         options: SocketOptions::default(),
@@ -73,6 +75,7 @@ fn addresses(servers: &[BuiltServer], cx: &mut Cx<'_>) -> HashMap<ListenAddress,
                 .or_insert_with(|| AddressState { default_index: index, ..AddressState::default() });
             state.ssl |= listen.ssl || built.tls.is_on;
             state.http2 |= listen.http2 || built.http2;
+            state.proxy_protocol |= listen.proxy_protocol;
             if *has_options {
                 match &state.options {
                     Some((_, first)) => cx.report(told_twice("listen options", address, place, first)),
@@ -121,14 +124,18 @@ fn tls(draft: &TlsDraft) -> Option<Tls> {
     let pair = |((certificate, place), (key, _)): (&(PathBuf, Place), &(PathBuf, Place))| Certificate {
         certificate: certificate.clone(),
         key: key.clone(),
+        passwords: draft.passwords.clone(),
         place: place.clone(),
     };
     let certificates: Vec<Certificate> = pairs.map(pair).collect();
     let stapling_file = draft.stapling_file.as_ref().filter(|_| draft.stapling.is_some()).map(|(path, _)| path.clone());
     // Suites that are none leave nothing of TLS 1.2.
-    let tls12 = draft.settings.tls12 && draft.settings.ciphers.as_ref().is_none_or(|ciphers| !ciphers.is_empty());
+    let tls12 = draft.settings.tls12
+        && !draft.without.0
+        && draft.settings.ciphers.as_ref().is_none_or(|ciphers| !ciphers.is_empty());
+    let tls13 = draft.settings.tls13 && !draft.without.1;
     let is_shown = !certificates.is_empty() || draft.settings.rejects;
-    is_shown.then(|| Tls { certificates, stapling_file, tls12, ..draft.settings.clone() })
+    is_shown.then(|| Tls { certificates, stapling_file, tls12, tls13, ..draft.settings.clone() })
 }
 
 /// Gives a server what its addresses say, and the certificate that it shows there.
@@ -144,6 +151,7 @@ fn complete(
         if let Some(state) = states.get(&listen.address) {
             listen.ssl = state.ssl;
             listen.http2 = state.http2;
+            listen.proxy_protocol = state.proxy_protocol;
             listen.backlog = state.backlog.unwrap_or(DEFAULT_BACKLOG);
             listen.options = state.options.as_ref().map(|(options, _)| *options).unwrap_or_default();
             if listen.ssl && server.tls.is_none() {

@@ -132,12 +132,9 @@ pub(super) const DIRECTIVES: &[Directive] = &[
         takes: Takes::exactly(1),
         repeats: false,
         default: "X-Real-IP",
-        doc: "The header in which they say it.",
+        doc: "The header in which they say it; or proxy_protocol, for what stands before the connection's first byte.",
         example: "real_ip_header X-Forwarded-For;",
         apply: Apply::Inherited(|level, call, _| {
-            if call.text(0) == "proxy_protocol" {
-                return Err(call.not_yet(0, "the PROXY protocol"));
-            }
             level.settings.real_ip.header = call.text(0).to_owned();
             Ok(())
         }),

@@ -58,6 +58,7 @@ fn listen(draft: &mut ServerDraft, call: &Call<'_>, cx: &mut Cx<'_>) -> Outcome 
         address: addresses[0].clone(),
         ssl: false,
         http2: false,
+        proxy_protocol: false,
         default_server: false,
         backlog: DEFAULT_BACKLOG,
         options: SocketOptions::default(),
@@ -105,6 +106,7 @@ fn parameter(written: &mut ListenDraft, call: &Call<'_>, index: usize, cx: &mut 
         ("default_server" | "default", None) => listen.default_server = true,
         ("ssl", None) => listen.ssl = true,
         ("http2", None) => listen.http2 = true,
+        ("proxy_protocol", None) => listen.proxy_protocol = true,
         ("reuseport", None) => {
             written.has_options = true;
             cx.no_effect(&call.word(index).place, "reuseport", "every thread accepts by itself");
@@ -123,7 +125,7 @@ fn parameter(written: &mut ListenDraft, call: &Call<'_>, index: usize, cx: &mut 
             written.has_options = true;
             option(written, name, value).map_err(|error| call.invalid(index, error))?;
         }
-        ("quic" | "proxy_protocol" | "setfib" | "accept_filter" | "multipath", _) => {
+        ("quic" | "setfib" | "accept_filter" | "multipath", _) => {
             return Err(call.not_yet(index, "this parameter of listen"));
         }
         _ => return Err(call.unknown_word(index, "parameter of \"listen\"", PARAMETERS)),

@@ -14,6 +14,23 @@ pub(super) fn names(context: Contexts) -> impl Iterator<Item = &'static str> {
     areas.flat_map(|area| area.names.split_ascii_whitespace())
 }
 
+/// What to say of an area's names.
+pub(crate) fn outlook(area: &str) -> String {
+    match area {
+        OCSP => {
+            "no authority is asked about clients' certificates: \"ssl_crl FILE;\" has those that are revoked".to_owned()
+        }
+        CONVERSION => "bodies go in the charset that they come in, which \"charset NAME;\" tells clients".to_owned(),
+        _ => format!("{area}: to come"),
+    }
+}
+
+/// What rustls has not: it verifies with what is at hand, in the handshake, and waits for nobody.
+const OCSP: &str = "what an authority says of clients' certificates";
+
+/// Converting changes what is told of bodies: their length, their tag, the ranges of them.
+const CONVERSION: &str = "conversion of charsets";
+
 /// Each area's title and its names.
 pub(super) fn areas() -> impl Iterator<Item = (&'static str, &'static str)> {
     AREAS.iter().map(|area| (area.title, area.names))

@@ -47,7 +47,7 @@ pub enum Who {
 pub struct RealIpSettings {
     /// `set_real_ip_from`: whose word is taken.
     pub from: Vec<Who>,
-    /// `real_ip_header`.
+    /// `real_ip_header`; `proxy_protocol` is no field, but what a proxy has said of the connection.
     pub header: String,
     /// `real_ip_recursive`: of several addresses the last that is none of those.
     pub is_recursive: bool,

@@ -332,6 +332,11 @@ impl Session {
                 "TLS handshake message over its limit",
             )));
         }
+    /// The same with ciphertext that came before it was begun.
+    pub(crate) fn with_incoming(self, incoming: Buffer) -> Self {
+        Self { incoming, ..self }
+    }
+
         socket.poll_fill(cx, &mut self.incoming)
     }
 

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use h2::client::SendRequest;
 use h2::{RecvStream, SendStream};
 use http::{HeaderMap, Request};
+use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 
 use super::balancer::PATIENCE;
@@ -47,8 +48,16 @@ impl Client {
     }
 
     pub(crate) async fn with(address: SocketAddr, builder: &mut h2::client::Builder) -> Self {
-        let tcp = TcpStream::connect(address).await.expect("a connection");
+        Self::behind(address, &[], builder).await
+    }
+
+    /// The same behind what a proxy sends first, in pieces.
+    pub(crate) async fn behind(address: SocketAddr, first: &[&[u8]], builder: &mut h2::client::Builder) -> Self {
+        let mut tcp = TcpStream::connect(address).await.expect("a connection");
         tcp.set_nodelay(true).expect("an option");
+        for piece in first {
+            tcp.write_all(piece).await.expect("it reads");
+        }
         let (requests, connection) = builder.handshake(tcp).await.expect("HTTP/2");
         tokio::spawn(connection);
         Self { requests }
