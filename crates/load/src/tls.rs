@@ -53,8 +53,10 @@ impl TlsOptions {
             tls13: *tls13,
             server_name: true,
             trusted: (!takes_any).then(|| TRUSTED.clone()),
+            revoked: Vec::new(),
             identity: None,
             suites: suites.clone(),
+            suites13: None,
         })?;
         if !identities.is_empty() {
             config.client_auth_cert_resolver = Arc::new(Shown(identities.iter().cloned().map(Arc::new).collect()));

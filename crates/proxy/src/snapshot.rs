@@ -85,6 +85,17 @@ pub enum SnapshotError {
         /// What is wrong.
         error: CertificateError,
     },
+    /// Lists of servers' certificates that are revoked are of no use.
+    #[error("proxy_ssl_crl {path}: {error}")]
+    Revoked {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        error: CertificateError,
+    },
+    /// A key of tickets is of no use.
+    #[error("ssl_session_ticket_key {0}: it must hold 48 or 80 bytes, as `openssl rand 80` writes them")]
+    TicketKey(PathBuf),
     /// What is to be stapled is of no use.
     #[error("ssl_stapling_file {0}: it holds no OCSP answer in DER form, as `openssl ocsp -respout` writes it")]
     Stapling(PathBuf),
@@ -263,9 +274,15 @@ pub(crate) fn retry_rule(rule: &ProxyRule) -> RetryRule {
 
 type Read<'a> = dyn FnMut(&Path) -> io::Result<Vec<u8>> + 'a;
 
-fn read_pair(certificate: &Path, key: &Path, read: &mut Read<'_>) -> Result<Identity, SnapshotError> {
+fn read_pair(
+    certificate: &Path,
+    key: &Path,
+    passwords: Option<&Path>,
+    read: &mut Read<'_>,
+) -> Result<Identity, SnapshotError> {
     let (chain, key_bytes) = (read_file(certificate, read)?, read_file(key, read)?);
-    tls::read_identity(&chain, &key_bytes).map_err(|error| SnapshotError::Certificate {
+    let passwords = passwords.map_or(Ok(Vec::new()), |path| read_file(path, read))?;
+    tls::read_identity(&chain, &key_bytes, &tls::passwords(&passwords)).map_err(|error| SnapshotError::Certificate {
         certificate: certificate.to_owned(),
         key: key.to_owned(),
         error,

@@ -7,7 +7,7 @@ use std::path::Path;
 use conf::span::Place;
 use conf::tree::{Config, ProxyTls};
 use conf::{Diagnostic, Loaded, Loader};
-use net::tls::{CertificateError, read_identity, read_trusted};
+use net::tls::{CertificateError, passwords as passwords_of, read_identity, read_trusted};
 
 use crate::files;
 
@@ -15,7 +15,12 @@ use crate::files;
 pub(super) fn findings(config: &Config, loaded: &Loaded) -> Vec<Diagnostic> {
     let mut seen = HashSet::new();
     let servers = config.http.servers.iter().filter_map(|server| server.tls.as_ref()).flat_map(|tls| &tls.certificates);
-    let servers = servers.map(|pair| Pair { certificate: &pair.certificate, key: &pair.key, place: &pair.place });
+    let servers = servers.map(|pair| Pair {
+        certificate: &pair.certificate,
+        key: &pair.key,
+        passwords: pair.passwords.as_deref(),
+        place: &pair.place,
+    });
     let proxies = config.http.proxy_tls.iter().filter_map(|tls| of_proxy(tls, loaded));
     let pairs = servers.chain(proxies).filter(|pair| seen.insert((pair.certificate, pair.key)));
     let trusted = config.http.proxy_tls.iter().filter_map(|tls| of_trusted(tls, loaded));
@@ -26,12 +31,13 @@ pub(super) fn findings(config: &Config, loaded: &Loaded) -> Vec<Diagnostic> {
 struct Pair<'a> {
     certificate: &'a Path,
     key: &'a Path,
+    passwords: Option<&'a Path>,
     place: &'a Place,
 }
 
 fn of_proxy<'a>(tls: &'a ProxyTls, loaded: &'a Loaded) -> Option<Pair<'a>> {
     let (certificate, key) = (tls.certificate.as_ref()?, tls.key.as_ref()?);
-    Some(Pair { certificate, key, place: place_of(certificate, loaded)? })
+    Some(Pair { certificate, key, passwords: tls.passwords.as_deref(), place: place_of(certificate, loaded)? })
 }
 
 fn place_of<'a>(path: &Path, loaded: &'a Loaded) -> Option<&'a Place> {
@@ -51,7 +57,8 @@ fn of_pair(tls: &Pair<'_>, loaded: &Loaded) -> Vec<Diagnostic> {
     let (Ok(certificate), Ok(key)) = (files::System.read(tls.certificate), files::System.read(tls.key)) else {
         return Vec::new();
     };
-    let Err(error) = read_identity(&certificate, &key) else { return Vec::new() };
+    let passwords = tls.passwords.and_then(|path| files::System.read(path).ok()).unwrap_or_default();
+    let Err(error) = read_identity(&certificate, &key, &passwords_of(&passwords)) else { return Vec::new() };
     let key_place = place_of(tls.key, loaded).unwrap_or(tls.place);
     let files = [
         File { name: "certificate", block: "CERTIFICATE", path: tls.certificate, place: tls.place }.wrong(&certificate),
@@ -82,9 +89,6 @@ impl File<'_> {
         } else if bytes.starts_with(&[0x30, 0x82]) || bytes.starts_with(&[0x30, 0x81]) {
             let help = format!("write it as PEM: openssl {openssl} -inform der -in {path} -out {path}.pem");
             ("it is in DER form, and PEM is wanted".to_owned(), Some(help))
-        } else if text.contains("ENCRYPTED") && self.block != "CERTIFICATE" {
-            let help = format!("write it without its passphrase: openssl pkey -in {path} -out {path}.plain");
-            ("the key is encrypted with a passphrase, and nobody is there to enter it".to_owned(), Some(help))
         } else if !has(self.block) && (has("CERTIFICATE") || has("PRIVATE KEY")) {
             let holds = if has("CERTIFICATE") { "a certificate" } else { "a private key" };
             let help = "are ssl_certificate and ssl_certificate_key swapped?".to_owned();
@@ -116,6 +120,9 @@ fn pair(error: &CertificateError, tls: &Pair<'_>, key_place: &Place) -> Diagnost
             wrong(key_place, format!("key {key}: a key of this kind or size cannot be used"))
                 .help("RSA with 2048 to 8192 bits, ECDSA (P-256, P-384, P-521) and Ed25519 are taken")
         }
+        CertificateError::Encrypted | CertificateError::WrongPassword => wrong(key_place, format!("key {key}: {text}"))
+            .help("write the passphrase into a file, on a line of its own, and \"ssl_password_file FILE;\""),
+        CertificateError::UnknownEncryption => wrong(key_place, format!("key {key}: {text}")),
         _ => wrong(tls.place, format!("certificate {certificate} with key {key}: {text}"))
             .help("is a file cut off, or a line of it changed? \"openssl x509 -in FILE\" shows whether it is whole"),
     }

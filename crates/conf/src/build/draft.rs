@@ -64,6 +64,10 @@ pub(crate) struct TlsDraft {
     pub(crate) is_on: bool,
     pub(crate) certificates: Vec<(PathBuf, Place)>,
     pub(crate) keys: Vec<(PathBuf, Place)>,
+    /// `ssl_password_file`.
+    pub(crate) passwords: Option<PathBuf>,
+    /// Whether commands of OpenSSL's leave out TLS 1.2, and TLS 1.3, whatever `ssl_protocols` says.
+    pub(crate) without: (bool, bool),
     /// All else.
     pub(crate) settings: Tls,
     /// Where `ssl_stapling on` was written.
@@ -211,6 +215,7 @@ fn tls() -> TlsDraft {
         session_timeout_ms: 5 * MINUTE_MS,
         session_cache: 0,
         session_tickets: true,
+        ticket_keys: Vec::new(),
         stapling_file: None,
         rejects: false,
         clients: ClientAuth { verify: VerifyClient::Off, depth: 1, authorities: None, trusted: None, revoked: None },
@@ -219,6 +224,8 @@ fn tls() -> TlsDraft {
         is_on: false,
         certificates: Vec::new(),
         keys: Vec::new(),
+        passwords: None,
+        without: (false, false),
         settings,
         stapling: None,
         stapling_file: None,
@@ -245,6 +252,7 @@ fn gzip() -> GzipSettings {
         disabled: Vec::new(),
         disables_msie6: false,
         files: GzipFiles::Off,
+        unpacks: false,
     }
 }
 

@@ -166,7 +166,7 @@ fn find(node: &Node, context: Contexts, cx: &mut Cx<'_>) -> Option<&'static Dire
         Found::Directive(directive) => return Some(directive),
         Found::NotYet(area) => {
             let message = format!("\"{}\" is not served by bedloe yet", name.shown());
-            Diagnostic::error("not-served-yet", &name.place, message).help(format!("{area}: to come"))
+            Diagnostic::error("not-served-yet", &name.place, message).help(table::outlook(area))
         }
         Found::Misplaced(contexts) => {
             let message = format!("\"{}\" is not allowed here", name.text);

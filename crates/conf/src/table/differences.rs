@@ -14,6 +14,8 @@ pub(super) fn of(directive: &Directive) -> Option<&'static str> {
 const RESOLVER: &str =
     "a name server that does not answer is left after 2 s; the other kind of address serves where one fails";
 
+const COMMANDS: &str = "`Ciphersuites`, `MinProtocol`, `MaxProtocol` and `Options` alone";
+
 /// Name, the contexts of the declaration that is meant, the difference.
 const DIFFERENCES: &[(&str, Contexts, &str)] = &[
     (
@@ -48,6 +50,7 @@ const DIFFERENCES: &[(&str, Contexts, &str)] = &[
     ("proxy_cookie_flags", Contexts::ALL, "a flag that is none is refused"),
     ("proxy_method", Contexts::ALL, "`HEAD` for a GET announces no body"),
     ("proxy_pass_request_body", Contexts::ALL, "`off` sends no `Content-Length` either"),
+    ("proxy_ssl_conf_command", Contexts::ALL, COMMANDS),
     ("proxy_ssl_name", Contexts::ALL, "kept connections are used again for the same name only"),
     ("proxy_ssl_verify", Contexts::ALL, "a name has to stand in subjectAltName, as browsers want it"),
     ("random", Contexts::ALL, "refused with `backup` in both orders; with `two`, requests of all threads count"),
@@ -55,7 +58,7 @@ const DIFFERENCES: &[(&str, Contexts, &str)] = &[
     ("resolver", Contexts::UPSTREAM, RESOLVER),
     ("ssl_certificate_key", Contexts::ALL, "keys stand in the order of their certificates"),
     ("ssl_ciphers", Contexts::ALL, "there are ECDHE suites with AES-GCM and ChaCha20-Poly1305 alone"),
-    ("ssl_conf_command", Contexts::ALL, "`Ciphersuites` and `Options` alone"),
+    ("ssl_conf_command", Contexts::ALL, COMMANDS),
     ("ssl_ecdh_curve", Contexts::ALL, "there are X25519, X25519MLKEM768, prime256v1 and secp384r1 alone"),
     ("ssl_session_timeout", Contexts::ALL, "a ticket holds for 12 hours at most"),
     ("ssl_stapling", Contexts::ALL, "no authority is asked: `ssl_stapling_file` has its answer"),

@@ -26,6 +26,8 @@ mod rewriting;
 mod server;
 mod tls;
 mod tls_clients;
+mod tls_commands;
+mod tls_keys;
 mod upstream;
 
 use std::collections::HashMap;
@@ -137,6 +139,7 @@ pub(crate) enum Found {
 
 pub use answers::rate_of;
 pub(crate) use errors::CHARSET_TYPES;
+pub(crate) use pending::outlook;
 pub use proxy_request::bind_address;
 pub(crate) use proxy_tls::check as check_proxy_tls;
 pub use reference::{explain, reference};
@@ -158,6 +161,8 @@ pub fn directives() -> impl Iterator<Item = &'static Directive> {
         logs::DIRECTIVES,
         tls::DIRECTIVES,
         tls_clients::DIRECTIVES,
+        tls_commands::DIRECTIVES,
+        tls_keys::DIRECTIVES,
         http2::DIRECTIVES,
         upstream::DIRECTIVES,
         methods::DIRECTIVES,

@@ -106,19 +106,14 @@ const AREAS: &[Area] = &[
         names: "client_body_min_rate proxy_allow_upstream proxy_request_dynamic \
             proxy_upgrade",
     },
-    Area {
-        title: "TLS to upstreams",
-        contexts: Contexts::ALL,
-        names: "proxy_ssl_certificate_cache proxy_ssl_conf_command proxy_ssl_crl proxy_ssl_key_log \
-            proxy_ssl_password_file",
-    },
+    Area { title: "TLS to upstreams", contexts: Contexts::ALL, names: "proxy_ssl_certificate_cache proxy_ssl_key_log" },
     Area {
         title: "more of TLS",
         contexts: Contexts::ALL,
         names: "acme_certificate acme_issuer acme_shared_zone ssl_certificate_cache \
             ssl_certificate_compression ssl_ech_file ssl_engine ssl_handshake_timeout ssl_key_log \
-            ssl_object_cache_inheritable ssl_ocsp ssl_ocsp_cache ssl_ocsp_responder ssl_password_file \
-            ssl_session_ticket_key",
+            ssl_object_cache_inheritable",
+    Area { title: OCSP, contexts: Contexts::ALL, names: "ssl_ocsp ssl_ocsp_cache ssl_ocsp_responder" },
     },
     Area {
         title: "HTTP/3",

@@ -113,6 +113,32 @@ pub(super) const DIRECTIVES: &[Directive] = &[
             Ok(())
         }),
     },
+    Directive {
+        name: "proxy_ssl_password_file",
+        contexts: Contexts::REQUEST,
+        takes: Takes::exactly(1),
+        repeats: false,
+        default: "",
+        doc: "The file of passwords for that key, where it is encrypted, one a line.",
+        example: "proxy_ssl_password_file passwords;",
+        apply: Apply::Inherited(|level, call, cx| {
+            level.settings.proxy.tls.passwords = Some(path(level, call, cx)?);
+            Ok(())
+        }),
+    },
+    Directive {
+        name: "proxy_ssl_crl",
+        contexts: Contexts::REQUEST,
+        takes: Takes::exactly(1),
+        repeats: false,
+        default: "",
+        doc: "The PEM file of lists of servers' certificates that are revoked, one of each authority.",
+        example: "proxy_ssl_crl /etc/nginx/ssl/example.crl;",
+        apply: Apply::Inherited(|level, call, cx| {
+            level.settings.proxy.tls.revoked = Some(path(level, call, cx)?);
+            Ok(())
+        }),
+    },
     no_effect(
         "proxy_ssl_ciphers",
         Contexts::REQUEST,
@@ -165,6 +191,8 @@ pub(crate) fn check(level: &Inherited, location: &Place, cx: &mut Cx<'_>) {
         ("proxy_ssl_trusted_certificate", trusted),
         ("proxy_ssl_certificate", tls.certificate.as_ref()),
         ("proxy_ssl_certificate_key", of_identity),
+        ("proxy_ssl_password_file", of_identity.and(tls.passwords.as_ref())),
+        ("proxy_ssl_crl", trusted.and(tls.revoked.as_ref())),
     ] {
         if let (Some(path), Some(place)) = (path, place_of(name, level)) {
             cx.need(path, name, place);

@@ -15,7 +15,7 @@ pub fn explain(name: &str) -> Result<String, Option<&'static str>> {
         return Ok(declared.join("\n"));
     }
     match find(name, Contexts::ALL) {
-        Found::NotYet(area) => Ok(format!("{name}\n    not served by bedloe yet ({area}: to come)\n")),
+        Found::NotYet(area) => Ok(format!("{name}\n    not served by bedloe yet ({})\n", pending::outlook(area))),
         _ => Err(suggest::nearest(name, names(Contexts::ALL))),
     }
 }

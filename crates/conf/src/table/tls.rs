@@ -151,16 +151,6 @@ pub(super) const DIRECTIVES: &[Directive] = &[
         apply: Apply::Inherited(curves),
     },
     Directive {
-        name: "ssl_conf_command",
-        contexts: Contexts::SERVERS,
-        takes: Takes::exactly(2),
-        repeats: true,
-        default: "",
-        doc: "A command of OpenSSL's: Ciphersuites chooses suites of TLS 1.3, Options change nothing.",
-        example: "ssl_conf_command Ciphersuites TLS_AES_256_GCM_SHA384;",
-        apply: Apply::Inherited(conf_command),
-    },
-    Directive {
         name: "ssl_reject_handshake",
         contexts: Contexts::SERVERS,
         takes: Takes::exactly(1),
@@ -278,21 +268,6 @@ fn curves(level: &mut Inherited, call: &Call<'_>, cx: &mut Cx<'_>) -> Outcome {
         return Err(call.invalid(0, "no group is left: write X25519:prime256v1:secp384r1"));
     }
     level.server.tls.settings.curves = Some(chosen);
-    Ok(())
-}
-
-fn conf_command(level: &mut Inherited, call: &Call<'_>, cx: &mut Cx<'_>) -> Outcome {
-    match call.text(0) {
-        "Ciphersuites" => {
-            let chosen: Vec<_> = call.text(1).split(':').filter_map(ciphers::tls13).collect();
-            if chosen.is_empty() {
-                return Err(call.invalid(1, "no suite of TLS 1.3 is left, such as TLS_AES_256_GCM_SHA384"));
-            }
-            level.server.tls.settings.ciphers13 = Some(chosen);
-        }
-        "Options" => cx.no_effect(&call.node.name.place, call.name, "options of OpenSSL mean nothing here"),
-        _ => return Err(call.not_yet(0, "other commands of OpenSSL")),
-    }
     Ok(())
 }
 

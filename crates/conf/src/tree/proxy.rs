@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::Cipher;
 use super::Pattern;
 use crate::template::Template;
 
@@ -106,10 +107,18 @@ pub struct ProxyTls {
     pub certificate: Option<PathBuf>,
     /// `proxy_ssl_certificate_key`, a PEM file.
     pub key: Option<PathBuf>,
+    /// `proxy_ssl_password_file`.
+    pub passwords: Option<PathBuf>,
+    /// `proxy_ssl_crl`, a PEM file.
+    pub revoked: Option<PathBuf>,
+    /// `proxy_ssl_conf_command Ciphersuites`: suites of TLS 1.3; `None` is all there are.
+    pub ciphers13: Option<Vec<Cipher>>,
     /// Whether TLS 1.2 is offered.
     pub tls12: bool,
     /// Whether TLS 1.3 is offered.
     pub tls13: bool,
+    /// Whether commands of OpenSSL's leave out TLS 1.2, and TLS 1.3, all the same.
+    pub without: (bool, bool),
     /// `proxy_ssl_session_reuse`.
     pub session_reuse: bool,
 }
@@ -124,8 +133,12 @@ impl Default for ProxyTls {
             trusted,
             certificate,
             key,
+            passwords: None,
+            revoked: None,
+            ciphers13: None,
             tls12: true,
             tls13: true,
+            without: (false, false),
             session_reuse: true,
         }
     }

@@ -27,6 +27,8 @@ pub struct Tls {
     pub session_cache: usize,
     /// `ssl_session_tickets`.
     pub session_tickets: bool,
+    /// `ssl_session_ticket_key`s, the first for new tickets.
+    pub ticket_keys: Vec<PathBuf>,
     /// `ssl_stapling_file`, where `ssl_stapling` is on.
     pub stapling_file: Option<PathBuf>,
     /// `ssl_reject_handshake`.
@@ -70,6 +72,8 @@ pub struct Certificate {
     pub certificate: PathBuf,
     /// A PEM file with the key.
     pub key: PathBuf,
+    /// `ssl_password_file`: passwords for a key that is encrypted.
+    pub passwords: Option<PathBuf>,
     /// Where the certificate was written.
     pub place: Place,
 }

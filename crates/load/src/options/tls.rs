@@ -94,7 +94,7 @@ fn identities(json: &Layer) -> Result<Vec<Identity>, Wrong> {
             return wrong(format!("tlsAuth[{at}]: keys with a `password` are not served: {mend}"));
         }
         let pem = |name: &str| Ok::<_, Wrong>(text(fields, name)?.unwrap_or_default().into_bytes());
-        read_identity(&pem("cert")?, &pem("key")?).map_err(|error| Wrong(vec![format!("tlsAuth[{at}]: {error}")]))
+        read_identity(&pem("cert")?, &pem("key")?, &[]).map_err(|error| Wrong(vec![format!("tlsAuth[{at}]: {error}")]))
     };
     entries.iter().enumerate().map(identity).collect()
 }

@@ -7,9 +7,11 @@ use std::sync::Arc;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::sign::CertifiedKey;
 use rustls::{DigitallySignedStruct, SignatureScheme, SupportedProtocolVersion, version};
+
+use super::key;
 
 /// A certificate chain with its key, ready to sign.
 pub type Identity = CertifiedKey;
@@ -21,8 +23,17 @@ pub enum CertificateError {
     #[error("no certificate found: the file must hold PEM blocks `BEGIN CERTIFICATE`")]
     NoCertificate,
     /// No private key in the PEM file.
-    #[error("no private key found: the file must hold a PEM block `BEGIN PRIVATE KEY` (not encrypted)")]
+    #[error("no private key found: the file must hold a PEM block `BEGIN PRIVATE KEY`")]
     NoKey,
+    /// The key is encrypted, and there is no password.
+    #[error("the key is encrypted with a passphrase, and no \"ssl_password_file\" is there that has it")]
+    Encrypted,
+    /// No password opens the key.
+    #[error("the key is encrypted with a passphrase that is none of the password file's")]
+    WrongPassword,
+    /// The key is encrypted in a way that is not here.
+    #[error("it is encrypted by DES, scrypt or the like: openssl pkey -aes256 -in KEY -out NEW writes it anew")]
+    UnknownEncryption,
     /// No list of revocations in the PEM file.
     #[error("no list of revocations found: the file must hold PEM blocks `BEGIN X509 CRL`")]
     NoRevocations,
@@ -34,17 +45,14 @@ pub enum CertificateError {
     Unusable(#[from] rustls::Error),
 }
 
-/// Reads a chain and its key from PEM and checks that they belong together.
-pub fn read_identity(chain_pem: &[u8], key_pem: &[u8]) -> Result<Identity, CertificateError> {
+/// Reads a chain and its key from PEM and checks that they belong together; `passwords` are for an encrypted key.
+pub fn read_identity(chain_pem: &[u8], key_pem: &[u8], passwords: &[Vec<u8>]) -> Result<Identity, CertificateError> {
     let chain =
         CertificateDer::pem_slice_iter(chain_pem).collect::<Result<Vec<_>, _>>().map_err(CertificateError::Damaged)?;
     if chain.is_empty() {
         return Err(CertificateError::NoCertificate);
     }
-    let key = PrivateKeyDer::from_pem_slice(key_pem).map_err(|error| match error {
-        rustls::pki_types::pem::Error::NoItemsFound => CertificateError::NoKey,
-        other => CertificateError::Damaged(other),
-    })?;
+    let key = key::read(key_pem, passwords)?;
     Ok(CertifiedKey::from_der(chain, key, &provider())?)
 }
 

@@ -9,11 +9,15 @@ mod sessions;
 mod tests;
 mod upstream;
 mod x509;
+mod tickets;
 
 pub use clients::{ClientAuthorities, Judged};
 pub use config::{CertificateError, Identity, Verify, client_config, read_identity};
 pub use server::{ByName, ServerOptions, ServerTls, server_config};
 pub use session::{PlainHttp, Session};
+pub use hello::Hello;
+pub use key::passwords;
 pub use sessions::Sessions;
-pub use upstream::{ClientOptions, name_to_ask_for, read_trusted, upstream_config, with_sessions};
+pub use tickets::TicketKey;
+pub use upstream::{ClientOptions, name_to_ask_for, read_revoked, read_trusted, upstream_config, with_sessions};
 pub use x509::{Written, digest, written};

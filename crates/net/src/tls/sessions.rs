@@ -9,12 +9,15 @@ use std::sync::Arc;
 use rustls::crypto::aws_lc_rs;
 use rustls::server::{NoServerSessionStorage, ProducesTickets, ServerSessionMemoryCache, StoresServerSessions};
 
+use super::tickets::{FileTickets, TicketKey};
 use crate::clock;
 
 /// The keys and the memory of a listener's sessions.
 #[derive(Clone)]
 pub struct Sessions {
     tickets: Arc<dyn ProducesTickets>,
+    /// Under keys that the configuration names, which come before those.
+    named: Option<Arc<dyn ProducesTickets>>,
     cache: Arc<dyn StoresServerSessions>,
     /// How many the cache has room for.
     size: usize,
@@ -32,18 +35,26 @@ impl Sessions {
     /// # Errors
     /// When the system has no randomness.
     pub fn new(size: usize) -> Result<Self, rustls::Error> {
-        Ok(Self { tickets: aws_lc_rs::Ticketer::new()?, cache: cache(size), size })
+        Ok(Self { tickets: aws_lc_rs::Ticketer::new()?, named: None, cache: cache(size), size })
+    }
+
+    /// The same with keys that the configuration names, the first for new tickets; none where there are none.
+    #[must_use]
+    pub fn with_ticket_keys(self, keys: Vec<TicketKey>) -> Self {
+        let named: Option<Arc<dyn ProducesTickets>> =
+            if keys.is_empty() { None } else { Some(Arc::new(FileTickets(keys))) };
+        Self { named, ..self }
     }
 
     /// The same keys, and the same memory if it has the size.
     #[must_use]
     pub fn with_size(&self, size: usize) -> Self {
         let cache = if size == self.size { Arc::clone(&self.cache) } else { cache(size) };
-        Self { tickets: Arc::clone(&self.tickets), cache, size }
+        Self { tickets: Arc::clone(&self.tickets), named: self.named.clone(), cache, size }
     }
 
     pub(super) fn tickets(&self, mark: &Mark) -> Arc<dyn ProducesTickets> {
-        Arc::new(Marked { inner: Arc::clone(&self.tickets), mark: mark.clone() })
+        Arc::new(Marked { inner: Arc::clone(self.named.as_ref().unwrap_or(&self.tickets)), mark: mark.clone() })
     }
 
     pub(super) fn cache(&self, mark: &Mark) -> Arc<dyn StoresServerSessions> {

@@ -14,7 +14,7 @@ use crate::{Buffer, Stream, dial, event_loop, listen};
 
 fn server() -> ServerTls {
     let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
-    let identity = read_identity(made.cert.pem().as_bytes(), made.signing_key.serialize_pem().as_bytes()).unwrap();
+    let identity = read_identity(made.cert.pem().as_bytes(), made.signing_key.serialize_pem().as_bytes(), &[]).unwrap();
     let mut names = ResolvesServerCertUsingSni::new();
     names.add("localhost", identity).unwrap();
     let alpn = vec![b"http/1.1".to_vec()];
@@ -103,7 +103,7 @@ fn a_key_of_another_certificate_is_refused() {
     let one = rcgen::generate_simple_self_signed(vec!["a".to_owned()]).unwrap();
     let other = rcgen::generate_simple_self_signed(vec!["b".to_owned()]).unwrap();
     let key = other.signing_key.serialize_pem();
-    assert!(read_identity(one.cert.pem().as_bytes(), key.as_bytes()).is_err());
-    assert!(matches!(read_identity(b"", key.as_bytes()), Err(CertificateError::NoCertificate)));
-    assert!(matches!(read_identity(one.cert.pem().as_bytes(), b""), Err(CertificateError::NoKey)));
+    assert!(read_identity(one.cert.pem().as_bytes(), key.as_bytes(), &[]).is_err());
+    assert!(matches!(read_identity(b"", key.as_bytes(), &[]), Err(CertificateError::NoCertificate)));
+    assert!(matches!(read_identity(one.cert.pem().as_bytes(), b"", &[]), Err(CertificateError::NoKey)));
 }

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{Resumption, WebPkiServerVerifier, verify_server_name};
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, IpAddr, Ipv4Addr, ServerName, UnixTime};
+use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, IpAddr, Ipv4Addr, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
 use rustls::sign::SingleCertAndKey;
-use rustls::{CipherSuite, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls::{CipherSuite, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme, SupportedCipherSuite};
 
 use super::config::{AnyCertificate, CertificateError, Identity, provider, versions};
 
@@ -27,10 +27,14 @@ pub struct ClientOptions {
     /// The authorities that its certificate is verified with, those of browsers where the list is empty; `None` takes
     /// any certificate.
     pub trusted: Option<Vec<CertificateDer<'static>>>,
+    /// Lists of certificates that are revoked; where there are any, each authority of a chain must have one.
+    pub revoked: Vec<CertificateRevocationListDer<'static>>,
     /// What it is shown.
     pub identity: Option<Identity>,
     /// The cipher suites of TLS 1.2 that are offered; `None` for all.
     pub suites: Option<Vec<CipherSuite>>,
+    /// Those of TLS 1.3, in order.
+    pub suites13: Option<Vec<CipherSuite>>,
 }
 
 /// The certificates of a PEM file of authorities.
@@ -44,6 +48,13 @@ pub fn read_trusted(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, Certific
     Ok(certificates)
 }
 
+/// The lists of a PEM file of revocations.
+pub fn read_revoked(pem: &[u8]) -> Result<Vec<CertificateRevocationListDer<'static>>, CertificateError> {
+    let lists = CertificateRevocationListDer::pem_slice_iter(pem).collect::<Result<Vec<_>, _>>();
+    let lists = lists.map_err(CertificateError::Damaged)?;
+    if lists.is_empty() { Err(CertificateError::NoRevocations) } else { Ok(lists) }
+}
+
 /// A client's configuration. It resumes no sessions: [`with_sessions`] makes one that does, for one server.
 pub fn upstream_config(options: ClientOptions) -> Result<ClientConfig, CertificateError> {
     let versions = versions(options.tls12, options.tls13);
@@ -51,13 +62,20 @@ pub fn upstream_config(options: ClientOptions) -> Result<ClientConfig, Certifica
     if let Some(suites) = &options.suites {
         offered.cipher_suites.retain(|each| each.tls13().is_some() || suites.contains(&each.suite()));
     }
+    if let Some(suites) = &options.suites13 {
+        let rank = |each: &SupportedCipherSuite| suites.iter().position(|suite| *suite == each.suite());
+        offered.cipher_suites.retain(|each| each.tls13().is_none() || rank(each).is_some());
+        offered.cipher_suites.sort_by_key(|each| (each.tls13().is_none(), rank(each)));
+    }
     let builder = ClientConfig::builder_with_provider(Arc::new(offered)).with_protocol_versions(&versions)?;
     let verifier: Arc<dyn ServerCertVerifier> = match options.trusted {
         None => Arc::new(AnyCertificate(provider())),
         Some(trusted) => {
             let browsers = || RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
             let roots = Arc::new(if trusted.is_empty() { browsers() } else { roots(&trusted)? });
-            let chains = WebPkiServerVerifier::builder_with_provider(roots, provider()).build();
+            let chains = WebPkiServerVerifier::builder_with_provider(roots, provider());
+            // As in OpenSSL, a list whose time is over says nothing any more.
+            let chains = chains.with_crls(options.revoked).enforce_revocation_expiration().build();
             let chains = chains.map_err(|error| rustls::Error::General(error.to_string()))?;
             Arc::new(Trusting { chains, trusted })
         }

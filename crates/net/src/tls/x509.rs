@@ -32,8 +32,8 @@ pub struct Written {
     pub pem: String,
 }
 
-const SEQUENCE: u8 = 0x30;
-const INTEGER: u8 = 0x02;
+pub(super) const SEQUENCE: u8 = 0x30;
+pub(super) const INTEGER: u8 = 0x02;
 const UTC_TIME: u8 = 0x17;
 const GENERALIZED_TIME: u8 = 0x18;
 const BMP_STRING: u8 = 0x1e;
@@ -100,7 +100,7 @@ fn read(certificate: &CertificateDer<'_>) -> Option<Written> {
 }
 
 /// A reader of tags with their contents.
-struct Der<'a>(&'a [u8]);
+pub(super) struct Der<'a>(pub(super) &'a [u8]);
 
 impl<'a> Iterator for Der<'a> {
     type Item = (u8, &'a [u8]);
@@ -124,7 +124,7 @@ impl<'a> Iterator for Der<'a> {
 }
 
 /// The content of the next element, if it has this tag.
-fn take<'a>(der: &mut Der<'a>, tag: u8) -> Option<&'a [u8]> {
+pub(super) fn take<'a>(der: &mut Der<'a>, tag: u8) -> Option<&'a [u8]> {
     der.next().filter(|(found, _)| *found == tag).map(|(_, content)| content)
 }
 

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use conf::tree::{self, Cipher, Curve};
-use net::tls::{self, Identity, ServerOptions, ServerTls, Sessions};
+use net::tls::{self, Identity, ServerOptions, ServerTls, Sessions, TicketKey};
 use route::{Patterns, Router, Scratch, ServerNames};
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::{CipherSuite, NamedGroup, SignatureAlgorithm};
@@ -101,6 +101,7 @@ fn listener_tls(
         Some(before) => before.sessions.with_size(default.session_cache),
         None => Sessions::new(default.session_cache).map_err(failed)?,
     };
+    let sessions = sessions.with_ticket_keys(ticket_keys(default, read)?);
     let make = |own: &tree::Tls, check: Option<&Arc<ClientCheck>>| {
         let options = options(default, own, check, listener.http2);
         let certificates: Arc<dyn ResolvesServerCert> = certificates.clone();
@@ -141,6 +142,13 @@ fn listener_tls(
 #[derive(PartialEq, Eq)]
 struct Key {
     ciphers: Option<Vec<Cipher>>,
+/// Keys of tickets that the configuration names.
+fn ticket_keys(tls: &tree::Tls, read: &mut Read<'_>) -> Result<Vec<TicketKey>, SnapshotError> {
+    let key =
+        |path: &PathBuf| TicketKey::read(&read_file(path, read)?).ok_or_else(|| SnapshotError::TicketKey(path.clone()));
+    tls.ticket_keys.iter().map(key).collect()
+}
+
     ciphers13: Option<Vec<Cipher>>,
     prefers_own_ciphers: bool,
     session_tickets: bool,
@@ -183,7 +191,7 @@ fn options(default: &tree::Tls, own: &tree::Tls, check: Option<&Arc<ClientCheck>
     }
 }
 
-fn suite(cipher: Cipher) -> CipherSuite {
+pub(super) fn suite(cipher: Cipher) -> CipherSuite {
     match cipher {
         Cipher::EcdsaAes256 => CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
         Cipher::RsaAes256 => CipherSuite::TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
@@ -207,7 +215,7 @@ fn identity(
     if let Some(known) = identities.get(&files) {
         return Ok(Arc::clone(known));
     }
-    let mut identity = read_pair(&pair.certificate, &pair.key, read)?;
+    let mut identity = read_pair(&pair.certificate, &pair.key, pair.passwords.as_deref(), read)?;
     if let Some(path) = stapling_file {
         let answer = read_file(path, read)?;
         // Of its DER a sequence is all that is looked at: clients judge the rest.
