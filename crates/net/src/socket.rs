@@ -3,10 +3,12 @@
 use std::cell::Cell;
 use std::io;
 use std::net::{Shutdown, SocketAddr};
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use nix::sys::socket::getsockopt;
+use nix::{getsockopt_impl, libc, sockopt_impl};
 use rustix::net::{RecvFlags, SendFlags, recv, send};
 
 use crate::buffer::Buffer;
@@ -19,6 +21,42 @@ thread_local! {
 /// How many of this thread's connections are open, of both sides together.
 pub fn open() -> usize {
     OPEN.get()
+}
+
+/// A connection to be asked about, which does not keep it open.
+#[derive(Debug, Clone)]
+pub struct Probe(Weak<Source>);
+
+/// What the kernel knows of a TCP connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TcpInfo {
+    /// Microseconds to the other side and back, smoothed.
+    pub rtt_us: u32,
+    /// How much they vary.
+    pub rttvar_us: u32,
+    /// Packets that may be under way.
+    pub snd_cwnd: u32,
+    /// Bytes of room for what comes.
+    pub rcv_space: u32,
+}
+
+sockopt_impl!(
+    /// `TCP_INFO`, which the library of system calls has no name for.
+    KernelTcpInfo, GetOnly, libc::IPPROTO_TCP, libc::TCP_INFO, libc::tcp_info
+);
+
+impl Probe {
+    /// What the kernel knows; nothing where it is no TCP connection, or closed.
+    pub fn tcp_info(&self) -> Option<TcpInfo> {
+        let source = self.0.upgrade()?;
+        let info = getsockopt(source.socket(), KernelTcpInfo).ok()?;
+        Some(TcpInfo {
+            rtt_us: info.tcpi_rtt,
+            rttvar_us: info.tcpi_rttvar,
+            snd_cwnd: info.tcpi_snd_cwnd,
+            rcv_space: info.tcpi_rcv_space,
+        })
+    }
 }
 
 /// A connected socket, non-blocking and without delay for small writes.
@@ -43,6 +81,11 @@ impl Socket {
         let socket = Self::new(tcp.into())?;
         socket.source.assume_writable();
         Ok(socket)
+    }
+
+    /// For what the kernel knows of it, while it is open.
+    pub fn probe(&self) -> Probe {
+        Probe(Rc::downgrade(&self.source))
     }
 
     fn inner(&self) -> &socket2::Socket {

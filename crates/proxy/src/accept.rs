@@ -114,6 +114,8 @@ fn open(thread: &Rc<Thread>, site: &Rc<Site>, tcp: Socket, remote: SocketAddr, l
     let mut client = Client::new(thread.number_connection(), remote, local, (Rc::clone(site), listener), is_tls);
     if is_unix {
         client.come_by_unix();
+    } else {
+        client.probe = Some(stream.socket().probe());
     }
     thread.counters.accepted.add(1);
     let open = Open::new(Rc::clone(thread));

@@ -5,7 +5,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 
 use conf::tree::ListenAddress;
-use net::tls::{Judged, Session};
+use net::socket::Probe;
+use net::tls::{Hello, Judged, Session};
 use route::Fact;
 
 use crate::site::Site;
@@ -38,6 +39,8 @@ pub(crate) struct Client {
     /// What a proxy has said of the connection by the PROXY protocol.
     pub(crate) told: Option<Rc<Told>>,
     pub(crate) tls: Option<Rc<ClientTls>>,
+    /// For what the kernel knows of it; nothing where it is no TCP connection.
+    pub(crate) probe: Option<Probe>,
     /// When it came, on the scale of [`net::clock::coarse_ms`].
     pub(crate) since_ms: u64,
     /// Requests made so far, `$connection_requests`.
@@ -68,6 +71,8 @@ pub(crate) struct ClientTls {
     curve: Option<&'static str>,
     alpn: Option<&'static [u8]>,
     server_name: Option<String>,
+    /// What the client has offered, where that is kept.
+    hello: Option<Box<Hello>>,
     /// What came of the client's certificate, where its server has asked for one.
     pub(crate) checked: Option<Box<Checked>>,
     is_resumed: bool,
@@ -82,6 +87,7 @@ impl ClientTls {
             curve: session.curve(),
             alpn: session.alpn().and_then(|agreed| ALPN.into_iter().find(|known| *known == agreed)),
             server_name: session.server_name().map(str::to_owned),
+            hello: session.hello().cloned().map(Box::new),
             is_resumed: session.is_resumed(),
             checked: check.map(|check| Box::new(check.judge(session))),
         }
@@ -98,6 +104,8 @@ impl ClientTls {
             Fact::SslProtocol => self.protocol.map(str::as_bytes),
             Fact::SslCipher => self.cipher.map(str::as_bytes),
             Fact::SslCurve => self.curve.map(str::as_bytes),
+            Fact::SslCiphers => self.hello.as_ref().map(|hello| hello.ciphers.as_bytes()),
+            Fact::SslCurves => self.hello.as_ref().map(|hello| hello.curves.as_bytes()),
             Fact::SslAlpnProtocol => self.alpn,
             Fact::SslServerName => self.server_name.as_deref().map(str::as_bytes),
             Fact::SslSessionReused => Some(if self.is_resumed { &b"r"[..] } else { b"." }),
@@ -193,6 +201,7 @@ impl Client {
             lacks_tls: false,
             tls: None,
             since_ms: net::clock::coarse_ms(),
+            probe: None,
             requests: 0,
             remote_text: AddressText::new(remote.ip()),
             connected_from: None,

@@ -22,7 +22,7 @@ use crate::http2::{self, PREFACE};
 use crate::limits::{LINGER_BYTES, LINGER_READS, REQUEST_HEAD_MAX};
 use crate::proxy_protocol;
 use crate::request::{self, Routed};
-use crate::thread::Thread;
+use crate::thread::{Reading, Thread, Writing};
 
 /// A client's connection: what it carries is known after the handshake.
 pub(crate) struct Connection {
@@ -188,7 +188,9 @@ impl Connection {
             Head::Whole => {
                 self.down.client.requests += 1;
                 self.down.thread.counters.requests.add(1);
+                let writing = Writing::new(&self.down.thread);
                 let after = request::serve(&mut self.down, exchange).await;
+                drop(writing);
                 self.down.input.consume(self.down.head_length + self.down.body_length);
                 // Behind a body that was streamed, the next request's bytes lie in the body's buffer.
                 if self.down.input.is_empty() {
@@ -205,8 +207,9 @@ impl Connection {
     /// Reads until a whole head is at the front of the input.
     async fn head(&mut self, exchange: &mut Exchange) -> Head {
         let limits = head_limits(&self.down.client);
-        let Downstream { channel, input, deadline, client, .. } = &mut self.down;
+        let Downstream { thread, channel, input, deadline, client, .. } = &mut self.down;
         deadline.set(first_server_timeout_ms(client));
+        let mut reading = None;
         loop {
             match exchange.request.parse(input.data(), &limits) {
                 Ok(Some(length)) => {
@@ -217,6 +220,7 @@ impl Connection {
                 Ok(None) => {}
                 Err(refusal) => return Head::Refused(refusal),
             }
+            reading.get_or_insert_with(|| Reading::new(thread));
             if input.reserve(1).is_none() {
                 return Head::Refused(Refusal::HeadTooLarge);
             }

@@ -8,6 +8,12 @@ pub(crate) struct ThreadCounters {
     pub(crate) accepted: Cell,
     /// Client connections open now.
     pub(crate) active: Cell,
+    /// Those of them whose request's head has come in part.
+    pub(crate) reading: Cell,
+    /// Requests under way.
+    pub(crate) writing: Cell,
+    /// Those that share their connection with another one.
+    pub(crate) shared: Cell,
     pub(crate) requests: Cell,
     pub(crate) log_lines_lost: Cell,
     /// Number of the configuration that it serves.

@@ -81,8 +81,7 @@ impl Downstream {
     ) -> RequestFacts<'a> {
         RequestFacts {
             client: &self.client,
-            dates: &self.thread.dates,
-            random: &self.thread.random,
+            thread: &self.thread,
             request,
             head: self.head_bytes(),
             path,

@@ -25,6 +25,8 @@ pub(crate) struct Thread {
     pub(crate) random: RefCell<Random>,
     pub(crate) logs: RefCell<Logs>,
     pub(crate) counters: Arc<ThreadCounters>,
+    /// Those of all threads.
+    pub(crate) all: Arc<[Arc<ThreadCounters>]>,
     pub(crate) events: Events,
     /// The process drains: answers say `Connection: close`.
     pub(crate) is_draining: Cell<bool>,
@@ -40,10 +42,9 @@ pub(crate) struct Thread {
 impl Thread {
     pub(crate) fn new(
         index: usize,
-        threads: usize,
         site: Rc<Site>,
         logs: Logs,
-        counters: Arc<ThreadCounters>,
+        all: Arc<[Arc<ThreadCounters>]>,
         events: Events,
     ) -> Self {
         Self {
@@ -51,14 +52,15 @@ impl Thread {
             dates: RefCell::default(),
             random: RefCell::new(Random::new()),
             logs: RefCell::new(logs),
-            counters,
+            counters: Arc::clone(&all[index]),
             events,
             is_draining: Cell::new(false),
             pressure_told_ms: Cell::new(None),
             exchanges: RefCell::default(),
             deadlines: RefCell::default(),
             next_connection: Cell::new(index as u64 + 1),
-            connection_step: threads as u64,
+            connection_step: all.len() as u64,
+            all,
         }
     }
 
@@ -127,5 +129,37 @@ impl Thread {
         if deadlines.len() < EXCHANGES_KEPT {
             deadlines.push(deadline);
         }
+    }
+}
+
+/// Counts a request for as long as it is under way, a panic included.
+pub(crate) struct Writing(Rc<Thread>);
+
+impl Writing {
+    pub(crate) fn new(thread: &Rc<Thread>) -> Self {
+        thread.counters.writing.add(1);
+        Self(Rc::clone(thread))
+    }
+}
+
+impl Drop for Writing {
+    fn drop(&mut self) {
+        self.0.counters.writing.sub(1);
+    }
+}
+
+/// Counts a connection for as long as the head of a request is being read.
+pub(crate) struct Reading(Rc<Thread>);
+
+impl Reading {
+    pub(crate) fn new(thread: &Rc<Thread>) -> Self {
+        thread.counters.reading.add(1);
+        Self(Rc::clone(thread))
+    }
+}
+
+impl Drop for Reading {
+    fn drop(&mut self) {
+        self.0.counters.reading.sub(1);
     }
 }

@@ -65,7 +65,7 @@ impl Work {
 #[derive(Debug)]
 pub(crate) struct Shared {
     snapshot: Mutex<Arc<Snapshot>>,
-    pub(crate) threads: Vec<Arc<ThreadCounters>>,
+    pub(crate) threads: Arc<[Arc<ThreadCounters>]>,
     pub(crate) started_ms: u64,
     pub(crate) started_unix_ms: u64,
 }
@@ -99,15 +99,14 @@ impl Running {
         let listening = Arc::new(listening);
         let work = Arc::new(Work { generation: 1, snapshot: Arc::clone(&snapshot), listening });
         let (order, orders) = watch::channel(Orders { phase: Phase::Serve, work });
-        let counters: Vec<_> = (0..threads).map(|_| Arc::new(ThreadCounters::default())).collect();
+        let counters: Arc<[_]> = (0..threads).map(|_| Arc::new(ThreadCounters::default())).collect();
         let mut handles = Vec::new();
-        for (index, counters) in counters.iter().enumerate() {
+        for index in 0..threads {
             let plan = Plan {
                 index,
-                threads,
                 orders: orders.clone(),
                 logs: log_writer.logs(),
-                counters: Arc::clone(counters),
+                counters: Arc::clone(&counters),
                 events: events.clone(),
             };
             let name = format!("worker-{index}");
@@ -234,19 +233,19 @@ impl Running {
 /// What a thread is started with.
 struct Plan {
     index: usize,
-    threads: usize,
     orders: watch::Receiver<Orders>,
     logs: Logs,
-    counters: Arc<ThreadCounters>,
+    /// Of all threads.
+    counters: Arc<[Arc<ThreadCounters>]>,
     events: Events,
 }
 
 fn run(plan: Plan) -> io::Result<()> {
     event_loop::block_on(async move {
-        let Plan { index, threads, mut orders, logs, counters, events } = plan;
+        let Plan { index, mut orders, logs, counters, events } = plan;
         let mut work = Arc::clone(&orders.borrow_and_update().work);
         let site = Rc::new(Site::new(Arc::clone(&work.snapshot), index));
-        let thread = Rc::new(Thread::new(index, threads, site, logs, counters, events));
+        let thread = Rc::new(Thread::new(index, site, logs, counters, events));
         let mut acceptors = Acceptors::start(&thread, work.sockets())?;
         thread.counters.generation.set(work.generation);
         let keeping = event_loop::spawn(keep_house(Rc::clone(&thread)));

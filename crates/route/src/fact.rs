@@ -120,6 +120,32 @@ facts! {
     ConnectionRequests = "connection_requests";
     /// Seconds since the connection was made, with milliseconds.
     ConnectionTime = "connection_time";
+    /// Clients' connections.
+    ConnectionsActive = "connections_active";
+    /// Those of them whose request's head is being read.
+    ConnectionsReading = "connections_reading";
+    /// Requests that are being answered.
+    ConnectionsWriting = "connections_writing";
+    /// Clients' connections that are idle.
+    ConnectionsWaiting = "connections_waiting";
+    /// Of the TCP connection, in microseconds: the time to the client and back.
+    TcpinfoRtt = "tcpinfo_rtt";
+    /// How much it varies.
+    TcpinfoRttvar = "tcpinfo_rttvar";
+    /// The congestion window.
+    TcpinfoSndCwnd = "tcpinfo_snd_cwnd";
+    /// Room for what comes.
+    TcpinfoRcvSpace = "tcpinfo_rcv_space";
+    /// The port that is asked for.
+    RequestPort = "request_port";
+    /// `:` where there is one.
+    IsRequestPort = "is_request_port";
+    /// The time as pages write it, local.
+    DateLocal = "date_local";
+    /// The same by the clock of Greenwich.
+    DateGmt = "date_gmt";
+    /// Never anything: HTTP/3 is not spoken.
+    Http3 = "http3";
     /// `p` for a request that did not wait for the answer to the one before it.
     Pipe = "pipe";
     /// `OK` once the answer is out whole.
@@ -206,6 +232,10 @@ facts! {
     SslProtocol = "ssl_protocol";
     /// The TLS cipher.
     SslCipher = "ssl_cipher";
+    /// The cipher suites that the client has offered.
+    SslCiphers = "ssl_ciphers";
+    /// The groups that it has offered.
+    SslCurves = "ssl_curves";
     /// The group of the key exchange.
     SslCurve = "ssl_curve";
     /// The protocol agreed on by ALPN.

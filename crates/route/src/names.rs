@@ -38,6 +38,8 @@ pub struct Keeps {
     pub body: bool,
     /// The name that a client asks for over TLS.
     pub server_name: bool,
+    /// What it offers there.
+    pub hello: bool,
 }
 
 impl Names {
@@ -76,6 +78,7 @@ impl Names {
             Some(Fact::SentField(_) | Fact::SentTrailer(_)) => keeps.sent = true,
             Some(Fact::UpstreamField(_) | Fact::UpstreamCookie(_) | Fact::UpstreamTrailer(_)) => keeps.upstream = true,
             Some(Fact::RequestBody) => keeps.body = true,
+            Some(Fact::SslCiphers | Fact::SslCurves) => keeps.hello = true,
             Some(Fact::SslServerName) => keeps.server_name = true,
             _ => {}
         }

@@ -21,7 +21,7 @@ const DIFFERENCES: &[(&str, Contexts, &str)] = &[
     (
         "access_log",
         Contexts::ALL,
-        "a thread of their own writes lines up to a fifth of a second later; `buffer` and `flush` are for naught",
+        "a thread of their own writes lines up to a fifth of a second later, whatever `buffer` and `flush` say",
     ),
     ("add_trailer", Contexts::ALL, "for answers of servers alone; variables are those of the answer's beginning"),
     ("alias", Contexts::ALL, "`..` in what follows it is a 404"),

@@ -2,6 +2,8 @@
 
 mod clients;
 mod config;
+mod hello;
+mod key;
 mod server;
 mod session;
 mod sessions;

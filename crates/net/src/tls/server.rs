@@ -9,6 +9,7 @@ use rustls::{CipherSuite, NamedGroup};
 
 use super::clients::{Asking, ClientAuthorities};
 use super::config::{provider, versions};
+use super::hello::Hello;
 use super::sessions::{Mark, NoTickets, Sessions};
 
 /// What a server offers.
@@ -91,6 +92,9 @@ fn chosen_provider(options: &ServerOptions) -> Arc<CryptoProvider> {
 pub trait ByName: fmt::Debug + Send + Sync {
     /// The configuration for a name; `None` rejects the client.
     fn config(&self, name: Option<&str>) -> Option<Arc<rustls::ServerConfig>>;
+
+    /// Whether what the client has offered is kept.
+    fn keeps_hello(&self) -> bool;
 }
 
 /// What a listener's clients are met with.
@@ -131,7 +135,7 @@ pub(super) enum Look {
     /// It comes in more pieces than any client sends.
     TooManyPieces,
     Reject,
-    Chosen(Arc<rustls::ServerConfig>, Option<String>),
+    Chosen(Arc<rustls::ServerConfig>, Option<String>, Option<Box<Hello>>),
 }
 
 impl Choosing {
@@ -159,9 +163,11 @@ impl Choosing {
             Ok(None) => Look::Wait,
             Err(_) => Look::Malformed,
             Ok(Some(accepted)) => {
-                let name = accepted.client_hello().server_name().map(str::to_ascii_lowercase);
+                let hello = accepted.client_hello();
+                let name = hello.server_name().map(str::to_ascii_lowercase);
+                let kept = self.by_name.keeps_hello().then(|| Box::new(Hello::of(&hello)));
                 match self.by_name.config(name.as_deref()) {
-                    Some(config) => Look::Chosen(config, name),
+                    Some(config) => Look::Chosen(config, name, kept),
                     None => Look::Reject,
                 }
             }

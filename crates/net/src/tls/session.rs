@@ -14,6 +14,7 @@ use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::server::UnbufferedServerConnection;
 use rustls::unbuffered::{ConnectionState, EncodeError, EncryptError, UnbufferedStatus};
 
+use super::hello::Hello;
 use super::server::{Choosing, Look, ServerTls};
 use crate::buffer::{Buffer, LARGEST};
 use crate::stream::Counted;
@@ -44,6 +45,7 @@ pub struct Session {
     /// The client's hello is waited for, which decides on the configuration.
     choosing: Option<Choosing>,
     server_name: Option<String>,
+    hello: Option<Box<Hello>>,
 }
 
 impl fmt::Debug for Session {
@@ -92,6 +94,7 @@ impl Session {
             is_peer_done: false,
             choosing: None,
             server_name: None,
+            hello: None,
         }
     }
 
@@ -106,6 +109,11 @@ impl Session {
     /// The name that the client has asked for, in lower case; known only where it decides on the configuration.
     pub fn server_name(&self) -> Option<&str> {
         self.server_name.as_deref()
+    }
+
+    /// What the client has offered, where that is kept.
+    pub fn hello(&self) -> Option<&Hello> {
+        self.hello.as_deref()
     }
 
     /// What the peer has shown of certificates, its own first; nothing where it has shown none.
@@ -201,7 +209,8 @@ impl Session {
                     ready!(self.poll_more(cx, socket))?;
                     continue;
                 }
-                Look::Chosen(config, name) => {
+                Look::Chosen(config, name, hello) => {
+                    self.hello = hello;
                     let connection = UnbufferedServerConnection::new(config).map_err(io::Error::other)?;
                     (self.connection, self.server_name) = (Connection::Server(connection), name);
                     None

@@ -42,8 +42,8 @@ fn the_future_of_a_connection_is_small() {
         let snapshot = Snapshot::build(&config, 1, &mut |_: &Path| unreachable!("no file is named")).unwrap();
         let site = Rc::new(Site::new(Arc::new(snapshot), 0));
         let logs = LogWriter::start(Vec::new()).unwrap().logs();
-        let counters = Arc::new(ThreadCounters::default());
-        let thread = Rc::new(Thread::new(0, 1, Rc::clone(&site), logs, counters, Events::new()));
+        let counters = Arc::from([Arc::new(ThreadCounters::default())]);
+        let thread = Rc::new(Thread::new(0, Rc::clone(&site), logs, counters, Events::new()));
         let listener = net::listen::open("127.0.0.1:0".parse().unwrap(), 1).unwrap();
         let at = listener.local_addr().unwrap();
         let tcp = net::dial::dial(at).await.unwrap();

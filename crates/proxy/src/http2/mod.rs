@@ -67,6 +67,7 @@ pub(crate) async fn run(down: Downstream) {
         wait: Wait::Streams,
         keep_alive_ms,
         idle_until_ms: 0,
+        shared: 0,
         sent: 0,
         is_leaving: false,
         is_closing: false,
@@ -133,12 +134,20 @@ struct Session {
     keep_alive_ms: u64,
     /// When an idle connection's time is over.
     idle_until_ms: u64,
+    /// Streams beside the first one, as they are counted.
+    shared: u64,
     /// Bytes that had gone to the client when [`Wait::Send`] was last looked at.
     sent: u64,
     /// A GOAWAY is out: streams that there are go on, no more are opened.
     is_leaving: bool,
     /// The last GOAWAY is out.
     is_closing: bool,
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.thread.counters.shared.sub(self.shared);
+    }
 }
 
 impl Session {
@@ -175,7 +184,17 @@ impl Session {
             }
         }
         streams.end_turn();
+        self.count(streams.len());
         ended
+    }
+
+    /// Counts the streams that share the connection.
+    fn count(&mut self, streams: usize) {
+        let shared = (streams as u64).saturating_sub(1);
+        if shared != self.shared {
+            self.thread.counters.shared.add(shared.wrapping_sub(self.shared));
+            self.shared = shared;
+        }
     }
 
     /// Has h2 read and write, and takes in new streams; ready when the connection has ended.

@@ -15,7 +15,7 @@ use crate::http2::piece::Piece;
 use crate::http2::request::{self as head, Content};
 use crate::http2::stream::Stream;
 use crate::request;
-use crate::thread::Thread;
+use crate::thread::{Thread, Writing};
 
 /// A stream as it was opened.
 pub(super) struct Opened {
@@ -27,6 +27,7 @@ pub(super) struct Opened {
 /// Serves a stream's request; returns for how long the connection may be idle after it, if it got as far as a server.
 pub(super) async fn serve(thread: Rc<Thread>, client: Client, opened: Opened) -> Option<u64> {
     thread.counters.requests.add(1);
+    let _writing = Writing::new(&thread);
     let Opened { parts, body, respond } = opened;
     let mut exchange = thread.take_exchange();
     exchange.record.started_ms = clock::coarse_ms();

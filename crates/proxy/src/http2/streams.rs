@@ -93,6 +93,10 @@ impl<F: Future> Streams<F> {
         Self { marks, connection, slots: Vec::new(), free: Vec::new(), limit }
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.slots.len() - self.free.len()
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.free.len() == self.slots.len()
     }

@@ -129,11 +129,15 @@ fn listener_tls(
     let is_one_for_all = made.len() == 1 && servers().all(|server| server.tls.as_ref().is_none_or(|tls| !tls.rejects));
     let of_listener: HashMap<_, _> = servers().map(|server| (server.index, checks[server.index].clone())).collect();
     let asks = of_listener.values().any(Option::is_some);
-    let server = if is_one_for_all && !asks && !router.keeps().server_name {
+    let keeps = router.keeps();
+    let server = if is_one_for_all && !asks && !keeps.server_name && !keeps.hello {
         ServerTls::for_all(for_all)
     } else {
         let default = Some(Arc::clone(&for_all)).filter(|_| !default.rejects);
-        ServerTls::by_name(for_all, Arc::new(ConfigByName { names: names.clone(), configs, default }))
+        ServerTls::by_name(
+            for_all,
+            Arc::new(ConfigByName { names: names.clone(), configs, default, keeps_hello: keeps.hello }),
+        )
     };
     Ok(ListenerTls { server, sessions, names, checks: of_listener, default_check })
 }
@@ -246,12 +250,18 @@ struct ConfigByName {
     names: Names,
     configs: HashMap<usize, Option<Arc<rustls::ServerConfig>>>,
     default: Option<Arc<rustls::ServerConfig>>,
+    /// A variable somewhere speaks of what clients have offered.
+    keeps_hello: bool,
 }
 
 impl tls::ByName for ConfigByName {
     fn config(&self, name: Option<&str>) -> Option<Arc<rustls::ServerConfig>> {
         let named = self.names.server(name).and_then(|server| self.configs.get(&server));
         named.unwrap_or(&self.default).clone()
+    }
+
+    fn keeps_hello(&self) -> bool {
+        self.keeps_hello
     }
 }
 
