@@ -300,7 +300,7 @@ pub(crate) fn build(
             dress::append_charset(connection, exchange, routed, (answer.status, answer.media_type), out);
             out.extend_from_slice(b"\r\n");
         }
-        if answer.coding != Coding::Gzip {
+        if !answer.coding.is_recoded() {
             out.extend_from_slice(b"Content-Length: ");
             encode::decimal(out, answer.length);
             out.extend_from_slice(b"\r\n");

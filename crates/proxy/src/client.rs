@@ -9,12 +9,12 @@ use net::socket::Probe;
 use net::tls::{Hello, Judged, Session};
 use route::Fact;
 
-use crate::site::Site;
 use crate::proxy_protocol::Told;
+use crate::site::Site;
 use crate::snapshot::{Checked, ListenerTls};
 
-/// The longest text of an address: IPv6 with an embedded IPv4 address.
-const ADDRESS_TEXT: usize = 45;
+/// The longest text of an address: eight groups of IPv6.
+const ADDRESS_TEXT: usize = 39;
 
 /// A client's connection, as variables and logs speak of it.
 #[derive(Debug, Clone)]
@@ -35,9 +35,9 @@ pub(crate) struct Client {
     is_unix: bool,
     /// It came without TLS on a port for TLS.
     pub(crate) lacks_tls: bool,
-    /// What was agreed on in the TLS handshake.
     /// What a proxy has said of the connection by the PROXY protocol.
     pub(crate) told: Option<Rc<Told>>,
+    /// What was agreed on in the TLS handshake.
     pub(crate) tls: Option<Rc<ClientTls>>,
     /// For what the kernel knows of it; nothing where it is no TCP connection.
     pub(crate) probe: Option<Probe>,
@@ -199,16 +199,16 @@ impl Client {
             is_tls,
             is_unix: false,
             lacks_tls: false,
+            told: None,
             tls: None,
-            since_ms: net::clock::coarse_ms(),
             probe: None,
+            since_ms: net::clock::coarse_ms(),
             requests: 0,
             remote_text: AddressText::new(remote.ip()),
             connected_from: None,
         }
     }
 
-            told: None,
     /// Notes that it came by a unix socket.
     pub(crate) fn come_by_unix(&mut self) {
         self.is_unix = true;

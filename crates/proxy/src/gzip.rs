@@ -11,6 +11,7 @@ use wire::{Known, Version, encode, find};
 
 use crate::downstream::Downstream;
 use crate::exchange::Exchange;
+use crate::gunzip::Unpacker;
 use crate::limits::GZIPS_KEPT;
 use crate::request::Routed;
 
@@ -22,6 +23,15 @@ pub(crate) enum Coding {
     /// It goes as it is, to this client.
     Varying,
     Gzip,
+    /// It comes packed, and goes unpacked.
+    Gunzip,
+}
+
+impl Coding {
+    /// Whether the bytes are others than those of whoever answers.
+    pub(crate) fn is_recoded(self) -> bool {
+        matches!(self, Self::Gzip | Self::Gunzip)
+    }
 }
 
 /// The bytes of one answer.
@@ -29,6 +39,8 @@ pub(crate) enum Coding {
 pub(crate) struct Encoder {
     /// With the level that it was made for.
     compress: Option<(u32, Compress)>,
+    /// What unpacks, where that is what is wanted.
+    unpack: Option<Unpacker>,
     is_chunked: bool,
     /// Content went in that may not have come out.
     is_held: bool,
@@ -60,6 +72,17 @@ pub(crate) fn judge<'c>(
         Coding::Gzip
     } else {
         Coding::Varying
+    }
+}
+
+/// Decides on an answer that comes packed.
+pub(crate) fn judge_packed(connection: &Downstream, exchange: &Exchange, routed: &Routed<'_>) -> Coding {
+    match &routed.finish.gzip {
+        Some(rule) if rule.unpacks => {
+            let is_taken = is_taken(connection, exchange, routed, rule, &Content::default());
+            if is_taken { Coding::Varying } else { Coding::Gunzip }
+        }
+        _ => Coding::Plain,
     }
 }
 
@@ -101,7 +124,7 @@ pub(crate) fn is_chunked(connection: &Downstream, exchange: &Exchange, routed: &
 
 /// Whether the end of such an answer is that of its connection.
 pub(crate) fn ends_by_close(connection: &Downstream, exchange: &Exchange, routed: &Routed<'_>, coding: Coding) -> bool {
-    coding == Coding::Gzip
+    coding.is_recoded()
         && exchange.request.version != Version::Http2
         && exchange.request.method.of(connection.head_bytes()) != b"HEAD"
         && !is_chunked(connection, exchange, routed)
@@ -119,7 +142,30 @@ impl Encoder {
             Some(kept.swap_remove(index))
         });
         let new = || (level, Compress::new_gzip(Compression::new(level), WINDOW_BITS));
-        Self { compress: Some(kept.unwrap_or_else(new)), is_chunked, is_held: false, is_ended: false, out: Vec::new() }
+        Self {
+            compress: Some(kept.unwrap_or_else(new)),
+            unpack: None,
+            is_chunked,
+            is_held: false,
+            is_ended: false,
+            out: Vec::new(),
+        }
+    }
+
+    /// One that unpacks.
+    pub(crate) fn unpacking(is_chunked: bool) -> Self {
+        let unpack = Some(Unpacker::new());
+        Self { compress: None, unpack, is_chunked, is_held: false, is_ended: false, out: Vec::new() }
+    }
+
+    /// Whether what was to be unpacked was none of gzip's, or was cut off.
+    pub(crate) fn is_broken(&self) -> bool {
+        self.unpack.as_ref().is_some_and(Unpacker::is_broken)
+    }
+
+    /// Whether little that goes in may come out as much.
+    pub(crate) fn unpacks(&self) -> bool {
+        self.unpack.is_some()
     }
 
     /// Puts content in, and appends what comes out of it. With `end` it was the last, and `trailers` follow.
@@ -152,6 +198,9 @@ impl Encoder {
     }
 
     fn step(&mut self, data: &[u8], flush: FlushCompress) {
+        if let Some(unpack) = &mut self.unpack {
+            return unpack.append(data, matches!(flush, FlushCompress::Finish), &mut self.out);
+        }
         let Some((_, compress)) = &mut self.compress else { return };
         let mut rest = data;
         loop {

@@ -29,6 +29,8 @@ pub(crate) const FILE_PIECES: u32 = 8;
 
 /// Bytes of a file of names and passwords that are looked through: some ten thousand users, read for each request.
 pub(crate) const USER_FILE_MAX: u64 = 1 << 20;
+/// Bytes of an answer that are unpacked at a time: they may become a thousand times as many.
+pub(crate) const GUNZIP_PIECE: usize = 512;
 /// Compressors that a thread keeps for the next answers; each takes some 260 KiB.
 pub(crate) const GZIPS_KEPT: usize = 16;
 /// Bytes of a password that is compared in a way that is slow on purpose: that takes longer the longer it is. libcrypt

@@ -289,6 +289,7 @@ fn named(name: &str) -> Option<Fact> {
     let rest_of = |family: &str| name.strip_prefix(family).filter(|rest| !rest.is_empty());
     rest_of("cookie_")
         .map(|rest| Fact::Cookie(rest.to_owned()))
+        .or_else(|| rest_of("proxy_protocol_tlv_").map(|rest| Fact::ProxyProtocolTlv(rest.to_owned())))
         .or_else(|| rest_of("arg_").map(|rest| Fact::Arg(rest.to_owned())))
         .or_else(|| rest_of("http_").map(|rest| Fact::HttpField(rest.replace('_', "-"))))
         .or_else(|| rest_of("sent_http_").map(|rest| Fact::SentField(rest.replace('_', "-"))))
@@ -319,7 +320,6 @@ mod tests {
         ];
         for (name, fact) in table {
             assert_eq!(Fact::parse(name), fact, "{name}");
-        .or_else(|| rest_of("proxy_protocol_tlv_").map(|rest| Fact::ProxyProtocolTlv(rest.to_owned())))
         }
     }
 

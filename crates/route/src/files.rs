@@ -1,7 +1,7 @@
 //! Where the files of a location are: the path of the file system that a request's path leads to, and what
 //! `try_files` looks for. Looking is the caller's business.
 
-use conf::tree::{self, LocationSettings, RootKind};
+use conf::tree::{self, LinkRule, LocationSettings, RootKind};
 
 use crate::fact::{Fact, Facts};
 use crate::map::{Maps, Scratch};
@@ -17,6 +17,17 @@ pub struct Files {
     kind: RootKind,
     /// Files that stand for their folder.
     pub index: Vec<Text>,
+    /// `disable_symlinks`, where it refuses any.
+    pub links: Option<Links>,
+}
+
+/// `disable_symlinks`.
+#[derive(Debug)]
+pub struct Links {
+    /// Links are followed to what has their owner.
+    pub are_of_owner: bool,
+    /// The beginning of paths in which links are followed all the same.
+    pub from: Option<Text>,
 }
 
 /// Where a request is among the files of its location.
@@ -61,12 +72,16 @@ pub enum TryLast {
 
 impl Files {
     pub(crate) fn compile(settings: &LocationSettings, names: &Names) -> Self {
-        let tree::FileSettings { root, index, .. } = &settings.files;
+        let tree::FileSettings { root, index, links, .. } = &settings.files;
         Self {
             root: Text::compile(&root.path, names),
             prefix: root.prefix.clone().into_bytes(),
             kind: root.kind,
             index: index.iter().map(|name| Text::compile(name, names)).collect(),
+            links: (links.rule != LinkRule::Follow).then(|| Links {
+                are_of_owner: links.rule == LinkRule::OfOwner,
+                from: links.from.as_ref().map(|from| Text::compile(from, names)),
+            }),
         }
     }
 
@@ -169,6 +184,7 @@ mod tests {
             prefix: prefix.as_bytes().to_vec(),
             kind,
             index: Vec::new(),
+            links: None,
         };
         let facts = Table(&[("arg_a", "sub"), ("host", "/abs")]);
         let (maps, mut scratch, mut out) = (Maps::default(), Scratch::default(), Vec::new());

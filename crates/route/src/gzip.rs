@@ -16,6 +16,8 @@ pub struct Gzip {
     pub varies: bool,
     /// `gzip_static`.
     pub files: GzipFiles,
+    /// `gunzip`.
+    pub unpacks: bool,
     min_length: u64,
     http10: bool,
     types: Vec<String>,
@@ -71,13 +73,15 @@ impl Gzip {
             disabled,
             disables_msie6,
             files,
+            unpacks,
         } = &*settings.gzip;
-        let is_used = *is_on || *files != GzipFiles::Off;
+        let is_used = *is_on || *files != GzipFiles::Off || *unpacks;
         is_used.then(|| Self {
             is_on: *is_on,
             level: *level,
             varies: *varies,
             files: *files,
+            unpacks: *unpacks,
             min_length: *min_length,
             http10: *http10,
             types: types.clone(),

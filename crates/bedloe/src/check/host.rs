@@ -83,9 +83,7 @@ fn unwritable_defaults(config: &Config, loaded: &Loaded, nowhere: &Place) -> Vec
 fn logs(config: &Config) -> BTreeSet<PathBuf> {
     let mut logs = BTreeSet::new();
     let mut add = |log: &LogTarget| {
-        if let LogTarget::File(path) = log {
-            logs.insert(path.clone());
-        }
+        logs.extend(log.path().map(Path::to_path_buf));
     };
     config.main.error_logs.iter().for_each(|log| add(&log.to));
     for settings in config.http.all_settings() {

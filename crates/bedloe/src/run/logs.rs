@@ -47,10 +47,7 @@ pub(super) fn reopen(
 }
 
 fn paths(targets: &[LogTarget]) -> impl Iterator<Item = &Path> {
-    targets.iter().filter_map(|target| match target {
-        LogTarget::File(path) => Some(path.as_path()),
-        LogTarget::Stderr | LogTarget::Syslog(_) => None,
-    })
+    targets.iter().filter_map(LogTarget::path)
 }
 
 pub(super) fn append(path: &Path) -> anyhow::Result<File> {
@@ -86,10 +83,14 @@ impl LogFiles {
         let writer = |target: &LogTarget| match target {
             LogTarget::Stderr => Ok(Box::new(io::stderr()) as Box<dyn Write + Send>),
             LogTarget::Syslog(to) => Ok(Box::new(syslog::Server::new(to.server.clone())) as Box<dyn Write + Send>),
-            LogTarget::File(path) => {
+            LogTarget::File(path) | LogTarget::Packed(path, _) => {
                 let log = self.0.iter().find(|log| log.path == *path);
                 let log = log.with_context(|| format!("the log {} was not opened", path.display()))?;
-                Ok(Box::new(log.clone()) as Box<dyn Write + Send>)
+                let writer: Box<dyn Write + Send> = match target {
+                    LogTarget::Packed(_, level) => Box::new(Packed { log: log.clone(), level: *level }),
+                    _ => Box::new(log.clone()),
+                };
+                Ok(writer)
             }
         };
         new.iter().map(writer).collect()
@@ -97,10 +98,7 @@ impl LogFiles {
 
     /// Has a panic written to the first file among the main error logs, as a line of its own.
     pub(super) fn take_panics(&self, main: &[ErrorLog]) {
-        let file = main.iter().find_map(|log| match &log.to {
-            LogTarget::File(path) => Some(path),
-            LogTarget::Stderr | LogTarget::Syslog(_) => None,
-        });
+        let file = main.iter().find_map(|log| log.to.path());
         let log = file.and_then(|path| self.0.iter().find(|log| log.path == *path).cloned());
         std::panic::set_hook(Box::new(move |panic| {
             let line = format!("bedloe: [alert] a connection ended by a panic (please report it): {panic}\n");
@@ -114,6 +112,25 @@ impl LogFiles {
                 let _ = io::stderr().write_all(line.as_bytes());
             }
         }));
+    }
+}
+
+/// A log that is compressed: each batch is whole in itself (RFC 1952 2.2), so that the file can be read at any time.
+struct Packed {
+    log: LogFile,
+    level: u8,
+}
+
+impl Write for Packed {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::new(self.level.into()));
+        packer.write_all(bytes)?;
+        self.log.write_all(&packer.finish()?)?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 

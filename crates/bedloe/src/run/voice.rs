@@ -48,7 +48,9 @@ impl Voice {
         let writer = |log: &ErrorLog| match &log.to {
             LogTarget::Stderr => Writer::Stderr,
             LogTarget::Syslog(to) => Writer::Syslog(RefCell::new(syslog::Server::new(to.server.clone()))),
-            LogTarget::File(path) => logs::append(path).map_or(Writer::Stderr, Writer::File),
+            LogTarget::File(path) | LogTarget::Packed(path, _) => {
+                logs::append(path).map_or(Writer::Stderr, Writer::File)
+            }
         };
         self.logs = logs.iter().map(|log| Log { is: log.clone(), writer: writer(log) }).collect();
     }

@@ -26,6 +26,7 @@
 //! - `---- http`, `---- main`: lines of these blocks. `---- server`: lines of a server that listens on LISTEN.
 //! - `---- file PATH`: a file of the folder, with its content. `cert.pem` and `key.pem` are there where a configuration
 //!   names them; they are for `liberty.example.com`. What is in `pki/` for one that names that folder says `pki.rs`.
+//! - `---- link PATH TARGET`: a symbolic link in the folder.
 //! - `---- upstream` (`upstream 2`, `upstream 3`): how this upstream server answers from here on: a status, fields, an
 //!   empty line, a body, in which `ECHO` is what it was asked. That is the whole answer where there is no such section.
 //!   `closed` closes without an answer, `silent` waits; `raw` sends the lines below as they are, and closes.
@@ -39,7 +40,8 @@
 //! - `---- answer`: a status (or `closed`), then fields that must be there with this value, `Name: ~PATTERN`, `!Name`
 //!   for one that must not, `trailer Name: VALUE`; behind an empty line the whole body, or `~PATTERN`. Without a body
 //!   here any will do. A second one behind a request is the next answer on the same connection.
-//! - `---- log NAME`: lines that this file of the folder must come to hold, also `~PATTERN`, or never hold (`!LINE`).
+//! - `---- log NAME`: lines that this file of the folder (unpacked, if it ends in `.gz`) must come to hold, also
+//!   `~PATTERN`, or never hold (`!LINE`).
 //!   What is stapled to a certificate is in the file `stapled`, in hexadecimal digits.
 //!   What a configuration sends to `syslog:server=unix:FOLDER/syslog.socket` is in the file `syslog`, a line a message.
 //! - `---- refused`: the configuration is an error, and what bedloe says of it holds these lines.

@@ -39,7 +39,7 @@ pub(crate) struct Cx<'a> {
     pub(crate) access_logs: Vec<AccessLog>,
     access_log_index: HashMap<AccessLogKey, usize>,
     /// Sizes of buffers and times of flushing, by the log's path.
-    log_buffers: HashMap<PathBuf, (u64, Option<u64>)>,
+    log_buffers: HashMap<PathBuf, (u64, Option<u64>, Option<u8>)>,
     /// Names of upstreams in lower case, with their index.
     pub(crate) upstream_index: HashMap<String, usize>,
     /// Variables that a `map` defines.
@@ -322,13 +322,13 @@ impl<'a> Cx<'a> {
     pub(crate) fn same_log_buffer(
         &mut self,
         path: &Path,
-        buffer: (u64, Option<u64>),
+        buffer: (u64, Option<u64>, Option<u8>),
         word: &Word,
     ) -> Result<(), Diagnostic> {
         if *self.log_buffers.entry(path.to_path_buf()).or_insert(buffer) == buffer {
             return Ok(());
         }
-        let message = format!("\"buffer\" or \"flush\" of the log \"{}\" is another elsewhere", word.shown());
+        let message = format!("\"buffer\", \"flush\" or \"gzip\" of the log \"{}\" is another elsewhere", word.shown());
         Err(Diagnostic::error("conflicting-log", &word.place, message))
     }
 

@@ -11,7 +11,7 @@ use crate::lexer::Word;
 use crate::loader::Options;
 use crate::parser::Node;
 use crate::template::{Part, Template};
-use crate::tree::{FileSettings, IfModifiedSince, Listing, LocationKind, Root, RootKind};
+use crate::tree::{FileSettings, IfModifiedSince, LinkRule, Links, ListFormat, Listing, LocationKind, Root, RootKind};
 
 /// What holds where nothing is written.
 pub(super) fn defaults(options: &Options) -> FileSettings {
@@ -31,7 +31,8 @@ pub(super) fn defaults(options: &Options) -> FileSettings {
         if_modified_since: IfModifiedSince::Exact,
         max_ranges: u64::MAX,
         log_not_found: true,
-        listing: Listing { is_on: false, is_json: false, exact_size: true, local_time: false },
+        listing: Listing { is_on: false, format: ListFormat::Html, exact_size: true, local_time: false },
+        links: Links { rule: LinkRule::Follow, from: None },
     }
 }
 

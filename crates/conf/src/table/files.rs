@@ -6,7 +6,7 @@ use super::{Apply, Contexts, Directive, Ignored, Takes, no_effect};
 use crate::Diagnostic;
 use crate::build::{Actions, Call, Cx, Inherited, Outcome, path_template};
 use crate::template::{Part, Template};
-use crate::tree::{IfModifiedSince, Root, RootKind, TryFiles, TryLast, TryPath};
+use crate::tree::{IfModifiedSince, LinkRule, Links, ListFormat, Root, RootKind, TryFiles, TryLast, TryPath};
 
 /// Names of files that stand for their folder, and paths of `try_files`: each is a look at the disk a request.
 const NAMES_MAX: usize = 64;
@@ -184,15 +184,43 @@ pub(super) const DIRECTIVES: &[Directive] = &[
         takes: Takes::exactly(1),
         repeats: false,
         default: "html",
-        doc: "The form of such a list.",
+        doc: "The form of such a list: html, json, jsonp or xml.",
         example: "autoindex_format json;",
         apply: Apply::Inherited(|level, call, _| {
-            level.settings.files.listing.is_json = match call.text(0) {
-                "html" => false,
-                "json" => true,
-                "xml" | "jsonp" => return Err(call.not_yet(0, "other forms of lists")),
-                _ => return Err(call.unknown_word(0, "form", ["html", "json"])),
+            level.settings.files.listing.format = match call.text(0) {
+                "html" => ListFormat::Html,
+                "json" => ListFormat::Json,
+                "jsonp" => ListFormat::Jsonp,
+                "xml" => ListFormat::Xml,
+                _ => return Err(call.unknown_word(0, "form", ["html", "json", "jsonp", "xml"])),
             };
+            Ok(())
+        }),
+    },
+    Directive {
+        name: "disable_symlinks",
+        contexts: Contexts::REQUEST,
+        takes: Takes::between(1, 2),
+        repeats: false,
+        default: "off",
+        doc: "Whether files behind symbolic links are refused: on, if_not_owner; behind from=PATH all are looked at.",
+        example: "disable_symlinks if_not_owner from=$document_root;",
+        apply: Apply::Inherited(|level, call, cx| {
+            let rule = match call.text(0) {
+                "off" => LinkRule::Follow,
+                "on" => LinkRule::Refuse,
+                "if_not_owner" => LinkRule::OfOwner,
+                _ => return Err(call.unknown_word(0, "word of disable_symlinks", ["off", "on", "if_not_owner"])),
+            };
+            let from = match call.args().get(1) {
+                None => None,
+                Some(_) if rule == LinkRule::Follow => return Err(call.invalid(1, "nothing follows \"off\"")),
+                Some(word) => match word.behind("from=") {
+                    Some(path) if !path.text.is_empty() => Some(cx.template(&path)?),
+                    _ => return Err(call.unknown_word(1, "parameter of disable_symlinks", ["from="])),
+                },
+            };
+            level.settings.files.links = Links { rule, from };
             Ok(())
         }),
     },

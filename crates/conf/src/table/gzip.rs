@@ -23,6 +23,27 @@ pub(super) const DIRECTIVES: &[Directive] = &[
         }),
     },
     Directive {
+        name: "gunzip",
+        contexts: Contexts::REQUEST,
+        takes: Takes::exactly(1),
+        repeats: false,
+        default: "off",
+        doc: "Whether answers that are compressed go unpacked to clients that do not take them so.",
+        example: "gunzip on;",
+        apply: Apply::Inherited(|level, call, _| {
+            level.settings.gzip.unpacks = call.switch(0)?;
+            Ok(())
+        }),
+    },
+    no_effect(
+        "gunzip_buffers",
+        Contexts::REQUEST,
+        Ignored::Buffers,
+        "gunzip_buffers 32 4k;",
+        "what is unpacked leaves piece by piece",
+    )
+    .taking(Takes::exactly(2)),
+    Directive {
         name: "gzip_types",
         contexts: Contexts::REQUEST,
         takes: Takes::at_least(1),

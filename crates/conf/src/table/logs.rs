@@ -1,6 +1,6 @@
 //! Logs of requests and of errors: files, the standard error, syslog; what a line holds, and who has one.
 //!
-//! Left out: paths of access logs with variables, compressed logs, and the memory of a debugger.
+//! Left out: paths of access logs with variables, and the memory of a debugger.
 
 use super::{Apply, Contexts, Directive, Ignored, Takes, no_effect};
 use crate::Diagnostic;
@@ -16,6 +16,8 @@ const SYSLOG_PORT: u16 = 514;
 const TAG_MAX: usize = 32;
 /// The format that is always there.
 const COMBINED: &str = "combined";
+/// nginx's buffer of a compressed log where none is written.
+const GZIP_BUFFER: u64 = 64 << 10;
 
 const LEVELS: [(&str, LogLevel); 8] = [
     ("emerg", LogLevel::Emerg),
@@ -52,7 +54,7 @@ pub(super) const DIRECTIVES: &[Directive] = &[
         takes: Takes::at_least(1),
         repeats: true,
         default: "",
-        doc: "Where a line for each request goes, its format, and if=CONDITION; or off.",
+        doc: "Where a line for each request goes, its format, if=CONDITION, gzip=LEVEL; or off.",
         example: "access_log /var/log/nginx/access.log combined;",
         apply: Apply::Inherited(access_log),
     },
@@ -157,7 +159,11 @@ fn access_log(level: &mut Inherited, call: &Call<'_>, cx: &mut Cx<'_>) -> Outcom
         }
     };
     let format = call.args().get(1).map_or(Ok(None), |_| format_of(call, cx))?;
-    let condition = parameters(call, &to, cx)?;
+    let (condition, level_of_gzip) = parameters(call, &to, cx)?;
+    let to = match (to, level_of_gzip) {
+        (LogTarget::File(path), Some(level)) => LogTarget::Packed(path, level),
+        (to, _) => to,
+    };
     // As in nginx, `off` holds for its block, whatever stands beside it.
     let number = cx.access_log(AccessLog { to, format, condition });
     if !level.access_log_off {
@@ -191,13 +197,13 @@ fn format_of(call: &Call<'_>, cx: &Cx<'_>) -> Result<Option<usize>, Diagnostic> 
     })
 }
 
-/// What follows the format: the condition, and the sizes of a buffer that is not needed here.
+/// What follows the format: the condition, the level of gzip, and the sizes of a buffer that is not needed here.
 fn parameters(
     call: &Call<'_>,
     to: &LogTarget,
     cx: &mut Cx<'_>,
-) -> Result<Option<crate::template::Template>, Diagnostic> {
-    let mut condition = None;
+) -> Result<(Option<crate::template::Template>, Option<u8>), Diagnostic> {
+    let (mut condition, mut gzip) = (None, None);
     let (mut size, mut flush_ms) = (None, None);
     for (index, word) in call.args().iter().enumerate().skip(2) {
         if let Some(text) = word.behind("if=") {
@@ -213,18 +219,26 @@ fn parameters(
                 let ms = value::time_ms(text).map_err(|error| call.invalid(index, error))?;
                 flush_ms = Some(if ms > 0 { ms } else { return Err(call.invalid(index, "it must not be 0")) });
             }
-            Some(("gzip", _)) => return Err(call.not_yet(index, "compressed logs")),
-            None if word.text == "gzip" => return Err(call.not_yet(index, "compressed logs")),
-            _ => return Err(call.unknown_word(index, "parameter of access_log", ["if=", "buffer=", "flush="])),
+            Some(("gzip", text)) => {
+                let level = value::number(text, 1, 9).map_err(|error| call.invalid(index, error))?;
+                gzip = u8::try_from(level).ok();
+            }
+            None if word.text == "gzip" => gzip = Some(1),
+            _ => {
+                return Err(call.unknown_word(index, "parameter of access_log", ["if=", "buffer=", "flush=", "gzip="]));
+            }
         }
+    }
+    if gzip.is_some() {
+        size = size.or(Some(GZIP_BUFFER));
     }
     match (size, flush_ms, to) {
         (None, None, _) => {}
         (None, Some(_), _) => return Err(call.invalid(0, "\"flush\" needs a \"buffer\"")),
-        (Some(size), _, LogTarget::File(path)) => cx.same_log_buffer(path, (size, flush_ms), call.word(0))?,
+        (Some(size), _, LogTarget::File(path)) => cx.same_log_buffer(path, (size, flush_ms, gzip), call.word(0))?,
         (Some(_), ..) => return Err(call.invalid(0, "a log to syslog has no \"buffer\"")),
     }
-    Ok(condition)
+    Ok((condition, gzip))
 }
 
 /// `error_log FILE|stderr|syslog:... [LEVEL]`.

@@ -47,11 +47,10 @@ const AREAS: &[Area] = &[
     Area {
         title: "static files",
         contexts: Contexts::ALL,
-        names: "charset_map \
-            create_full_put_path dav_access dav_methods disable_symlinks empty_gif \
-            flv image_filter min_delete_depth mp4 override_charset random_index slice \
-            source_charset",
+        names: "create_full_put_path dav_access dav_methods empty_gif \
+            flv image_filter min_delete_depth mp4 random_index slice",
     },
+    Area { title: CONVERSION, contexts: Contexts::ALL, names: "charset_map override_charset source_charset" },
     Area {
         title: "response headers and error pages",
         contexts: Contexts::ALL,
@@ -78,7 +77,7 @@ const AREAS: &[Area] = &[
     Area {
         title: "compression",
         contexts: Contexts::ALL,
-        names: "brotli brotli_comp_level brotli_static brotli_types gunzip gunzip_buffers zstd",
+        names: "brotli brotli_comp_level brotli_static brotli_types zstd",
     },
     Area {
         title: "caching",
@@ -113,8 +112,8 @@ const AREAS: &[Area] = &[
         names: "acme_certificate acme_issuer acme_shared_zone ssl_certificate_cache \
             ssl_certificate_compression ssl_ech_file ssl_engine ssl_handshake_timeout ssl_key_log \
             ssl_object_cache_inheritable",
-    Area { title: OCSP, contexts: Contexts::ALL, names: "ssl_ocsp ssl_ocsp_cache ssl_ocsp_responder" },
     },
+    Area { title: OCSP, contexts: Contexts::ALL, names: "ssl_ocsp ssl_ocsp_cache ssl_ocsp_responder" },
     Area {
         title: "HTTP/3",
         contexts: Contexts::ALL,

@@ -26,6 +26,28 @@ pub struct FileSettings {
     pub log_not_found: bool,
     /// `autoindex`.
     pub listing: Listing,
+    /// `disable_symlinks`.
+    pub links: Links,
+}
+
+/// `disable_symlinks`.
+#[derive(Debug, Clone)]
+pub struct Links {
+    /// What is refused.
+    pub rule: LinkRule,
+    /// `from`: the beginning of paths in which links are followed all the same.
+    pub from: Option<Template>,
+}
+
+/// The words of `disable_symlinks`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LinkRule {
+    /// Nothing is.
+    Follow,
+    /// Any link.
+    Refuse,
+    /// Links to what has another owner.
+    OfOwner,
 }
 
 /// `autoindex` and its like: what a folder without an index is answered with.
@@ -33,12 +55,25 @@ pub struct FileSettings {
 pub struct Listing {
     /// `autoindex on`.
     pub is_on: bool,
-    /// `autoindex_format json`.
-    pub is_json: bool,
+    /// `autoindex_format`.
+    pub format: ListFormat,
     /// `autoindex_exact_size`.
     pub exact_size: bool,
     /// `autoindex_localtime`.
     pub local_time: bool,
+}
+
+/// The words of `autoindex_format`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ListFormat {
+    /// A page.
+    Html,
+    /// JSON.
+    Json,
+    /// The same within a call of the function that the argument `callback` names.
+    Jsonp,
+    /// XML.
+    Xml,
 }
 
 /// The folder that paths lead into.

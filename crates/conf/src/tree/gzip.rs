@@ -25,6 +25,8 @@ pub struct GzipSettings {
     pub disables_msie6: bool,
     /// `gzip_static`.
     pub files: GzipFiles,
+    /// `gunzip`: what comes packed goes unpacked to clients that do not take it so.
+    pub unpacks: bool,
 }
 
 /// `gzip_proxied`: which answers are compressed for a request that another proxy has passed on (`Via`).

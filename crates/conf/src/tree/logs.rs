@@ -1,6 +1,6 @@
 //! Logs: where lines go, what they are made of, which requests have one.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::PeerAddress;
 use crate::template::Template;
@@ -19,10 +19,22 @@ pub struct ErrorLog {
 pub enum LogTarget {
     /// A file, appended to.
     File(PathBuf),
+    /// A file that compressed lines are appended to: an access log with `gzip=LEVEL`.
+    Packed(PathBuf, u8),
     /// Standard error.
     Stderr,
     /// `syslog:`, a message a line.
     Syslog(Syslog),
+}
+
+impl LogTarget {
+    /// The file, where it is one.
+    pub fn path(&self) -> Option<&Path> {
+        match self {
+            Self::File(path) | Self::Packed(path, _) => Some(path),
+            Self::Stderr | Self::Syslog(_) => None,
+        }
+    }
 }
 
 /// `syslog:server=...`.

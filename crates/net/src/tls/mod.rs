@@ -9,16 +9,16 @@ mod session;
 mod sessions;
 #[cfg(test)]
 mod tests;
+mod tickets;
 mod upstream;
 mod x509;
-mod tickets;
 
 pub use clients::{ClientAuthorities, Judged};
 pub use config::{CertificateError, Identity, Verify, client_config, read_identity};
-pub use server::{ByName, ServerOptions, ServerTls, server_config};
-pub use session::{PlainHttp, Session};
 pub use hello::Hello;
 pub use key::passwords;
+pub use server::{ByName, ServerOptions, ServerTls, server_config};
+pub use session::{PlainHttp, Session};
 pub use sessions::Sessions;
 pub use tickets::TicketKey;
 pub use upstream::{ClientOptions, name_to_ask_for, read_revoked, read_trusted, upstream_config, with_sessions};

@@ -180,6 +180,10 @@ impl Session {
     }
 
     pub(crate) fn poll_handshake(&mut self, cx: &mut Context<'_>, socket: &mut Counted<'_>) -> Poll<io::Result<()>> {
+        // What came before TLS was begun.
+        if !self.is_handshake_done && self.is_plain_http() {
+            return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, PlainHttp)));
+        }
         while !self.is_handshake_done {
             ready!(self.poll_choose(cx, socket))?;
             let turn = self.turn(None);
@@ -328,6 +332,11 @@ impl Session {
             && self.incoming.data().first().is_some_and(u8::is_ascii_uppercase)
     }
 
+    /// The same with ciphertext that came before it was begun.
+    pub(crate) fn with_incoming(self, incoming: Buffer) -> Self {
+        Self { incoming, ..self }
+    }
+
     /// What came and was not understood.
     pub(crate) fn into_incoming(self) -> Buffer {
         self.incoming
@@ -341,11 +350,6 @@ impl Session {
                 "TLS handshake message over its limit",
             )));
         }
-    /// The same with ciphertext that came before it was begun.
-    pub(crate) fn with_incoming(self, incoming: Buffer) -> Self {
-        Self { incoming, ..self }
-    }
-
         socket.poll_fill(cx, &mut self.incoming)
     }
 

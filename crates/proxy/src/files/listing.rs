@@ -9,7 +9,7 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 
-use conf::tree::Listing;
+use conf::tree::{ListFormat, Listing};
 use jiff::tz::TimeZone;
 use wire::encode;
 
@@ -31,14 +31,70 @@ enum Kind {
     Other,
 }
 
-/// The list as it is sent, and its type. `path` is what the client has asked for.
-pub(super) fn list(folder: &[u8], path: &[u8], listing: Listing) -> io::Result<(Vec<u8>, &'static [u8])> {
+/// Bytes of a function's name that JSON is put into a call of.
+const CALLBACK_MAX: usize = 128;
+
+/// The list as it is sent, and its type. `path` is what the client has asked for, `callback` the function that it wants
+/// called.
+pub(super) fn list(
+    folder: &[u8],
+    path: &[u8],
+    listing: Listing,
+    callback: Option<&[u8]>,
+) -> io::Result<(Vec<u8>, &'static [u8])> {
     let mut entries = entries(folder)?;
     entries.sort_by(|a, b| (a.kind != Kind::Folder, &a.name).cmp(&(b.kind != Kind::Folder, &b.name)));
-    Ok(match listing.is_json {
-        true => (json(&entries), b"application/json"),
-        false => (html(&entries, path, listing), b"text/html"),
+    Ok(match (listing.format, callback) {
+        (ListFormat::Html, _) => (html(&entries, path, listing), b"text/html"),
+        (ListFormat::Xml, _) => (xml(&entries), b"text/xml; charset=utf-8"),
+        (ListFormat::Jsonp, Some(callback)) => (jsonp(&entries, callback), b"application/javascript"),
+        (ListFormat::Json | ListFormat::Jsonp, _) => (json(&entries), b"application/json"),
     })
+}
+
+/// Why a name is none of a function that may be called, in nginx's words.
+pub(super) fn fault_of(callback: &[u8]) -> Option<&'static str> {
+    let is_in_name = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.');
+    if callback.len() > CALLBACK_MAX {
+        Some("client sent too long callback name")
+    } else if !callback.iter().all(is_in_name) {
+        Some("client sent invalid callback name")
+    } else {
+        None
+    }
+}
+
+/// The comment is there since what begins with a client's own word might be taken for something else.
+fn jsonp(entries: &[Entry], callback: &[u8]) -> Vec<u8> {
+    [&b"/* callback */\r\n"[..], callback, b"(", &json(entries), b");"].concat()
+}
+
+fn xml(entries: &[Entry]) -> Vec<u8> {
+    let mut out = b"<?xml version=\"1.0\"?>\r\n<list>\r\n".to_vec();
+    for entry in entries {
+        let kind = entry.kind.name();
+        let stamp = jiff::Timestamp::from_second(entry.modified).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
+        let time = stamp.strftime("%Y-%m-%dT%H:%M:%SZ");
+        out.extend_from_slice(format!("<{kind} mtime=\"{time}\"").as_bytes());
+        if entry.kind == Kind::File {
+            out.extend_from_slice(format!(" size=\"{}\"", entry.size).as_bytes());
+        }
+        out.push(b'>');
+        append_text(&entry.name, &mut out);
+        out.extend_from_slice(format!("</{kind}>\r\n").as_bytes());
+    }
+    out.extend_from_slice(b"</list>\r\n");
+    out
+}
+
+impl Kind {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Folder => "directory",
+            Self::File => "file",
+            Self::Other => "other",
+        }
+    }
 }
 
 fn entries(folder: &[u8]) -> io::Result<Vec<Entry>> {
@@ -70,11 +126,7 @@ fn json(entries: &[Entry]) -> Vec<u8> {
         out.extend_from_slice(if index > 0 { b",\r\n{ \"name\":\"" } else { b"\r\n{ \"name\":\"" });
         append_json(&entry.name, &mut out);
         out.extend_from_slice(b"\", \"type\":\"");
-        out.extend_from_slice(match entry.kind {
-            Kind::Folder => b"directory",
-            Kind::File => b"file",
-            Kind::Other => b"other",
-        });
+        out.extend_from_slice(entry.kind.name().as_bytes());
         out.extend_from_slice(b"\", \"mtime\":\"");
         encode::date(&mut out, u64::try_from(entry.modified).unwrap_or(0));
         out.push(b'"');
@@ -173,7 +225,7 @@ mod tests {
     #[test]
     fn names_cannot_break_a_list() {
         let entry = |name: &str| Entry { name: name.as_bytes().to_vec(), kind: Kind::File, modified: 0, size: 1536 };
-        let listing = Listing { is_on: true, is_json: false, exact_size: false, local_time: false };
+        let listing = Listing { is_on: true, format: ListFormat::Html, exact_size: false, local_time: false };
         let page = html(&[entry("<a href=\"x\">&:")], b"/<b>/", listing);
         let page = String::from_utf8(page).unwrap();
         assert!(page.contains("<h1>Index of /&lt;b&gt;/</h1>"), "{page}");
@@ -182,6 +234,15 @@ mod tests {
         assert!(page.contains(line), "{page}");
         let text = String::from_utf8(json(&[entry("a\"\\\n")])).unwrap();
         assert!(text.contains("{ \"name\":\"a\\\"\\\\\\u000A\", \"type\":\"file\""), "{text}");
+    }
+
+    #[test]
+    fn functions_have_names() {
+        let long = "f".repeat(129);
+        for (name, is_one) in [("f", true), ("a.b_1", true), ("", true), ("f(", false), ("a-b", false), (&long, false)]
+        {
+            assert_eq!(fault_of(name.as_bytes()).is_none(), is_one, "{name}");
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use route::{TryFiles, TryLast};
 use rustix::io::Errno;
 
-use super::{go_to, leads_out, mapped, open, reason, shown};
+use super::{go_to, leads_out, links, mapped, open, reason, shown};
 use crate::answer;
 use crate::detour::Entry;
 use crate::downstream::Downstream;
@@ -33,7 +33,8 @@ pub(crate) fn look(
         if leads_out(&file, root.len()) {
             continue;
         }
-        match open::look(&file) {
+        let links = links(connection, exchange, routed, &file);
+        match open::look(&file, links) {
             Ok(stat) if open::is_folder(&stat) == tried.is_folder => {
                 let below = below.to_vec();
                 take(exchange, routed, below, replaced, tried.is_folder);

@@ -15,7 +15,7 @@ mod send;
 
 use std::fs::File;
 
-use conf::tree::{FileSettings, GzipFiles};
+use conf::tree::{FileSettings, GzipFiles, ListFormat};
 use route::{Content, Facts, Gzip};
 use rustix::fs::Stat;
 use rustix::io::Errno;
@@ -28,6 +28,7 @@ use crate::exchange::Exchange;
 use crate::gzip;
 use crate::request::{Routed, Served, method};
 pub(crate) use look::look;
+use open::{Links, open_by};
 pub(crate) use open::{Opened, open};
 use send::Packing;
 
@@ -53,17 +54,20 @@ pub(crate) async fn serve(connection: &mut Downstream, exchange: &mut Exchange, 
             None => list(connection, exchange, routed, &path).await,
         };
     }
+    let links = links(connection, exchange, routed, &path);
     let packed = match &routed.finish.gzip {
-        Some(rule) if rule.files != GzipFiles::Off => match packed(connection, exchange, routed, rule, &path) {
-            Packed::There(file, stat) => {
-                return send::send(connection, exchange, routed, &file, &stat, Packing::Packed).await;
+        Some(rule) if rule.files != GzipFiles::Off => {
+            match packed(connection, exchange, routed, rule, (&path, links)) {
+                Packed::There(file, stat) => {
+                    return send::send(connection, exchange, routed, &file, &stat, Packing::Packed).await;
+                }
+                Packed::Refused => Packing::Varying,
+                Packed::No => Packing::Plain,
             }
-            Packed::Refused => Packing::Varying,
-            Packed::No => Packing::Plain,
-        },
+        }
         _ => Packing::Plain,
     };
-    match open(&path) {
+    match open_by(&path, links) {
         Ok(Opened::File(file, stat)) => {
             if method(connection, exchange, routed) == b"POST" {
                 return Served::Status(405);
@@ -91,7 +95,13 @@ enum Packed {
 }
 
 /// Looks for it (`gzip_static`).
-fn packed(connection: &Downstream, exchange: &Exchange, routed: &Routed<'_>, rule: &Gzip, path: &[u8]) -> Packed {
+fn packed(
+    connection: &Downstream,
+    exchange: &Exchange,
+    routed: &Routed<'_>,
+    rule: &Gzip,
+    (path, links): (&[u8], Option<Links>),
+) -> Packed {
     if !matches!(method(connection, exchange, routed), b"GET" | b"HEAD") {
         return Packed::No;
     }
@@ -100,7 +110,7 @@ fn packed(connection: &Downstream, exchange: &Exchange, routed: &Routed<'_>, rul
     if !is_taken && !rule.varies {
         return Packed::No;
     }
-    match open(&[path, b".gz"].concat()) {
+    match open_by(&[path, b".gz"].concat(), links) {
         Ok(Opened::File(file, stat)) if is_taken => Packed::There(file, stat),
         Ok(Opened::File(..)) => Packed::Refused,
         _ => Packed::No,
@@ -141,6 +151,23 @@ fn mapped(connection: &Downstream, exchange: &mut Exchange, routed: &Routed<'_>)
     None
 }
 
+/// Which links on a path are followed, where not all are.
+fn links(connection: &Downstream, exchange: &mut Exchange, routed: &Routed<'_>, path: &[u8]) -> Option<Links> {
+    let rule = routed.files.links.as_ref()?;
+    let mut from = Vec::new();
+    if let Some(text) = &rule.from {
+        answer::render(connection, exchange, routed, text, &mut from);
+    }
+    let from = match path.strip_prefix(from.as_slice()) {
+        // The path is the very one in which all are.
+        Some(b"") => return None,
+        Some(rest) if rest.first() == Some(&b'/') => from.len(),
+        Some(_) if from.last() == Some(&b'/') => from.len() - 1,
+        _ => 0,
+    };
+    Some(Links { are_of_owner: rule.are_of_owner, from })
+}
+
 /// Whether a path has a `..` that is not the folder's own: of a location without a slash at its end whose alias has
 /// one, or of what a rule has put together. nginx follows it.
 fn leads_out(path: &[u8], root: usize) -> bool {
@@ -160,14 +187,15 @@ fn folder(connection: &Downstream, exchange: &mut Exchange, routed: &Routed<'_>,
         }
         let mut file = folder.to_vec();
         answer::render(connection, exchange, routed, index, &mut file);
-        match open::look(&file) {
+        let links = links(connection, exchange, routed, &file);
+        match open::look(&file, links) {
             Ok(_) => {
                 let mut path = exchange.path.clone();
                 path.extend_from_slice(&file[folder.len()..]);
                 return Some(go_to(connection, exchange, path, None));
             }
             Err(Errno::NOENT) if is_known => {}
-            Err(Errno::NOENT) => match open::look(folder) {
+            Err(Errno::NOENT) => match open::look(folder, links) {
                 Ok(stat) if open::is_folder(&stat) => is_known = true,
                 Ok(_) => {
                     log(connection, exchange, routed, folder, "is not a directory");
@@ -188,7 +216,15 @@ async fn list(connection: &mut Downstream, exchange: &mut Exchange, routed: &Rou
         log(connection, exchange, routed, folder, "is forbidden: it is a directory without an index");
         return Served::Status(403);
     }
-    match listing::list(folder, &exchange.path, listing) {
+    let callback = match listing.format {
+        ListFormat::Jsonp => callback(connection, exchange, routed),
+        _ => None,
+    };
+    if let Some(what) = callback.as_deref().and_then(listing::fault_of) {
+        connection.log_info(exchange, routed, what);
+        return Served::Status(400);
+    }
+    match listing::list(folder, &exchange.path, listing, callback.as_deref()) {
         Ok((body, media_type)) => {
             let status = exchange.record.detour.status_of(200);
             let answer = Answer { media_type, ..Answer::new(status, &body) };
@@ -199,6 +235,12 @@ async fn list(connection: &mut Downstream, exchange: &mut Exchange, routed: &Rou
             absent(connection, exchange, routed, folder, errno)
         }
     }
+}
+
+/// The function that the client wants a list put into a call of.
+fn callback(connection: &Downstream, exchange: &Exchange, routed: &Routed<'_>) -> Option<Vec<u8>> {
+    let facts = connection.facts(&exchange.request, routed, &exchange.path, &exchange.record, None);
+    route::argument(facts.args(), b"callback").filter(|name| !name.is_empty()).map(<[u8]>::to_vec)
 }
 
 /// Sends the request on within its server: to another path, with its arguments or others.
@@ -253,7 +295,7 @@ fn absent(connection: &Downstream, exchange: &Exchange, routed: &Routed<'_>, pat
 fn status_of(errno: Errno) -> u16 {
     match errno {
         Errno::NOENT | Errno::NOTDIR | Errno::NAMETOOLONG | Errno::INVAL => 404,
-        Errno::ACCESS | Errno::PERM => 403,
+        Errno::ACCESS | Errno::PERM | Errno::LOOP => 403,
         _ => 500,
     }
 }

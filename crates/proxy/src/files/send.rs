@@ -17,7 +17,7 @@ use crate::downstream::{After, Downstream};
 use crate::dress;
 use crate::exchange::Exchange;
 use crate::gzip::{self, Coding, Encoder};
-use crate::limits::{FILE_PIECE, FILE_PIECES};
+use crate::limits::{FILE_PIECE, FILE_PIECES, GUNZIP_PIECE};
 use crate::request::{Routed, Served};
 
 /// How a file stands to one that lies compressed beside it (`gzip_static`).
@@ -64,10 +64,10 @@ pub(super) async fn send(
     };
     let is_framed = !gzip::ends_by_close(connection, exchange, routed, plan.coding);
     let keep_alive = connection.may_keep_alive(exchange, routed) && !answer::closes(plan.status) && is_framed;
-    let mut encoder = match &routed.finish.gzip {
-        Some(rule) if plan.coding == Coding::Gzip => {
-            Some(Encoder::new(rule.level, gzip::is_chunked(connection, exchange, routed)))
-        }
+    let is_chunked = gzip::is_chunked(connection, exchange, routed);
+    let mut encoder = match (&routed.finish.gzip, plan.coding) {
+        (Some(rule), Coding::Gzip) => Some(Encoder::new(rule.level, is_chunked)),
+        (Some(_), Coding::Gunzip) => Some(Encoder::unpacking(is_chunked)),
         _ => None,
     };
     let answer = Answer {
@@ -88,8 +88,14 @@ pub(super) async fn send(
         Ok(()) => After::Linger,
         Err(error) if error.kind() == io::ErrorKind::TimedOut => connection.cut_off(routed),
         Err(error) => {
-            if error.kind() == io::ErrorKind::UnexpectedEof {
-                connection.log_failure(exchange, routed, "a file became shorter while it was sent", None);
+            match error.kind() {
+                io::ErrorKind::UnexpectedEof => {
+                    connection.log_failure(exchange, routed, "a file became shorter while it was sent", None);
+                }
+                io::ErrorKind::InvalidData => {
+                    connection.log_failure(exchange, routed, &error.to_string(), None);
+                }
+                _ => {}
             }
             After::Drop
         }
@@ -128,7 +134,10 @@ fn plan(
     match packing {
         Packing::Varying if plan.coding == Coding::Plain => plan.coding = Coding::Varying,
         Packing::Plain | Packing::Varying => {}
-        Packing::Packed => gzip::append_fields(routed, Coding::Gzip, &mut plan.fields),
+        Packing::Packed => match gzip::judge_packed(connection, exchange, routed) {
+            Coding::Gunzip => plan.coding = Coding::Gunzip,
+            _ => gzip::append_fields(routed, Coding::Gzip, &mut plan.fields),
+        },
     }
     // As in nginx, what takes the place of an error has no date, and no conditions.
     let dated = Some(modified).filter(|_| plan.status == 200);
@@ -142,7 +151,7 @@ fn plan(
             plan.parts.clear();
         }
     }
-    let told = if plan.coding == Coding::Gzip { gzip::weak(&etag) } else { etag.clone() };
+    let told = if plan.coding.is_recoded() { gzip::weak(&etag) } else { etag.clone() };
     append_validators(dated, &told, &mut plan.fields);
     let may_be_cut = plan.status == 200 && plan.coding != Coding::Gzip && packing != Packing::Packed;
     if may_be_cut && settings.max_ranges > 0 {
@@ -257,9 +266,14 @@ async fn write_compressed(
     let mut piece = Vec::with_capacity(FILE_PIECE);
     for pieces in 1.. {
         piece.clear();
-        at += read(file, at..range.end, &mut piece)?;
+        // Little that is unpacked may become much.
+        let most = if encoder.unpacks() { range.end.min(at + GUNZIP_PIECE as u64) } else { range.end };
+        at += read(file, at..most, &mut piece)?;
         let end = (at == range.end).then_some(&b""[..]);
         encoder.append(&piece, end, &mut exchange.to_client);
+        if encoder.is_broken() {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "inflate() failed: it is no gzip, or cut off"));
+        }
         if end.is_some() {
             break;
         }

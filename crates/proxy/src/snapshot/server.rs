@@ -142,10 +142,6 @@ fn listener_tls(
     Ok(ListenerTls { server, sessions, names, checks: of_listener, default_check })
 }
 
-/// What of a server's settings makes a configuration of its own.
-#[derive(PartialEq, Eq)]
-struct Key {
-    ciphers: Option<Vec<Cipher>>,
 /// Keys of tickets that the configuration names.
 fn ticket_keys(tls: &tree::Tls, read: &mut Read<'_>) -> Result<Vec<TicketKey>, SnapshotError> {
     let key =
@@ -153,6 +149,10 @@ fn ticket_keys(tls: &tree::Tls, read: &mut Read<'_>) -> Result<Vec<TicketKey>, S
     tls.ticket_keys.iter().map(key).collect()
 }
 
+/// What of a server's settings makes a configuration of its own.
+#[derive(PartialEq, Eq)]
+struct Key {
+    ciphers: Option<Vec<Cipher>>,
     ciphers13: Option<Vec<Cipher>>,
     prefers_own_ciphers: bool,
     session_tickets: bool,

@@ -13,7 +13,7 @@ use crate::downstream::Downstream;
 use crate::dress;
 use crate::exchange::Exchange;
 use crate::gzip::{self, Coding, Encoder};
-use crate::limits::COALESCE;
+use crate::limits::{COALESCE, GUNZIP_PIECE};
 use crate::pace::Pace;
 use crate::request::Routed;
 use crate::upstream::fields;
@@ -70,7 +70,7 @@ impl Relay {
         let is_head = exchange.request.method.of(connection.head_bytes()) == b"HEAD";
         let framing = exchange.response.framing;
         let coding = if routed.finish.gzip.is_some() { coding(connection, exchange, routed) } else { Coding::Plain };
-        let has_length = matches!(framing, Framing::None | Framing::Length(_)) && (coding != Coding::Gzip || is_head);
+        let has_length = matches!(framing, Framing::None | Framing::Length(_)) && (!coding.is_recoded() || is_head);
         let may_chunk = exchange.request.version == Version::Http11 && routed.settings.chunked_transfer_encoding;
         let has_body = !is_head && framing != Framing::None;
         let trailers = (has_body && !routed.finish.trailers.is_empty())
@@ -158,6 +158,7 @@ impl Relay {
                 self.body.end_of_stream().map_err(RelayError::Malformed)?;
                 if let Some(gzip) = &mut self.gzip {
                     gzip.append(b"", Some(self.body.trailers()), &mut exchange.to_client);
+                    unbroken(gzip)?;
                 } else if self.is_chunked {
                     append_piece(&mut exchange.to_client, b"", &self.body, true);
                 }
@@ -181,7 +182,7 @@ impl Relay {
 
     /// Bytes that gzip has got and made.
     pub(crate) fn compressed(&self) -> Option<(u64, u64)> {
-        self.gzip.as_ref().map(|gzip| gzip.totals())
+        self.gzip.as_ref().filter(|gzip| !gzip.unpacks()).map(|gzip| gzip.totals())
     }
 
     /// Whether the upstream's answer was read to its end.
@@ -249,7 +250,15 @@ impl Relay {
         if self.body.ended() {
             return Ok(false);
         }
-        let piece = self.body.next(from.data()).map_err(RelayError::Malformed)?;
+        // Little that is unpacked may become much.
+        let unpacks = self.gzip.as_ref().is_some_and(|gzip| gzip.unpacks());
+        let most = if unpacks { from.len().min(GUNZIP_PIECE) } else { from.len() };
+        let piece = match self.body.next(&from.data()[..most]).map_err(RelayError::Malformed)? {
+            piece if piece.consumed == 0 && most < from.len() => {
+                self.body.next(from.data()).map_err(RelayError::Malformed)?
+            }
+            piece => piece,
+        };
         if piece.consumed == 0 {
             return Ok(false);
         }
@@ -259,11 +268,18 @@ impl Relay {
             Some(gzip) => {
                 let end = self.body.ended().then(|| self.body.trailers());
                 gzip.append(data, end, &mut exchange.to_client);
+                unbroken(gzip)?;
             }
         }
         from.consume(piece.consumed);
         Ok(true)
     }
+}
+
+/// An error where what a server has sent as gzip is none.
+fn unbroken(gzip: &Encoder) -> Result<(), RelayError> {
+    let error = || RelayError::Upstream(io::Error::other("inflate() failed: it is no gzip, or cut off"));
+    if gzip.is_broken() { Err(error()) } else { Ok(()) }
 }
 
 /// The lines that follow the body (`add_trailer`); as in nginx there may be none of them in the end.
@@ -295,9 +311,18 @@ struct Shape {
 /// Whether the answer at hand is compressed; if so its tag becomes a weak one.
 fn coding(connection: &Downstream, exchange: &mut Exchange, routed: &Routed<'_>) -> Coding {
     let status = exchange.record.detour.status_of(exchange.response.status);
-    let coding = gzip::judge(connection, exchange, routed, || fields::content(exchange, status));
+    let is_packed = |exchange: &Exchange| {
+        let field = wire::find(&exchange.response.fields, Known::ContentEncoding);
+        field.is_some_and(|field| field.value.of(exchange.from_upstream.data()).eq_ignore_ascii_case(b"gzip"))
+    };
+    let coding = match gzip::judge(connection, exchange, routed, || fields::content(exchange, status)) {
+        Coding::Plain if is_packed(exchange) && !matches!(status, 204 | 304) => {
+            gzip::judge_packed(connection, exchange, routed)
+        }
+        coding => coding,
+    };
     let tag = exchange.response.fields.iter().position(|field| field.known == Known::Etag);
-    if let Some(index) = tag.filter(|_| coding == Coding::Gzip) {
+    if let Some(index) = tag.filter(|_| coding.is_recoded()) {
         let weak = gzip::weak(exchange.response.fields[index].value.of(exchange.from_upstream.data()));
         fields::rewrite(exchange, index, weak);
     }
@@ -305,8 +330,12 @@ fn coding(connection: &Downstream, exchange: &mut Exchange, routed: &Routed<'_>)
 }
 
 fn encoder(routed: &Routed<'_>, coding: Coding, is_chunked: bool) -> Option<Box<Encoder>> {
-    let rule = routed.finish.gzip.as_ref().filter(|_| coding == Coding::Gzip)?;
-    Some(Box::new(Encoder::new(rule.level, is_chunked)))
+    let rule = routed.finish.gzip.as_ref()?;
+    match coding {
+        Coding::Gzip => Some(Box::new(Encoder::new(rule.level, is_chunked))),
+        Coding::Gunzip => Some(Box::new(Encoder::unpacking(is_chunked))),
+        Coding::Plain | Coding::Varying => None,
+    }
 }
 
 /// Writes the answer's head but for what concerns the connection.
@@ -329,7 +358,8 @@ fn build_head(
         let new = rewritten.next_if(|(number, _)| *number == index);
         let is_replaced = routed.finish.replaces && routed.finish.is_replaced(field.name.of(head), record.status);
         let is_replaced = is_replaced || (is_dated && matches!(field.known, Known::Expires | Known::CacheControl));
-        let is_replaced = is_replaced || (coding == Coding::Gzip && field.known == Known::AcceptRanges);
+        let is_replaced = is_replaced || (coding.is_recoded() && field.known == Known::AcceptRanges);
+        let is_replaced = is_replaced || (coding == Coding::Gunzip && field.known == Known::ContentEncoding);
         if !fields::passes(field, head, rule) || is_replaced {
             continue;
         }
@@ -343,7 +373,7 @@ fn build_head(
     if !kept_fields.is_empty() {
         fields::add_kept(out, kept_fields, |known| wire::find(&response.fields, known).is_some());
     }
-    let is_unmeasured = coding == Coding::Gzip || is_chunked;
+    let is_unmeasured = coding.is_recoded() || is_chunked;
     match if is_unmeasured { Framing::UntilClose } else { response.framing } {
         Framing::Length(length) => length_field(out, length),
         Framing::None if response.status == 204 => {}
