@@ -291,10 +291,14 @@ fn dump(out: &mut Vec<(String, String)>, (head, rest): (&[u8], &[u8]), answer: &
 /// A head whose fields are sorted but for the first ones.
 fn in_order(head: &[u8], first: usize) -> String {
     let text = String::from_utf8_lossy(head).replace("\r\n", "\n");
-    let mut lines: Vec<&str> = text.trim_end_matches('\n').split('\n').collect();
+    let canonical = |line: &str| match line.split_once(':') {
+        Some((name, value)) if !name.contains(' ') => format!("{}:{value}", crate::script::canonical(name)),
+        _ => line.to_owned(),
+    };
+    let mut lines: Vec<String> = text.trim_end_matches('\n').split('\n').map(canonical).collect();
     let has_length = lines.get(first + 1).is_some_and(|line| first > 0 && line.starts_with("Content-Length:"));
     let from = (1 + first + usize::from(has_length)).min(lines.len());
-    lines[from..].sort_by_key(|line| line.split(':').next().unwrap_or_default().to_ascii_lowercase());
+    lines[from..].sort_by(|left, right| left.split(':').next().cmp(&right.split(':').next()));
     lines.join("\n") + "\n\n"
 }
 

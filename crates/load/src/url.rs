@@ -19,6 +19,12 @@ pub(crate) struct Url {
 }
 
 impl Url {
+    /// Whether a text could be an address, of another scheme or of none.
+    pub(crate) fn is_of_other_scheme(text: &str) -> bool {
+        let scheme = text.split_once("://").map_or("", |(scheme, _)| scheme);
+        !text.starts_with(':') && !["http", "https"].iter().any(|own| scheme.eq_ignore_ascii_case(own))
+    }
+
     /// Takes an address apart; the error says what is wrong with it.
     pub(crate) fn parse(text: &str) -> Result<Self, &'static str> {
         if text.len() > LONGEST {

@@ -22,19 +22,19 @@ export const options = {
     'scenario', 'expected_response'],
   thresholds: {
     'http_req_duration{a:b}': ['p(95)<5000', { threshold: 'avg<1000', abortOnFail: true, delayAbortEval: '10s' }],
-    my_counter: ['count>0'],
+    my_counter: [{ threshold: 'count>0', abortOnFail: true }],
   },
 };
 export function setup() { http.get(`${__ENV.URL}/setup`); }
 export default function () {
   group('g1', () => { http.get(`${__ENV.URL}/in?a=1&b=2`, { tags: { a: 'b' } }); });
   check(1, { 'one is one': (x) => x === 1 });
-  count.add(3); time.add(12.5); gauge.add(7); rate.add(true);
+  count.add(3); time.add(12.5); gauge.add(7); rate.add(true); rate.add(2); rate.add(0, { e: '' });
   for (const x of [0.1 + 0.2, 1.234e-5, 1e-7, 999999, 1234567.5, -3.5, 1e21]) number.add(x, { own: 'ä<b>&"\\' });
   http.get('http://127.0.0.1:1/x');
   if (__ITER === 1) sleep(1.1);
 }
-export function teardown() { http.post(`${__ENV.URL}/td`, 'abc'); }
+export function teardown() { http.post(`${__ENV.URL}/td`, 'abc', { responseCallback: null }); }
 "#;
 
 /// A server that answers anything; it lives as long as the test's process.
@@ -153,6 +153,23 @@ fn samples_are_written_as_k6_writes_them() {
     assert!(theirs == ours, "{}", difference(&theirs, &ours));
     let (theirs, ours) = (masked_csv(&k6_csv, &url), masked_csv(&csv, &url));
     assert!(theirs == ours, "{}", difference(&theirs, &ours));
+}
+
+#[test]
+fn metadata_of_a_script_goes_with_its_samples() {
+    let folder = tempfile::tempdir().unwrap();
+    let script = "import exec from 'k6/execution';\nimport { Counter } from 'k6/metrics';\n\
+                  const c = new Counter('mine');\nexport default () => {\n  exec.vu.metrics.metadata.trace = 'a<b';\n  \
+                  exec.vu.tags.own = 'x';\n  c.add(1);\n};\n";
+    std::fs::write(folder.path().join("script.js"), script).unwrap();
+    let outputs = ["-o", "json=a.json", "-o", "csv=b.csv", "script.js"];
+    let (code, out, err) = run(&outputs, folder.path(), None);
+    assert_eq!(code, Some(0), "{out}{err}");
+    let read = |name: &str| std::fs::read_to_string(folder.path().join(name)).unwrap();
+    let (json, csv) = (read("a.json"), read("b.csv"));
+    let words = r#""tags":{"group":"","own":"x","scenario":"default"},"metadata":{"trace":"a\u003cb"}}}"#;
+    assert_eq!(json.lines().filter(|line| line.ends_with(words)).count(), 5, "{json}");
+    assert_eq!(csv.lines().filter(|line| line.ends_with(",own=x,trace=a<b")).count(), 5, "{csv}");
 }
 
 fn run(args: &[&str], folder: &Path, variable: Option<(&str, &str)>) -> (Option<i32>, String, String) {

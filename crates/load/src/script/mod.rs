@@ -153,6 +153,8 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
     base64::hex(bytes)
 }
 
+pub(crate) use api::canonical;
+
 /// A random number as RFC 9562 writes it.
 pub(crate) fn uuid(mut bytes: [u8; 16]) -> String {
     bytes[6] = (bytes[6] & 0x0f) | 0x40;

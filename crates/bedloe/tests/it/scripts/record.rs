@@ -19,7 +19,8 @@ pub(super) struct Record {
 const OURS: [&str; 2] = ["scheduled_duration", "start_delay"];
 
 /// Marks of lines that come of what a script does.
-const KEPT: [&str; 4] = ["source=console", "source=stacktrace", "msg=\"Request Failed\"", "Uncaught (in promise)"];
+const KEPT: [&str; 5] =
+    ["source=http-debug", "source=console", "source=stacktrace", "msg=\"Request Failed\"", "Uncaught (in promise)"];
 
 impl Record {
     /// `names` are texts that stand for others.
@@ -81,6 +82,8 @@ fn log(err: &str) -> String {
     let words = Regex::new(r#"(TypeError|SyntaxError|ReferenceError|RangeError|InternalError): [^"]*"#).unwrap();
     let error = Regex::new(r#" error="[^"\\]*(\\.[^"\\]*)*""#).unwrap();
     let hint = Regex::new(r#" hint="[^"]*""#).unwrap();
+    // k6 shows a field that it does not send.
+    let debug = Regex::new(r"Accept-Encoding: gzip\\n| request_id=\S+|User-Agent: [^\\]*").unwrap();
     let mut text = String::new();
     for line in err.lines() {
         // What the injectors say of their own they word differently.
@@ -92,6 +95,8 @@ fn log(err: &str) -> String {
         let line = place.replace_all(&line, "$2").into_owned();
         let line = words.replace_all(&line, "$1: #").into_owned();
         let line = error.replace_all(&line, " error=#").into_owned();
+        let is_debug = line.contains("source=http-debug");
+        let line = if is_debug { debug.replace_all(&line, "").into_owned() } else { line };
         let line = hint.replace_all(&line, "").replace("GoError: ", "Error: ");
         text += &format!("{line}\n");
     }

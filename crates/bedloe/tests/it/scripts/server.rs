@@ -233,8 +233,8 @@ async fn read(reader: &mut (impl AsyncBufReadExt + Unpin)) -> Option<Request> {
         if reader.read_line(&mut line).await.ok()? == 0 {
             return None;
         }
-        let Some((name, value)) = line.trim_end().split_once(": ") else { break };
-        headers.push((name.to_owned(), value.to_owned()));
+        let Some((name, value)) = line.trim_end().split_once(':') else { break };
+        headers.push((name.to_owned(), value.trim_start().to_owned()));
     }
     let length = headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("content-length"));
     let mut body = vec![0; length.and_then(|(_, value)| value.parse().ok()).unwrap_or(0)];

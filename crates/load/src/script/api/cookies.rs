@@ -46,11 +46,10 @@ pub(super) fn own<'js>(ctx: Ctx<'js>) -> Result<Class<'js, Held<CookieJar>>> {
 }
 
 /// The jar that a param names.
-pub(super) fn of<'js>(ctx: &Ctx<'js>, value: &Value<'js>) -> Result<Rc<RefCell<Jar>>> {
-    let object = value.as_object().and_then(Class::<Held<CookieJar>>::from_object);
-    let jar = object.ok_or_else(|| Exception::throw_type(ctx, "jar: want an http.CookieJar"))?;
+pub(super) fn of(value: &Value<'_>) -> Option<Rc<RefCell<Jar>>> {
+    let jar = value.as_object().and_then(Class::<Held<CookieJar>>::from_object)?;
     let jar = Rc::clone(&jar.borrow().0.0);
-    Ok(jar)
+    Some(jar)
 }
 
 fn target(ctx: &Ctx<'_>, url: &str) -> Result<Rc<Target>> {

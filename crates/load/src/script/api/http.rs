@@ -1,8 +1,11 @@
 //! The module `k6/http`: a request suspends the user until its answer is there.
 
+use net::clock::now_ns;
 use rquickjs::function::{Opt, Rest};
 use rquickjs::module::{Declarations, Exports, ModuleDef};
-use rquickjs::{Array, Class, Coerced, Ctx, Exception, Object, Promise, Result, Value};
+use rquickjs::{Array, Class, Ctx, Exception, Object, Promise, Result, Value};
+
+use wire::Version;
 
 use super::super::fiber::{Answer, Ask, Begun};
 use super::super::host::{Host, Stage, host, stop};
@@ -12,10 +15,14 @@ use super::super::turns;
 use super::Exporter;
 use super::cookies::{self, CookieJar};
 use super::files;
-use super::params::{Refused, call, statuses};
+use super::params::{Refused, UNSENT, call, statuses};
 use super::response::{Response, from_reply};
 use super::values::{is_nothing, object, text};
+use crate::exchange::Exchange;
+use crate::failure::Failure;
 use crate::fetch::{Call, Expected, Reply};
+use crate::metric::Timings;
+use crate::record::{About, record};
 
 /// The module.
 pub(super) struct Http;
@@ -104,15 +111,12 @@ impl ModuleDef for Http {
 
 fn request<'js>(
     ctx: Ctx<'js>,
-    method: Coerced<String>,
+    method: Value<'js>,
     url: Value<'js>,
     body: Opt<Value<'js>>,
     params: Opt<Value<'js>>,
 ) -> Result<Value<'js>> {
-    if method.0.is_empty() || !method.0.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte)) {
-        return Err(Exception::throw_message(&ctx, &format!("`{}` is no method", method.0)));
-    }
-    send(&ctx, &method.0, &url, body.0.as_ref(), params.0.as_ref())
+    send(&ctx, &named(&method)?, &url, body.0.as_ref(), params.0.as_ref())
 }
 
 fn send<'js>(
@@ -126,7 +130,7 @@ fn send<'js>(
     may_send(ctx, &host)?;
     let call = match call(ctx, &host, method, url, body, params) {
         Ok(call) => call,
-        Err(refused) => return refuse(ctx, &host, refused),
+        Err(refused) => return refuse(ctx, &host, method, refused),
     };
     match host.ask(Ask::Fetch(Box::new(call))) {
         Some(Answer::Fetched(reply)) => answered(ctx, &host, *reply),
@@ -134,10 +138,15 @@ fn send<'js>(
     }
 }
 
+/// A method; nothing is `GET`.
+fn named(method: &Value<'_>) -> Result<String> {
+    if is_nothing(method) { Ok(String::new()) } else { text(method) }
+}
+
 /// The same, without waiting for it.
 fn async_request<'js>(
     ctx: Ctx<'js>,
-    method: Coerced<String>,
+    method: Value<'js>,
     url: Value<'js>,
     body: Opt<Value<'js>>,
     params: Opt<Value<'js>>,
@@ -145,14 +154,15 @@ fn async_request<'js>(
     let host = host(&ctx);
     may_send(&ctx, &host)?;
     let (promise, resolve, reject) = ctx.promise()?;
-    match call(&ctx, &host, &method.0, &url, body.0.as_ref(), params.0.as_ref()) {
+    let method = named(&method)?;
+    match call(&ctx, &host, &method, &url, body.0.as_ref(), params.0.as_ref()) {
         Ok(call) => {
             let callback = Object::new(ctx.clone())?;
             callback.set("resolve", resolve)?;
             callback.set("reject", reject)?;
             turns::begin(&ctx, Begun::Fetch(Box::new(call)), callback.into_value())?;
         }
-        Err(refused) => match refuse(&ctx, &host, refused) {
+        Err(refused) => match refuse(&ctx, &host, &method, refused) {
             Ok(value) => resolve.call::<_, ()>((value,))?,
             Err(_) => reject.call::<_, ()>((ctx.catch(),))?,
         },
@@ -169,16 +179,42 @@ fn may_send(ctx: &Ctx<'_>, host: &Host) -> Result<()> {
 }
 
 /// A request that cannot be made at all: an answer without a status, as k6 gives it.
-fn refuse<'js>(ctx: &Ctx<'js>, host: &Host, refused: Refused) -> Result<Value<'js>> {
+fn refuse<'js>(ctx: &Ctx<'js>, host: &Host, method: &str, refused: Refused) -> Result<Value<'js>> {
     let (code, text, url) = match refused {
         Refused::Thrown(error) => return Err(error),
         Refused::Failed { code, text, url } => (code, text, url),
     };
+    if code == UNSENT {
+        count_unsent(host, method, &url, &text);
+    }
     if host.sites.options.throws {
         return Err(Exception::throw_message(ctx, &text));
     }
     host.log(Level::Warning, "Request Failed", vec![("error", text.clone())]);
     Response::refused(ctx, &url, code, text)
+}
+
+/// k6 counts a request that it cannot send, though not one that has no address.
+fn count_unsent(host: &Host, method: &str, url: &str, text: &str) {
+    let about = About {
+        method: if method.is_empty() { "GET" } else { method },
+        url,
+        name: url,
+        version: Version::default(),
+        tls: "",
+        remote: None,
+        is_expected: (*host.expected.borrow() != Expected::Unsaid).then_some(false),
+        own: &[],
+    };
+    let exchange = Exchange {
+        timings: Timings::default(),
+        status: 0,
+        failure: Some(Failure::other(text)),
+        ended_ns: now_ns(),
+        version: Version::default(),
+        answer: None,
+    };
+    record(&exchange, &about, &host.recorder, host.tags.get(), host.who.get());
 }
 
 pub(super) fn answered<'js>(ctx: &Ctx<'js>, host: &Host, reply: Reply) -> Result<Value<'js>> {
@@ -261,12 +297,13 @@ fn send_all<'js>(ctx: &Ctx<'js>, host: &Host, entries: &[Value<'js>]) -> Result<
     let mut responses: Vec<Option<Value<'js>>> = Vec::new();
     let mut calls = Vec::new();
     for entry in entries {
-        match batch_call(ctx, host, entry)? {
+        let (method, made) = batch_call(ctx, host, entry)?;
+        match made {
             Ok(call) => {
                 calls.push(call);
                 responses.push(None);
             }
-            Err(refused) => responses.push(Some(refuse(ctx, host, refused)?)),
+            Err(refused) => responses.push(Some(refuse(ctx, host, &method, refused)?)),
         }
     }
     let Some(Answer::FetchedAll(replies)) = host.ask(Ask::FetchAll(calls)) else { return Err(stop(ctx)) };
@@ -284,21 +321,21 @@ fn send_all<'js>(ctx: &Ctx<'js>, host: &Host, entries: &[Value<'js>]) -> Result<
     Ok(all)
 }
 
-type Made = std::result::Result<Call, Refused>;
+type Made = (String, std::result::Result<Call, Refused>);
 
 fn batch_call<'js>(ctx: &Ctx<'js>, host: &Host, entry: &Value<'js>) -> Result<Made> {
     let (method, url, body, params) = if let Some(list) = entry.as_array() {
         let part = |at: usize| list.get::<Value<'js>>(at);
-        (text(&part(0)?)?, part(1)?, Some(part(2)?), Some(part(3)?))
+        (named(&part(0)?)?, part(1)?, Some(part(2)?), Some(part(3)?))
     } else if let Some(fields) = entry.as_object().filter(|fields| !fields.contains_key("name").unwrap_or(false)) {
         let part = |name: &str| fields.get::<_, Value<'js>>(name);
         let method = part("method")?;
-        let method = if is_nothing(&method) { "GET".to_owned() } else { text(&method)? };
-        (method, part("url")?, Some(part("body")?), Some(part("params")?))
+        (named(&method)?, part("url")?, Some(part("body")?), Some(part("params")?))
     } else {
         ("GET".to_owned(), entry.clone(), None, None)
     };
-    Ok(call(ctx, host, &method, &url, body.as_ref(), params.as_ref()))
+    let made = call(ctx, host, &method, &url, body.as_ref(), params.as_ref());
+    Ok((method, made))
 }
 
 /// ``http.url`.../${id}` ``: the address, tagged by what it was made of.

@@ -42,6 +42,8 @@ const UNSERVED: [(&str, &str); 7] = [
     ("k6/experimental", "what is experimental in k6 is left out"),
 ];
 
+pub(crate) use params::canonical;
+
 /// Declares one of k6's modules; `None` where it is none of them.
 pub(super) fn declare<'js>(ctx: &Ctx<'js>, name: &str) -> Option<Result<Module<'js, Declared>>> {
     let ctx = ctx.clone();

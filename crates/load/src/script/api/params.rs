@@ -2,18 +2,22 @@
 
 use std::rc::Rc;
 
-use rquickjs::{Coerced, Ctx, Exception, Object, Result, Value};
+use rquickjs::{Coerced, Ctx, Object, Result, Value};
 
 use super::super::bytes;
 use super::super::host::Host;
-use super::values::{is_nothing, is_true, object, tags, text};
+use super::values::{is_nothing, is_true, tags_of, text};
 use crate::coding;
 use crate::fetch::{Call, Expected, Login, Wants};
+use crate::url::Url;
 
 /// How long a request may take unless told otherwise.
 const TIMEOUT_MS: u64 = 60_000;
 /// The longest time-out: longer than any test.
 const LONGEST_TIMEOUT_MS: u64 = 1 << 40;
+
+/// k6's code of a request that it cannot send.
+pub(super) const UNSENT: u16 = 1000;
 
 /// Why there is no call.
 pub(super) enum Refused {
@@ -38,9 +42,16 @@ pub(super) fn call<'js>(
     body: Option<&Value<'js>>,
     params: Option<&Value<'js>>,
 ) -> std::result::Result<Call, Refused> {
-    let (url, name) = address(url)?;
+    let value = url;
+    let (url, name) = address(value)?;
+    let method = if method.is_empty() { "GET" } else { method };
+    if !is_token(method) {
+        return Err(Refused::Failed { code: UNSENT, text: format!("`{method}` is no method: {url}"), url });
+    }
     let target = host.sites.target(&url);
-    let target = target.map_err(|why| Refused::Failed { code: 1020, text: format!("{why}: {url}"), url })?;
+    // An address with no scheme, or an unknown one, is an address; one that begins with a colon is none.
+    let code = if value.is_string() && Url::is_of_other_scheme(&url) { UNSENT } else { 1020 };
+    let target = target.map_err(|why| Refused::Failed { code, text: format!("{why}: {url}"), url })?;
     let options = &host.sites.options;
     let mut call = Call {
         method: method.into(),
@@ -65,18 +76,21 @@ pub(super) fn call<'js>(
     if let Some(body) = body.filter(|body| !is_nothing(body)) {
         set_body(&mut call, body)?;
     }
-    if let Some(params) = params.filter(|params| !is_nothing(params)) {
-        let params = object(ctx, params, "params")?;
-        for pair in params.props::<String, Value<'js>>() {
-            let (name, value) = pair?;
-            if name == "responseCallback" && value.is_null() {
-                call.expected = Expected::Unsaid;
-            } else if !is_nothing(&value) {
-                param(ctx, &mut call, &name, &value)?;
-            }
+    // What is no object says nothing.
+    for pair in params.and_then(|params| params.as_object()).into_iter().flat_map(Object::props::<String, Value<'js>>) {
+        let (name, value) = pair?;
+        if name == "responseCallback" && value.is_null() {
+            call.expected = Expected::Unsaid;
+        } else if !is_nothing(&value) {
+            param(ctx, &mut call, &name, &value)?;
         }
     }
     Ok(call)
+}
+
+fn is_token(text: &str) -> bool {
+    let is_of_one = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    !text.is_empty() && text.bytes().all(is_of_one)
 }
 
 /// A text, or what `http.url` made: `{ url, name }`.
@@ -93,9 +107,10 @@ fn address(value: &Value<'_>) -> Result<(String, Option<Box<str>>)> {
 
 fn param<'js>(ctx: &Ctx<'js>, call: &mut Call, name: &str, value: &Value<'js>) -> std::result::Result<(), Refused> {
     match name {
-        "headers" => headers(ctx, call, value)?,
+        "headers" => headers(call, value)?,
         "tags" => {
-            let mut own = tags(ctx, value)?;
+            let failed = |text| Refused::Failed { code: 0, text, url: call.target.url.to_string() };
+            let mut own = tags_of(value)?.map_err(failed)?;
             if let Some(at) = own.iter().position(|(key, _)| &**key == "name") {
                 call.name = Some(own.swap_remove(at).1);
             }
@@ -108,40 +123,47 @@ fn param<'js>(ctx: &Ctx<'js>, call: &mut Call, name: &str, value: &Value<'js>) -
             let number = number.clamp(0.0, 1000.0) as u32;
             (call.redirects, call.has_usual_redirects) = (number, false);
         }
-        "cookies" => cookies(ctx, call, value)?,
+        "cookies" => cookies(call, value)?,
         "responseType" => call.wants = response_type(call, value)?,
-        "responseCallback" => call.expected = super::http::expected(ctx, value)?,
-        "jar" => call.jar = super::cookies::of(ctx, value)?,
-        // User and password in the address are sent in any case.
-        "auth" => match text(value)?.to_ascii_lowercase().as_str() {
-            "digest" => call.login = Login::Digest,
-            "" | "basic" => {}
-            other => {
-                let text = format!("the param `auth` of a request may be basic or digest, not {other}");
-                return Err(Exception::throw_message(ctx, &text).into());
+        "responseCallback" => {
+            call.expected = super::http::expected(ctx, value).map_err(|_| {
+                ctx.catch();
+                let text = "a response callback is what http.expectedStatuses() returns".to_owned();
+                Refused::Failed { code: 0, text, url: call.target.url.to_string() }
+            })?;
+        }
+        "jar" => {
+            if let Some(jar) = super::cookies::of(value) {
+                call.jar = jar;
             }
-        },
+        }
+        // User and password in the address are sent in any case, but for a digest at once.
+        "auth" if text(value)?.eq_ignore_ascii_case("digest") => call.login = Login::Digest,
         "compression" => compress(call, &text(value)?)?,
         _ => {}
     }
     Ok(())
 }
 
-fn headers<'js>(ctx: &Ctx<'js>, call: &mut Call, value: &Value<'js>) -> Result<()> {
-    for pair in object(ctx, value, "headers")?.props::<String, Value<'js>>() {
+fn headers(call: &mut Call, value: &Value<'_>) -> std::result::Result<(), Refused> {
+    for pair in value.as_object().into_iter().flat_map(Object::props::<String, Value<'_>>) {
         let (name, value) = pair?;
-        let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
-        if name.is_empty() || !name.bytes().all(is_token) {
-            return Err(Exception::throw_message(ctx, &format!("`{name}` is no name of a header field")));
-        }
-        if is_nothing(&value) {
+        let value = text(&value)?;
+        let value = value.trim_matches([' ', '\t']);
+        let what = if !is_token(&name) {
+            "name"
+        } else if value.bytes().any(|byte| byte != b'\t' && byte.is_ascii_control()) {
+            "value"
+        } else {
+            let name = canonical(&name);
+            // The length is that of the body, whatever the script says.
+            if !["Content-Length", "Transfer-Encoding"].contains(&name.as_str()) {
+                set_field(call, &name, value.to_owned());
+            }
             continue;
-        }
-        let name = canonical(&name);
-        // The length is that of the body, whatever the script says.
-        if !["Content-Length", "Transfer-Encoding"].contains(&name.as_str()) {
-            set_field(call, &name, text(&value)?);
-        }
+        };
+        let text = format!("invalid {what} of the header field `{name}`");
+        return Err(Refused::Failed { code: UNSENT, text, url: call.target.url.to_string() });
     }
     Ok(())
 }
@@ -154,13 +176,16 @@ fn set_field(call: &mut Call, name: &str, value: String) {
 }
 
 /// `{ name: 'value' }`, or `{ name: { value, replace } }`.
-fn cookies<'js>(ctx: &Ctx<'js>, call: &mut Call, value: &Value<'js>) -> Result<()> {
-    for pair in object(ctx, value, "cookies")?.props::<String, Value<'js>>() {
+fn cookies(call: &mut Call, value: &Value<'_>) -> Result<()> {
+    for pair in value.as_object().into_iter().flat_map(Object::props::<String, Value<'_>>) {
         let (name, value) = pair?;
+        if is_nothing(&value) {
+            continue;
+        }
         let (value, replaces) = match value.as_object() {
             Some(cookie) => {
-                let replaces = is_true(&cookie.get::<_, Value<'js>>("replace")?);
-                (text(&cookie.get::<_, Value<'js>>("value")?)?, replaces)
+                let replaces = is_true(&cookie.get::<_, Value<'_>>("replace")?);
+                (text(&cookie.get::<_, Value<'_>>("value")?)?, replaces)
             }
             None => (text(&value)?, false),
         };
@@ -273,7 +298,7 @@ fn escaped(text: &str) -> String {
 }
 
 /// A field's name as Go writes it: `content-type` is `Content-Type`.
-pub(super) fn canonical(name: &str) -> String {
+pub(crate) fn canonical(name: &str) -> String {
     let mut starts = true;
     let letter = |letter: char| {
         let shown = if starts { letter.to_ascii_uppercase() } else { letter.to_ascii_lowercase() };
