@@ -47,6 +47,20 @@ impl Balancer {
         Some(peer)
     }
 
+    /// The server that a request belongs to, by the routes that it names: the first of them whose server may be tried.
+    /// It takes no turn from the others. `None` where that is none of them, and [`pick`](Balancer::pick) decides.
+    pub fn pick_bound<'r>(
+        &mut self,
+        attempts: &mut Attempts,
+        mut routes: impl Iterator<Item = &'r [u8]>,
+        now_ms: u64,
+    ) -> Option<usize> {
+        let Self { group, weights } = self;
+        let peer = routes.find_map(|route| weights.pick_among(group, group.servers_of(route), attempts, now_ms))?;
+        attempts.mark_tried(peer);
+        Some(peer)
+    }
+
     /// Takes a server back, with how the attempt ended.
     pub fn release(&mut self, peer: usize, outcome: Outcome, now_ms: u64) -> Option<Transition> {
         let picked = self.group.peers().get(peer)?;

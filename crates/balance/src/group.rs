@@ -1,5 +1,7 @@
 //! The servers of one upstream, shared between threads.
 
+use std::collections::HashMap;
+
 use crate::attempts::Attempts;
 use crate::peer::{Peer, PeerSettings};
 use crate::ring::Ring;
@@ -43,6 +45,8 @@ pub struct Group {
     /// Weights of all primaries, `down` ones included: plain hashing counts those too.
     pub(crate) total_weight: usize,
     pub(crate) ring: Ring,
+    /// Indexes of the servers that requests name by a route.
+    routes: HashMap<Box<[u8]>, Vec<usize>>,
     tries: u32,
 }
 
@@ -58,9 +62,13 @@ impl Group {
             Method::Hash { consistent: true } => Ring::new(&peers, &primaries),
             _ => Ring::default(),
         };
+        let mut routes: HashMap<Box<[u8]>, Vec<usize>> = HashMap::new();
+        for (index, peer) in peers.iter().enumerate().filter(|(_, peer)| !peer.settings().route.is_empty()) {
+            routes.entry(peer.settings().route.as_bytes().into()).or_default().push(index);
+        }
         let usable = peers.iter().filter(|peer| !peer.settings().down).count();
         let tries = u32::try_from(usable).unwrap_or(u32::MAX);
-        Self { peers, method, primaries, backups, total_weight, ring, tries }
+        Self { peers, method, primaries, backups, total_weight, ring, routes, tries }
     }
 
     /// The same for a group that takes the place of another one: what is known of a server's health stays, where
@@ -88,6 +96,11 @@ impl Group {
     /// How a server is chosen.
     pub fn method(&self) -> Method {
         self.method
+    }
+
+    /// The servers that go by a route: several where a name has several addresses.
+    pub(crate) fn servers_of(&self, route: &[u8]) -> &[usize] {
+        self.routes.get(route).map_or(&[], Vec::as_slice)
     }
 
     /// Whether a request with these attempts behind it may go to that server.

@@ -22,6 +22,8 @@ pub struct PeerSettings {
     pub backup: bool,
     /// Marked as permanently out of use.
     pub down: bool,
+    /// What requests that belong to it name; empty where none do.
+    pub route: String,
 }
 
 /// Whether requests are sent to a server.

@@ -40,7 +40,7 @@ fn cookie_hash(config: &Config, facts: &Facts, found: &mut Vec<Diagnostic>) {
             "hashing the cookie {cookie} does not hold a session: the first request goes by another key than those \
              that carry the cookie which the chosen server has just set"
         );
-        let help = "write \"sticky liberty;\" in place of \"hash\" (not served by bedloe yet)";
+        let help = "write \"sticky liberty;\" in place of \"hash\", and \"route=\" with its cloneId behind each server";
         found.push(Diagnostic::warning("affinity-by-cookie-hash", place, message).help(help));
     }
 }

@@ -14,6 +14,7 @@ mod logs;
 mod maps;
 mod proxy;
 mod rules;
+mod sticky;
 mod tls;
 
 use std::net::SocketAddr;
@@ -38,6 +39,7 @@ pub use gzip::{GzipFiles, GzipProxied, GzipSettings};
 pub use limits::{LimitSettings, LimitZone, RateLimit, Refusal};
 pub use listen::{KeepAlive, Listen, ListenAddress, SocketOptions};
 pub use rules::{AfterRewrite, Condition, If, PathTest, Return, Rewrite, Rule, Test};
+pub use sticky::Sticky;
 pub use tls::{Certificate, Cipher, ClientAuth, Curve, Tls, VerifyClient};
 
 /// A whole configuration.
@@ -169,6 +171,8 @@ pub struct Upstream {
     pub declared: bool,
     /// How a server is chosen.
     pub algorithm: Algorithm,
+    /// `sticky`, which comes before that.
+    pub sticky: Option<Sticky>,
     /// The servers, in the order written; a name with several addresses gives one each.
     pub servers: Vec<UpstreamServer>,
     /// Servers with `resolve`, whose addresses are looked up while the program runs.
@@ -266,6 +270,8 @@ pub struct UpstreamServer {
     pub backup: bool,
     /// `down`.
     pub down: bool,
+    /// `route`, by which `sticky` finds it; empty where none is written.
+    pub route: String,
     /// Where it was written.
     pub place: Place,
 }

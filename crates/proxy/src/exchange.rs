@@ -17,6 +17,8 @@ pub(crate) struct Exchange {
     pub(crate) path: Vec<u8>,
     /// What `hash` hashes.
     pub(crate) key: Vec<u8>,
+    /// The routes of servers that `sticky` has found in the request, each with [`ROUTE_END`] behind it.
+    pub(crate) routes: Vec<u8>,
     /// What goes to the upstream: head, and the body's beginning.
     pub(crate) to_upstream: Vec<u8>,
     /// What goes to the client: head, and the body's beginning.
@@ -41,6 +43,9 @@ pub(crate) struct Exchange {
     pub(crate) record: Record,
 }
 
+/// No header field and no variable has it.
+pub(crate) const ROUTE_END: u8 = 0;
+
 /// No vector of an exchange that is kept may hold on to more than this: one large request must not cost for ever.
 const KEPT_BYTES: usize = 64 * 1024;
 
@@ -62,8 +67,8 @@ impl Exchange {
 
     /// Makes it ready for the next request.
     pub(crate) fn reset(&mut self) {
-        for bytes in [&mut self.path, &mut self.key, &mut self.to_upstream, &mut self.to_client, &mut self.kept_fields]
-        {
+        let Self { path, key, routes, to_upstream, to_client, kept_fields, .. } = self;
+        for bytes in [path, key, routes, to_upstream, to_client, kept_fields] {
             bytes.clear();
             if bytes.capacity() > KEPT_BYTES {
                 bytes.shrink_to(KEPT_BYTES);

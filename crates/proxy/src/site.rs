@@ -12,6 +12,7 @@ use route::{Keeps, Maps, Patterns, UpstreamRule};
 use rustls::ClientConfig;
 
 use crate::counters::PeerCounters;
+use crate::exchange::ROUTE_END;
 use crate::limits::TLS_CLIENTS_MAX;
 use crate::names::Names;
 use crate::snapshot::{Snapshot, UpstreamSnapshot};
@@ -123,8 +124,21 @@ impl Upstream {
     }
 
     /// Picks a server for a request's next attempt.
-    pub(crate) fn pick(&self, attempts: &mut balance::Attempts, key: &[u8], now_ms: u64) -> Option<Held<'_>> {
-        let peer = self.balancer.borrow_mut().pick(attempts, key, now_ms)?;
+    pub(crate) fn pick(
+        &self,
+        attempts: &mut balance::Attempts,
+        routes: &[u8],
+        key: &[u8],
+        now_ms: u64,
+    ) -> Option<Held<'_>> {
+        let mut balancer = self.balancer.borrow_mut();
+        let bound = if routes.is_empty() {
+            None
+        } else {
+            balancer.pick_bound(attempts, route::listed(routes, ROUTE_END), now_ms)
+        };
+        let peer = bound.or_else(|| balancer.pick(attempts, key, now_ms))?;
+        drop(balancer);
         let counters = self.counters(peer);
         counters.requests.add(1);
         counters.in_flight.add(1);

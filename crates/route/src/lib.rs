@@ -27,6 +27,7 @@ mod router;
 mod rules;
 mod server_names;
 mod shares;
+mod sticky;
 #[cfg(test)]
 mod testing;
 mod text;
@@ -52,4 +53,5 @@ pub use rewriting::{Rendering, Rewriting};
 pub use router::{Algorithm, LimitZone, Router, Server, UpstreamRule};
 pub use rules::{Ended, Followed, Rules, Subject, Variable};
 pub use server_names::ServerNames;
+pub use sticky::{Sticky, clones, listed, session_in};
 pub use text::Text;

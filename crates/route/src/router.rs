@@ -15,6 +15,7 @@ use crate::map::{Maps, Scratch};
 use crate::names::{Keeps, Names};
 use crate::patterns::Patterns;
 use crate::rules::Rules;
+use crate::sticky::Sticky;
 use crate::text::Text;
 
 /// Everything compiled from a configuration; immutable, shared between threads.
@@ -106,6 +107,8 @@ pub struct UpstreamRule {
     pub declared: bool,
     /// How a server is chosen.
     pub algorithm: Algorithm,
+    /// What comes before that: the server that has the request's session.
+    pub sticky: Option<Sticky>,
     /// Its servers, in the order written.
     pub servers: Vec<tree::UpstreamServer>,
     /// Its servers with `resolve`.
@@ -316,6 +319,7 @@ impl UpstreamRule {
             key: upstream.key.clone(),
             declared: upstream.declared,
             algorithm,
+            sticky: upstream.sticky.as_ref().map(|sticky| Sticky::compile(sticky, names)),
             servers: upstream.servers.clone(),
             resolved: upstream.resolved.clone(),
             keepalive: upstream.keepalive,

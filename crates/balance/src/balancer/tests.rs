@@ -236,3 +236,44 @@ fn chance_tries_every_server_once() {
         assert_eq!(balancer.pick(&mut attempts, b"", 0), None);
     }
 }
+
+#[test]
+fn a_bound_request_goes_to_the_first_server_it_names_that_may_be_tried() {
+    let routed = |name: &str, down| PeerSettings { route: name.to_owned(), down, max_fails: 1, ..peer(name) };
+    let mut balancer = balancer(ROUND_ROBIN, vec![routed("s1", false), routed("s2", false), routed("s3", true)]);
+    let bound = |balancer: &mut Balancer, routes: &str| {
+        let mut attempts = Attempts::default();
+        let mut order = Vec::new();
+        while let Some(peer) = balancer
+            .pick_bound(&mut attempts, routes.split(':').map(str::as_bytes), 0)
+            .or_else(|| balancer.pick(&mut attempts, b"", 0))
+        {
+            order.push(peer);
+        }
+        for &peer in &order {
+            balancer.release(peer, Outcome::Neutral, 0);
+        }
+        order
+    };
+    assert_eq!(bound(&mut balancer, "s2"), [1, 0]);
+    assert_eq!(bound(&mut balancer, "s3:s2:s1"), [1, 0], "a server that is down is left out");
+    assert_eq!(bound(&mut balancer, "s1:s2"), [0, 1]);
+    for routes in ["", "s4", "S1", "s", "s11"] {
+        assert_eq!(bound(&mut balancer, routes).len(), 2, "{routes}: by the algorithm");
+    }
+    balancer.release(1, Outcome::Failure, 0);
+    assert_eq!(bound(&mut balancer, "s2"), [0], "one that has failed is left alone");
+}
+
+#[test]
+fn bound_requests_take_no_turn() {
+    let routed = |name: &str| PeerSettings { route: name.to_owned(), ..peer(name) };
+    let mut balancer = balancer(ROUND_ROBIN, vec![routed("a"), routed("b")]);
+    for turn in 0..10 {
+        for _ in 0..7 {
+            let bound = balancer.pick_bound(&mut Attempts::default(), [&b"b"[..]].into_iter(), 0);
+            assert_eq!(bound, Some(1));
+        }
+        assert_eq!(balancer.pick(&mut Attempts::default(), b"", 0), Some(turn % 2));
+    }
+}

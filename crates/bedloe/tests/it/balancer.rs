@@ -2,6 +2,7 @@
 
 mod abuse;
 mod accel;
+mod affinity;
 mod answers;
 mod auth_request;
 mod bodies;

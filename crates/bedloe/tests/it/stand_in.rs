@@ -4,31 +4,10 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
 
-/// A stand-in at a free port; killed when dropped.
-struct StandIn {
-    child: Child,
-    address: String,
-}
-
-impl Drop for StandIn {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
+use crate::support::stand_in::start;
 
 fn bedloe() -> Command {
     Command::new(env!("CARGO_BIN_EXE_bedloe"))
-}
-
-fn start(arguments: &[&str]) -> StandIn {
-    let mut command = bedloe();
-    command.args(["stand-in", "--listen", "127.0.0.1:0"]).args(arguments).stdout(Stdio::piped());
-    let mut child = command.spawn().expect("the program starts");
-    let mut line = String::new();
-    BufReader::new(child.stdout.take().expect("a pipe")).read_line(&mut line).expect("a first line");
-    let address = line.trim().strip_prefix("liberty-1 listens at ").expect("an address").to_owned();
-    StandIn { child, address }
 }
 
 fn ask(address: &str, head: &str) -> String {

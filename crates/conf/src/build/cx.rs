@@ -394,6 +394,7 @@ impl<'a> Cx<'a> {
             fail_timeout_ms: 10_000,
             backup: false,
             down: false,
+            route: String::new(),
             place: word.place.clone(),
         };
         Ok(addresses.into_iter().map(server).collect())

@@ -11,7 +11,7 @@ use crate::template::{Part, Template};
 use crate::tree::{
     AccessSettings, Algorithm, ClientAuth, ErrorLog, GzipFiles, GzipProxied, GzipSettings, LimitSettings, Lingering,
     LingeringClose, Listen, LocationSettings, LogLevel, LogTarget, Main, NextUpstream, ProxyPass, ProxySettings,
-    RealIpSettings, Redirect, Redirects, Refusal, ResolvedServer, Resolver, Rule, Tls, TryFiles, Upstream,
+    RealIpSettings, Redirect, Redirects, Refusal, ResolvedServer, Resolver, Rule, Sticky, Tls, TryFiles, Upstream,
     UpstreamServer, VerifyClient,
 };
 
@@ -106,6 +106,7 @@ pub(crate) struct Actions {
 
 pub(crate) struct UpstreamDraft {
     pub(crate) algorithm: Algorithm,
+    pub(crate) sticky: Option<(Sticky, Place)>,
     pub(crate) servers: Vec<UpstreamServer>,
     /// Servers with `resolve`, and where among the servers their addresses belong.
     pub(crate) resolved: Vec<ResolvedServer>,
@@ -315,6 +316,7 @@ impl UpstreamDraft {
     pub(crate) fn new() -> Self {
         Self {
             algorithm: Algorithm::RoundRobin,
+            sticky: None,
             servers: Vec::new(),
             resolved: Vec::new(),
             resolver: None,
@@ -339,6 +341,7 @@ impl UpstreamDraft {
             name,
             declared,
             algorithm: self.algorithm,
+            sticky: self.sticky.map(|(sticky, _)| sticky),
             servers: self.servers,
             resolved: self.resolved,
             keepalive: self.keepalive,

@@ -2,7 +2,7 @@
 
 use super::cx::{Cx, UpstreamFacts};
 use super::draft::{self, Inherited, UpstreamDraft};
-use super::{Contexts, each, geo, listens, location, map, pattern, split};
+use super::{Contexts, each, geo, listens, location, map, pattern, split, sticky};
 use crate::diagnostic::Diagnostic;
 use crate::parser::Node;
 use crate::table::{Apply, Block};
@@ -88,6 +88,7 @@ fn upstream(node: &Node, above: &Inherited, cx: &mut Cx<'_>) {
         return cx.report(Diagnostic::error("duplicate-upstream", &name.place, message));
     }
     check_servers(node, &draft, cx);
+    sticky::check(node, &draft, cx);
     give_resolver(&mut draft, above, cx);
     if let (Some((method @ ("hash" | "ip_hash" | "random"), _)), Some(place)) = (&draft.method, &draft.backup_place) {
         let message = format!("\"{method}\" does not support \"backup\" servers");

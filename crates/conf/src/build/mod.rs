@@ -18,6 +18,7 @@ mod pattern;
 mod proxy;
 mod rules;
 mod split;
+mod sticky;
 
 use std::collections::HashMap;
 use std::path::Path;

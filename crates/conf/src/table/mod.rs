@@ -24,6 +24,7 @@ mod resolver;
 mod rewrite;
 mod rewriting;
 mod server;
+mod sticky;
 mod tls;
 mod tls_clients;
 mod tls_commands;
@@ -166,6 +167,7 @@ pub fn directives() -> impl Iterator<Item = &'static Directive> {
         http2::DIRECTIVES,
         upstream::DIRECTIVES,
         methods::DIRECTIVES,
+        sticky::DIRECTIVES,
         proxy::DIRECTIVES,
         proxy_request::DIRECTIVES,
         proxy_tls::DIRECTIVES,

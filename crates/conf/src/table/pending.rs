@@ -123,7 +123,7 @@ const AREAS: &[Area] = &[
     Area {
         title: "more ways to choose a server",
         contexts: Contexts::ALL,
-        names: "least_time ntlm queue state sticky sticky_cookie_insert \
+        names: "least_time ntlm queue state sticky_cookie_insert \
             upstream_conf",
     },
     Area {

@@ -26,7 +26,7 @@ pub(super) const DIRECTIVES: &[Directive] = &[
         takes: Takes::at_least(1),
         repeats: true,
         default: "",
-        doc: "A server of the group: weight, max_conns, max_fails, fail_timeout, backup, down.",
+        doc: "A server of the group: weight, max_conns, max_fails, fail_timeout, backup, down, resolve, route.",
         example: "server 127.0.0.1:9081 weight=2 max_fails=3 fail_timeout=30s;",
         apply: Apply::Upstream(server),
     },
@@ -93,7 +93,8 @@ pub(super) const DIRECTIVES: &[Directive] = &[
     },
 ];
 
-const PARAMETERS: [&str; 7] = ["weight=", "max_conns=", "max_fails=", "fail_timeout=", "backup", "down", "resolve"];
+const PARAMETERS: [&str; 8] =
+    ["weight=", "max_conns=", "max_fails=", "fail_timeout=", "backup", "down", "resolve", "route="];
 
 fn server(draft: &mut UpstreamDraft, call: &Call<'_>, cx: &mut Cx<'_>) -> Outcome {
     let text = call.text(0);
@@ -126,6 +127,7 @@ fn new_server(call: &Call<'_>, address: PeerAddress) -> UpstreamServer {
         fail_timeout_ms: 10_000,
         backup: false,
         down: false,
+        route: String::new(),
         place: call.node.name.place.clone(),
     }
 }
@@ -160,7 +162,9 @@ fn parameter(server: &mut UpstreamServer, draft: &mut UpstreamDraft, call: &Call
         None if text == "down" => server.down = true,
         // An address needs no looking up; a name is seen to elsewhere.
         None if text == "resolve" => {}
-        Some(("route" | "slow_start" | "service", _)) => return Err(call.not_yet(index, "this parameter of a server")),
+        Some(("route", "")) => return Err(call.invalid(index, "a route has a name")),
+        Some(("route", value)) => value.clone_into(&mut server.route),
+        Some(("slow_start" | "service", _)) => return Err(call.not_yet(index, "this parameter of a server")),
         None if text == "drain" => {
             return Err(call.not_yet(index, "this parameter of a server"));
         }

@@ -69,6 +69,7 @@ impl UpstreamSnapshot {
             fail_timeout_ms: 10_000,
             backup: false,
             down: false,
+            route: String::new(),
         };
         Self {
             name: name.to_owned(),
@@ -188,6 +189,7 @@ fn peer(server: &UpstreamServer) -> PeerSettings {
         fail_timeout_ms: server.fail_timeout_ms,
         backup: server.backup,
         down: server.down,
+        route: server.route.clone(),
     }
 }
 

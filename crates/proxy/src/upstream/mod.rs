@@ -1,5 +1,6 @@
 //! A request's way to an upstream server and back: which server, again elsewhere if it fails, the answer passed on.
 
+mod affinity;
 mod attempt;
 mod body;
 mod course;
@@ -113,7 +114,9 @@ pub(crate) async fn proxy<'a>(
             }
         },
     };
+    exchange.routes.clear();
     if let Some(number) = number {
+        affinity::find(connection, exchange, routed, rule, number);
         render_key(connection, exchange, routed, rule, number);
     }
     match attempts(connection, exchange, routed, rule, upstream, &mut upload).await {
@@ -201,7 +204,7 @@ fn pick<'a>(
     routed: &Routed<'_>,
     upstream: &'a Upstream,
 ) -> Result<Held<'a>, Unanswered> {
-    let picked = upstream.pick(&mut exchange.attempts, &exchange.key, clock::coarse_ms());
+    let picked = upstream.pick(&mut exchange.attempts, &exchange.routes, &exchange.key, clock::coarse_ms());
     picked.ok_or_else(|| {
         exchange.record.begin_attempt(Tried::Group(Arc::clone(&upstream.shared)));
         exchange.record.end_attempt(502);

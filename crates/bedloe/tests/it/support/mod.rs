@@ -9,6 +9,7 @@ pub(crate) mod name_server;
 pub(crate) mod nginx;
 pub(crate) mod raw;
 pub(crate) mod scripted;
+pub(crate) mod stand_in;
 pub(crate) mod tls_server;
 pub(crate) mod upstream;
 

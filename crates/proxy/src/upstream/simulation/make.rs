@@ -23,6 +23,7 @@ fn peer(index: u64, random: &mut Random) -> PeerSettings {
         fail_timeout_ms: random.one_of(&[0, 1_000, 10_000]),
         backup: index > 0 && random.chance(15),
         down: random.chance(5),
+        route: String::new(),
     }
 }
 
@@ -67,6 +68,7 @@ impl PoolLimits {
             fail_timeout_ms: 10_000,
             backup: false,
             down: false,
+            route: String::new(),
             place: Place::default(),
         };
         UpstreamRule {
@@ -74,6 +76,7 @@ impl PoolLimits {
             key: "app".to_owned(),
             declared: true,
             algorithm: route::Algorithm::RoundRobin,
+            sticky: None,
             servers: vec![server; peers],
             resolved: Vec::new(),
             keepalive: u32::try_from(self.keepalive).unwrap(),
