@@ -2,7 +2,7 @@
 
 use crate::attempts::Attempts;
 use crate::group::Group;
-use crate::round_robin::Weights;
+use crate::round_robin::{FINE, Weights};
 
 /// The server that has least to do, among the primary servers, then among the backups.
 pub(crate) fn pick(group: &Group, weights: &mut Weights, attempts: &mut Attempts, now_ms: u64) -> Option<usize> {
@@ -16,7 +16,7 @@ fn least(group: &Group, weights: &mut Weights, among: &[usize], attempts: &Attem
     let open = || among.iter().copied().filter(|peer| group.may_pick(attempts, *peer, now_ms));
     let mut best: Option<Load> = None;
     let mut is_shared = false;
-    for load in open().map(|peer| Load::of(group, peer)) {
+    for load in open().map(|peer| Load::of(group, peer, now_ms)) {
         match best.map(|best| load.cmp(best)) {
             None | Some(std::cmp::Ordering::Less) => (best, is_shared) = (Some(load), false),
             Some(std::cmp::Ordering::Equal) => is_shared = true,
@@ -28,25 +28,29 @@ fn least(group: &Group, weights: &mut Weights, among: &[usize], attempts: &Attem
         return Some(best.peer);
     }
     // Another thread may have changed every count meanwhile: then it is the best one's turn.
-    weights.next(open().filter(|peer| Load::of(group, *peer).cmp(best).is_eq())).or(Some(best.peer))
+    weights
+        .next(group, now_ms, open().filter(|peer| Load::of(group, *peer, now_ms).cmp(best).is_eq()))
+        .or(Some(best.peer))
 }
 
 /// What a server has in flight, to be compared by its weight.
 #[derive(Clone, Copy)]
 pub(crate) struct Load {
     pub(crate) peer: usize,
-    in_flight: u64,
-    weight: u64,
+    in_flight: u32,
+    weight: i64,
 }
 
 impl Load {
-    pub(crate) fn of(group: &Group, peer: usize) -> Self {
+    pub(crate) fn of(group: &Group, peer: usize, now_ms: u64) -> Self {
         let server = &group.peers()[peer];
-        Self { peer, in_flight: server.in_flight().into(), weight: server.settings().weight.into() }
+        let weight = server.eased(i64::from(server.settings().weight) * FINE, now_ms);
+        Self { peer, in_flight: server.in_flight(), weight }
     }
 
     /// Less is better.
     pub(crate) fn cmp(self, other: Self) -> std::cmp::Ordering {
-        (self.in_flight * other.weight).cmp(&(other.in_flight * self.weight))
+        let of = |in_flight: u32, weight: i64| i128::from(in_flight) * i128::from(weight);
+        of(self.in_flight, other.weight).cmp(&of(other.in_flight, self.weight))
     }
 }

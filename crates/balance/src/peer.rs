@@ -1,6 +1,7 @@
 //! One upstream server: its settings, and what its answers have shown of its health.
 //!
-//! Health is passive: failures counted within `fail_timeout`. Active checks, slow start and draining are not here.
+//! Health is passive: failures counted within `fail_timeout`; one that has recovered may be given less for a while.
+//! Active checks and draining are not here.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
@@ -22,6 +23,8 @@ pub struct PeerSettings {
     pub backup: bool,
     /// Marked as permanently out of use.
     pub down: bool,
+    /// For how long after it has recovered its weight grows from nothing; 0 gives it all at once.
+    pub slow_start_ms: u64,
     /// What requests that belong to it name; empty where none do.
     pub route: String,
 }
@@ -86,6 +89,8 @@ struct Health {
     checked_ms: AtomicU64,
     in_flight: AtomicU32,
     since_ms: AtomicU64,
+    /// When it last recovered; 0 when it never did.
+    recovered_ms: AtomicU64,
 }
 
 impl Peer {
@@ -117,6 +122,21 @@ impl Peer {
     /// others need no shared counter.
     pub fn in_flight(&self) -> u32 {
         self.health.in_flight.load(Relaxed)
+    }
+
+    /// What of a weight it has now: the part of `slow_start` that has passed since it recovered, and never nothing.
+    pub(crate) fn eased(&self, weight: i64, now_ms: u64) -> i64 {
+        let slow_ms = self.settings.slow_start_ms;
+        if slow_ms == 0 {
+            return weight;
+        }
+        let recovered_ms = self.health.recovered_ms.load(Relaxed);
+        let passed_ms = now_ms.saturating_sub(recovered_ms);
+        if recovered_ms == 0 || passed_ms >= slow_ms {
+            return weight;
+        }
+        let part = i128::from(weight) * i128::from(passed_ms) / i128::from(slow_ms);
+        i64::try_from(part).unwrap_or(weight).max(weight.min(1))
     }
 
     pub(crate) fn new(mut settings: PeerSettings, single: bool, counts: bool) -> Self {
@@ -213,6 +233,7 @@ impl Peer {
         let recovered = self.settings.max_fails > 0 && before >= self.settings.max_fails;
         if recovered {
             self.health.since_ms.store(now_ms, Relaxed);
+            self.health.recovered_ms.store(now_ms, Relaxed);
         }
         recovered
     }

@@ -42,7 +42,7 @@ fn draw_two(group: &Group, attempts: &mut Attempts, state: &mut HashState, now_m
             first = Some(peer);
             continue;
         };
-        let is_busier = Load::of(group, peer).cmp(Load::of(group, other)).is_gt();
+        let is_busier = Load::of(group, peer, now_ms).cmp(Load::of(group, other, now_ms)).is_gt();
         return Some(if is_busier { other } else { peer });
     }
     None

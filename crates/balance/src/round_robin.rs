@@ -2,6 +2,7 @@
 //!
 //! Each server has a current weight that grows by its effective weight at every pick; the greatest is picked and loses
 //! the sum of all. Failures lower the effective weight; every pick that considers the server raises it by one again.
+//! With `slow_start` a server that has recovered has a part of it only, so weights are then counted in smaller units.
 
 use crate::attempts::Attempts;
 use crate::group::Group;
@@ -10,9 +11,14 @@ use crate::peer::{Peer, PeerSettings};
 /// How often a pick is repeated because another thread took the server between the look and the claim.
 const MAX_LOST_CLAIMS: usize = 8;
 
+/// Units of a weight where servers may have a part of theirs.
+pub(crate) const FINE: i64 = 1_000;
+
 /// One thread's weights, one pair a server.
 #[derive(Debug)]
 pub(crate) struct Weights {
+    /// What a weight of one is.
+    unit: i64,
     weights: Vec<Weight>,
 }
 
@@ -24,13 +30,23 @@ struct Weight {
     configured: i64,
 }
 
+impl Weight {
+    fn recover(&mut self, unit: i64) {
+        if self.effective < self.configured {
+            self.effective += unit;
+        }
+    }
+}
+
 impl Weights {
     pub(crate) fn new(peers: &[Peer]) -> Self {
+        let is_eased = peers.iter().any(|peer| peer.settings().slow_start_ms > 0);
+        let unit = if is_eased { FINE } else { 1 };
         let weight = |peer: &Peer| {
-            let configured = i64::from(peer.settings().weight);
+            let configured = i64::from(peer.settings().weight) * unit;
             Weight { current: 0, effective: configured, configured }
         };
-        Self { weights: peers.iter().map(weight).collect() }
+        Self { unit, weights: peers.iter().map(weight).collect() }
     }
 
     /// Round robin among the primary servers, then, for the rest of the request, among the backups.
@@ -67,7 +83,7 @@ impl Weights {
             return self.pick_only(group, *only, attempts, now_ms);
         }
         let open = |peer: &usize| group.may_pick(attempts, *peer, now_ms);
-        self.claim(group, now_ms, |weights| weights.next(among.iter().copied().filter(open)))
+        self.claim(group, now_ms, |weights| weights.next(group, now_ms, among.iter().copied().filter(open)))
     }
 
     /// The same with one server: its turn comes and goes, and leaves the weights as they were.
@@ -75,10 +91,7 @@ impl Weights {
         if !group.may_pick(attempts, peer, now_ms) || !group.peers()[peer].claim(now_ms) {
             return None;
         }
-        let weight = &mut self.weights[peer];
-        if weight.effective < weight.configured {
-            weight.effective += 1;
-        }
+        self.weights[peer].recover(self.unit);
         Some(peer)
     }
 
@@ -102,21 +115,25 @@ impl Weights {
     pub(crate) fn penalize(&mut self, peer: usize, settings: &PeerSettings) {
         let weight = &mut self.weights[peer];
         if let Some(share) = settings.weight.checked_div(settings.max_fails) {
-            weight.effective = (weight.effective - i64::from(share)).max(0);
+            weight.effective = (weight.effective - i64::from(share) * self.unit).max(0);
         }
     }
 
     /// The server whose turn it is among `candidates`.
-    pub(crate) fn next(&mut self, candidates: impl Iterator<Item = usize>) -> Option<usize> {
+    pub(crate) fn next(
+        &mut self,
+        group: &Group,
+        now_ms: u64,
+        candidates: impl Iterator<Item = usize>,
+    ) -> Option<usize> {
         let mut total = 0;
         let mut best: Option<(usize, i64)> = None;
         for peer in candidates {
             let weight = &mut self.weights[peer];
-            weight.current += weight.effective;
-            total += weight.effective;
-            if weight.effective < weight.configured {
-                weight.effective += 1;
-            }
+            let effective = group.peers()[peer].eased(weight.effective, now_ms);
+            weight.current += effective;
+            total += effective;
+            weight.recover(self.unit);
             if best.is_none_or(|(_, greatest)| weight.current > greatest) {
                 best = Some((peer, weight.current));
             }

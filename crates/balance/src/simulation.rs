@@ -259,6 +259,7 @@ fn settings(index: usize, random: &mut Random) -> PeerSettings {
         fail_timeout_ms: [0, 1000, 10_000][random.below(3)],
         backup: random.chance(20),
         down: random.chance(10),
+        slow_start_ms: [0, 0, 5_000][random.below(3)],
         ..peer(&format!("10.0.{}.{}:9080", index / 250, index % 250))
     }
 }

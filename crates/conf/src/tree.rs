@@ -270,6 +270,8 @@ pub struct UpstreamServer {
     pub backup: bool,
     /// `down`.
     pub down: bool,
+    /// `slow_start`; 0 where none is written.
+    pub slow_start_ms: u64,
     /// `route`, by which `sticky` finds it; empty where none is written.
     pub route: String,
     /// Where it was written.

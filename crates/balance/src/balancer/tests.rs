@@ -277,3 +277,32 @@ fn bound_requests_take_no_turn() {
         assert_eq!(balancer.pick(&mut Attempts::default(), b"", 0), Some(turn % 2));
     }
 }
+
+/// How many of a hundred requests the first of two servers gets, some time after it has recovered at 20,000 ms.
+fn share_after(method: crate::Method, slow_start_ms: u64, weight: u32, passed_ms: u64) -> usize {
+    let slow = PeerSettings { slow_start_ms, weight, ..peer("slow") };
+    let mut balancer = balancer(method, vec![slow, PeerSettings { weight, ..peer("steady") }]);
+    assert_eq!(balancer.pick(&mut Attempts::default(), b"", 1_000), Some(0));
+    balancer.release(0, Outcome::Failure, 1_000);
+    let mut probed = Attempts::default();
+    while balancer.pick(&mut probed, b"", 20_000) != Some(0) {
+        balancer.release(1, Outcome::Success, 20_000);
+    }
+    balancer.release(0, Outcome::Success, 20_000);
+    // All stay in flight, so that `least_conn` compares them.
+    (0..100).filter(|_| balancer.pick(&mut Attempts::default(), b"", 20_000 + passed_ms) == Some(0)).count()
+}
+
+#[test]
+fn a_server_that_has_recovered_gets_more_by_and_by() {
+    for (passed_ms, expected) in [(0, 0..=2), (1_000, 7..=11), (5_000, 32..=34), (10_000, 49..=51), (60_000, 49..=51)] {
+        for method in [ROUND_ROBIN, crate::testing::LEAST_CONN] {
+            for weight in [1, 7] {
+                let share = share_after(method, 10_000, weight, passed_ms);
+                assert!(expected.contains(&share), "{share} with weight {weight} after {passed_ms} ms: {method:?}");
+                let at_once = share_after(method, 0, weight, passed_ms);
+                assert!((49..=51).contains(&at_once), "{at_once} without slow_start after {passed_ms} ms: {method:?}");
+            }
+        }
+    }
+}

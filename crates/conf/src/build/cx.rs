@@ -394,6 +394,7 @@ impl<'a> Cx<'a> {
             fail_timeout_ms: 10_000,
             backup: false,
             down: false,
+            slow_start_ms: 0,
             route: String::new(),
             place: word.place.clone(),
         };

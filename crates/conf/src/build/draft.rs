@@ -121,6 +121,7 @@ pub(crate) struct UpstreamDraft {
     pub(crate) method: Option<(&'static str, Place)>,
     pub(crate) zone_place: Option<Place>,
     pub(crate) backup_place: Option<Place>,
+    pub(crate) slow_start_place: Option<Place>,
     pub(crate) keepalive_place: Option<Place>,
     pub(crate) keepalive_timeout_place: Option<Place>,
 }
@@ -330,6 +331,7 @@ impl UpstreamDraft {
             method: None,
             zone_place: None,
             backup_place: None,
+            slow_start_place: None,
             keepalive_place: None,
             keepalive_timeout_place: None,
         }

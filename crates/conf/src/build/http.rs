@@ -90,11 +90,7 @@ fn upstream(node: &Node, above: &Inherited, cx: &mut Cx<'_>) {
     check_servers(node, &draft, cx);
     sticky::check(node, &draft, cx);
     give_resolver(&mut draft, above, cx);
-    if let (Some((method @ ("hash" | "ip_hash" | "random"), _)), Some(place)) = (&draft.method, &draft.backup_place) {
-        let message = format!("\"{method}\" does not support \"backup\" servers");
-        let help = "remove \"backup\", or balance in turns or with \"least_conn\"";
-        cx.report(Diagnostic::error("backup-with-hash", place, message).help(help));
-    }
+    check_method(&draft, cx);
     let index = cx.upstreams.len();
     cx.facts.upstreams.push(UpstreamFacts {
         upstream: index,
@@ -104,6 +100,21 @@ fn upstream(node: &Node, above: &Inherited, cx: &mut Cx<'_>) {
     });
     cx.upstream_index.insert(lower, index);
     cx.upstreams.push(draft.finish(name.text.clone(), true, node.name.place.clone()));
+}
+
+/// What only makes sense where servers are chosen by their weights.
+fn check_method(draft: &UpstreamDraft, cx: &mut Cx<'_>) {
+    let Some((method @ ("hash" | "ip_hash" | "random"), _)) = &draft.method else { return };
+    if let Some(place) = &draft.backup_place {
+        let message = format!("\"{method}\" does not support \"backup\" servers");
+        let help = "remove \"backup\", or balance in turns or with \"least_conn\"";
+        cx.report(Diagnostic::error("backup-with-hash", place, message).help(help));
+    }
+    if let Some(place) = &draft.slow_start_place {
+        let message = format!("\"{method}\" does not support \"slow_start\"");
+        let help = "remove \"slow_start\", or balance in turns or with \"least_conn\"";
+        cx.report(Diagnostic::error("slow-start-with-hash", place, message).help(help));
+    }
 }
 
 /// Servers with `resolve` need somebody to ask, and, as in nginx, a zone.

@@ -26,7 +26,7 @@ pub(super) const DIRECTIVES: &[Directive] = &[
         takes: Takes::at_least(1),
         repeats: true,
         default: "",
-        doc: "A server of the group: weight, max_conns, max_fails, fail_timeout, backup, down, resolve, route.",
+        doc: "A server of the group: weight, max_conns, max_fails, fail_timeout, slow_start, backup, down, resolve, route.",
         example: "server 127.0.0.1:9081 weight=2 max_fails=3 fail_timeout=30s;",
         apply: Apply::Upstream(server),
     },
@@ -93,8 +93,8 @@ pub(super) const DIRECTIVES: &[Directive] = &[
     },
 ];
 
-const PARAMETERS: [&str; 8] =
-    ["weight=", "max_conns=", "max_fails=", "fail_timeout=", "backup", "down", "resolve", "route="];
+const PARAMETERS: [&str; 9] =
+    ["weight=", "max_conns=", "max_fails=", "fail_timeout=", "slow_start=", "backup", "down", "resolve", "route="];
 
 fn server(draft: &mut UpstreamDraft, call: &Call<'_>, cx: &mut Cx<'_>) -> Outcome {
     let text = call.text(0);
@@ -127,6 +127,7 @@ fn new_server(call: &Call<'_>, address: PeerAddress) -> UpstreamServer {
         fail_timeout_ms: 10_000,
         backup: false,
         down: false,
+        slow_start_ms: 0,
         route: String::new(),
         place: call.node.name.place.clone(),
     }
@@ -164,7 +165,11 @@ fn parameter(server: &mut UpstreamServer, draft: &mut UpstreamDraft, call: &Call
         None if text == "resolve" => {}
         Some(("route", "")) => return Err(call.invalid(index, "a route has a name")),
         Some(("route", value)) => value.clone_into(&mut server.route),
-        Some(("slow_start" | "service", _)) => return Err(call.not_yet(index, "this parameter of a server")),
+        Some(("slow_start", value)) => {
+            server.slow_start_ms = value::time_ms(value).map_err(invalid)?;
+            draft.slow_start_place.get_or_insert_with(|| call.word(index).place.clone());
+        }
+        Some(("service", _)) => return Err(call.not_yet(index, "this parameter of a server")),
         None if text == "drain" => {
             return Err(call.not_yet(index, "this parameter of a server"));
         }

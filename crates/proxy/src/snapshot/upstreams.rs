@@ -69,6 +69,7 @@ impl UpstreamSnapshot {
             fail_timeout_ms: 10_000,
             backup: false,
             down: false,
+            slow_start_ms: 0,
             route: String::new(),
         };
         Self {
@@ -189,6 +190,7 @@ fn peer(server: &UpstreamServer) -> PeerSettings {
         fail_timeout_ms: server.fail_timeout_ms,
         backup: server.backup,
         down: server.down,
+        slow_start_ms: server.slow_start_ms,
         route: server.route.clone(),
     }
 }

@@ -23,6 +23,7 @@ fn peer(index: u64, random: &mut Random) -> PeerSettings {
         fail_timeout_ms: random.one_of(&[0, 1_000, 10_000]),
         backup: index > 0 && random.chance(15),
         down: random.chance(5),
+        slow_start_ms: random.one_of(&[0, 0, 5_000]),
         route: String::new(),
     }
 }
@@ -68,6 +69,7 @@ impl PoolLimits {
             fail_timeout_ms: 10_000,
             backup: false,
             down: false,
+            slow_start_ms: 0,
             route: String::new(),
             place: Place::default(),
         };
