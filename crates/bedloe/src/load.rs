@@ -30,6 +30,7 @@ use console::Console;
 use logger::Logger;
 use output::Export;
 use outputs::{BadOutput, Outputs};
+use plan::BadFlag;
 use settings::Settings;
 
 /// A threshold was crossed.
@@ -98,7 +99,7 @@ fn refusal(error: &anyhow::Error) -> u8 {
         Some(ScriptError::Aborted) => ABORTED,
         Some(ScriptError::File(_) | ScriptError::NoFunction | ScriptError::Options) => NO_SCRIPT,
         Some(ScriptError::Engine(_)) => 1,
-        None if error.is::<BadOutput>() => NO_SCRIPT,
+        None if error.is::<BadOutput>() || error.is::<BadFlag>() => NO_SCRIPT,
         None => BAD_OPTIONS,
     }
 }

@@ -101,7 +101,7 @@ impl Layers {
         let segment = noted(segment(&json), &mut wrong).unwrap_or_default();
         let scenarios = noted(scenario::all(&json, &segment, &mut warnings), &mut wrong).unwrap_or_default();
         let thresholds = noted(thresholds(&json), &mut wrong).unwrap_or_default();
-        let system_tags = noted(system_tags(&json), &mut wrong).unwrap_or_default();
+        let system_tags = noted(system_tags(&json, &mut warnings), &mut wrong).unwrap_or_default();
         let stats = noted(stats(&json), &mut wrong).unwrap_or_default();
         let tags = noted(named(&json, "tags"), &mut wrong).unwrap_or_default();
         let time_unit = noted(time_unit(&json), &mut wrong).flatten();
@@ -182,7 +182,11 @@ fn unknown(name: &str) -> String {
 
 /// Whether an option is there and says something.
 fn is_set(layer: &Layer, name: &str) -> bool {
-    layer.get(name).is_some_and(|value| !value.is_null() && value.as_array().is_none_or(|list| !list.is_empty()))
+    layer.get(name).is_some_and(|value| !value.is_null() && !is_empty(value))
+}
+
+fn is_empty(value: &Json) -> bool {
+    value.as_array().is_some_and(Vec::is_empty) || value.as_object().is_some_and(Map::is_empty)
 }
 
 /// The value, or the list of what is wrong grown by why there is none.
@@ -231,10 +235,17 @@ fn threshold(metric: &str, entry: &Json) -> Result<Threshold, Wrong> {
     Ok(threshold)
 }
 
-fn system_tags(json: &Layer) -> Result<SystemTags, Wrong> {
-    let Some(names) = value::texts(json, "systemTags")? else { return Ok(SystemTags::default()) };
-    SystemTags::of(names.iter().map(String::as_str))
-        .map_err(|name| Wrong(vec![format!("systemTags: there is no system tag `{name}`")]))
+/// A name that is none is no error, as in k6.
+fn system_tags(json: &Layer, warnings: &mut Vec<String>) -> Result<SystemTags, Wrong> {
+    let Some(mut names) = value::texts(json, "systemTags")? else { return Ok(SystemTags::default()) };
+    names.retain(|name| {
+        let is_known = SystemTags::of([name.as_str()]).is_ok();
+        if !is_known {
+            warnings.push(format!("systemTags: there is no system tag `{name}`"));
+        }
+        is_known
+    });
+    SystemTags::of(names.iter().map(String::as_str)).map_err(|name| Wrong(vec![name]))
 }
 
 fn stats(json: &Layer) -> Result<Vec<Stat>, Wrong> {

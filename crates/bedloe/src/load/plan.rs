@@ -48,6 +48,7 @@ pub(super) fn plan(args: &LoadArgs, settings: &Settings, sink: Sink) -> anyhow::
     let file = args.config.as_deref().map(read_config).transpose()?.unwrap_or_default();
     let script = if is_script(&args.target) { Some(open(args, sink)?) } else { None };
     let exported = script.as_ref().map(|script| script.options.clone()).unwrap_or_default();
+    check_values(&args.layer())?;
     let layers = Layers { flags: args.layer(), environment: environment()?, script: exported, file };
     // A script without options is run once, by one user.
     let has_users = script.is_some() || says_what_runs(&layers);
@@ -83,6 +84,30 @@ pub(super) fn plan(args: &LoadArgs, settings: &Settings, sink: Sink) -> anyhow::
     plan.check()?;
     Ok((plan, options))
 }
+
+/// Options whose values k6 looks at when it reads the command line.
+const VALUES: [&str; 7] = [
+    "blacklistIPs",
+    "blockHostnames",
+    "dns",
+    "executionSegment",
+    "executionSegmentSequence",
+    "summaryTimeUnit",
+    "summaryTrendStats",
+];
+
+/// Refuses flags with values that mean nothing, whatever the script says.
+fn check_values(flags: &Layer) -> anyhow::Result<()> {
+    let mut own = flags.clone();
+    own.retain(|name, _| VALUES.contains(&name.as_str()));
+    let options = Layers { flags: own, ..Layers::default() }.resolve();
+    options.and_then(|options| options.http()).map(drop).map_err(|why| BadFlag(why.to_string()).into())
+}
+
+/// A flag whose value means nothing.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(super) struct BadFlag(String);
 
 /// Runs a script's init code.
 fn open(args: &LoadArgs, sink: Sink) -> anyhow::Result<Script> {

@@ -405,3 +405,26 @@ fn mask(line: &str) -> String {
     });
     name + &words.collect::<Vec<_>>().join(" ")
 }
+
+#[test]
+fn flags_whose_values_mean_nothing_are_told_as_k6_tells_them() {
+    for (line, words) in [
+        ("--summary-trend-stats nothing", "`nothing` is none of avg"),
+        ("--summary-time-unit h", "none of s, ms and us"),
+        ("--execution-segment 2", "`2` is no execution segment"),
+        ("--blacklist-ip x", "`x` is no network"),
+        ("--block-hostnames a*b", "`a*b` is no name"),
+        ("--dns ttl=x", "`x` is no duration"),
+        ("--dns ways=x", "there is no `ways`, only ttl, select and policy"),
+    ] {
+        let (code, out, err) = run(line, "http://127.0.0.1:1/");
+        assert!(code == Some(255) && err.contains(words), "{line}: {code:?} {out}{err}");
+    }
+    for name in ["linger", "paused"] {
+        let (code, out, err) = run(&format!("--{name}"), "http://127.0.0.1:1/");
+        assert!(code == Some(104) && err.contains(&format!("the option `{name}` is not served")), "{out}{err}");
+    }
+    let (code, out, err) =
+        run("--no-usage-report --compatibility-mode base -a localhost:1 --dns x", "http://127.0.0.1:1/");
+    assert!(code == Some(255) && err.contains("dns: want ttl"), "{out}{err}");
+}

@@ -61,6 +61,9 @@ fn dns(json: &Layer) -> Result<Dns, Wrong> {
                 let Some((name, value)) = part.split_once('=') else {
                     return wrong(format!("dns: want ttl=5m,select=random,policy=preferIPv4, not `{line}`"));
                 };
+                if !["ttl", "select", "policy"].contains(&name.trim()) {
+                    return wrong(format!("dns: there is no `{}`, only ttl, select and policy", name.trim()));
+                }
                 fields.insert(name.trim().to_owned(), Json::from(value.trim()));
             }
             fields

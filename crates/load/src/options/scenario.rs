@@ -3,7 +3,7 @@
 use serde_json::Value as Json;
 
 use super::value::{count, duration, named, text, whole};
-use super::{Layer, Wrong, is_set, noted, wrong};
+use super::{Layer, Wrong, is_empty, is_set, noted, wrong};
 use crate::plan::{Executor, MOST_SCENARIOS, MOST_USERS, Scenario, Users};
 use crate::schedule::{
     ConstantArrivalRate, ConstantVus, Impossible, Looping, PerVuIterations, RampingArrivalRate, RampingVus, Schedule,
@@ -67,6 +67,9 @@ fn shortcut(json: &Layer, warnings: &mut Vec<String>) -> Result<Option<Executor>
         Some(&"stages") => ramping_vus(json, "vus"),
         Some(_) => return Ok(None),
         None => {
+            for name in ["scenarios", "stages"].into_iter().filter(|name| json.get(*name).is_some_and(is_empty)) {
+                warnings.push(format!("`{name}` is empty: the script is run once, by one user"));
+            }
             if vus.is_some_and(|vus| vus > 1) {
                 let text = "the `vus` option will be ignored, it only works in conjunction with `iterations`, \
                             `duration`, or `stages`";

@@ -53,6 +53,11 @@ fn the_highest_layer_that_says_what_runs_replaces_the_others() {
     assert_eq!(low.scenarios[0].executor.duration_ns(), 3_000_000_000);
     assert_eq!(low.scenarios[0].executor.max_users(), 7);
     assert_eq!(low.warnings, ["\"env\" level configuration overrode scenarios configuration entirely"]);
+    let odd =
+        Layers { flags: layer(&json!({ "systemTags": ["nothing", "vu"], "scenarios": {} })), ..Layers::default() };
+    let odd = odd.resolve().unwrap();
+    assert_eq!(odd.system_tags.names().collect::<Vec<_>>(), ["vu"]);
+    assert!(odd.warnings[0].contains("is empty") && odd.warnings[1].contains("no system tag `nothing`"), "{odd:?}");
     assert_eq!(low.system_tags.names().collect::<Vec<_>>(), ["status", "vu"]);
     let high = layers.resolve().unwrap();
     assert_eq!(executors(&high), ["shared-iterations"]);
@@ -104,7 +109,6 @@ fn what_cannot_be_is_refused() {
         (json!({ "thresholds": { "http_reqs": ["count"] } }), "want an aggregation"),
         (json!({ "summaryTrendStats": ["avg", "p95"] }), "`p95` is none"),
         (json!({ "summaryTimeUnit": "m" }), "none of s, ms and us"),
-        (json!({ "systemTags": ["nothing"] }), "no system tag `nothing`"),
         (json!({ "executionSegment": "2:1" }), "2:1"),
         (json!({ "noConnectionReuse": "yes" }), "noConnectionReuse: want true or false, not \"yes\""),
         (json!({ "throw": 1 }), "throw: want true or false"),
