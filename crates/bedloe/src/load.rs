@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use load::options::Options;
-use load::script::ScriptError;
+use load::script::{ScriptError, Texts};
 use load::{Outcome, Plan, Report, ScriptRun, Source, StopHandle};
 use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
@@ -105,7 +105,7 @@ fn refusal(error: &anyhow::Error) -> u8 {
 }
 
 /// What the script's handleSummary makes of the report; `None` where there is none, or where it fails.
-fn handled(run: &ScriptRun, report: &Report, style: &Style, logger: &Logger) -> Option<Vec<(String, String)>> {
+fn handled(run: &ScriptRun, report: &Report, style: &Style, logger: &Logger) -> Option<Texts> {
     let unit = style.time_unit.map_or("", TimeUnit::name);
     let stats: Vec<String> = style.stats.iter().map(|stat| stat.name()).collect();
     let options = json!({ "summaryTrendStats": stats, "summaryTimeUnit": unit, "noColor": !style.colour });
@@ -113,7 +113,12 @@ fn handled(run: &ScriptRun, report: &Report, style: &Style, logger: &Logger) -> 
     let on_terminal = [io::stdout().is_terminal(), io::stderr().is_terminal()];
     let data = load::export::summary_data(report, &style.stats, &options, setup_data.as_ref(), on_terminal);
     match run.summarize(&data)? {
-        Ok(texts) => Some(texts),
+        Ok(Ok(texts)) => Some(texts),
+        // k6 shows nothing then.
+        Ok(Err(wrong)) => {
+            logger.error(&format!("what handleSummary returns cannot be written: {wrong}"));
+            Some(Texts::new())
+        }
         Err(text) => {
             logger.error(&text);
             None
@@ -188,7 +193,7 @@ fn style(args: &LoadArgs, settings: &Settings, options: &Options) -> Style {
 }
 
 /// A text of handleSummary's, by where it goes.
-type Text = (String, String);
+type Text = (String, Vec<u8>);
 
 /// One line on the standard error. Nobody need be reading it.
 fn say(what: &anyhow::Error) {

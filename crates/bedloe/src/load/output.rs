@@ -56,12 +56,12 @@ pub(super) fn print_summary(report: &Report, style: &Style, words: &[String]) ->
 }
 
 /// Writes what a script's handleSummary returned: to the standard streams, and to files.
-pub(super) fn write_texts(texts: &[(String, String)]) -> anyhow::Result<()> {
+pub(super) fn write_texts(texts: &[(String, Vec<u8>)]) -> anyhow::Result<()> {
     let mut first = Ok(());
     for (to, text) in texts {
         let written = match to.as_str() {
-            "stdout" => unless_closed(io::stdout().lock().write_all(text.as_bytes())),
-            "stderr" => io::stderr().lock().write_all(text.as_bytes()).context("the standard error cannot be written"),
+            "stdout" => unless_closed(io::stdout().lock().write_all(text)),
+            "stderr" => io::stderr().lock().write_all(text).context("the standard error cannot be written"),
             path => {
                 std::fs::write(path, text).with_context(|| format!("handleSummary's file {path} cannot be written"))
             }

@@ -163,6 +163,9 @@ pub(crate) fn uuid(mut bytes: [u8; 16]) -> String {
     [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-")
 }
 
+/// Texts, or other bytes, by where they go.
+pub type Texts = Vec<(String, Vec<u8>)>;
+
 impl ScriptRun {
     /// A script as it is run unless told otherwise.
     #[must_use]
@@ -170,8 +173,9 @@ impl ScriptRun {
         Self { script, http: Arc::new(http), setup_timeout_ns: None, teardown_timeout_ns: None, data: None }
     }
 
-    /// What `handleSummary` makes of a summary: texts by where they go; `None` where the script has none.
-    pub fn summarize(&self, summary: &Json) -> Option<Result<Vec<(String, String)>, String>> {
+    /// What `handleSummary` makes of a summary: texts by where they go; `None` where the script has none. What it
+    /// returns and nobody could write is in the place of all texts.
+    pub fn summarize(&self, summary: &Json) -> Option<Result<Result<Texts, String>, String>> {
         if !self.script.has("handleSummary") {
             return None;
         }
@@ -179,10 +183,13 @@ impl ScriptRun {
         let ended = run_stage(self, &Arc::default(), Stage::Summary, work, None, None);
         Some(match ended {
             Ok((Ended::Done(texts), _)) => {
-                let texts: Json = texts.and_then(|texts| serde_json::from_str(&texts).ok()).unwrap_or_default();
-                let pair =
-                    |(name, text): (&String, &Json)| (name.clone(), text.as_str().unwrap_or_default().to_owned());
-                Ok(texts.as_object().into_iter().flatten().map(pair).collect())
+                let made: Json = texts.and_then(|texts| serde_json::from_str(&texts).ok()).unwrap_or_default();
+                let bytes = |text: &Json| base64::Form::STD.decode(text.as_str().unwrap_or_default());
+                let pair = |(name, text): (&String, &Json)| (name.clone(), bytes(text).unwrap_or_default());
+                Ok(match made["wrong"].as_str() {
+                    Some(wrong) => Err(wrong.to_owned()),
+                    None => Ok(made["texts"].as_object().into_iter().flatten().map(pair).collect()),
+                })
             }
             Ok((Ended::Thrown(thrown), _)) => Err(thrown.text),
             Ok((Ended::TimedOut | Ended::Stopped, _)) => Err("handleSummary was interrupted".to_owned()),

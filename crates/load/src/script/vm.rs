@@ -162,17 +162,30 @@ impl<'js> Vm<'_, 'js> {
         if let Ok(promise) = Promise::from_value(returned.clone()) {
             returned = turns::settled(self.ctx, &promise)?;
         }
-        let Some(object) = returned.as_object() else { return Ok("{}".to_owned()) };
+        let is_nothing = returned.is_undefined() || returned.is_null();
+        let Some(object) = returned.as_object() else {
+            return Ok(if is_nothing {
+                "{}"
+            } else {
+                "{\"wrong\":\"it returns no object of texts by where they go\"}"
+            }
+            .to_owned());
+        };
         let mut texts = serde_json::Map::new();
         for (name, value) in object.props::<String, Value<'js>>().flatten() {
-            texts.insert(name, self.text(&value)?.into());
+            let bytes = match value.as_string() {
+                Some(text) => inspect::text_of(text).into_bytes(),
+                None => match super::bytes::of(&value) {
+                    Some(bytes) => bytes,
+                    None => {
+                        let wrong = format!("`{name}` is no text, nor bytes");
+                        return Ok(serde_json::json!({ "wrong": wrong }).to_string());
+                    }
+                },
+            };
+            texts.insert(name, super::base64(&bytes).into());
         }
-        Ok(serde_json::Value::Object(texts).to_string())
-    }
-
-    fn text(&self, value: &Value<'js>) -> Result<String, Thrown> {
-        let bytes = super::bytes::of_any(value).map_err(|error| self.thrown(error))?;
-        Ok(String::from_utf8_lossy(&bytes).into_owned())
+        Ok(serde_json::json!({ "texts": texts }).to_string())
     }
 }
 
