@@ -210,6 +210,13 @@ impl<'a> Lexer<'a> {
     }
 
     fn unescaped(&self, raw: &[u8], place: &Place, diagnostics: &mut Vec<Diagnostic>) -> String {
+        // Nearly all words are as they are written.
+        if let Ok(text) = std::str::from_utf8(raw)
+            && raw.len() < MAX_WORD_BYTES
+            && !raw.contains(&b'\\')
+        {
+            return text.to_owned();
+        }
         let mut bytes = Vec::with_capacity(raw.len().min(MAX_WORD_BYTES));
         let mut rest = raw.iter().copied().take(MAX_WORD_BYTES).peekable();
         while let Some(byte) = rest.next() {

@@ -272,8 +272,9 @@ impl Parser<'_> {
     }
 }
 
+/// Takes the words of a directive out. What is left is the room for those of the next one.
 fn split(words: &mut Vec<Word>) -> Option<(Word, Vec<Word>)> {
-    let mut words = std::mem::take(words).into_iter();
+    let mut words = words.drain(..);
     Some((words.next()?, words.collect()))
 }
 

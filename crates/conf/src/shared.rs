@@ -5,13 +5,18 @@ use std::sync::Arc;
 
 /// A value shared with whoever has a clone. Changing it makes a copy first where it is shared: ten thousand locations
 /// that say nothing of their own have the settings of their server, and not a copy each.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq, Hash)]
 pub struct Shared<T>(Arc<T>);
 
 impl<T> Shared<T> {
     /// The value to keep where the tree is not.
     pub fn to_arc(&self) -> Arc<T> {
         Arc::clone(&self.0)
+    }
+
+    /// Whether both are one value, and not only like each other.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
     }
 }
 

@@ -7,14 +7,14 @@ use std::ops::Range;
 use thiserror::Error;
 
 /// A text with variables.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct Template {
     /// The parts in order; none for an empty text.
     pub parts: Vec<Part>,
 }
 
 /// A part of a template.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Part {
     /// Fixed text.
     Text(String),

@@ -17,6 +17,7 @@ mod rules;
 mod sticky;
 mod tls;
 
+use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -125,13 +126,15 @@ pub struct OwnVariable {
 }
 
 impl Http {
-    /// The settings of all servers and locations.
+    /// The settings of all servers and locations; those that many share once.
     pub fn all_settings(&self) -> Vec<&LocationSettings> {
         let mut all = Vec::new();
         for server in &self.servers {
             all.push(&*server.settings);
             server.locations.iter().for_each(|location| location.add_settings(&mut all));
         }
+        let mut seen = HashSet::new();
+        all.retain(|settings| seen.insert(std::ptr::from_ref(*settings)));
         all
     }
 }
@@ -150,7 +153,7 @@ impl Location {
 }
 
 /// A regular expression as written after `~` or `~*`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Pattern {
     /// The expression itself, checked to compile.
     pub source: String,
@@ -328,7 +331,7 @@ pub struct Location {
     /// `try_files`.
     pub try_files: Option<TryFiles>,
     /// `limit_except`.
-    pub limit_except: Option<LimitExcept>,
+    pub limit_except: Option<Box<LimitExcept>>,
     /// What it does.
     pub handler: Handler,
     /// Its settings, inherited ones included.
@@ -363,7 +366,7 @@ pub enum Handler {
     Proxy(ProxyPass),
 }
 
-/// Settings of a location, inheritance resolved.
+/// Settings of a location, inheritance resolved; those of `proxy_*` are where a [`ProxyPass`] is.
 #[derive(Debug, Clone)]
 pub struct LocationSettings {
     /// `keepalive_timeout`; 0 closes after each answer.
@@ -379,7 +382,7 @@ pub struct LocationSettings {
     /// `client_body_buffer_size`: how much of a request's body is kept in memory.
     pub client_body_buffer_size: u64,
     /// `client_body_temp_path`.
-    pub client_body_temp_path: PathBuf,
+    pub client_body_temp_path: Shared<PathBuf>,
     /// `send_timeout`.
     pub send_timeout_ms: u64,
     /// `chunked_transfer_encoding`.
@@ -409,15 +412,15 @@ pub struct LocationSettings {
     /// `charset`.
     pub charset: Option<Template>,
     /// `charset_types`; `*` is any.
-    pub charset_types: Vec<String>,
+    pub charset_types: Shared<Vec<String>>,
     /// `absolute_redirect` and the like.
     pub redirects: Redirects,
     /// `access_log`s, as indexes of [`Http::access_logs`]. Empty is `off`.
     pub access_logs: Vec<usize>,
     /// `error_log`s that apply here, at least one.
-    pub error_logs: Vec<ErrorLog>,
+    pub error_logs: Shared<Vec<ErrorLog>>,
     /// `root` and what else concerns files.
-    pub files: FileSettings,
+    pub files: Shared<FileSettings>,
     /// `gzip`.
     pub gzip: Shared<GzipSettings>,
     /// `limit_req`, `limit_conn`.
@@ -425,9 +428,7 @@ pub struct LocationSettings {
     /// `set_real_ip_from` and its like.
     pub real_ip: Shared<RealIpSettings>,
     /// `allow`, `deny`, `auth_basic`.
-    pub access: AccessSettings,
-    /// `proxy_*`.
-    pub proxy: ProxySettings,
+    pub access: Shared<AccessSettings>,
 }
 
 /// `error_page`.

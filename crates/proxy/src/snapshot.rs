@@ -228,7 +228,7 @@ impl Snapshot {
         });
         self.access_writers = vec![None; config.http.access_logs.len()];
         for settings in config.http.all_settings() {
-            for log in &settings.error_logs {
+            for log in settings.error_logs.iter() {
                 self.add_log(&log.to);
             }
             for &number in &settings.access_logs {

@@ -1,6 +1,9 @@
 //! What becomes of the fields of an upstream's answer: hidden, passed on, obeyed; and how fast the answer is sent.
 
-use conf::tree::LocationSettings;
+use std::sync::Arc;
+
+use conf::Shared;
+use conf::tree::{LocationSettings, ProxySettings};
 
 use crate::names::Names;
 use crate::rewriting::Rewriting;
@@ -19,6 +22,9 @@ const HIDDEN: [&str; 8] = [
     "x-accel-charset",
 ];
 
+/// Names of fields that are not passed on, in lower case.
+pub(crate) type Hidden = Arc<[Vec<u8>]>;
+
 /// What becomes of an upstream's answer.
 #[derive(Debug)]
 pub struct AnswerRule {
@@ -35,22 +41,19 @@ pub struct AnswerRule {
     /// Whether `proxy_pass_header` passes some of what is hidden by default.
     pub passes_more: bool,
     /// What is rewritten; `None` for nothing.
-    pub rewriting: Option<Box<Rewriting>>,
-    /// In lower case.
-    hidden: Vec<Vec<u8>>,
+    pub rewriting: Option<Arc<Rewriting>>,
+    hidden: Hidden,
 }
 
 impl AnswerRule {
     /// `redirect_default` is the address of `proxy_pass` and what it becomes, if that can be known.
     pub(crate) fn compile(
         settings: &LocationSettings,
-        redirect_default: Option<&(String, String)>,
+        proxy: &Shared<ProxySettings>,
+        redirect_default: Option<(String, String)>,
         maps: &Names,
     ) -> Self {
-        let proxy = &settings.proxy;
-        let is_passed = |name: &str| proxy.pass_headers.iter().any(|passed| passed == name);
-        let all = HIDDEN.into_iter().chain(proxy.hide_headers.iter().map(String::as_str));
-        let hidden = all.filter(|name| !is_passed(name)).map(|name| name.as_bytes().to_vec()).collect();
+        let is_passed = |name: &str| is_passed(proxy, name);
         let obeys = |name: &str| !proxy.ignore_headers.iter().any(|ignored| ignored == name);
         Self {
             limit_rate: settings.limit_rate.as_ref().map(|rate| Text::compile(rate, maps)),
@@ -59,8 +62,8 @@ impl AnswerRule {
             limits_rate: obeys("x-accel-limit-rate"),
             hides_more: proxy.hide_headers.iter().any(|name| !HIDDEN.contains(&name.as_str())),
             passes_more: HIDDEN.into_iter().any(is_passed),
-            rewriting: Rewriting::compile(proxy, redirect_default, maps),
-            hidden,
+            rewriting: maps.rewriting(proxy, redirect_default),
+            hidden: maps.fields(proxy).hidden,
         }
     }
 
@@ -71,18 +74,28 @@ impl AnswerRule {
     }
 }
 
+/// The fields that the client does not get.
+pub(crate) fn hidden(proxy: &ProxySettings) -> Hidden {
+    let all = HIDDEN.into_iter().chain(proxy.hide_headers.iter().map(String::as_str));
+    all.filter(|name| !is_passed(proxy, name)).map(|name| name.as_bytes().to_vec()).collect()
+}
+
+fn is_passed(proxy: &ProxySettings, name: &str) -> bool {
+    proxy.pass_headers.iter().any(|passed| passed == name)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::settings;
+    use crate::testing::{proxy_settings, settings};
 
     fn rule(hide: &[&str], pass: &[&str], ignore: &[&str]) -> AnswerRule {
         let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
-        let mut settings = settings();
-        settings.proxy.hide_headers = owned(hide);
-        settings.proxy.pass_headers = owned(pass);
-        settings.proxy.ignore_headers = owned(ignore);
-        AnswerRule::compile(&settings, None, &Names::default())
+        let mut proxy = proxy_settings(&[]);
+        proxy.hide_headers = owned(hide);
+        proxy.pass_headers = owned(pass);
+        proxy.ignore_headers = owned(ignore);
+        AnswerRule::compile(&settings(), &proxy.into(), None, &Names::default())
     }
 
     #[test]

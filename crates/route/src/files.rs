@@ -72,7 +72,7 @@ pub enum TryLast {
 
 impl Files {
     pub(crate) fn compile(settings: &LocationSettings, names: &Names) -> Self {
-        let tree::FileSettings { root, index, links, .. } = &settings.files;
+        let tree::FileSettings { root, index, links, .. } = &*settings.files;
         Self {
             root: Text::compile(&root.path, names),
             prefix: root.prefix.clone().into_bytes(),

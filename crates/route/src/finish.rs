@@ -1,5 +1,6 @@
 //! What a server or location does with every answer: pages for errors, fields that are added.
 
+use conf::Shared;
 use conf::tree::{self, LocationSettings};
 
 use crate::gzip::Gzip;
@@ -47,7 +48,7 @@ pub enum Expires {
 pub struct Charset {
     /// Its name; `off` and nothing are none.
     pub name: Text,
-    types: Vec<String>,
+    types: Shared<Vec<String>>,
 }
 
 /// `error_page`.

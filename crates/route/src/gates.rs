@@ -99,7 +99,7 @@ fn address(text: &[u8]) -> Option<SocketAddr> {
 impl Gates {
     /// What stands before a location of these settings; nothing where everybody may enter.
     pub(crate) fn compile(settings: &LocationSettings, names: &Names) -> Option<Self> {
-        let tree::AccessSettings { rules, is_any_enough, realm, user_file, request, request_sets } = &settings.access;
+        let tree::AccessSettings { rules, is_any_enough, realm, user_file, request, request_sets } = &*settings.access;
         let basic = realm
             .as_ref()
             .zip(user_file.as_ref())

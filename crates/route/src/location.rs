@@ -12,7 +12,7 @@ use crate::files::{Files, TryFiles};
 use crate::finish::Finish;
 use crate::gates::Gates;
 use crate::map::Scratch;
-use crate::names::Names;
+use crate::names::{Names, Places};
 use crate::patterns::Patterns;
 use crate::proxy_rule::ProxyRule;
 use crate::rules::Rules;
@@ -124,7 +124,9 @@ impl Locations {
             try_files: tries(server.try_files.as_ref(), names),
             ..Location::new(Handler::Files, &server.settings, names)
         };
-        let mut locations = Self { all: vec![none], top: Level::default(), everywhere: None, named: HashMap::new() };
+        let mut all = Vec::with_capacity(1 + server.locations.len());
+        all.push(none);
+        let mut locations = Self { all, top: Level::default(), everywhere: None, named: HashMap::new() };
         locations.top = locations.compile_level(&server.locations, names);
         locations.everywhere = locations.only_root();
         locations
@@ -275,12 +277,12 @@ impl Location {
     }
 
     fn new(handler: Handler, settings: &Shared<LocationSettings>, names: &Names) -> Self {
-        let (files, gates) = names.places(settings);
+        let Places { finish, files, gates } = names.places(settings);
         Self {
             rules: Rules::default(),
             handler,
             settings: settings.to_arc(),
-            finish: Arc::new(Finish::compile(settings, names)),
+            finish,
             files,
             gates,
             try_files: None,

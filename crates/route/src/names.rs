@@ -5,16 +5,30 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use conf::Shared;
-use conf::tree::{Http, LocationSettings, Pattern};
+use conf::tree::{Http, LocationSettings, Pattern, ProxySettings};
 
 use crate::fact::Fact;
 use crate::files::Files;
+use crate::finish::Finish;
 use crate::gates::Gates;
 use crate::matcher::Matcher;
 use crate::patterns::Patterns;
+use crate::proxy_rule::Fields;
+use crate::rewriting::Rewriting;
 
-/// Where files are by some settings, and what stands before them.
-type Places = (Arc<Files>, Option<Arc<Gates>>);
+/// What is made of a location's settings, once for all that share them.
+#[derive(Debug, Clone)]
+pub(crate) struct Places {
+    /// What becomes of answers.
+    pub(crate) finish: Arc<Finish>,
+    /// Where files are.
+    pub(crate) files: Arc<Files>,
+    /// What stands before them.
+    pub(crate) gates: Option<Arc<Gates>>,
+}
+
+/// Settings of `proxy_*`, and what a redirect is by default: what rewriting is made of.
+type RewritingKey = (*const ProxySettings, Option<(String, String)>);
 
 /// Indexes of the names that a configuration defines, and its regular expressions as they are found.
 #[derive(Debug, Default)]
@@ -23,7 +37,10 @@ pub(crate) struct Names {
     /// Index, and whether it is empty rather than missing before it has a value.
     variables: HashMap<String, (usize, bool)>,
     patterns: RefCell<Vec<Matcher>>,
+    // The tree is there for as long as it is compiled, and so is what is at these addresses.
     places: RefCell<HashMap<*const LocationSettings, Places>>,
+    fields: RefCell<HashMap<*const ProxySettings, Fields>>,
+    rewritings: RefCell<HashMap<RewritingKey, Option<Arc<Rewriting>>>>,
     keeps: Cell<Keeps>,
 }
 
@@ -46,13 +63,7 @@ impl Names {
     pub(crate) fn of(http: &Http) -> Self {
         let maps = http.maps.iter().enumerate().map(|(index, map)| (map.name.to_ascii_lowercase(), index));
         let variables = http.variables.iter().enumerate().map(|(index, own)| (own.name.clone(), (index, own.is_set)));
-        Self {
-            maps: maps.collect(),
-            variables: variables.collect(),
-            patterns: RefCell::default(),
-            places: RefCell::default(),
-            keeps: Cell::default(),
-        }
+        Self { maps: maps.collect(), variables: variables.collect(), ..Self::default() }
     }
 
     /// The map of a variable's name, in lower case.
@@ -98,16 +109,45 @@ impl Names {
         patterns.len() - 1
     }
 
-    /// Where files are by these settings, and what stands before them: once for all locations that share them.
+    /// What is made of these settings.
     pub(crate) fn places(&self, settings: &Shared<LocationSettings>) -> Places {
-        // The tree is there for as long as it is compiled, and so is what is at this address.
         let key = std::ptr::from_ref::<LocationSettings>(settings);
         if let Some(places) = self.places.borrow().get(&key) {
             return places.clone();
         }
-        let places = (Arc::new(Files::compile(settings, self)), Gates::compile(settings, self).map(Arc::new));
+        let places = Places {
+            finish: Arc::new(Finish::compile(settings, self)),
+            files: Arc::new(Files::compile(settings, self)),
+            gates: Gates::compile(settings, self).map(Arc::new),
+        };
         self.places.borrow_mut().insert(key, places.clone());
         places
+    }
+
+    /// What these settings say of fields.
+    pub(crate) fn fields(&self, settings: &Shared<ProxySettings>) -> Fields {
+        let key = std::ptr::from_ref::<ProxySettings>(settings);
+        if let Some(fields) = self.fields.borrow().get(&key) {
+            return fields.clone();
+        }
+        let fields = Fields::compile(settings, self);
+        self.fields.borrow_mut().insert(key, fields.clone());
+        fields
+    }
+
+    /// What these settings rewrite in answers, with what a redirect is by default.
+    pub(crate) fn rewriting(
+        &self,
+        settings: &Shared<ProxySettings>,
+        redirect_default: Option<(String, String)>,
+    ) -> Option<Arc<Rewriting>> {
+        let key = (std::ptr::from_ref::<ProxySettings>(settings), redirect_default);
+        if let Some(rewriting) = self.rewritings.borrow().get(&key) {
+            return rewriting.clone();
+        }
+        let rewriting = Rewriting::compile(settings, key.1.as_ref(), self).map(Arc::new);
+        self.rewritings.borrow_mut().insert(key, rewriting.clone());
+        rewriting
     }
 
     /// All expressions that were added.

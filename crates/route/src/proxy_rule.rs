@@ -1,9 +1,11 @@
 //! What is sent to an upstream: the request target, the fields that are set, those that are not passed on.
 
-use conf::template::Template;
-use conf::tree::{LocationSettings, NextUpstream, PassTo, ProxyPass};
+use std::sync::Arc;
 
-use crate::answer_rule::AnswerRule;
+use conf::template::Template;
+use conf::tree::{LocationSettings, NextUpstream, PassTo, ProxyPass, ProxySettings};
+
+use crate::answer_rule::{self, AnswerRule, Hidden};
 use crate::escape::append_escaped;
 use crate::fact::Fact;
 use crate::names::Names;
@@ -32,7 +34,7 @@ pub struct ProxyRule {
     pub http11: bool,
     /// Fields to send: `proxy_set_header`s, then nginx's defaults for names that those leave out. One whose value
     /// renders empty is not sent. Never Content-Length or Transfer-Encoding: framing is the sender's.
-    pub set_headers: Vec<SetHeader>,
+    pub set_headers: Arc<[SetHeader]>,
     /// `proxy_connect_timeout`.
     pub connect_timeout_ms: u64,
     /// `proxy_send_timeout`.
@@ -63,13 +65,34 @@ pub struct ProxyRule {
     pub tls: Option<ProxyTls>,
     /// `proxy_intercept_errors`.
     pub intercept_errors: bool,
+    /// `proxy_buffer_size`; 0 where none is written.
+    pub buffer_size: u64,
     /// What becomes of answers.
     pub answer: AnswerRule,
     /// The URI of `proxy_pass`, and the length of the location's path that it replaces.
     uri: Option<(Vec<u8>, usize)>,
     /// Names, in lower case, that are not passed on from the client: by their length, so that most names are compared
     /// with none or one.
-    replaced: Vec<Vec<Vec<u8>>>,
+    replaced: Arc<[Vec<Vec<u8>>]>,
+}
+
+/// What the settings of `proxy_*` alone say of fields, for all locations that share them.
+#[derive(Debug, Clone)]
+pub(crate) struct Fields {
+    set_headers: Arc<[SetHeader]>,
+    replaced: Arc<[Vec<Vec<u8>>]>,
+    pub(crate) hidden: Hidden,
+}
+
+impl Fields {
+    pub(crate) fn compile(settings: &ProxySettings, names: &Names) -> Self {
+        let mut set_headers = headers(&settings.set_headers, names);
+        let set = set_headers.iter().map(|header| header.name().to_ascii_lowercase());
+        let replaced = by_length(set.chain(HOP_BY_HOP.iter().chain(FRAMING).map(|name| name.as_bytes().to_vec())));
+        // One that is always empty is never sent.
+        set_headers.retain(|header| header.value.as_literal() != Some(b""));
+        Self { set_headers: set_headers.into(), replaced: replaced.into(), hidden: answer_rule::hidden(settings) }
+    }
 }
 
 /// TLS to the servers of a rule.
@@ -121,12 +144,8 @@ impl ProxyRule {
         location_settings: &LocationSettings,
         maps: &Names,
     ) -> Self {
-        let settings = &location_settings.proxy;
-        let mut set_headers = headers(&settings.set_headers, maps);
-        let set = set_headers.iter().map(|header| header.name().to_ascii_lowercase());
-        let replaced = by_length(set.chain(HOP_BY_HOP.iter().chain(FRAMING).map(|name| name.as_bytes().to_vec())));
-        // One that is always empty is never sent.
-        set_headers.retain(|header| header.value.as_literal() != Some(b""));
+        let settings = &pass.settings;
+        let Fields { set_headers, replaced, .. } = maps.fields(settings);
         let (proxy_host, proxy_port) = host_and_port(&pass.host, if pass.tls.is_some() { "443" } else { "80" });
         Self {
             to: To::compile(&pass.to, maps),
@@ -149,10 +168,11 @@ impl ProxyRule {
             socket_keepalive: settings.socket_keepalive,
             bind: settings.bind.as_ref().map(|address| Text::compile(address, maps)),
             tls: pass.tls.map(|way| ProxyTls::compile(way, &settings.ssl_name, maps)),
-            answer: AnswerRule::compile(location_settings, redirect_default(pass, location).as_ref(), maps),
+            answer: AnswerRule::compile(location_settings, settings, redirect_default(pass, location), maps),
             intercept_errors: settings.intercept_errors,
             uri: pass.uri.as_ref().map(|uri| (uri.clone().into_bytes(), location.len())),
             replaced,
+            buffer_size: settings.buffer_size,
         }
     }
 

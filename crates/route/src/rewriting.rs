@@ -63,7 +63,7 @@ impl Rewriting {
         settings: &ProxySettings,
         redirect_default: Option<&(String, String)>,
         maps: &Names,
-    ) -> Option<Box<Self>> {
+    ) -> Option<Self> {
         let by_default = || {
             let (from, to) = redirect_default?;
             Some(Replacement { from: Wanted::Text(Text::literal(from.as_bytes())), to: Text::literal(to.as_bytes()) })
@@ -79,7 +79,7 @@ impl Rewriting {
         let (domains, paths) = (compile(&settings.cookie_domains), compile(&settings.cookie_paths));
         let rewriting = Self { redirects, domains, paths, flags };
         let is_empty = rewriting.redirects.is_empty() && !rewriting.has_cookies();
-        (!is_empty).then(|| Box::new(rewriting))
+        (!is_empty).then_some(rewriting)
     }
 
     fn has_cookies(&self) -> bool {

@@ -12,7 +12,7 @@ use crate::gates::RealIp;
 use crate::listener::Listener;
 use crate::location::{Location, Locations};
 use crate::map::{Maps, Scratch};
-use crate::names::{Keeps, Names};
+use crate::names::{Keeps, Names, Places};
 use crate::patterns::Patterns;
 use crate::rules::Rules;
 use crate::sticky::Sticky;
@@ -52,7 +52,7 @@ pub struct Server {
     /// What applies before a location is known.
     pub settings: Arc<LocationSettings>,
     /// What becomes of answers before a location is known.
-    pub finish: Finish,
+    pub finish: Arc<Finish>,
     /// Where a client's address comes from, where a proxy's word is taken.
     pub real_ip: Option<RealIp>,
     /// Where files are before a location is known.
@@ -273,6 +273,7 @@ impl Server {
     }
 
     fn compile(index: usize, server: &tree::Server, names: &Names) -> Self {
+        let Places { finish, files, .. } = names.places(&server.settings);
         Self {
             index,
             name: server
@@ -287,9 +288,9 @@ impl Server {
             verifies_clients: server.tls.as_ref().is_some_and(|tls| tls.clients.verify != VerifyClient::Off),
             rules: Rules::compile(&server.rules, "", names),
             settings: server.settings.to_arc(),
-            finish: Finish::compile(&server.settings, names),
+            finish,
             real_ip: RealIp::compile(&server.settings),
-            files: names.places(&server.settings).0,
+            files,
             client_header_timeout_ms: server.client_header_timeout_ms,
             http2_max_concurrent_streams: server.http2_max_concurrent_streams,
             http2_body_preread_size: server.http2_body_preread_size,

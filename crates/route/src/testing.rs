@@ -32,7 +32,7 @@ pub(crate) fn settings() -> LocationSettings {
         client_max_body_size: 1 << 20,
         client_body_timeout_ms: 60_000,
         client_body_buffer_size: 16 << 10,
-        client_body_temp_path: PathBuf::new(),
+        client_body_temp_path: PathBuf::new().into(),
         send_timeout_ms: 60_000,
         chunked_transfer_encoding: true,
         lingering: Lingering { close: LingeringClose::On, time_ms: 30_000, timeout_ms: 5_000 },
@@ -47,10 +47,10 @@ pub(crate) fn settings() -> LocationSettings {
         add_trailers: Vec::new(),
         expires: None,
         charset: None,
-        charset_types: Vec::new(),
+        charset_types: Vec::new().into(),
         redirects: Redirects { are_absolute: true, have_port: true, have_server_name: false },
         access_logs: Vec::new(),
-        error_logs: vec![ErrorLog { to: LogTarget::Stderr, level: LogLevel::Error }],
+        error_logs: vec![ErrorLog { to: LogTarget::Stderr, level: LogLevel::Error }].into(),
         gzip: GzipSettings {
             is_on: false,
             types: vec!["text/html".to_owned()],
@@ -73,7 +73,7 @@ pub(crate) fn settings() -> LocationSettings {
         }
         .into(),
         real_ip: RealIpSettings { from: Vec::new(), header: "X-Real-IP".to_owned(), is_recursive: false }.into(),
-        access: AccessSettings::default(),
+        access: AccessSettings::default().into(),
         files: FileSettings {
             root: Root { path: template("/html"), prefix: String::new(), kind: RootKind::Root },
             index: Vec::new(),
@@ -85,8 +85,8 @@ pub(crate) fn settings() -> LocationSettings {
             log_not_found: true,
             listing: Listing { is_on: false, format: ListFormat::Html, exact_size: true, local_time: false },
             links: Links { rule: LinkRule::Follow, from: None },
-        },
-        proxy: proxy_settings(&[]),
+        }
+        .into(),
     }
 }
 
@@ -146,7 +146,8 @@ pub(crate) fn proxied(kind: LocationKind, path: &str, uri: Option<&str>) -> Loca
 }
 
 pub(crate) fn proxy_pass(host: &str, uri: Option<&str>) -> ProxyPass {
-    ProxyPass { to: PassTo::Upstream(0), host: host.to_owned(), uri: uri.map(str::to_owned), tls: None }
+    let settings = proxy_settings(&[]).into();
+    ProxyPass { to: PassTo::Upstream(0), host: host.to_owned(), uri: uri.map(str::to_owned), tls: None, settings }
 }
 
 fn located(kind: LocationKind, path: &str, handler: Handler) -> Location {

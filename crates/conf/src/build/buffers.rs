@@ -28,12 +28,12 @@ impl Buffers {
         let mut last = None;
         for node in block {
             let word = |index: usize| node.args.get(index).map_or("", |word| word.text.as_str());
-            let size = value::size(word(0)).ok();
+            let size = || value::size(word(0)).ok();
             match node.name.text.as_str() {
-                "proxy_buffer_size" => self.buffer = size.or(self.buffer),
-                "proxy_busy_buffers_size" => self.busy = size.or(self.busy),
-                "proxy_temp_file_write_size" => self.temp_write = size.or(self.temp_write),
-                "proxy_max_temp_file_size" => self.temp_max = size.or(self.temp_max),
+                "proxy_buffer_size" => self.buffer = size().or(self.buffer),
+                "proxy_busy_buffers_size" => self.busy = size().or(self.busy),
+                "proxy_temp_file_write_size" => self.temp_write = size().or(self.temp_write),
+                "proxy_max_temp_file_size" => self.temp_max = size().or(self.temp_max),
                 "proxy_buffers" => match (word(0).parse(), value::size(word(1))) {
                     (Ok(count), Ok(size)) => self.buffers = Some((count, size)),
                     _ => continue,

@@ -12,12 +12,13 @@ use crate::diagnostic::{Diagnostic, Severity};
 use crate::lexer::Word;
 use crate::loader::{Loader, NeededFile, Options};
 use crate::parser::MAX_DIAGNOSTICS;
+use crate::shared::Shared;
 use crate::span::Place;
 use crate::suggest;
 use crate::template::{self, Part, Template};
 use crate::tree::{
-    AccessLog, Algorithm, LimitZone, LocationKind, LogFormat, LogTarget, PeerAddress, ProxyTls, Resolver, Upstream,
-    UpstreamServer,
+    AccessLog, Algorithm, LimitZone, LocationKind, LogFormat, LogTarget, PeerAddress, ProxySettings, ProxyTls,
+    Resolver, Upstream, UpstreamServer,
 };
 use crate::variables::{self, Known};
 
@@ -34,6 +35,10 @@ pub(crate) struct Cx<'a> {
     pub(crate) facts: Facts,
     pub(crate) upstreams: Vec<Upstream>,
     pub(crate) proxy_tls: Vec<ProxyTls>,
+    /// What holds of `proxy_*` where nothing is written.
+    pub(crate) proxy_defaults: Shared<ProxySettings>,
+    /// The different settings of `proxy_*` that a `proxy_pass` has.
+    proxy_settings: HashSet<Shared<ProxySettings>>,
     pub(crate) resolvers: Vec<Resolver>,
     pub(crate) log_formats: Vec<LogFormat>,
     pub(crate) access_logs: Vec<AccessLog>,
@@ -141,6 +146,8 @@ impl<'a> Cx<'a> {
             facts: Facts::default(),
             upstreams: Vec::new(),
             proxy_tls: Vec::new(),
+            proxy_defaults: super::draft::proxy().into(),
+            proxy_settings: HashSet::new(),
             resolvers: Vec::new(),
             log_formats: Vec::new(),
             access_logs: Vec::new(),
@@ -296,6 +303,18 @@ impl<'a> Cx<'a> {
         found.clone().map_err(|error| {
             Diagnostic::error("host-not-found", &word.place, format!("host not found: \"{host}\": {error}"))
         })
+    }
+
+    /// These settings, shared with all that have the same: sites made from one pattern repeat the same lines.
+    pub(crate) fn proxy_settings(&mut self, settings: &Shared<ProxySettings>) -> Shared<ProxySettings> {
+        if settings.is_same(&self.proxy_defaults) {
+            return settings.clone();
+        }
+        if let Some(same) = self.proxy_settings.get(settings) {
+            return same.clone();
+        }
+        self.proxy_settings.insert(settings.clone());
+        settings.clone()
     }
 
     /// The number of a way in which TLS is spoken to servers.

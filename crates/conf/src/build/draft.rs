@@ -25,7 +25,8 @@ pub(crate) type MainDraft = Main;
 #[derive(Clone)]
 pub(crate) struct Inherited {
     pub(crate) settings: Shared<LocationSettings>,
-    pub(crate) server: ServerWide,
+    pub(crate) proxy: Shared<ProxySettings>,
+    pub(crate) server: Shared<ServerWide>,
     pub(crate) buffers: Buffers,
     /// `resolver`, but for its `resolver_timeout`.
     pub(crate) resolver: Option<Resolver>,
@@ -145,7 +146,11 @@ pub(crate) fn main(options: &Options) -> MainDraft {
 }
 
 /// What holds in `http` where nothing is written.
-pub(crate) fn inherited(options: &Options, error_logs: Vec<ErrorLog>) -> Inherited {
+pub(crate) fn inherited(
+    options: &Options,
+    error_logs: Vec<ErrorLog>,
+    proxy_settings: Shared<ProxySettings>,
+) -> Inherited {
     let settings = LocationSettings {
         keepalive_timeout_ms: 75_000,
         keepalive_header_s: None,
@@ -153,7 +158,7 @@ pub(crate) fn inherited(options: &Options, error_logs: Vec<ErrorLog>) -> Inherit
         client_max_body_size: 1 << 20,
         client_body_timeout_ms: MINUTE_MS,
         client_body_buffer_size: 16 << 10,
-        client_body_temp_path: options.client_body_temp_default.clone(),
+        client_body_temp_path: options.client_body_temp_default.clone().into(),
         send_timeout_ms: MINUTE_MS,
         chunked_transfer_encoding: true,
         lingering: Lingering { close: LingeringClose::On, time_ms: 30_000, timeout_ms: 5_000 },
@@ -168,16 +173,15 @@ pub(crate) fn inherited(options: &Options, error_logs: Vec<ErrorLog>) -> Inherit
         add_trailers: Vec::new(),
         expires: None,
         charset: None,
-        charset_types: crate::table::CHARSET_TYPES.map(str::to_owned).to_vec(),
+        charset_types: crate::table::CHARSET_TYPES.map(str::to_owned).to_vec().into(),
         redirects: Redirects { are_absolute: true, have_port: true, have_server_name: false },
         access_logs: Vec::new(),
-        error_logs,
-        files: super::files::defaults(options),
+        error_logs: error_logs.into(),
+        files: super::files::defaults(options).into(),
         gzip: gzip().into(),
         limits: limits().into(),
         real_ip: RealIpSettings { from: Vec::new(), header: "X-Real-IP".to_owned(), is_recursive: false }.into(),
-        access: AccessSettings::default(),
-        proxy: proxy(),
+        access: AccessSettings::default().into(),
     };
     let server = ServerWide {
         client_header_timeout_ms: MINUTE_MS,
@@ -193,7 +197,8 @@ pub(crate) fn inherited(options: &Options, error_logs: Vec<ErrorLog>) -> Inherit
     };
     Inherited {
         settings: settings.into(),
-        server,
+        proxy: proxy_settings,
+        server: server.into(),
         buffers: Buffers::default(),
         resolver: None,
         resolver_timeout_ms: RESOLVER_TIMEOUT_MS,
@@ -258,7 +263,8 @@ fn gzip() -> GzipSettings {
     }
 }
 
-fn proxy() -> ProxySettings {
+/// `proxy_*` where nothing is written.
+pub(super) fn proxy() -> ProxySettings {
     ProxySettings {
         // Since nginx 1.29.7; 1.0 before.
         http11: true,

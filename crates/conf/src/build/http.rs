@@ -14,7 +14,7 @@ pub(super) fn build(nodes: &[Node], main: &Main, cx: &mut Cx<'_>) -> Http {
     // A map may be used above it, and by another that is written below it.
     let is_map = |node: &&Node| matches!(node.name.text.as_str(), "map" | "geo" | "split_clients");
     nodes.iter().filter(is_map).for_each(|node| map::declare(node, cx));
-    let mut level = draft::inherited(cx.options, main.error_logs.clone());
+    let mut level = draft::inherited(cx.options, main.error_logs.clone(), cx.proxy_defaults.clone());
     let to = LogTarget::File(cx.options.access_log_default.clone());
     level.settings.access_logs = vec![cx.access_log(AccessLog { to, format: None, condition: None })];
     let mut blocks = Vec::new();

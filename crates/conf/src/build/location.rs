@@ -62,7 +62,7 @@ pub(super) fn server(node: &Node, above: &Inherited, cx: &mut Cx<'_>) -> BuiltSe
         place: node.name.place.clone(),
     };
     let http2 = level.server.http2;
-    BuiltServer { server, listens: draft.listens, names: draft.names, http2, tls: level.server.tls }
+    BuiltServer { server, listens: draft.listens, names: draft.names, http2, tls: level.server.tls.clone() }
 }
 
 /// The first buffer, and the large ones that the rest goes to.
@@ -248,7 +248,8 @@ fn location(node: &Node, head: Option<&Head<'_>>, above: &Inherited, cx: &mut Cx
         let around = Around { level: &level, handler: &handler };
         actions.put(index, rules::if_block(node, Some(around), cx));
     }
-    let limit_except = except.map(|node| rules::limit_except(node, &Around { level: &level, handler: &handler }, cx));
+    let around = Around { level: &level, handler: &handler };
+    let limit_except = except.map(|node| Box::new(rules::limit_except(node, &around, cx)));
     let locations = locations(&blocks, head, &level, cx);
     let head = head?;
     if let Handler::Proxy(proxy) = &handler {
@@ -285,7 +286,7 @@ fn check_uri(head: &Head<'_>, node: &Node, proxy: &ProxyPass, cx: &mut Cx<'_>) {
 }
 
 fn note_proxy(node: &Node, head: &Head<'_>, proxy: &ProxyPass, level: &Inherited, cx: &mut Cx<'_>) {
-    let settings = &level.settings.proxy;
+    let settings = &level.proxy;
     cx.facts.proxies.push(ProxyFacts {
         place: node.name.place.clone(),
         kind: head.kind.clone(),

@@ -20,7 +20,6 @@ mod rules;
 mod split;
 mod sticky;
 
-use std::collections::HashMap;
 use std::path::Path;
 
 pub(crate) use call::{Call, Outcome};
@@ -111,19 +110,23 @@ fn each<'n>(
     cx: &mut Cx<'_>,
     mut run: impl FnMut(&'static Directive, &Call<'n>, &mut Cx<'_>) -> Outcome,
 ) {
-    let mut seen: HashMap<&'static str, &'n Place> = HashMap::new();
+    // Blocks hold few different directives: looking through them is faster than a hash.
+    let mut seen: Vec<(&'static str, &'n Place)> = Vec::new();
     for node in nodes {
         let Some(directive) = find(node, context, cx) else { continue };
         let before = cx.diagnostics.len();
-        let call = Call { name: directive.name, node, first: !seen.contains_key(directive.name) };
-        let outcome = shape(directive, node).and_then(|()| match seen.get(directive.name) {
+        let first = seen.iter().find(|(name, _)| *name == directive.name).map(|(_, place)| *place);
+        let call = Call { name: directive.name, node, first: first.is_none() };
+        let outcome = shape(directive, node).and_then(|()| match first {
             Some(first) if !directive.repeats => Err(duplicate(node, first)),
             _ => match directive.apply {
                 Apply::NoEffect(reason, ignored) => no_effect(reason, ignored, &call, cx),
                 _ => run(directive, &call, cx),
             },
         });
-        seen.entry(directive.name).or_insert(&node.name.place);
+        if first.is_none() {
+            seen.push((directive.name, &node.name.place));
+        }
         if let Err(wrong) = outcome {
             cx.report(without_equals_sign(wrong, node));
         }

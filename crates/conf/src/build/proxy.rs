@@ -7,9 +7,10 @@ use crate::tree::{PassTo, ProxyPass, Resolver};
 
 /// Completes a `proxy_pass` by the settings that apply where it stands.
 pub(super) fn finish(proxy: &mut ProxyPass, level: &Inherited, place: &Place, cx: &mut Cx<'_>) {
+    proxy.settings = cx.proxy_settings(&level.proxy);
     let is_variable = matches!(proxy.to, PassTo::Variable { .. });
     if proxy.tls.is_some() {
-        proxy.tls = Some(cx.proxy_tls(&level.settings.proxy.tls));
+        proxy.tls = Some(cx.proxy_tls(&level.proxy.tls));
     }
     // As in nginx, files and what belongs together matter only where TLS is spoken, or may be.
     if proxy.tls.is_some() || is_variable {

@@ -16,7 +16,7 @@ pub(super) const DIRECTIVES: &[Directive] = &[
         default: "",
         doc: "A header of the upstream's answer that the client does not get. One puts aside all from above.",
         example: "proxy_hide_header X-Powered-By;",
-        apply: Apply::Inherited(|level, call, _| add(&mut level.settings.proxy.hide_headers, call)),
+        apply: Apply::Inherited(|level, call, _| add(&mut level.proxy.hide_headers, call)),
     },
     Directive {
         name: "proxy_pass_header",
@@ -26,7 +26,7 @@ pub(super) const DIRECTIVES: &[Directive] = &[
         default: "",
         doc: "A header of the upstream's answer that is passed on though it is hidden by default (Server, Date).",
         example: "proxy_pass_header Server;",
-        apply: Apply::Inherited(|level, call, _| add(&mut level.settings.proxy.pass_headers, call)),
+        apply: Apply::Inherited(|level, call, _| add(&mut level.proxy.pass_headers, call)),
     },
     Directive {
         name: "proxy_ignore_headers",
@@ -105,7 +105,7 @@ fn ignore_headers(level: &mut Inherited, call: &Call<'_>, cx: &mut Cx<'_>) -> Ou
         "Set-Cookie",
         "Vary",
     ];
-    let ignored = &mut level.settings.proxy.ignore_headers;
+    let ignored = &mut level.proxy.ignore_headers;
     ignored.clear();
     for (index, word) in call.args().iter().enumerate() {
         if ignored.iter().any(|earlier| word.text.eq_ignore_ascii_case(earlier)) {

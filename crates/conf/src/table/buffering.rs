@@ -18,7 +18,7 @@ pub(super) const DIRECTIVES: &[Directive] = &[
         doc: "Whether a request's body is read whole before a server is picked, so that it can be sent again.",
         example: "proxy_request_buffering off;",
         apply: Apply::Inherited(|level, call, _| {
-            level.settings.proxy.request_buffering = call.switch(0)?;
+            level.proxy.request_buffering = call.switch(0)?;
             Ok(())
         }),
     },
@@ -49,7 +49,7 @@ pub(super) const DIRECTIVES: &[Directive] = &[
             }
             let path = cx.options.prefix.join(call.text(0));
             cx.writes(&path, "client_body_temp_path", &call.word(0).place);
-            level.settings.client_body_temp_path = path;
+            level.settings.client_body_temp_path = path.into();
             Ok(())
         }),
     },
@@ -62,7 +62,7 @@ pub(super) const DIRECTIVES: &[Directive] = &[
         doc: "The largest head of an answer; at least 32k and at most 64k whatever is written.",
         example: "proxy_buffer_size 8k;",
         apply: Apply::Inherited(|level, call, _| {
-            level.settings.proxy.buffer_size = call.size(0)?;
+            level.proxy.buffer_size = call.size(0)?;
             Ok(())
         }),
     },

@@ -47,7 +47,7 @@ pub(super) const DIRECTIVES: &[Directive] = &[
         doc: "Whether error_page holds for answers of upstream servers too.",
         example: "proxy_intercept_errors on;",
         apply: Apply::Inherited(|level, call, _| {
-            level.settings.proxy.intercept_errors = call.switch(0)?;
+            level.proxy.intercept_errors = call.switch(0)?;
             Ok(())
         }),
     },
@@ -107,7 +107,7 @@ pub(super) const DIRECTIVES: &[Directive] = &[
         doc: "The types that charset is for, beside text/html; * is any.",
         example: "charset_types text/css application/json;",
         apply: Apply::Inherited(|level, call, _| {
-            level.settings.charset_types = media_types(call)?;
+            level.settings.charset_types = media_types(call)?.into();
             Ok(())
         }),
     },

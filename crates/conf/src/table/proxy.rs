@@ -25,7 +25,7 @@ pub(super) const DIRECTIVES: &[Directive] = &[
         doc: "The version of HTTP that is spoken to the upstream: 1.0 or 1.1.",
         example: "proxy_http_version 1.1;",
         apply: Apply::Inherited(|level, call, _| {
-            level.settings.proxy.http11 = match call.text(0) {
+            level.proxy.http11 = match call.text(0) {
                 "1.1" => true,
                 "1.0" => false,
                 "2" | "2.0" => return Err(call.not_yet(0, "HTTP/2 to upstreams")),
@@ -47,7 +47,7 @@ pub(super) const DIRECTIVES: &[Directive] = &[
             if method.literal().is_some_and(|text| text.is_empty() || !text.bytes().all(is_token)) {
                 return Err(call.invalid(0, "it must be a method such as GET or HEAD"));
             }
-            level.settings.proxy.method = Some(method);
+            level.proxy.method = Some(method);
             Ok(())
         }),
     },
@@ -70,7 +70,7 @@ pub(super) const DIRECTIVES: &[Directive] = &[
         doc: "The time in which an upstream server must accept a connection.",
         example: "proxy_connect_timeout 5s;",
         apply: Apply::Inherited(|level, call, _| {
-            level.settings.proxy.connect_timeout_ms = call.time_ms(0)?;
+            level.proxy.connect_timeout_ms = call.time_ms(0)?;
             Ok(())
         }),
     },
@@ -83,7 +83,7 @@ pub(super) const DIRECTIVES: &[Directive] = &[
         doc: "The longest pause between two writes to an upstream server.",
         example: "proxy_send_timeout 60s;",
         apply: Apply::Inherited(|level, call, _| {
-            level.settings.proxy.send_timeout_ms = call.time_ms(0)?;
+            level.proxy.send_timeout_ms = call.time_ms(0)?;
             Ok(())
         }),
     },
@@ -96,7 +96,7 @@ pub(super) const DIRECTIVES: &[Directive] = &[
         doc: "The longest pause between two reads from an upstream server.",
         example: "proxy_read_timeout 60s;",
         apply: Apply::Inherited(|level, call, _| {
-            level.settings.proxy.read_timeout_ms = call.time_ms(0)?;
+            level.proxy.read_timeout_ms = call.time_ms(0)?;
             Ok(())
         }),
     },
@@ -119,7 +119,7 @@ pub(super) const DIRECTIVES: &[Directive] = &[
         doc: "Servers that a request is tried on at most, the first included; 0 is no limit.",
         example: "proxy_next_upstream_tries 2;",
         apply: Apply::Inherited(|level, call, _| {
-            level.settings.proxy.next_upstream_tries = call.number_u32(0, 0)?;
+            level.proxy.next_upstream_tries = call.number_u32(0, 0)?;
             Ok(())
         }),
     },
@@ -132,7 +132,7 @@ pub(super) const DIRECTIVES: &[Directive] = &[
         doc: "The time after which a request goes to no further server; 0 is no limit.",
         example: "proxy_next_upstream_timeout 2s;",
         apply: Apply::Inherited(|level, call, _| {
-            level.settings.proxy.next_upstream_timeout_ms = call.time_ms(0)?;
+            level.proxy.next_upstream_timeout_ms = call.time_ms(0)?;
             Ok(())
         }),
     },
@@ -143,10 +143,11 @@ fn proxy_pass(actions: &mut Actions, call: &Call<'_>, cx: &mut Cx<'_>) -> Outcom
     let text = call.text(0);
     if text.contains('$') {
         let lower = text.to_ascii_lowercase();
-        // Which way of TLS and which resolver it is, is known when the whole location is read.
+        // Which way of TLS, which resolver and which settings it is, is known when the whole location is read.
         let tls = (!lower.starts_with("http://")).then_some(0);
         let to = PassTo::Variable { text: cx.template(call.word(0))?, resolver: None };
-        actions.proxy = Some(ProxyPass { to, host: String::new(), uri: None, tls });
+        let settings = cx.proxy_defaults.clone();
+        actions.proxy = Some(ProxyPass { to, host: String::new(), uri: None, tls, settings });
         return Ok(());
     }
     let scheme = text.split("://").next().unwrap_or_default();
@@ -166,9 +167,10 @@ fn proxy_pass(actions: &mut Actions, call: &Call<'_>, cx: &mut Cx<'_>) -> Outcom
         return Err(call.invalid(0, "there is a space or control character in its path"));
     }
     let upstream = cx.upstream(call, host, if is_tls { 443 } else { 80 })?;
-    // Which way of TLS it is, is known when the whole location is read.
+    // Which way of TLS and which settings it is, is known when the whole location is read.
     let tls = is_tls.then_some(0);
-    actions.proxy = Some(ProxyPass { to: PassTo::Upstream(upstream), host: host.to_owned(), uri, tls });
+    let (to, settings) = (PassTo::Upstream(upstream), cx.proxy_defaults.clone());
+    actions.proxy = Some(ProxyPass { to, host: host.to_owned(), uri, tls, settings });
     Ok(())
 }
 
@@ -182,7 +184,7 @@ fn authority_and_uri(rest: &str) -> (&str, &str) {
 }
 
 fn set_header(level: &mut Inherited, call: &Call<'_>, cx: &mut Cx<'_>) -> Outcome {
-    let headers = &mut level.settings.proxy.set_headers;
+    let headers = &mut level.proxy.set_headers;
     if call.first {
         headers.clear();
     }
@@ -245,7 +247,7 @@ fn next_upstream(level: &mut Inherited, call: &Call<'_>, cx: &mut Cx<'_>) -> Out
         }
     }
     // As in nginx, `off` among other words puts them all aside.
-    level.settings.proxy.next_upstream = if off { NextUpstream::default() } else { next };
+    level.proxy.next_upstream = if off { NextUpstream::default() } else { next };
     level.next_upstream_place = Some(call.node.name.place.clone());
     Ok(())
 }

@@ -15,7 +15,7 @@ pub(super) const DIRECTIVES: &[Directive] = &[
         doc: "The body of the request to the upstream, in place of the client's.",
         example: "proxy_set_body $args;",
         apply: Apply::Inherited(|level, call, cx| {
-            level.settings.proxy.set_body = Some(cx.template(call.word(0))?);
+            level.proxy.set_body = Some(cx.template(call.word(0))?);
             Ok(())
         }),
     },
@@ -28,7 +28,7 @@ pub(super) const DIRECTIVES: &[Directive] = &[
         doc: "Whether the client's headers are passed on.",
         example: "proxy_pass_request_headers off;",
         apply: Apply::Inherited(|level, call, _| {
-            level.settings.proxy.pass_request_headers = call.switch(0)?;
+            level.proxy.pass_request_headers = call.switch(0)?;
             Ok(())
         }),
     },
@@ -41,7 +41,7 @@ pub(super) const DIRECTIVES: &[Directive] = &[
         doc: "Whether the client's body is passed on.",
         example: "proxy_pass_request_body off;",
         apply: Apply::Inherited(|level, call, _| {
-            level.settings.proxy.pass_request_body = call.switch(0)?;
+            level.proxy.pass_request_body = call.switch(0)?;
             Ok(())
         }),
     },
@@ -54,7 +54,7 @@ pub(super) const DIRECTIVES: &[Directive] = &[
         doc: "Whether a request goes on whose client has closed.",
         example: "proxy_ignore_client_abort on;",
         apply: Apply::Inherited(|level, call, _| {
-            level.settings.proxy.ignore_client_abort = call.switch(0)?;
+            level.proxy.ignore_client_abort = call.switch(0)?;
             Ok(())
         }),
     },
@@ -67,7 +67,7 @@ pub(super) const DIRECTIVES: &[Directive] = &[
         doc: "Whether the system probes silent connections to servers (SO_KEEPALIVE).",
         example: "proxy_socket_keepalive on;",
         apply: Apply::Inherited(|level, call, _| {
-            level.settings.proxy.socket_keepalive = call.switch(0)?;
+            level.proxy.socket_keepalive = call.switch(0)?;
             Ok(())
         }),
     },
@@ -111,14 +111,14 @@ fn bind(level: &mut Inherited, call: &Call<'_>, cx: &mut Cx<'_>) -> Outcome {
         });
     }
     if text == "off" {
-        level.settings.proxy.bind = None;
+        level.proxy.bind = None;
         return Ok(());
     }
     let address = cx.template(call.word(0))?;
     if !text.contains('$') && bind_address(text.as_bytes()).is_none() {
         return Err(call.invalid(0, "it must be an address of this host such as 10.0.0.5, or off"));
     }
-    level.settings.proxy.bind = Some(address);
+    level.proxy.bind = Some(address);
     Ok(())
 }
 

@@ -17,7 +17,7 @@ pub(super) const DIRECTIVES: &[Directive] = &[
         doc: "Whether servers are told over TLS which name is asked for (SNI).",
         example: "proxy_ssl_server_name on;",
         apply: Apply::Inherited(|level, call, _| {
-            level.settings.proxy.tls.server_name = call.switch(0)?;
+            level.proxy.tls.server_name = call.switch(0)?;
             Ok(())
         }),
     },
@@ -30,7 +30,7 @@ pub(super) const DIRECTIVES: &[Directive] = &[
         doc: "The name that is asked for, and that a server's certificate must have.",
         example: "proxy_ssl_name $host;",
         apply: Apply::Inherited(|level, call, cx| {
-            level.settings.proxy.ssl_name = cx.template(call.word(0))?;
+            level.proxy.ssl_name = cx.template(call.word(0))?;
             Ok(())
         }),
     },
@@ -43,7 +43,7 @@ pub(super) const DIRECTIVES: &[Directive] = &[
         doc: "Whether servers' certificates are verified.",
         example: "proxy_ssl_verify on;",
         apply: Apply::Inherited(|level, call, _| {
-            level.settings.proxy.tls.verify = call.switch(0)?;
+            level.proxy.tls.verify = call.switch(0)?;
             Ok(())
         }),
     },
@@ -56,7 +56,7 @@ pub(super) const DIRECTIVES: &[Directive] = &[
         doc: "The certificates of the authorities that servers' certificates are verified with.",
         example: "proxy_ssl_trusted_certificate ca.pem;",
         apply: Apply::Inherited(|level, call, cx| {
-            level.settings.proxy.tls.trusted = Some(path(level, call, cx)?);
+            level.proxy.tls.trusted = Some(path(level, call, cx)?);
             Ok(())
         }),
     },
@@ -69,7 +69,7 @@ pub(super) const DIRECTIVES: &[Directive] = &[
         doc: "The certificate that servers are shown, with its chain.",
         example: "proxy_ssl_certificate client.pem;",
         apply: Apply::Inherited(|level, call, cx| {
-            level.settings.proxy.tls.certificate = Some(path(level, call, cx)?);
+            level.proxy.tls.certificate = Some(path(level, call, cx)?);
             Ok(())
         }),
     },
@@ -82,7 +82,7 @@ pub(super) const DIRECTIVES: &[Directive] = &[
         doc: "The key of that certificate.",
         example: "proxy_ssl_certificate_key client.key;",
         apply: Apply::Inherited(|level, call, cx| {
-            level.settings.proxy.tls.key = Some(path(level, call, cx)?);
+            level.proxy.tls.key = Some(path(level, call, cx)?);
             Ok(())
         }),
     },
@@ -95,7 +95,7 @@ pub(super) const DIRECTIVES: &[Directive] = &[
         doc: "The versions of TLS that are spoken to servers.",
         example: "proxy_ssl_protocols TLSv1.2 TLSv1.3;",
         apply: Apply::Inherited(|level, call, cx| {
-            let tls = &mut level.settings.proxy.tls;
+            let tls = &mut level.proxy.tls;
             (tls.tls12, tls.tls13) = super::tls::versions(call, cx);
             Ok(())
         }),
@@ -109,7 +109,7 @@ pub(super) const DIRECTIVES: &[Directive] = &[
         doc: "Whether sessions with servers are resumed.",
         example: "proxy_ssl_session_reuse off;",
         apply: Apply::Inherited(|level, call, _| {
-            level.settings.proxy.tls.session_reuse = call.switch(0)?;
+            level.proxy.tls.session_reuse = call.switch(0)?;
             Ok(())
         }),
     },
@@ -122,7 +122,7 @@ pub(super) const DIRECTIVES: &[Directive] = &[
         doc: "The file of passwords for that key, where it is encrypted, one a line.",
         example: "proxy_ssl_password_file passwords;",
         apply: Apply::Inherited(|level, call, cx| {
-            level.settings.proxy.tls.passwords = Some(path(level, call, cx)?);
+            level.proxy.tls.passwords = Some(path(level, call, cx)?);
             Ok(())
         }),
     },
@@ -135,7 +135,7 @@ pub(super) const DIRECTIVES: &[Directive] = &[
         doc: "The PEM file of lists of servers' certificates that are revoked, one of each authority.",
         example: "proxy_ssl_crl /etc/nginx/ssl/example.crl;",
         apply: Apply::Inherited(|level, call, cx| {
-            level.settings.proxy.tls.revoked = Some(path(level, call, cx)?);
+            level.proxy.tls.revoked = Some(path(level, call, cx)?);
             Ok(())
         }),
     },
@@ -173,7 +173,7 @@ fn path(level: &mut Inherited, call: &Call<'_>, cx: &Cx<'_>) -> Result<PathBuf, 
 
 /// What nginx asks for where a location speaks TLS to its servers, or may.
 pub(crate) fn check(level: &Inherited, location: &Place, cx: &mut Cx<'_>) {
-    let tls = &level.settings.proxy.tls;
+    let tls = &level.proxy.tls;
     let trusted = tls.trusted.as_ref().filter(|_| tls.verify);
     if tls.verify && trusted.is_none() {
         let message = "no \"proxy_ssl_trusted_certificate\" is there for \"proxy_ssl_verify on\"";

@@ -32,7 +32,7 @@ pub(super) const DIRECTIVES: &[Directive] = &[
         doc: "What becomes of the Domain of the upstream's cookies. One puts aside all from above.",
         example: "proxy_cookie_domain app.internal www.example.com;",
         apply: Apply::Inherited(|level, call, cx| {
-            let rules = &mut level.settings.proxy.cookie_domains;
+            let rules = &mut level.proxy.cookie_domains;
             let Some((from, to)) = pair(&mut level.off, rules, call, cx)? else { return Ok(()) };
             // As in nginx, a dot before a domain means nothing, and patterns ignore case.
             rules.push(match from {
@@ -53,7 +53,7 @@ pub(super) const DIRECTIVES: &[Directive] = &[
         doc: "What becomes of the Path of the upstream's cookies. One puts aside all from above.",
         example: "proxy_cookie_path /app/ /;",
         apply: Apply::Inherited(|level, call, cx| {
-            let rules = &mut level.settings.proxy.cookie_paths;
+            let rules = &mut level.proxy.cookie_paths;
             if let Some((from, to)) = pair(&mut level.off, rules, call, cx)? {
                 rules.push(Replacement { from, to });
             }
@@ -74,7 +74,7 @@ pub(super) const DIRECTIVES: &[Directive] = &[
 
 /// `off`, `default`, or an address and what it becomes.
 fn redirect(level: &mut Inherited, call: &Call<'_>, cx: &mut Cx<'_>) -> Outcome {
-    let rules = &mut level.settings.proxy.redirects;
+    let rules = &mut level.proxy.redirects;
     begin(&mut level.off, rules, call)?;
     match call.text(0) {
         _ if call.args().len() == 2 => {
@@ -103,7 +103,7 @@ fn pair<T>(
 }
 
 fn flags(level: &mut Inherited, call: &Call<'_>, cx: &mut Cx<'_>) -> Outcome {
-    let rules = &mut level.settings.proxy.cookie_flags;
+    let rules = &mut level.proxy.cookie_flags;
     begin(&mut level.off, rules, call)?;
     if call.args().len() == 1 {
         return only_off(call);

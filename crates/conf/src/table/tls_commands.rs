@@ -36,7 +36,7 @@ pub(super) const DIRECTIVES: &[Directive] = &[
         doc: "The same for TLS to servers.",
         example: "proxy_ssl_conf_command MinProtocol TLSv1.3;",
         apply: Apply::Inherited(|level, call, cx| -> Outcome {
-            let tls = &mut level.settings.proxy.tls;
+            let tls = &mut level.proxy.tls;
             match command(call, cx)? {
                 Some(Command::Suites(suites)) => tls.ciphers13 = Some(suites),
                 Some(Command::Least) => tls.without.0 = true,

@@ -67,8 +67,8 @@ fn the_seeds_servers_are_whole() {
     let Handler::Proxy(proxy) = &health.handler else { panic!("a proxy") };
     assert!(matches!(proxy.to, PassTo::Upstream(0)));
     assert_eq!(proxy.uri.as_deref(), Some("/health/ready"));
-    assert_eq!(health.settings.proxy.next_upstream.statuses, [502, 503, 504]);
-    let names: Vec<_> = root.settings.proxy.set_headers.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(proxy.settings.next_upstream.statuses, [502, 503, 504]);
+    let names: Vec<_> = proxied(root).set_headers.iter().map(|(name, _)| name.as_str()).collect();
     assert_eq!(names, ["Connection", "Host", "X-Real-IP", "X-Forwarded-For", "X-Forwarded-Proto"]);
     assert_eq!((root.settings.keepalive_timeout_ms, root.settings.keepalive_requests), (65_000, 100_000));
     let log = &config.http.access_logs[root.settings.access_logs[0]];
@@ -107,10 +107,9 @@ fn settings_go_down_and_lists_are_replaced_whole() {
     ));
     assert_eq!(config.main.error_logs[0].to, LogTarget::Stderr);
     let [a, b] = config.http.servers[0].locations.as_slice() else { panic!("two locations") };
-    let names =
-        |l: &crate::tree::Location| l.settings.proxy.set_headers.iter().map(|h| h.0.clone()).collect::<Vec<_>>();
+    let names = |l: &crate::tree::Location| proxied(l).set_headers.iter().map(|h| h.0.clone()).collect::<Vec<_>>();
     assert_eq!((names(a), names(b)), (vec!["C".to_owned()], vec!["A".to_owned(), "B".to_owned()]));
-    assert_eq!((a.settings.proxy.read_timeout_ms, b.settings.proxy.read_timeout_ms), (5_000, 3_000));
+    assert_eq!((proxied(a).read_timeout_ms, proxied(b).read_timeout_ms), (5_000, 3_000));
     assert_eq!((a.settings.access_logs.len(), b.settings.access_logs.len()), (0, 2));
     assert_eq!((a.settings.keepalive_timeout_ms, a.settings.client_max_body_size), (7_000, 0));
     assert_eq!(b.settings.error_logs[0].to, LogTarget::File("/usr/share/nginx/e".into()));
@@ -162,4 +161,10 @@ fn ten_thousand_servers_take_no_time() {
 fn a_server_may_have_the_name_of_the_machine() {
     let loaded = load_text("events {} http { server { server_name $hostname a; return 200; } }");
     assert_eq!(loaded.config.unwrap().http.servers[0].names, ["this.test", "a"]);
+}
+
+/// The `proxy_*` settings of a location that passes requests on.
+fn proxied(location: &crate::tree::Location) -> &crate::tree::ProxySettings {
+    let Handler::Proxy(proxy) = &location.handler else { panic!("a proxy") };
+    &proxy.settings
 }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::Cipher;
 use super::Pattern;
+use crate::shared::Shared;
 use crate::template::Template;
 
 /// `proxy_pass SCHEME://UPSTREAM[URI]`.
@@ -18,6 +19,8 @@ pub struct ProxyPass {
     pub uri: Option<String>,
     /// For `https`: index into `Http::proxy_tls`.
     pub tls: Option<usize>,
+    /// What applies where it stands.
+    pub settings: Shared<ProxySettings>,
 }
 
 /// Where `proxy_pass` leads.
@@ -35,7 +38,7 @@ pub enum PassTo {
 }
 
 /// `proxy_*` settings of a location.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ProxySettings {
     /// `proxy_http_version`: whether 1.1 is spoken to the upstream.
     pub http11: bool,
@@ -94,7 +97,7 @@ pub struct ProxySettings {
 }
 
 /// `proxy_ssl_*`: how TLS is spoken to servers.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[allow(clippy::struct_excessive_bools, reason = "one switch a directive")]
 pub struct ProxyTls {
     /// `proxy_ssl_server_name`.
@@ -145,7 +148,7 @@ impl Default for ProxyTls {
 }
 
 /// One `proxy_redirect`.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Redirect {
     /// From the address of `proxy_pass` to that of the location.
     Default,
@@ -154,7 +157,7 @@ pub enum Redirect {
 }
 
 /// What is looked for, and what takes its place.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Replacement {
     /// What is looked for.
     pub from: Subject,
@@ -163,7 +166,7 @@ pub struct Replacement {
 }
 
 /// What a text is compared with.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Subject {
     /// A text.
     Text(Template),
@@ -172,7 +175,7 @@ pub enum Subject {
 }
 
 /// One `proxy_cookie_flags`.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct CookieFlags {
     /// The cookie's name.
     pub cookie: Subject,
@@ -181,7 +184,7 @@ pub struct CookieFlags {
 }
 
 /// What becomes of a cookie's flags; `None` leaves one as it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
 pub struct CookieChange {
     /// `secure` or `nosecure`.
     pub secure: Option<bool>,
@@ -192,7 +195,7 @@ pub struct CookieChange {
 }
 
 /// What becomes of `SameSite`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[allow(missing_docs, reason = "the names are the documentation: they are the attribute's")]
 pub enum SameSite {
     Strict,
@@ -215,7 +218,7 @@ impl SameSite {
 }
 
 /// The words of `proxy_next_upstream`.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Hash)]
 #[allow(clippy::struct_excessive_bools, reason = "one flag a word of the directive")]
 pub struct NextUpstream {
     /// `error`.

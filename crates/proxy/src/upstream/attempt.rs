@@ -198,7 +198,7 @@ impl Turn {
         rule: &ProxyRule,
         upload: &mut Upload,
     ) -> Result<usize, Stop> {
-        let limits = answer_limits(routed.settings.proxy.buffer_size);
+        let limits = answer_limits(rule.buffer_size);
         self.wait(&connection.deadline, rule.send_timeout_ms);
         poll_fn(|cx| {
             let before = self.progress(exchange);

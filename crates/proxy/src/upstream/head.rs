@@ -91,7 +91,7 @@ fn set_fields(
 ) -> Result<(), Unfit> {
     let Exchange { request, to_upstream: out, path, maps, record, asks_upgrade, .. } = exchange;
     let facts = connection.facts(request, routed, path, record, Some(rule));
-    for header in &rule.set_headers {
+    for header in rule.set_headers.iter() {
         let start = out.len();
         out.extend_from_slice(&header.prefix);
         let value = out.len();

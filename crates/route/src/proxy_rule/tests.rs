@@ -5,8 +5,8 @@ use crate::map::{Maps, Scratch};
 use crate::testing::{Table, proxy_pass, proxy_settings, settings};
 
 fn rule(host: &str, uri: Option<&str>, location: &str, set_headers: &[(&str, &str)]) -> ProxyRule {
-    let settings = LocationSettings { proxy: proxy_settings(set_headers), ..settings() };
-    ProxyRule::compile(&proxy_pass(host, uri), location, &settings, &Names::default())
+    let pass = ProxyPass { settings: proxy_settings(set_headers).into(), ..proxy_pass(host, uri) };
+    ProxyRule::compile(&pass, location, &settings(), &Names::default())
 }
 
 #[test]

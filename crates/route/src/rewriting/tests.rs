@@ -33,7 +33,7 @@ fn check(rewrite: impl Fn(&[u8], &mut Rendering<'_>, &mut Vec<u8>) -> bool, tabl
     }
 }
 
-fn compile(settings: &ProxySettings) -> Box<Rewriting> {
+fn compile(settings: &ProxySettings) -> Rewriting {
     let redirect = ("http://up.test:81/b/".to_owned(), "/a/".to_owned());
     Rewriting::compile(settings, Some(&redirect), &Names::default()).unwrap()
 }
