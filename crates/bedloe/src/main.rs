@@ -12,6 +12,7 @@ mod signal;
 mod stand_in;
 mod summary;
 mod table;
+mod writing;
 
 use std::io::Write;
 use std::process::ExitCode;

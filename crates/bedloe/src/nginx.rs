@@ -180,8 +180,9 @@ fn show_version(asked: &Asked) -> io::Result<()> {
 
 /// `-t` and `-T`.
 fn test(source: &Source, dump: bool, quiet: bool) -> io::Result<ExitCode> {
-    let loaded = check::load(&System, source);
-    findings::print(&loaded, if quiet { Severity::Error } else { Severity::Warning })?;
+    let checked = check::load(&System, source);
+    let loaded = &checked.loaded;
+    findings::print(loaded, if quiet { Severity::Error } else { Severity::Warning })?;
     let path = source.path.display();
     if loaded.config.is_none() {
         crate::say(format_args!("configuration file {path} test failed"));
@@ -192,8 +193,10 @@ fn test(source: &Source, dump: bool, quiet: bool) -> io::Result<ExitCode> {
         crate::say(format_args!("configuration file {path} test is successful"));
     }
     if dump {
-        check::print_files(&loaded)?;
+        check::print_files(loaded)?;
     }
+    // The process ends here.
+    std::mem::forget(checked);
     Ok(ExitCode::SUCCESS)
 }
 

@@ -76,7 +76,8 @@ pub fn open_with(address: SocketAddr, options: &Options) -> io::Result<TcpListen
     if let Some(size) = options.send_buffer {
         socket.set_send_buffer_size(size as usize)?;
     }
-    probe(&socket, options.keepalive)?;
+    // As in nginx: values that the system does not take leave it at its own.
+    let _ = probe(&socket, options.keepalive);
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
     socket.listen(i32::try_from(options.backlog).unwrap_or(i32::MAX))?;

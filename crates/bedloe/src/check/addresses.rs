@@ -4,13 +4,16 @@
 use std::collections::HashSet;
 use std::io;
 use std::net::SocketAddr;
+use std::os::unix::fs::FileTypeExt;
+use std::path::Path;
 
 use conf::Diagnostic;
 use conf::span::Place;
 use conf::tree::{Config, Listen, ListenAddress};
 use net::listen::{Options, try_bind};
+use rustix::net::SocketAddrUnix;
 
-use super::host::writable;
+use crate::writing;
 
 /// A finding for each that this process cannot have.
 pub(super) fn findings(config: &Config) -> Vec<Diagnostic> {
@@ -30,11 +33,21 @@ pub(super) fn findings(config: &Config) -> Vec<Diagnostic> {
                 let takes_ipv4 = listen.options.takes_ipv4;
                 try_bind(*address, &Options { takes_ipv4, ..Options::default() }).err()?
             }
-            ListenAddress::Unix(path) => writable(path).err()?,
+            ListenAddress::Unix(path) => try_unix(path).err()?,
         };
         (error.kind() != io::ErrorKind::AddrInUse).then(|| told(&listen.address, &error, &listen.place))
     };
     listens.iter().filter_map(tried).collect()
+}
+
+/// The same for the file of a unix socket, which may be there from a program that is no more.
+fn try_unix(path: &Path) -> io::Result<()> {
+    SocketAddrUnix::new(path)?;
+    match std::fs::symlink_metadata(path) {
+        Ok(meta) if meta.file_type().is_socket() => Ok(()),
+        Ok(_) => Err(io::Error::new(io::ErrorKind::AlreadyExists, "there is a file of that name, which is no socket")),
+        Err(_) => writing::try_make(path),
+    }
 }
 
 fn told(address: &ListenAddress, error: &io::Error, place: &Place) -> Diagnostic {

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use conf::span::Place;
 use conf::tree::{Config, ProxyTls};
-use conf::{Diagnostic, Loaded, Loader};
+use conf::{Diagnostic, Loaded, Loader, NeededFile};
 use net::tls::{CertificateError, passwords as passwords_of, read_identity, read_trusted};
 
 use crate::files;
@@ -24,7 +24,40 @@ pub(super) fn findings(config: &Config, loaded: &Loaded) -> Vec<Diagnostic> {
     let proxies = config.http.proxy_tls.iter().filter_map(|tls| of_proxy(tls, loaded));
     let pairs = servers.chain(proxies).filter(|pair| seen.insert((pair.certificate, pair.key)));
     let trusted = config.http.proxy_tls.iter().filter_map(|tls| of_trusted(tls, loaded));
-    pairs.flat_map(|pair| of_pair(&pair, loaded)).chain(trusted).collect()
+    let others = loaded.needs.iter().filter_map(of_need);
+    pairs.flat_map(|pair| of_pair(&pair, loaded)).chain(trusted).chain(others).collect()
+}
+
+/// What is wrong with a file that nginx reads whether or not it is used.
+fn of_need(need: &NeededFile) -> Option<Diagnostic> {
+    let bytes = || files::System.read(&need.path).ok();
+    let wrong = match need.directive {
+        "ssl_trusted_certificate" | "ssl_client_certificate" => read_trusted(&bytes()?).err()?.to_string(),
+        "ssl_dhparam" if !has_parameters(&bytes()?) => "no PEM block of DH PARAMETERS is in it".to_owned(),
+        _ => return None,
+    };
+    let message = format!("{} {}: {wrong}", need.directive, need.path.display());
+    let found = Diagnostic::error("certificate-unusable", &need.place, message);
+    Some(match need.directive {
+        "ssl_dhparam" => found.help("remove the directive: it has no effect"),
+        _ => found,
+    })
+}
+
+/// Whether a file has parameters of a key exchange, which nobody looks at any closer: they are not used.
+fn has_parameters(pem: &[u8]) -> bool {
+    const LABEL: &str = "DH PARAMETERS-----";
+    let text = String::from_utf8_lossy(pem);
+    let mut blocks = text.split("-----BEGIN ").skip(1).filter_map(|block| {
+        let (label, rest) = block.split_at_checked(block.find('\n')?)?;
+        label.trim_end().ends_with(LABEL).then(|| rest.split_once("-----END ")).flatten()
+    });
+    let is_base64 = |byte: u8| byte.is_ascii_alphanumeric() || b"+/=\r\n".contains(&byte);
+    // A sequence in DER begins with "M" when written so.
+    blocks.any(|(body, end)| {
+        let is_whole = body.trim_start().starts_with('M') && body.bytes().all(is_base64);
+        is_whole && end.contains(LABEL)
+    })
 }
 
 /// A certificate with its key, and where it was written.
@@ -37,11 +70,14 @@ struct Pair<'a> {
 
 fn of_proxy<'a>(tls: &'a ProxyTls, loaded: &'a Loaded) -> Option<Pair<'a>> {
     let (certificate, key) = (tls.certificate.as_ref()?, tls.key.as_ref()?);
-    Some(Pair { certificate, key, passwords: tls.passwords.as_deref(), place: place_of(certificate, loaded)? })
+    let passwords = tls.passwords.as_deref();
+    Some(Pair { certificate, key, passwords, place: place_of(certificate, "ssl_certificate", loaded)? })
 }
 
-fn place_of<'a>(path: &Path, loaded: &'a Loaded) -> Option<&'a Place> {
-    loaded.needs.iter().find(|need| need.path == path).map(|need| &need.place)
+/// Where a file is named by a directive whose name ends so.
+fn place_of<'a>(path: &Path, directive: &str, loaded: &'a Loaded) -> Option<&'a Place> {
+    let is_it = |need: &&NeededFile| need.path == path && need.directive.ends_with(directive);
+    loaded.needs.iter().find(is_it).map(|need| &need.place)
 }
 
 /// What is wrong with authorities' certificates that servers are verified with.
@@ -49,7 +85,7 @@ fn of_trusted(tls: &ProxyTls, loaded: &Loaded) -> Option<Diagnostic> {
     let path = tls.trusted.as_ref().filter(|_| tls.verify)?;
     let error = read_trusted(&files::System.read(path).ok()?).err()?;
     let message = format!("certificates {}: {error}", path.display());
-    Some(Diagnostic::error("certificate-unusable", place_of(path, loaded)?, message))
+    Some(Diagnostic::error("certificate-unusable", place_of(path, "trusted_certificate", loaded)?, message))
 }
 
 fn of_pair(tls: &Pair<'_>, loaded: &Loaded) -> Vec<Diagnostic> {
@@ -59,7 +95,7 @@ fn of_pair(tls: &Pair<'_>, loaded: &Loaded) -> Vec<Diagnostic> {
     };
     let passwords = tls.passwords.and_then(|path| files::System.read(path).ok()).unwrap_or_default();
     let Err(error) = read_identity(&certificate, &key, &passwords_of(&passwords)) else { return Vec::new() };
-    let key_place = place_of(tls.key, loaded).unwrap_or(tls.place);
+    let key_place = place_of(tls.key, "certificate_key", loaded).unwrap_or(tls.place);
     let files = [
         File { name: "certificate", block: "CERTIFICATE", path: tls.certificate, place: tls.place }.wrong(&certificate),
         File { name: "key", block: "PRIVATE KEY", path: tls.key, place: key_place }.wrong(&key),

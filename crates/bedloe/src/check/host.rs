@@ -2,6 +2,7 @@
 //! pid file, users. `check` and `run` refuse the same things.
 
 use std::collections::BTreeSet;
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -9,21 +10,23 @@ use std::sync::Arc;
 use conf::span::Place;
 use conf::tree::{Config, LogTarget};
 use conf::{Diagnostic, Loaded, Loader, NeededFile};
+use proxy::Snapshot;
 use rustix::fs::{Access, access};
 
-use super::{addresses, certificates, passwords, users};
-use crate::files;
+use super::{Checked, addresses, certificates, passwords, users};
+use crate::{files, writing};
 
-/// Everything that is amiss.
-pub(super) fn findings(path: &Path, loaded: &Loaded) -> Vec<Diagnostic> {
+/// Everything that is amiss; with nothing of it, what is served is made. What that needs is read through the loader.
+pub(super) fn findings(path: &Path, checked: &mut Checked, loader: &dyn Loader) -> Vec<Diagnostic> {
+    let Checked { loaded, served, pipes } = checked;
     let mut found: Vec<Diagnostic> = loaded.needs.iter().filter_map(unreadable).collect();
-    found.extend(loaded.writes.iter().filter_map(unwritable));
+    found.extend(loaded.writes.iter().filter_map(|file| unwritable(file, pipes)));
     let Some(config) = &loaded.config else { return found };
     found.extend(loaded.reads.iter().flat_map(passwords::findings));
     found.extend(addresses::findings(config));
     let nowhere = Place { file: Arc::new(path.to_path_buf()), ..Place::default() };
-    found.extend(unwritable_defaults(config, loaded, &nowhere));
-    found.extend(users::findings(config));
+    found.extend(unwritable_defaults(config, loaded, &nowhere, pipes));
+    found.extend(users::findings(config, &nowhere));
     if found.iter().all(|finding| finding.code != UNREADABLE) {
         found.extend(certificates::findings(config, loaded));
     }
@@ -34,8 +37,10 @@ pub(super) fn findings(path: &Path, loaded: &Loaded) -> Vec<Diagnostic> {
     }
     // What is left is what only the data plane itself can tell.
     if found.iter().all(|finding| finding.severity != conf::Severity::Error) {
-        let snapshot = proxy::Snapshot::build(config, 1, &mut |path| files::System.read(path));
-        found.extend(snapshot.err().map(|error| Diagnostic::error("cannot-serve", &nowhere, error.to_string())));
+        match Snapshot::build(config, 1, &mut |path| loader.read(path)) {
+            Ok(snapshot) => *served = Some(snapshot),
+            Err(error) => found.push(Diagnostic::error("cannot-serve", &nowhere, error.to_string())),
+        }
     }
     found
 }
@@ -50,9 +55,13 @@ fn unreadable(need: &NeededFile) -> Option<Diagnostic> {
 }
 
 /// A log, a pid file or a folder of temporary files whose own folder is missing, or that may not be written.
-fn unwritable(file: &NeededFile) -> Option<Diagnostic> {
-    let is_folder = file.directive == "client_body_temp_path";
-    let error = if is_folder { writable_folder(&file.path) } else { writable(&file.path) }.err()?;
+fn unwritable(file: &NeededFile, pipes: &mut Vec<File>) -> Option<Diagnostic> {
+    let tried = match file.directive {
+        "client_body_temp_path" => writable_folder(&file.path),
+        "pid" => writing::try_pid_file(&file.path),
+        _ => writing::try_append(&file.path).map(|pipe| pipes.extend(pipe)),
+    };
+    let error = tried.err()?;
     let path = file.path.display();
     let (message, elsewhere) = match file.directive {
         "client_body_temp_path" => {
@@ -73,11 +82,12 @@ fn unwritable(file: &NeededFile) -> Option<Diagnostic> {
 }
 
 /// The same for what holds where the configuration is silent.
-fn unwritable_defaults(config: &Config, loaded: &Loaded, nowhere: &Place) -> Vec<Diagnostic> {
+fn unwritable_defaults(config: &Config, loaded: &Loaded, nowhere: &Place, pipes: &mut Vec<File>) -> Vec<Diagnostic> {
     let named: BTreeSet<&Path> = loaded.writes.iter().map(|file| file.path.as_path()).collect();
     let logs = logs(config).into_iter().map(|path| (path, "error_log"));
     let all = logs.chain([(config.main.pid.clone(), "pid")]).filter(|(path, _)| !named.contains(path.as_path()));
-    all.filter_map(|(path, directive)| unwritable(&NeededFile { path, directive, place: nowhere.clone() })).collect()
+    let file = |(path, directive)| NeededFile { path, directive, place: nowhere.clone() };
+    all.map(file).filter_map(|file| unwritable(&file, pipes)).collect()
 }
 
 fn logs(config: &Config) -> BTreeSet<PathBuf> {
@@ -98,22 +108,8 @@ fn writable_folder(path: &Path) -> io::Result<()> {
     match std::fs::metadata(path) {
         Ok(meta) if meta.is_dir() => Ok(access(path, Access::WRITE_OK | Access::EXEC_OK)?),
         Ok(_) => Err(io::ErrorKind::NotADirectory.into()),
-        Err(_) => writable(path),
-    }
-}
-
-/// Whether a file can be written, or made where there is none. Nothing is made here.
-pub(super) fn writable(path: &Path) -> io::Result<()> {
-    match std::fs::metadata(path) {
-        Ok(meta) if meta.is_dir() => Err(io::ErrorKind::IsADirectory.into()),
-        Ok(_) => Ok(access(path, Access::WRITE_OK)?),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-            if !std::fs::metadata(folder)?.is_dir() {
-                return Err(io::ErrorKind::NotADirectory.into());
-            }
-            Ok(access(folder, Access::WRITE_OK | Access::EXEC_OK)?)
-        }
-        Err(error) => Err(error),
+        // What a link leads to is not made.
+        Err(_) if path.is_symlink() => Err(io::ErrorKind::NotADirectory.into()),
+        Err(_) => writing::try_make(path),
     }
 }

@@ -1,8 +1,7 @@
 //! The log files: opened by whoever may, written by the data plane, opened anew when they were moved away.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, TryLockError};
 
@@ -11,12 +10,10 @@ use conf::tree::{ErrorLog, LogTarget};
 
 use super::syslog;
 use super::user::Account;
+use crate::writing;
 
 /// What the writer of the logs takes.
 type Writers = Vec<Box<dyn Write + Send>>;
-
-/// Who may read a log that is made, as in nginx: its owner writes, all read.
-const MODE: u32 = 0o644;
 
 /// Opens logs to append to.
 pub(super) fn open(targets: &[LogTarget]) -> anyhow::Result<Vec<(PathBuf, File)>> {
@@ -51,7 +48,7 @@ fn paths(targets: &[LogTarget]) -> impl Iterator<Item = &Path> {
 }
 
 pub(super) fn append(path: &Path) -> anyhow::Result<File> {
-    OpenOptions::new().create(true).append(true).mode(MODE).open(path).with_context(|| {
+    writing::append(path).with_context(|| {
         format!(
             "cannot open the log {} (elsewhere: `access_log PATH;`, `access_log off;`, `error_log stderr;`, or -p)",
             path.display()

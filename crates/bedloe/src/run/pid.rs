@@ -1,8 +1,11 @@
 //! The pid file: written when it serves, moved aside for an upgrade, removed at the end.
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+
+use crate::writing;
 
 /// What nginx appends for the old program while a new one takes over.
 const OLD: &str = ".oldbin";
@@ -13,7 +16,9 @@ pub(super) struct PidFile(PathBuf);
 
 impl PidFile {
     pub(super) fn write(path: &Path) -> anyhow::Result<Self> {
-        std::fs::write(path, format!("{}\n", std::process::id()))
+        let number = format!("{}\n", std::process::id());
+        writing::pid_file(path)
+            .and_then(|mut file| file.write_all(number.as_bytes()))
             .with_context(|| format!("cannot write the pid file {} (another place: `pid PATH;`)", path.display()))?;
         Ok(Self(path.to_owned()))
     }

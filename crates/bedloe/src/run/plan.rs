@@ -1,5 +1,7 @@
 //! A configuration read, looked through, and ready to be handed to whoever serves it.
 
+use std::fs::File;
+
 use anyhow::bail;
 use conf::Loaded;
 use conf::tree::{Config, ListenAddress, LogTarget};
@@ -10,7 +12,7 @@ use super::record::{Recorder, Understood};
 use super::sockets::Sockets;
 use super::temporary;
 use super::user::Account;
-use crate::check;
+use crate::check::{self, Checked};
 use crate::files::Source;
 
 /// Standard streams, the runtime with its signals, the admin socket and a few of its readers.
@@ -29,20 +31,22 @@ pub(super) struct Plan {
     pub(super) threads: usize,
     /// Who the worker is to be.
     pub(super) account: Option<Account>,
+    /// Logs that are pipes, held open: their readers go on whoever writes.
+    _pipes: Vec<File>,
 }
 
 impl Plan {
     /// Reads a configuration with all that it names. What was found in it comes back too; with errors there is no plan.
     pub(super) fn read(source: &Source) -> (Loaded, anyhow::Result<Option<Self>>) {
         let recorder = Recorder::default();
-        let mut loaded = check::load(&recorder, source);
-        let plan = loaded.config.take().map(|config| Self::new(config, source, recorder));
-        (loaded, plan.transpose())
+        let Checked { mut loaded, served, pipes } = check::load(&recorder, source);
+        let served = loaded.config.take().zip(served);
+        let plan = served.map(|(config, snapshot)| Self::new(config, &snapshot, source, recorder));
+        (loaded, plan.map(|plan| Ok(Self { _pipes: pipes, ..plan? })).transpose())
     }
 
-    fn new(config: Config, source: &Source, recorder: Recorder) -> anyhow::Result<Self> {
+    fn new(config: Config, snapshot: &Snapshot, source: &Source, recorder: Recorder) -> anyhow::Result<Self> {
         let threads = threads(&config);
-        let snapshot = Snapshot::build(&config, threads, &mut |path| recorder.read(path))?;
         let account = Account::of_worker(&config.main)?;
         let record = recorder.into_record();
         Ok(Self {
@@ -52,6 +56,7 @@ impl Plan {
             threads,
             account,
             config,
+            _pipes: Vec::new(),
         })
     }
 

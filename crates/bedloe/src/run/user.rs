@@ -9,9 +9,7 @@ use nix::unistd::{Gid, Group, Uid, User, initgroups, setgid, setuid};
 use rustix::process::geteuid;
 use rustix::thread::{CapabilitySet, CapabilitySets, clear_ambient_capability_set, set_capabilities, set_no_new_privs};
 
-/// nginx's own defaults, where root starts it and no `user` is written.
-const DEFAULT_USER: &str = "nobody";
-const DEFAULT_GROUPS: [&str; 2] = ["nobody", "nogroup"];
+use crate::check::{DEFAULT_GROUPS, DEFAULT_USER};
 
 /// A user with a group, as this machine knows them.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -3,6 +3,7 @@
 mod host;
 mod nginx;
 mod reference;
+mod run;
 
 use std::fs;
 use std::net::Ipv4Addr;

@@ -54,7 +54,7 @@ pub(crate) struct Cx<'a> {
     pub(crate) set_variables: BTreeMap<String, bool>,
     loader: &'a dyn Loader,
     resolved: HashMap<(String, u16), Result<Vec<SocketAddr>, String>>,
-    needed: HashSet<PathBuf>,
+    needed: HashSet<(PathBuf, &'static str)>,
     written: HashSet<PathBuf>,
     pub(crate) reads: Vec<NeededFile>,
     /// Zones of `limit_req` and of `limit_conn`, by where they were named first; some are declared later.
@@ -197,9 +197,9 @@ impl<'a> Cx<'a> {
         self.report(Diagnostic::note("no-effect", place, format!("\"{name}\" has no effect: {reason}")));
     }
 
-    /// A file that must be there when the program starts; told once a file.
+    /// A file that must be there when the program starts; told once a file and directive.
     pub(crate) fn need(&mut self, path: &Path, directive: &'static str, place: &Place) {
-        if self.needed.insert(path.to_path_buf()) {
+        if self.needed.insert((path.to_path_buf(), directive)) {
             self.needs.push(NeededFile { path: path.to_path_buf(), directive, place: place.clone() });
         }
     }

@@ -76,9 +76,10 @@ pub(crate) struct TlsDraft {
     pub(crate) stapling_file: Option<(PathBuf, Place)>,
     /// Where the `ssl_protocols` and `ssl_ciphers` that apply were written.
     pub(crate) ciphers_place: Option<Place>,
-    /// Where the `ssl_verify_client` that applies was written, and the files of authorities and revocations.
+    /// Where the `ssl_verify_client` that applies was written.
     pub(crate) verify_place: Option<Place>,
-    pub(crate) client_files: Vec<(&'static str, PathBuf, Place)>,
+    /// Files beside certificates and keys, by their directives: of authorities, of revocations, of parameters.
+    pub(crate) files: Vec<(&'static str, PathBuf, Place)>,
 }
 
 #[derive(Default)]
@@ -238,7 +239,7 @@ fn tls() -> TlsDraft {
         stapling_file: None,
         ciphers_place: None,
         verify_place: None,
-        client_files: Vec::new(),
+        files: Vec::new(),
     }
 }
 

@@ -91,10 +91,13 @@ fn certificates(tls: &TlsDraft, cx: &mut Cx<'_>) {
         }
         (None, _) => {}
     }
-    for (name, path, place) in &tls.client_files {
+    let clients = &tls.settings.clients;
+    // Without a certificate nginx reads none of them, and without a question none of those who may answer it.
+    let reads = !tls.certificates.is_empty() || tls.settings.rejects;
+    let is_read = |name: &str| name != "ssl_client_certificate" || clients.verify != VerifyClient::Off;
+    for (name, path, place) in tls.files.iter().filter(|(name, ..)| reads && is_read(name)) {
         cx.need(path, name, place);
     }
-    let clients = &tls.settings.clients;
     let asks = matches!(clients.verify, VerifyClient::On | VerifyClient::Optional);
     if let (true, None, None, Some(place)) = (asks, &clients.authorities, &clients.trusted, &tls.verify_place) {
         let message = "no authority is there that could stand for a client";

@@ -199,9 +199,8 @@ pub(super) const DIRECTIVES: &[Directive] = &[
         default: "",
         doc: "Accepted, without effect.",
         example: "ssl_dhparam /etc/nginx/ssl/example.crt;",
-        apply: Apply::Inherited(|_, call, cx| {
-            let path = cx.folder.join(call.text(0));
-            cx.need(&path, "ssl_dhparam", &call.word(0).place);
+        apply: Apply::Inherited(|level, call, cx| {
+            super::tls_clients::file(level, call, cx);
             cx.no_effect(&call.node.name.place, call.name, "keys are exchanged over elliptic curves alone");
             Ok(())
         }),

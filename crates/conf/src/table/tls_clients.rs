@@ -85,9 +85,9 @@ pub(super) const DIRECTIVES: &[Directive] = &[
 ];
 
 /// A path relative to the folder of the main file. As in nginx it must be there where a server has a certificate.
-fn file(level: &mut Inherited, call: &Call<'_>, cx: &Cx<'_>) -> PathBuf {
+pub(super) fn file(level: &mut Inherited, call: &Call<'_>, cx: &Cx<'_>) -> PathBuf {
     let path = cx.folder.join(call.text(0));
-    let files = &mut level.server.tls.client_files;
+    let files = &mut level.server.tls.files;
     files.retain(|(name, ..)| *name != call.name);
     files.push((call.name, path.clone(), call.word(0).place.clone()));
     path

@@ -62,7 +62,7 @@ fn folders_for_logs_and_the_pid_file_are_looked_at() {
     let text = stderr(&output);
     assert_eq!(output.status.code(), Some(1), "{text}");
     for expected in
-        ["cannot write the pid file", "none/error.log", "none/access.log", "is a directory", "bedloe: 4 errors"]
+        ["cannot write the pid file", "none/error.log", "none/access.log", "Is a directory", "bedloe: 4 errors"]
     {
         assert!(text.contains(expected), "{expected}: {text}");
     }
