@@ -76,25 +76,23 @@ pub(crate) async fn returned(
     routed: &Routed<'_>,
     returns: &Return,
 ) -> Served {
-    if returns.status == 444 {
-        exchange.record.status = 444;
-        return Served::Done(connection.cut_off(routed));
-    }
-    let Some(template) = &returns.text else {
+    // As in nginx, no text changes what this one means.
+    let text = returns.text.as_ref().filter(|_| returns.status != 444);
+    let Some(template) = text else {
         return match returns.status {
             status @ 300.. => Served::Status(status),
-            status => Served::Done(text(connection, exchange, routed, status, b"").await),
+            status => Served::Done(plain(connection, exchange, routed, status, b"").await),
         };
     };
     let mut rendered = Vec::new();
     render(connection, exchange, routed, template, &mut rendered);
     Served::Done(match returns.status {
         status @ (301 | 302 | 303 | 307 | 308) => redirect(connection, exchange, routed, status, rendered).await,
-        status => text(connection, exchange, routed, status, &rendered).await,
+        status => plain(connection, exchange, routed, status, &rendered).await,
     })
 }
 
-async fn text(
+async fn plain(
     connection: &mut Downstream,
     exchange: &mut Exchange,
     routed: &Routed<'_>,

@@ -36,6 +36,8 @@ pub(crate) struct Detour {
     pub(crate) is_get: bool,
     /// It is none of the client's: whether that one may enter is asked (`auth_request`), by a GET without a body.
     pub(crate) is_subrequest: bool,
+    /// Of such a one: bytes of the body that comes with the client's request, and not with this.
+    pub(crate) announced: u64,
 }
 
 impl Detour {

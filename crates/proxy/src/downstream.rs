@@ -165,6 +165,7 @@ impl Downstream {
             client: self.client.remote_text(),
             server: &routed.server.name,
             request: facts.request_line(),
+            subrequest: if exchange.record.detour.is_subrequest { &exchange.path[..] } else { b"" },
             upstream,
             upstream_is_tls: exchange.record.upstream_is_tls,
             upstream_target: exchange.to_upstream.split(|byte| *byte == b' ').nth(1).unwrap_or_default(),

@@ -8,9 +8,13 @@ use crate::detour::Entry;
 use crate::downstream::Downstream;
 use crate::exchange::Exchange;
 use crate::request::Routed;
+use crate::upstream::{CLIENT_CLOSED, CLIENT_TIMED_OUT};
 
 /// nginx's own status for a request without TLS on a port for TLS; clients get 400.
 pub(crate) const TO_HTTPS: u16 = 497;
+
+/// nginx's own status for a connection that is closed in place of an answer.
+pub(crate) const CLOSE: u16 = 444;
 
 /// What becomes of a request.
 pub(crate) enum Way {
@@ -20,11 +24,17 @@ pub(crate) enum Way {
     Redirects(u16, Vec<u8>),
     /// It gets a small page of this status.
     Ends(u16),
+    /// It gets no answer at all.
+    Closes,
 }
 
 /// Finds the page for a status and turns the request into one for it.
 pub(crate) fn find(connection: &Downstream, exchange: &mut Exchange, routed: &Routed<'_>, status: u16) -> Way {
     exchange.record.status = status;
+    // As in nginx, no client sees these, where no text goes with them.
+    if matches!(status, CLIENT_TIMED_OUT | CLOSE | CLIENT_CLOSED) {
+        return Way::Closes;
+    }
     exchange.request.keep_alive &= !answer::closes(status);
     let detour = &mut exchange.record.detour;
     detour.status = 0;

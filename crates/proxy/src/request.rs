@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use conf::tree::LocationSettings;
 use route::{BadPath, Ended, Files, Finish, Followed, Handler, Location, ProxyRule, Server};
-use wire::{Body, NameKind, RequestHead, Version};
+use wire::{Body, Framing, NameKind, RequestHead, Version};
 
 use crate::detour::Entry;
 use crate::downstream::{After, Downstream};
@@ -149,6 +149,7 @@ pub(crate) async fn follow<'a>(
             Served::Moved(next) => entry = next,
             Served::Status(status) => match error_page::find(connection, exchange, routed, status) {
                 Way::Goes(next) => entry = next,
+                Way::Closes => return close(connection, exchange, routed),
                 Way::Redirects(status, address) => {
                     return answer::redirect(connection, exchange, routed, status, address).await;
                 }
@@ -156,9 +157,17 @@ pub(crate) async fn follow<'a>(
             },
         }
     }
-    let what = format!("rewrite or internal redirection cycle: the request was sent on {REDIRECTS_MAX} times");
+    let what = format!(
+        "rewrite or internal redirection cycle while processing \"{}\"",
+        String::from_utf8_lossy(&exchange.path)
+    );
     connection.log_failure(exchange, routed, &what, None);
     answer::page(connection, exchange, routed, 500).await
+}
+
+/// Closes the connection in place of an answer.
+fn close(connection: &mut Downstream, exchange: &Exchange, routed: &Routed<'_>) -> After {
+    if exchange.record.status == error_page::CLOSE { connection.cut_off(routed) } else { After::Drop }
 }
 
 /// Why a request is not even looked at, if it is not.
@@ -276,9 +285,14 @@ fn locate<'a>(
         return Err(404);
     }
     let limit = routed.settings.client_max_body_size;
-    if limit > 0 && matches!(exchange.request.framing, wire::Framing::Length(length) if length > limit) {
-        let message = "client intended to send too large body (raise client_max_body_size to allow it)";
-        connection.log_failure(exchange, routed, message, None);
+    let announced = match exchange.request.framing {
+        Framing::Length(length) => length,
+        _ => exchange.record.detour.announced,
+    };
+    if limit > 0 && announced > limit {
+        let bytes = format!("{announced} bytes (raise client_max_body_size to allow it)");
+        let what = format!("client intended to send too large body: {bytes}");
+        connection.log_failure(exchange, routed, &what, None);
         return Err(413);
     }
     Ok(location)

@@ -84,6 +84,7 @@ impl Thread {
             client: client.remote_text(),
             server: &server.name,
             request: b"",
+            subrequest: b"",
             upstream: None,
             upstream_is_tls: false,
             upstream_target: b"",

@@ -65,7 +65,6 @@ fn take(exchange: &mut Exchange, routed: &Routed<'_>, below: Vec<u8>, replaced: 
 
 fn last(connection: &mut Downstream, exchange: &mut Exchange, routed: &Routed<'_>, last: &TryLast) -> Served {
     let text = match last {
-        TryLast::Status(444) => return Served::Done(connection.cut_off(routed)),
         TryLast::Status(status) => return Served::Status(*status),
         TryLast::Target(text) => text,
     };

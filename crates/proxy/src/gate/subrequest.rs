@@ -76,6 +76,10 @@ fn lend(exchange: &mut Exchange, sub: &mut Exchange, auth: &AuthRequest) {
     detour.is_internal = true;
     detour.is_changed = true;
     detour.is_get = record.detour.is_get;
+    // As in nginx, what is asked may be too small for it.
+    if let Framing::Length(length) = exchange.request.framing {
+        detour.announced = length;
+    }
 }
 
 fn give_back(exchange: &mut Exchange, sub: &mut Exchange) {

@@ -18,6 +18,8 @@ pub(crate) struct Failed<'a> {
     pub(crate) client: &'a [u8],
     pub(crate) server: &'a str,
     pub(crate) request: &'a [u8],
+    /// The path that is asked whether the request may enter, while it is.
+    pub(crate) subrequest: &'a [u8],
     /// The upstream server's address, where one is concerned.
     pub(crate) upstream: Option<&'a str>,
     /// Whether TLS is spoken to it.
@@ -61,6 +63,7 @@ pub(crate) fn error_line(time: &str, failed: &Failed<'_>, out: &mut Vec<u8>) {
         let _ = write!(out, ", server: {}", failed.server);
     }
     quoted(out, "request", failed.request);
+    quoted(out, "subrequest", failed.subrequest);
     if let Some(upstream) = failed.upstream {
         let scheme = if failed.upstream_is_tls { "https" } else { "http" };
         let _ = write!(out, ", upstream: \"{scheme}://{upstream}");
@@ -144,6 +147,7 @@ mod tests {
             client: b"127.0.0.1",
             server: "_",
             request: b"GET /\" HTTP/1.1",
+            subrequest: b"/auth",
             upstream: Some("127.0.0.1:9080"),
             upstream_is_tls: false,
             upstream_target: b"/?a",
@@ -156,8 +160,8 @@ mod tests {
             String::from_utf8_lossy(&out),
             format!(
                 "2026/11/22 23:52:06 [error] {process}#0: *5 connect() failed (111: Connection refused) while \
-                 connecting to upstream, client: 127.0.0.1, server: _, request: \"GET /\\x22 HTTP/1.1\", upstream: \
-                 \"http://127.0.0.1:9080/?a\", host: \"example.com\"\n"
+                 connecting to upstream, client: 127.0.0.1, server: _, request: \"GET /\\x22 HTTP/1.1\", \
+                 subrequest: \"/auth\", upstream: \"http://127.0.0.1:9080/?a\", host: \"example.com\"\n"
             )
         );
     }

@@ -46,7 +46,7 @@ use upload::Upload;
 /// nginx's statuses for clients that get no answer; only logs show them. For one that closed while it waited:
 pub(crate) const CLIENT_CLOSED: u16 = 499;
 /// one that sent too little for too long, and so waits for nothing:
-const CLIENT_TIMED_OUT: u16 = 408;
+pub(crate) const CLIENT_TIMED_OUT: u16 = 408;
 /// and one that closed before its request was whole.
 const CUT_OFF: u16 = 400;
 
