@@ -37,13 +37,14 @@ pub(crate) fn end_head(out: &mut Vec<u8>, keep_alive: bool, keep_alive_header_s:
     out.extend_from_slice(b"\r\n");
 }
 
-/// Answers with a small page that names the status. `close` ends the connection after it.
+/// Answers with a small page that names the status.
 pub(crate) async fn page(
     connection: &mut Downstream,
     exchange: &mut Exchange,
     routed: &Routed<'_>,
     status: u16,
 ) -> After {
+    exchange.request.keep_alive &= !closes(status);
     if status == TO_HTTPS {
         let body = b"This port speaks HTTPS: use https:// in the address.\n";
         return send(connection, exchange, routed, &Answer { media_type: b"text/plain", ..Answer::new(400, body) })
@@ -84,6 +85,8 @@ pub(crate) async fn returned(
             status => Served::Done(plain(connection, exchange, routed, status, b"").await),
         };
     };
+    // The text may say it.
+    exchange.record.status = exchange.record.detour.status_of(returns.status);
     let mut rendered = Vec::new();
     render(connection, exchange, routed, template, &mut rendered);
     Served::Done(match returns.status {
@@ -242,7 +245,7 @@ pub(crate) async fn send(
     routed: &Routed<'_>,
     answer: &Answer<'_>,
 ) -> After {
-    let mut keep_alive = connection.may_keep_alive(exchange, routed) && !closes(answer.status);
+    let mut keep_alive = connection.may_keep_alive(exchange, routed);
     let has_type = !has_type(kept_fields(&exchange.kept_fields, answer));
     let coding = gzip::judge(connection, exchange, routed, || Content {
         status: answer.status,
@@ -269,7 +272,8 @@ pub(crate) async fn send(
     }
 }
 
-/// Statuses after which nginx closes the connection: the request could not be understood, or was not read whole.
+/// Errors after which nginx closes the connection: the request could not be understood, or was not read whole. An
+/// answer that only says such a status (`return 400 text`) is none.
 pub(crate) fn closes(status: u16) -> bool {
     matches!(status, 400 | 495 | 496 | 497 | 413 | 414 | 500 | 501 | 505)
 }

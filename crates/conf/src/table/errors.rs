@@ -1,6 +1,7 @@
 //! What becomes of errors, what every answer gets, and how redirects are written.
 
 use super::{Apply, Contexts, Directive, Ignored, Takes};
+use crate::Diagnostic;
 use crate::build::{Call, Cx, Inherited, Outcome};
 use crate::tree::{AddedHeader, ErrorPage, Expires, ExpiresRule};
 
@@ -233,11 +234,14 @@ fn add_field(headers: &mut Vec<AddedHeader>, call: &Call<'_>, cx: &mut Cx<'_>) -
         return Err(call.invalid(0, format!("there are {ADDED_MAX} of them already")));
     }
     super::proxy::check_field(call)?;
-    let name = call.text(0);
+    let (name, value) = (call.text(0), cx.template(call.word(1))?);
     if ["content-length", "transfer-encoding", "connection"].iter().any(|framing| name.eq_ignore_ascii_case(framing)) {
-        return Err(call.invalid(0, "bedloe writes this header itself: it frames the answer"));
+        // Many files have it of old, in their answers to OPTIONS.
+        let message = format!("\"{name}\" is not added: bedloe writes this header itself, for it frames the answer");
+        cx.report(Diagnostic::warning("not-added", &call.word(0).place, message).help("remove the line"));
+        return Ok(());
     }
-    headers.push(AddedHeader { name: name.to_owned(), value: cx.template(call.word(1))?, always });
+    headers.push(AddedHeader { name: name.to_owned(), value, always });
     Ok(())
 }
 

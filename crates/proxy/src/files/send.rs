@@ -63,7 +63,7 @@ pub(super) async fn send(
         Err(status) => return Served::Status(status),
     };
     let is_framed = !gzip::ends_by_close(connection, exchange, routed, plan.coding);
-    let keep_alive = connection.may_keep_alive(exchange, routed) && !answer::closes(plan.status) && is_framed;
+    let keep_alive = connection.may_keep_alive(exchange, routed) && is_framed;
     let is_chunked = gzip::is_chunked(connection, exchange, routed);
     let mut encoder = match (&routed.finish.gzip, plan.coding) {
         (Some(rule), Coding::Gzip) => Some(Encoder::new(rule.level, is_chunked)),
