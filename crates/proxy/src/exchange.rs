@@ -33,6 +33,8 @@ pub(crate) struct Exchange {
     pub(crate) rewritten: Vec<(usize, Vec<u8>)>,
     /// The request asks the upstream to change the protocol, as the client asked for.
     pub(crate) asks_upgrade: bool,
+    /// The upstream server is asked to close the connection behind its answer.
+    pub(crate) asks_close: bool,
     /// A request's body that is kept to be sent whole.
     pub(crate) spool: Spool,
     /// The pace of an answer that is given here.
@@ -58,6 +60,7 @@ impl Exchange {
     /// Makes it ready for another server's answer to the same request.
     pub(crate) fn prepare_again(&mut self) {
         self.asks_upgrade = false;
+        self.asks_close = false;
         self.record.proxied = None;
         self.record.is_sent_on = true;
         self.from_upstream.clear();
@@ -78,6 +81,7 @@ impl Exchange {
         self.body = Buffer::new();
         self.rewritten.clear();
         self.asks_upgrade = false;
+        self.asks_close = false;
         self.spool.reset();
         self.pace = None;
         self.maps.reset();

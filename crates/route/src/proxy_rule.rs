@@ -135,6 +135,8 @@ pub struct SetHeader {
     pub may_break_lines: bool,
     /// Whether it is `Upgrade`: with it a request asks for another protocol.
     pub is_upgrade: bool,
+    /// Whether it is `Connection`, which may end the connection.
+    pub is_connection: bool,
 }
 
 impl ProxyRule {
@@ -170,9 +172,9 @@ impl ProxyRule {
             tls: pass.tls.map(|way| ProxyTls::compile(way, &settings.ssl_name, maps)),
             answer: AnswerRule::compile(location_settings, settings, redirect_default(pass, location), maps),
             intercept_errors: settings.intercept_errors,
+            buffer_size: settings.buffer_size,
             uri: pass.uri.as_ref().map(|uri| (uri.clone().into_bytes(), location.len())),
             replaced,
-            buffer_size: settings.buffer_size,
         }
     }
 
@@ -242,6 +244,7 @@ impl SetHeader {
             may_break_lines: value.may_break_lines(),
             value,
             is_upgrade: name.eq_ignore_ascii_case("upgrade"),
+            is_connection: name.eq_ignore_ascii_case("connection"),
         }
     }
 }

@@ -89,7 +89,7 @@ fn set_fields(
     routed: &Routed<'_>,
     rule: &ProxyRule,
 ) -> Result<(), Unfit> {
-    let Exchange { request, to_upstream: out, path, maps, record, asks_upgrade, .. } = exchange;
+    let Exchange { request, to_upstream: out, path, maps, record, asks_upgrade, asks_close, .. } = exchange;
     let facts = connection.facts(request, routed, path, record, Some(rule));
     for header in rule.set_headers.iter() {
         let start = out.len();
@@ -102,10 +102,16 @@ fn set_fields(
             return Err(Unfit::Control);
         } else {
             *asks_upgrade |= header.is_upgrade && request.upgrade;
+            *asks_close |= header.is_connection && closes(&out[value..]);
             out.extend_from_slice(b"\r\n");
         }
     }
     Ok(())
+}
+
+/// Whether a `Connection` says that no further request follows.
+fn closes(value: &[u8]) -> bool {
+    value.split(|byte| *byte == b',').any(|option| option.trim_ascii().eq_ignore_ascii_case(b"close"))
 }
 
 fn client_fields(connection: &Downstream, exchange: &mut Exchange, routed: &Routed<'_>, rule: &ProxyRule) {

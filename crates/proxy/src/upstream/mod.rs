@@ -457,7 +457,8 @@ fn finish_tunnel(
 fn keep(upstream: &Upstream, peer: usize, mut link: Box<Link>, exchange: &Exchange, now_ms: u64) {
     link.requests += 1;
     // Bytes behind the answer belong to nobody: such a connection is never used again.
-    if exchange.response.keep_alive && exchange.from_upstream.is_empty() {
+    // Not every server that was asked to close says that it will (RFC 9112 9.6).
+    if exchange.response.keep_alive && !exchange.asks_close && exchange.from_upstream.is_empty() {
         upstream.pool.borrow_mut().give(peer, link, now_ms);
     }
 }

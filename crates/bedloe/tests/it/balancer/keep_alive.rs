@@ -152,3 +152,21 @@ fn a_connection_is_kept_for_as_many_requests_as_the_upstream_allows() {
     let counts: Vec<_> = upstream.received().iter().map(|bytes| bytes.matches("GET").count()).collect();
     assert_eq!(counts, [3, 3, 1]);
 }
+
+/// Not every server that is asked to close says that it will.
+#[test]
+fn a_connection_that_was_to_be_closed_takes_no_second_request() {
+    let server = Scripted::named("hi");
+    let balancer = Balancer::start(&format!(
+        "map $http_upgrade $asked {{ default upgrade; '' close; }}
+         upstream app {{ server {}; keepalive 8; }}
+         server {{ listen LISTEN; location / {{ proxy_set_header Connection $asked; proxy_pass http://app; }} }}",
+        server.address()
+    ));
+    let mut client = balancer.connect();
+    for _ in 0..2 {
+        client.send(GET);
+        assert_eq!(client.reply().body, "hi");
+    }
+    assert_eq!(server.received().len(), 2, "{}", server.all());
+}
