@@ -6,7 +6,7 @@ use super::{Apply, Contexts, Directive, Ignored, Takes, no_effect};
 use crate::Diagnostic;
 use crate::build::{Call, Cx, Inherited, MainDraft, Outcome};
 use crate::suggest;
-use crate::template::Part;
+use crate::template::{Part, Template};
 use crate::tree::{AccessLog, ErrorLog, LogEscape, LogFormat, LogLevel, LogTarget, Syslog};
 use crate::value;
 
@@ -110,6 +110,17 @@ fn log_format(call: &Call<'_>, cx: &mut Cx<'_>) -> Outcome {
         let message = format!("the log format \"{}\" is there already", call.word(0).shown());
         return Err(Diagnostic::error("duplicate-log-format", &call.word(0).place, message));
     }
+    // One that is wrong is there all the same: who names it does nothing wrong.
+    let (format, outcome) = match format_written(call, cx) {
+        Ok(format) => (format, Ok(())),
+        Err(wrong) => ((LogEscape::Default, Template::default()), Err(wrong)),
+    };
+    let (escape, text) = format;
+    cx.log_formats.push(LogFormat { name: name.to_owned(), escape, text });
+    outcome
+}
+
+fn format_written(call: &Call<'_>, cx: &mut Cx<'_>) -> Result<(LogEscape, Template), Diagnostic> {
     let mut texts = &call.args()[1..];
     let mut escape = LogEscape::Default;
     if let Some(word) = call.text(1).strip_prefix("escape=") {
@@ -131,9 +142,7 @@ fn log_format(call: &Call<'_>, cx: &mut Cx<'_>) -> Outcome {
         }
         parts.extend(template.parts);
     }
-    let text = crate::template::Template { parts };
-    cx.log_formats.push(LogFormat { name: name.to_owned(), escape, text });
-    Ok(())
+    Ok((escape, Template { parts }))
 }
 
 fn access_log(level: &mut Inherited, call: &Call<'_>, cx: &mut Cx<'_>) -> Outcome {
