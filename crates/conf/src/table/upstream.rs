@@ -26,8 +26,8 @@ pub(super) const DIRECTIVES: &[Directive] = &[
         takes: Takes::at_least(1),
         repeats: true,
         default: "",
-        doc: "A server of the group, with weight, max_conns, max_fails, fail_timeout, slow_start, backup, down, resolve, \
-              route.",
+        doc: "A server of the group, with weight, max_conns, max_fails, fail_timeout, slow_start, backup, down, \
+              resolve, route.",
         example: "server 127.0.0.1:9081 weight=2 max_fails=3 fail_timeout=30s;",
         apply: Apply::Upstream(server),
     },
