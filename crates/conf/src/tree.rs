@@ -22,7 +22,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 pub use logs::{AccessLog, ErrorLog, LogEscape, LogFormat, LogLevel, LogTarget, Syslog};
-pub use maps::{Addresses, Lookup, Map, Network, Share, Texts};
+pub use maps::{Addresses, CharsetMap, Lookup, Map, Network, Share, Texts};
 pub use proxy::{
     CookieChange, CookieFlags, NextUpstream, PassTo, ProxyPass, ProxySettings, ProxyTls, Redirect, Replacement,
     SameSite, Subject,
@@ -100,6 +100,8 @@ pub struct Http {
     pub access_logs: Vec<AccessLog>,
     /// `map`, `geo` and `split_clients` blocks, in the order written.
     pub maps: Vec<Map>,
+    /// `charset_map`s.
+    pub charset_maps: Vec<CharsetMap>,
     /// `limit_req_zone`s.
     pub rate_zones: Vec<LimitZone>,
     /// `limit_conn_zone`s.
@@ -411,6 +413,10 @@ pub struct LocationSettings {
     pub expires: Option<ExpiresRule>,
     /// `charset`.
     pub charset: Option<Template>,
+    /// `source_charset`.
+    pub source_charset: Option<Template>,
+    /// `override_charset`.
+    pub override_charset: bool,
     /// `charset_types`; `*` is any.
     pub charset_types: Shared<Vec<String>>,
     /// `absolute_redirect` and the like.

@@ -3,7 +3,7 @@
 use std::io;
 use std::task::Poll;
 
-use route::{Content, Return, Text};
+use route::{Content, Recoder, Return, Text};
 use wire::{Known, encode};
 
 use crate::channel::Channel;
@@ -245,8 +245,24 @@ pub(crate) async fn send(
     routed: &Routed<'_>,
     answer: &Answer<'_>,
 ) -> After {
+    let keep_alive = prepare(connection, exchange, routed, answer);
+    match write(connection, exchange, routed).await {
+        Ok(()) if keep_alive => After::KeepAlive,
+        Ok(()) => After::Linger,
+        Err(error) if error.kind() == io::ErrorKind::TimedOut => connection.cut_off(routed),
+        Err(_) => After::Drop,
+    }
+}
+
+/// Puts it into `exchange.to_client`; whether the connection goes on after it.
+fn prepare(connection: &mut Downstream, exchange: &mut Exchange, routed: &Routed<'_>, answer: &Answer<'_>) -> bool {
     let mut keep_alive = connection.may_keep_alive(exchange, routed);
     let has_type = !has_type(kept_fields(&exchange.kept_fields, answer));
+    let converted = converted(connection, exchange, routed, answer).filter(|_| has_type);
+    let answer = &match &converted {
+        Some(body) => Answer { body, length: body.len() as u64, ..*answer },
+        None => Answer { ..*answer },
+    };
     let coding = gzip::judge(connection, exchange, routed, || Content {
         status: answer.status,
         media_type: if has_type { answer.media_type } else { b"" },
@@ -264,12 +280,20 @@ pub(crate) async fn send(
     } else {
         build(connection, exchange, routed, &Answer { coding, ..*answer }, keep_alive);
     }
-    match write(connection, exchange, routed).await {
-        Ok(()) if keep_alive => After::KeepAlive,
-        Ok(()) => After::Linger,
-        Err(error) if error.kind() == io::ErrorKind::TimedOut => connection.cut_off(routed),
-        Err(_) => After::Drop,
-    }
+    keep_alive
+}
+
+/// The body in another charset, where the configuration asks for that.
+fn converted(
+    connection: &Downstream,
+    exchange: &mut Exchange,
+    routed: &Routed<'_>,
+    answer: &Answer<'_>,
+) -> Option<Vec<u8>> {
+    let recoding = dress::recoding(connection, exchange, routed, (answer.status, answer.media_type))?;
+    let mut body = Vec::new();
+    Recoder::new(recoding).append(answer.body, true, &mut body);
+    Some(body)
 }
 
 /// Errors after which nginx closes the connection: the request could not be understood, or was not read whole. An

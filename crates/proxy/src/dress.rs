@@ -1,6 +1,9 @@
 //! What the configuration makes of an answer's head, whoever answers: how long it holds (`expires`), its charset.
 
+use std::sync::Arc;
+
 use conf::tree::Expires;
+use route::{Recoding, Text};
 use wire::{Known, encode};
 
 use crate::answer::{self, Answer};
@@ -126,23 +129,95 @@ pub(crate) fn append_charset(
     (status, media_type): (u16, &[u8]),
     out: &mut Vec<u8>,
 ) {
-    let Some(charset) = &routed.finish.charset else { return };
-    // As in nginx, not where a browser would take it for that of the next page.
-    if matches!(status, 301 | 302) || has_charset(media_type) || !charset.is_for(media_type) {
-        return;
-    }
-    let start = out.len();
-    out.extend_from_slice(b"; charset=");
-    let name = out.len();
-    answer::render(connection, exchange, routed, &charset.name, out);
-    if out.len() == name || &out[name..] == b"off" || encode::breaks_line(&out[name..]) {
-        out.truncate(start);
+    let Some(change) = change(connection, exchange, routed, (status, media_type)) else { return };
+    if change.is_possible(routed) {
+        // The name that it has, if any, is another one.
+        if let Some(start) = charset_at(media_type) {
+            out.truncate(out.len() - media_type.len() + start);
+        }
+        out.extend_from_slice(b"; charset=");
+        out.extend_from_slice(&change.to);
     }
 }
 
-fn has_charset(media_type: &[u8]) -> bool {
-    let mut parameters = media_type.split(|byte| *byte == b';').skip(1);
-    parameters.any(|parameter| {
-        parameter.trim_ascii_start().get(..8).is_some_and(|name| name.eq_ignore_ascii_case(b"charset="))
+/// What becomes of an answer's charset.
+struct Change {
+    /// What it comes in, where that is known.
+    from: Option<Vec<u8>>,
+    to: Vec<u8>,
+}
+
+impl Change {
+    fn is_same(&self) -> bool {
+        self.from.as_ref().is_none_or(|from| from.eq_ignore_ascii_case(&self.to))
+    }
+
+    fn is_possible(&self, routed: &Routed<'_>) -> bool {
+        self.is_same() || self.recoding(routed).is_some()
+    }
+
+    fn recoding(&self, routed: &Routed<'_>) -> Option<Arc<Recoding>> {
+        routed.site.snapshot.router.recodings().find(self.from.as_ref()?, &self.to).cloned()
+    }
+}
+
+/// What the configuration makes of the charset of an answer of this type, if anything.
+fn change(
+    connection: &Downstream,
+    exchange: &mut Exchange,
+    routed: &Routed<'_>,
+    (status, media_type): (u16, &[u8]),
+) -> Option<Change> {
+    let charset = routed.finish.charset.as_ref()?;
+    let own = charset_at(media_type).map(|at| charset_of(&media_type[at..]));
+    // As in nginx, not where a browser would take it for that of the next page.
+    let is_meant = if own.is_some() { charset.overrides } else { charset.is_for(media_type) };
+    if matches!(status, 301 | 302) || !is_meant {
+        return None;
+    }
+    let mut text = |text: &Text| {
+        let mut value = Vec::new();
+        answer::render(connection, exchange, routed, text, &mut value);
+        Some(value).filter(|value| !value.is_empty() && value != b"off" && !encode::breaks_line(value))
+    };
+    let to = text(&charset.name)?;
+    let from = own.map(<[u8]>::to_vec).or_else(|| text(charset.source.as_ref()?));
+    Some(Change { from, to })
+}
+
+/// What an answer of this type is converted by, if it is.
+pub(crate) fn recoding(
+    connection: &Downstream,
+    exchange: &mut Exchange,
+    routed: &Routed<'_>,
+    content: (u16, &[u8]),
+) -> Option<Arc<Recoding>> {
+    routed.finish.charset.as_ref().filter(|charset| charset.source.is_some() || charset.overrides)?;
+    let change = change(connection, exchange, routed, content).filter(|change| !change.is_same())?;
+    let recoding = change.recoding(routed);
+    if recoding.is_none() {
+        let name = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let (from, to) = (name(change.from.as_deref().unwrap_or_default()), name(&change.to));
+        let what = format!("no \"charset_map\" between the charsets \"{from}\" and \"{to}\"");
+        connection.log_failure(exchange, routed, &what, None);
+    }
+    recoding
+}
+
+/// Where the parameter begins that names a charset.
+fn charset_at(media_type: &[u8]) -> Option<usize> {
+    let mut at = 0;
+    media_type.split(|byte| *byte == b';').find_map(|part| {
+        let start = at;
+        at += part.len() + 1;
+        let names = part.trim_ascii_start().get(..8).is_some_and(|name| name.eq_ignore_ascii_case(b"charset="));
+        (names && start > 0).then(|| start - 1)
     })
+}
+
+/// The name in such a parameter.
+fn charset_of(parameter: &[u8]) -> &[u8] {
+    let value = parameter.splitn(2, |byte| *byte == b'=').nth(1).unwrap_or_default();
+    let value = value.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
+    value.strip_prefix(b"\"").and_then(|value| value.strip_suffix(b"\"")).unwrap_or(value)
 }

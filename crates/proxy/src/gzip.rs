@@ -4,9 +4,10 @@
 //! in leaves at the latest when there is no more at hand, so that a server's events arrive one by one.
 
 use std::cell::RefCell;
+use std::sync::Arc;
 
 use flate2::{Compress, Compression, FlushCompress};
-use route::{Asking, Content, Gzip};
+use route::{Asking, Content, Gzip, Recoder, Recoding};
 use wire::{Known, Version, encode, find};
 
 use crate::downstream::Downstream;
@@ -25,12 +26,25 @@ pub(crate) enum Coding {
     Gzip,
     /// It comes packed, and goes unpacked.
     Gunzip,
+    /// It goes in another charset.
+    Recoded,
+    /// The same, to this client.
+    RecodedVarying,
 }
 
 impl Coding {
     /// Whether the bytes are others than those of whoever answers.
     pub(crate) fn is_recoded(self) -> bool {
-        matches!(self, Self::Gzip | Self::Gunzip)
+        !matches!(self, Self::Plain | Self::Varying)
+    }
+
+    /// The same for an answer that is converted, where it is.
+    pub(crate) fn with_recoding(self, is_converted: bool) -> Self {
+        match self {
+            Self::Plain if is_converted => Self::Recoded,
+            Self::Varying if is_converted => Self::RecodedVarying,
+            other => other,
+        }
     }
 }
 
@@ -41,6 +55,8 @@ pub(crate) struct Encoder {
     compress: Option<(u32, Compress)>,
     /// What unpacks, where that is what is wanted.
     unpack: Option<Unpacker>,
+    /// What converts, in between.
+    recode: Option<Recoder>,
     is_chunked: bool,
     /// Content went in that may not have come out.
     is_held: bool,
@@ -111,7 +127,8 @@ pub(crate) fn append_fields(routed: &Routed<'_>, coding: Coding, out: &mut Vec<u
     if coding == Coding::Gzip {
         out.extend_from_slice(b"Content-Encoding: gzip\r\n");
     }
-    if coding != Coding::Plain && routed.finish.gzip.as_ref().is_some_and(|rule| rule.varies) {
+    if !matches!(coding, Coding::Plain | Coding::Recoded) && routed.finish.gzip.as_ref().is_some_and(|rule| rule.varies)
+    {
         out.extend_from_slice(b"Vary: Accept-Encoding\r\n");
     }
 }
@@ -145,6 +162,7 @@ impl Encoder {
         Self {
             compress: Some(kept.unwrap_or_else(new)),
             unpack: None,
+            recode: None,
             is_chunked,
             is_held: false,
             is_ended: false,
@@ -152,10 +170,26 @@ impl Encoder {
         }
     }
 
-    /// One that unpacks.
-    pub(crate) fn unpacking(is_chunked: bool) -> Self {
-        let unpack = Some(Unpacker::new());
-        Self { compress: None, unpack, is_chunked, is_held: false, is_ended: false, out: Vec::new() }
+    /// One that does not compress: it unpacks, or passes on what it gets.
+    fn plain(unpack: Option<Unpacker>, is_chunked: bool) -> Self {
+        Self { compress: None, unpack, recode: None, is_chunked, is_held: false, is_ended: false, out: Vec::new() }
+    }
+
+    /// One for what becomes of an answer, if anything does.
+    pub(crate) fn of(
+        rule: Option<&Gzip>,
+        coding: Coding,
+        recoding: Option<Arc<Recoding>>,
+        is_chunked: bool,
+    ) -> Option<Self> {
+        let mut encoder = match (coding, rule) {
+            (Coding::Gzip, Some(rule)) => Self::new(rule.level, is_chunked),
+            (Coding::Gunzip, _) => Self::plain(Some(Unpacker::new()), is_chunked),
+            _ if recoding.is_some() => Self::plain(None, is_chunked),
+            _ => return None,
+        };
+        encoder.recode = recoding.map(Recoder::new);
+        Some(encoder)
     }
 
     /// Whether what was to be unpacked was none of gzip's, or was cut off.
@@ -198,11 +232,18 @@ impl Encoder {
     }
 
     fn step(&mut self, data: &[u8], flush: FlushCompress) {
-        if let Some(unpack) = &mut self.unpack {
-            return unpack.append(data, matches!(flush, FlushCompress::Finish), &mut self.out);
-        }
-        let Some((_, compress)) = &mut self.compress else { return };
+        let is_end = matches!(flush, FlushCompress::Finish);
+        let (mut unpacked, mut recoded) = (Vec::new(), Vec::new());
         let mut rest = data;
+        if let Some(unpack) = &mut self.unpack {
+            unpack.append(rest, is_end, &mut unpacked);
+            rest = &unpacked;
+        }
+        if let Some(recode) = &mut self.recode {
+            recode.append(rest, is_end, &mut recoded);
+            rest = &recoded;
+        }
+        let Some((_, compress)) = &mut self.compress else { return self.out.extend_from_slice(rest) };
         loop {
             let (before_in, before_out) = (compress.total_in(), compress.total_out());
             let start = self.out.len();

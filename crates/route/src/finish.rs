@@ -48,6 +48,10 @@ pub enum Expires {
 pub struct Charset {
     /// Its name; `off` and nothing are none.
     pub name: Text,
+    /// The charset that content comes in.
+    pub source: Option<Text>,
+    /// Whether content is converted that names its charset.
+    pub overrides: bool,
     types: Shared<Vec<String>>,
 }
 
@@ -103,10 +107,12 @@ impl Finish {
                     Expires::Text(Text::compile(text, names), *since_modified)
                 }
             }),
-            charset: settings
-                .charset
-                .as_ref()
-                .map(|name| Charset { name: Text::compile(name, names), types: settings.charset_types.clone() }),
+            charset: settings.charset.as_ref().map(|name| Charset {
+                name: Text::compile(name, names),
+                source: settings.source_charset.as_ref().map(|source| Text::compile(source, names)),
+                overrides: settings.override_charset,
+                types: settings.charset_types.clone(),
+            }),
         }
     }
 

@@ -14,6 +14,7 @@ use crate::location::{Location, Locations};
 use crate::map::{Maps, Scratch};
 use crate::names::{Keeps, Names, Places};
 use crate::patterns::Patterns;
+use crate::recoding::Recodings;
 use crate::rules::Rules;
 use crate::sticky::Sticky;
 use crate::text::Text;
@@ -29,6 +30,7 @@ pub struct Router {
     access_logs: Vec<AccessLog>,
     maps: Maps,
     keeps: Keeps,
+    recodings: Recodings,
     rate_zones: Vec<LimitZone>,
     connection_zones: Vec<LimitZone>,
     patterns: Patterns,
@@ -164,6 +166,7 @@ impl Router {
             maps: Maps::compile(&http.maps, &names),
             // All variables are known by now.
             keeps: names.keeps(),
+            recodings: Recodings::compile(&http.charset_maps),
             rate_zones,
             connection_zones,
             patterns: names.into_patterns(),
@@ -215,6 +218,11 @@ impl Router {
     /// What has to be kept of each request.
     pub fn keeps(&self) -> Keeps {
         self.keeps
+    }
+
+    /// Conversions of charsets.
+    pub fn recodings(&self) -> &Recodings {
+        &self.recodings
     }
 
     /// What `limit_req` counts; indexes are those of [`tree::RateLimit::zone`].

@@ -47,6 +47,8 @@ pub(crate) fn settings() -> LocationSettings {
         add_trailers: Vec::new(),
         expires: None,
         charset: None,
+        source_charset: None,
+        override_charset: false,
         charset_types: Vec::new().into(),
         redirects: Redirects { are_absolute: true, have_port: true, have_server_name: false },
         access_logs: Vec::new(),

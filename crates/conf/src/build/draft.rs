@@ -174,6 +174,8 @@ pub(crate) fn inherited(
         add_trailers: Vec::new(),
         expires: None,
         charset: None,
+        source_charset: None,
+        override_charset: false,
         charset_types: crate::table::CHARSET_TYPES.map(str::to_owned).to_vec().into(),
         redirects: Redirects { are_absolute: true, have_port: true, have_server_name: false },
         access_logs: Vec::new(),

@@ -2,7 +2,7 @@
 
 use super::cx::{Cx, UpstreamFacts};
 use super::draft::{self, Inherited, UpstreamDraft};
-use super::{Contexts, each, geo, listens, location, map, pattern, split, sticky};
+use super::{Contexts, charsets, each, geo, listens, location, map, pattern, split, sticky};
 use crate::diagnostic::Diagnostic;
 use crate::parser::Node;
 use crate::table::{Apply, Block};
@@ -32,6 +32,7 @@ pub(super) fn build(nodes: &[Node], main: &Main, cx: &mut Cx<'_>) -> Http {
     for node in of(Block::Upstream) {
         upstream(node, &level, cx);
     }
+    let charset_maps = of(Block::CharsetMap).filter_map(|node| charsets::build(node, cx)).collect();
     let servers = servers(of(Block::Server), &level, cx);
     cx.check_zones();
     let (resolvers, proxy_tls) = (std::mem::take(&mut cx.resolvers), std::mem::take(&mut cx.proxy_tls));
@@ -41,6 +42,7 @@ pub(super) fn build(nodes: &[Node], main: &Main, cx: &mut Cx<'_>) -> Http {
     let rate_zones = super::cx::declared(rates, "limit_req_zone", cx);
     let connection_zones = super::cx::declared(connections, "limit_conn_zone", cx);
     Http {
+        charset_maps,
         rate_zones,
         connection_zones,
         log_formats: std::mem::take(&mut cx.log_formats),

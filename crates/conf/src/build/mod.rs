@@ -6,6 +6,7 @@
 
 mod buffers;
 mod call;
+mod charsets;
 mod cx;
 mod draft;
 mod files;

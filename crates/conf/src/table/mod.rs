@@ -4,6 +4,7 @@
 mod access;
 mod answers;
 mod buffering;
+mod charsets;
 mod client;
 mod core;
 mod differences;
@@ -121,6 +122,7 @@ pub(crate) enum Block {
     Map,
     Geo,
     SplitClients,
+    CharsetMap,
     Upstream,
     Server,
     Location,
@@ -154,6 +156,7 @@ pub fn directives() -> impl Iterator<Item = &'static Directive> {
         server::DIRECTIVES,
         rewrite::DIRECTIVES,
         errors::DIRECTIVES,
+        charsets::DIRECTIVES,
         files::DIRECTIVES,
         access::DIRECTIVES,
         gzip::DIRECTIVES,

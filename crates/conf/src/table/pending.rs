@@ -20,16 +20,12 @@ pub(crate) fn outlook(area: &str) -> String {
         OCSP => {
             "no authority is asked about clients' certificates: \"ssl_crl FILE;\" has those that are revoked".to_owned()
         }
-        CONVERSION => "bodies go in the charset that they come in, which \"charset NAME;\" tells clients".to_owned(),
         _ => format!("{area}: to come"),
     }
 }
 
 /// What rustls has not: it verifies with what is at hand, in the handshake, and waits for nobody.
 const OCSP: &str = "what an authority says of clients' certificates";
-
-/// Converting changes what is told of bodies: their length, their tag, the ranges of them.
-const CONVERSION: &str = "conversion of charsets";
 
 /// Each area's title and its names.
 pub(super) fn areas() -> impl Iterator<Item = (&'static str, &'static str)> {
@@ -50,7 +46,6 @@ const AREAS: &[Area] = &[
         names: "create_full_put_path dav_access dav_methods empty_gif \
             flv image_filter min_delete_depth mp4 random_index slice",
     },
-    Area { title: CONVERSION, contexts: Contexts::ALL, names: "charset_map override_charset source_charset" },
     Area {
         title: "response headers and error pages",
         contexts: Contexts::ALL,

@@ -138,3 +138,16 @@ fn networks_have_addresses() {
         assert_eq!((network.first, network.contains(parsed[2])), (parsed[1], expected), "{address}/{prefix} {other}");
     }
 }
+
+/// `charset_map`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CharsetMap {
+    /// The first charset, in lower case.
+    pub from: String,
+    /// The second one.
+    pub to: String,
+    /// Whether that is UTF-8.
+    pub is_utf8: bool,
+    /// Bytes of the first, and what they are in the second.
+    pub pairs: Vec<(u8, Vec<u8>)>,
+}

@@ -4,8 +4,10 @@ use std::fs::File;
 use std::io;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
+use std::sync::Arc;
 
 use route::Content;
+use route::Recoding;
 use rustix::fs::Stat;
 use wire::{Known, encode, find};
 
@@ -41,6 +43,8 @@ struct Plan {
     /// What follows the last part.
     end: Vec<u8>,
     coding: Coding,
+    /// What it is converted by into another charset.
+    recoding: Option<Arc<Recoding>>,
 }
 
 struct Part {
@@ -65,11 +69,8 @@ pub(super) async fn send(
     let is_framed = !gzip::ends_by_close(connection, exchange, routed, plan.coding);
     let keep_alive = connection.may_keep_alive(exchange, routed) && is_framed;
     let is_chunked = gzip::is_chunked(connection, exchange, routed);
-    let mut encoder = match (&routed.finish.gzip, plan.coding) {
-        (Some(rule), Coding::Gzip) => Some(Encoder::new(rule.level, is_chunked)),
-        (Some(_), Coding::Gunzip) => Some(Encoder::unpacking(is_chunked)),
-        _ => None,
-    };
+    let encoder = Encoder::of(routed.finish.gzip.as_ref(), plan.coding, plan.recoding.clone(), is_chunked);
+    let mut encoder = encoder.map(Box::new);
     let answer = Answer {
         coding: plan.coding,
         length: plan.length(),
@@ -81,8 +82,8 @@ pub(super) async fn send(
     answer::build(connection, exchange, routed, &answer, keep_alive);
     let is_head = exchange.request.method.of(connection.head_bytes()) == b"HEAD";
     let parts = if is_head { &[][..] } else { &plan.parts };
-    let written = write(connection, exchange, routed, file, (parts, &plan.end), encoder.as_mut()).await;
-    exchange.record.gzip = encoder.as_ref().map(Encoder::totals);
+    let written = write(connection, exchange, routed, file, (parts, &plan.end), encoder.as_deref_mut()).await;
+    exchange.record.gzip = encoder.as_deref().map(Encoder::totals);
     Served::Done(match written {
         Ok(()) if keep_alive => After::KeepAlive,
         Ok(()) => After::Linger,
@@ -121,7 +122,11 @@ fn plan(
         parts: vec![Part { head: Vec::new(), range: 0..length }],
         end: Vec::new(),
         coding: Coding::Plain,
+        recoding: None,
     };
+    if exchange.kept_fields.is_empty() && packing != Packing::Packed {
+        plan.recoding = dress::recoding(connection, exchange, routed, (plan.status, &plan.media_type));
+    }
     let (request, head) = (&exchange.request, connection.head_bytes());
     plan.coding = gzip::judge(connection, exchange, routed, || Content {
         status: plan.status,
@@ -139,6 +144,7 @@ fn plan(
             _ => gzip::append_fields(routed, Coding::Gzip, &mut plan.fields),
         },
     }
+    plan.coding = plan.coding.with_recoding(plan.recoding.is_some());
     // As in nginx, what takes the place of an error has no date, and no conditions.
     let dated = Some(modified).filter(|_| plan.status == 200);
     let verdict = dated.map_or(Verdict::Send, |_| conditions::judge(request, head, file));
@@ -148,12 +154,13 @@ fn plan(
         Verdict::NotModified => {
             plan.status = 304;
             plan.coding = Coding::Plain;
+            plan.recoding = None;
             plan.parts.clear();
         }
     }
     let told = if plan.coding.is_recoded() { gzip::weak(&etag) } else { etag.clone() };
     append_validators(dated, &told, &mut plan.fields);
-    let may_be_cut = plan.status == 200 && plan.coding != Coding::Gzip && packing != Packing::Packed;
+    let may_be_cut = plan.status == 200 && !plan.coding.is_recoded() && packing != Packing::Packed;
     if may_be_cut && settings.max_ranges > 0 {
         cut_to_ranges(connection, exchange, routed, file, &mut plan)?;
     }

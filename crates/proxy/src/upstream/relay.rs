@@ -1,10 +1,11 @@
 //! The upstream's answer on its way to the client.
 
 use std::io;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use net::{Buffer, Stream};
-use route::AnswerRule;
+use route::{AnswerRule, Recoding};
 use wire::{Body, BodyError, Framing, Known, Version, encode};
 
 use crate::answer::{self, end_head};
@@ -69,7 +70,8 @@ impl Relay {
     ) -> Result<(Self, bool), RelayError> {
         let is_head = exchange.request.method.of(connection.head_bytes()) == b"HEAD";
         let framing = exchange.response.framing;
-        let coding = if routed.finish.gzip.is_some() { coding(connection, exchange, routed) } else { Coding::Plain };
+        let is_touched = routed.finish.gzip.is_some() || routed.finish.charset.is_some();
+        let (coding, recoding) = if is_touched { coding(connection, exchange, routed) } else { (Coding::Plain, None) };
         let has_length = matches!(framing, Framing::None | Framing::Length(_)) && (!coding.is_recoded() || is_head);
         let may_chunk = exchange.request.version == Version::Http11 && routed.settings.chunked_transfer_encoding;
         let has_body = !is_head && framing != Framing::None;
@@ -90,7 +92,9 @@ impl Relay {
         let mut relay = Self {
             body,
             is_chunked,
-            gzip: encoder(routed, coding, is_chunked).filter(|_| !is_head),
+            gzip: Encoder::of(routed.finish.gzip.as_ref(), coding, recoding, is_chunked)
+                .filter(|_| !is_head)
+                .map(Box::new),
             may_wait: keep_alive && pace.is_none(),
             pace,
             written: 0,
@@ -309,7 +313,7 @@ struct Shape {
 }
 
 /// Whether the answer at hand is compressed; if so its tag becomes a weak one.
-fn coding(connection: &Downstream, exchange: &mut Exchange, routed: &Routed<'_>) -> Coding {
+fn coding(connection: &Downstream, exchange: &mut Exchange, routed: &Routed<'_>) -> (Coding, Option<Arc<Recoding>>) {
     let status = exchange.record.detour.status_of(exchange.response.status);
     let is_packed = |exchange: &Exchange| {
         let field = wire::find(&exchange.response.fields, Known::ContentEncoding);
@@ -321,21 +325,20 @@ fn coding(connection: &Downstream, exchange: &mut Exchange, routed: &Routed<'_>)
         }
         coding => coding,
     };
+    let value = |exchange: &Exchange, known| {
+        let field = wire::find(&exchange.response.fields, known)?;
+        Some(field.value.of(exchange.from_upstream.data()).to_vec())
+    };
+    let is_packed = coding != Coding::Gunzip && value(exchange, Known::ContentEncoding).is_some();
+    let media_type = value(exchange, Known::ContentType).filter(|_| !is_packed);
+    let recoding =
+        media_type.and_then(|media_type| dress::recoding(connection, exchange, routed, (status, &media_type)));
     let tag = exchange.response.fields.iter().position(|field| field.known == Known::Etag);
     if let Some(index) = tag.filter(|_| coding.is_recoded()) {
         let weak = gzip::weak(exchange.response.fields[index].value.of(exchange.from_upstream.data()));
         fields::rewrite(exchange, index, weak);
     }
-    coding
-}
-
-fn encoder(routed: &Routed<'_>, coding: Coding, is_chunked: bool) -> Option<Box<Encoder>> {
-    let rule = routed.finish.gzip.as_ref()?;
-    match coding {
-        Coding::Gzip => Some(Box::new(Encoder::new(rule.level, is_chunked))),
-        Coding::Gunzip => Some(Box::new(Encoder::unpacking(is_chunked))),
-        Coding::Plain | Coding::Varying => None,
-    }
+    (coding.with_recoding(recoding.is_some()), recoding)
 }
 
 /// Writes the answer's head but for what concerns the connection.
