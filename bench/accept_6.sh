@@ -99,7 +99,7 @@ line_6_4() {
 
 # runaway WHAT CODE: others beside a user that runs this code.
 runaway() {
-    local result=held late others
+    local result=held late others most='at most'
     cat >"$scratch/runaway.js" <<JS
 import http from 'k6/http';
 import exec from 'k6/execution';
@@ -113,10 +113,10 @@ JS
     "$bedloe" load -q --summary-trend-stats 'med,p(99),max,count' --summary-export "$scratch/export.json" \
         -e "URL=http://127.0.0.1:$known_port" "$scratch/runaway.js" >"$scratch/load.out" 2>&1 || result=failed
     late=$(exported start_delay max) others=$(exported iterations count | sed 's/\..*//')
-    # On a machine that runs other things the short form is judged by the 99th percentile.
-    if [ "$short" = 1 ]; then late=$(exported start_delay 'p(99)'); fi
+    # On a machine that runs other things the short form is judged by the median.
+    if [ "$short" = 1 ]; then late=$(exported start_delay med) most='in the median'; fi
     if ! awk -v late="$late" -v bar=$LOOP_LATE_MS -v n="$others" 'BEGIN { exit !(late < bar && n > 2000) }'; then result=failed; fi
-    row 6.5 "$1 in one user of 100 at 500/s" 'bedloe load runaway.js' "$result" "others started $late ms late at most, $others iterations"
+    row 6.5 "$1 in one user of 100 at 500/s" 'bedloe load runaway.js' "$result" "others started $late ms late $most, $others iterations"
 }
 
 line_6_5() {
