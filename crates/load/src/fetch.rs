@@ -371,7 +371,8 @@ fn location(exchange: &Exchange, answer: &Answer) -> Option<String> {
     if !matches!(exchange.status, 301 | 302 | 303 | 307 | 308) {
         return None;
     }
-    field(answer, Known::Location)
+    // As in k6, one that says nothing leads nowhere.
+    field(answer, Known::Location).filter(|location| !location.is_empty())
 }
 
 /// The value of an answer's field.

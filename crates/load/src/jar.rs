@@ -36,12 +36,13 @@ impl Cookie {
     pub(crate) fn parse(line: &str) -> Option<Self> {
         let mut parts = line.split(';');
         let (name, value) = parts.next()?.split_once('=')?;
-        let value = value.trim();
+        let (name, value) = (name.trim(), value.trim());
         let value = value.strip_prefix('"').and_then(|value| value.strip_suffix('"')).unwrap_or(value);
-        let mut cookie = Self { name: name.trim().to_owned(), value: value.to_owned(), ..Self::default() };
-        if cookie.name.is_empty() {
+        // As k6 does, one that is not written as RFC 6265 4.1.1 has it is not kept, but for spaces and commas.
+        if !is_token(name) || !value.chars().all(may_be_sent) {
             return None;
         }
+        let mut cookie = Self { name: name.to_owned(), value: value.to_owned(), ..Self::default() };
         for part in parts {
             let (key, value) = part.split_once('=').unwrap_or((part, ""));
             let value = value.trim();
@@ -50,8 +51,9 @@ impl Cookie {
                 "path" => value.clone_into(&mut cookie.path),
                 "secure" => cookie.secure = true,
                 "httponly" => cookie.http_only = true,
-                "max-age" => cookie.lasts(value.parse().unwrap_or(0)),
-                "expires" => cookie.expires_s = wire::date::parse(value.as_bytes()),
+                // What is no number of seconds says nothing (RFC 6265 5.2.2).
+                "max-age" => value.parse().into_iter().for_each(|seconds| cookie.lasts(seconds)),
+                "expires" => cookie.expires_s = end(value),
                 _ => {}
             }
         }
@@ -94,7 +96,9 @@ impl Jar {
     pub(crate) fn keep(&mut self, mut cookie: Cookie, host: &str, path: &str) {
         let host = host.to_ascii_lowercase();
         cookie.domain.make_ascii_lowercase();
-        let is_of_host = cookie.domain == host || host.ends_with(&format!(".{}", cookie.domain));
+        // An IP address has no domains above it (RFC 6265 5.1.3).
+        let has_domains = host.parse::<std::net::IpAddr>().is_err();
+        let is_of_host = cookie.domain == host || (has_domains && host.ends_with(&format!(".{}", cookie.domain)));
         if !cookie.domain.is_empty() && !is_of_host {
             return;
         }
@@ -146,12 +150,30 @@ impl Jar {
 /// A value as it is sent: without letters that a field cannot hold, between quotation marks where it has spaces or
 /// commas.
 pub(crate) fn sent_value(value: &str) -> std::borrow::Cow<'_, str> {
-    let fits = |letter: char| (' '..='~').contains(&letter) && !matches!(letter, '"' | ';' | '\\');
-    if value.chars().all(|letter| fits(letter) && !matches!(letter, ' ' | ',')) {
+    if value.chars().all(|letter| may_be_sent(letter) && !matches!(letter, ' ' | ',')) {
         return value.into();
     }
-    let kept: String = value.chars().filter(|letter| fits(*letter)).collect();
+    let kept: String = value.chars().filter(|letter| may_be_sent(*letter)).collect();
     if kept.contains([' ', ',']) { format!("\"{kept}\"").into() } else { kept.into() }
+}
+
+fn may_be_sent(letter: char) -> bool {
+    (' '..='~').contains(&letter) && !matches!(letter, '"' | ';' | '\\')
+}
+
+/// RFC 9110 5.6.2.
+pub(crate) fn is_token(text: &str) -> bool {
+    let is_of_one = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    !text.is_empty() && text.bytes().all(is_of_one)
+}
+
+/// When a date is; some servers end a cookie by one before 1970, which is not on our scale.
+fn end(date: &str) -> Option<u64> {
+    wire::date::parse(date.as_bytes()).or_else(|| {
+        let year =
+            date.split([' ', '-']).find(|word| word.len() == 4 && word.bytes().all(|byte| byte.is_ascii_digit()));
+        year.is_some_and(|year| year < "1970").then_some(0)
+    })
 }
 
 /// The folder of a page.
@@ -218,6 +240,32 @@ mod tests {
         jar.keep(Cookie::parse("d=3; Path=/; Domain=h.org").unwrap(), "h.org", "/");
         jar.forget("h.org", "/", Some("d"));
         assert_eq!(sent(&jar, "h.org", "/"), "a=2;");
+    }
+
+    #[test]
+    fn what_is_badly_written_says_nothing() {
+        for (line, expected) in [
+            ("a=1; Max-Age=soon", "a=1;"),
+            ("a=1; Max-Age=", "a=1;"),
+            ("a=1; Max-Age=99999999999999999999", "a=1;"),
+            ("a=1; Max-Age=-5", ""),
+            ("a=1; Expires=Wed, 31 Dec 1969 23:59:59 GMT", ""),
+            ("a=1; Expires=soon", "a=1;"),
+            ("a=1; Domain=0.0.1", ""),
+            ("a=1; Domain=127.0.0.1", "a=1;"),
+            ("a b=1", ""),
+            ("a=\"b", ""),
+            ("a=b\\c", ""),
+            ("a=ä", ""),
+            ("a=b c,d", "a=b c,d;"),
+            ("=1", ""),
+        ] {
+            let mut jar = Jar::default();
+            if let Some(cookie) = Cookie::parse(line) {
+                jar.keep(cookie, "127.0.0.1", "/");
+            }
+            assert_eq!(sent(&jar, "127.0.0.1", "/"), expected, "{line}");
+        }
     }
 
     #[test]

@@ -204,12 +204,25 @@ fn unescaped(text: &str) -> Vec<u8> {
     out
 }
 
+/// Whether it is an address of its own (RFC 3986 3.1): what stands in a query or in a fragment makes it none.
+fn has_scheme(location: &str) -> bool {
+    let is_of_one = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '+' | '-' | '.');
+    location.split_once(':').is_some_and(|(scheme, _)| {
+        scheme.starts_with(|first: char| first.is_ascii_alphabetic()) && scheme.chars().all(is_of_one)
+    })
+}
+
 /// Where a redirect leads: `location` as a page at `base` means it.
 pub(crate) fn resolved(base: &str, location: &str) -> String {
-    if location.contains("://") {
+    if has_scheme(location) {
         return location.to_owned();
     }
-    let base = base.split(['?', '#']).next().unwrap_or(base);
+    let page = base.split('#').next().unwrap_or(base);
+    // It is the page itself (RFC 3986 5.2.2).
+    if location.is_empty() || location.starts_with('#') {
+        return page.to_owned();
+    }
+    let base = page.split('?').next().unwrap_or(page);
     let after_scheme = base.find("://").map_or(0, |at| at + 3);
     if let Some(rest) = location.strip_prefix("//") {
         return format!("{}{rest}", &base[..after_scheme]);
@@ -249,6 +262,12 @@ mod tests {
             ("./x/", "http://a:1/d/x/"),
             ("?z", "http://a:1/d/p?z"),
             ("//b/y", "http://b/y"),
+            ("/x?back=http://b/", "http://a:1/x?back=http://b/"),
+            ("x?u=b://", "http://a:1/d/x?u=b://"),
+            ("./b:x", "http://a:1/d/b:x"),
+            ("b-1.x:y", "b-1.x:y"),
+            ("", "http://a:1/d/p?q"),
+            ("#x://y", "http://a:1/d/p?q"),
         ] {
             assert_eq!(resolved("http://a:1/d/p?q#f", location), expected, "{location}");
         }

@@ -9,6 +9,7 @@ use super::super::host::Host;
 use super::values::{is_nothing, is_true, tags_of, text};
 use crate::coding;
 use crate::fetch::{Call, Expected, Login, Wants};
+use crate::jar::is_token;
 use crate::url::Url;
 
 /// How long a request may take unless told otherwise.
@@ -86,11 +87,6 @@ pub(super) fn call<'js>(
         }
     }
     Ok(call)
-}
-
-fn is_token(text: &str) -> bool {
-    let is_of_one = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
-    !text.is_empty() && text.bytes().all(is_of_one)
 }
 
 /// A text, or what `http.url` made: `{ url, name }`.

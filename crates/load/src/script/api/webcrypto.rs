@@ -63,8 +63,16 @@ fn decoded<'js>(ctx: Ctx<'js>, text: String) -> Result<ArrayBuffer<'js>> {
     ArrayBuffer::new(ctx.clone(), bytes.ok_or_else(|| Exception::throw_message(&ctx, "the key is not base64url"))?)
 }
 
+/// So many bytes, to be filled.
+fn room(ctx: &Ctx<'_>, count: usize) -> Result<Vec<u8>> {
+    if count > MOST_BYTES {
+        return Err(Exception::throw_range(ctx, &format!("want at most {MOST_BYTES} bytes at once, not {count}")));
+    }
+    Ok(vec![0; count])
+}
+
 fn random<'js>(ctx: Ctx<'js>, count: usize) -> Result<ArrayBuffer<'js>> {
-    let mut bytes = vec![0; count.min(MOST_BYTES)];
+    let mut bytes = room(&ctx, count)?;
     rand::fill(&mut bytes).map_err(|_| Exception::throw_message(&ctx, "no random bytes are to be had"))?;
     ArrayBuffer::new(ctx, bytes)
 }
@@ -83,7 +91,7 @@ fn derive<'js>(
         "SHA-512" => pbkdf2::PBKDF2_HMAC_SHA512,
         _ => pbkdf2::PBKDF2_HMAC_SHA256,
     };
-    let mut bytes = vec![0; count.min(MOST_BYTES)];
+    let mut bytes = room(&ctx, count)?;
     let rounds = NonZeroU32::new(rounds).unwrap_or(NonZeroU32::MIN);
     pbkdf2::derive(algorithm, rounds, of(&salt), of(&secret), &mut bytes);
     ArrayBuffer::new(ctx, bytes)
