@@ -9,8 +9,24 @@ use crate::tree::CharsetMap;
 /// Bytes of a character of UTF-8 (RFC 3629 3).
 const UTF8_MAX: usize = 4;
 
-/// Builds it; none if its head is wrong.
-pub(super) fn build(node: &Node, cx: &mut Cx<'_>) -> Option<CharsetMap> {
+/// Builds all of them; each is for both ways.
+pub(super) fn all<'n>(nodes: impl Iterator<Item = &'n Node>, cx: &mut Cx<'_>) -> Vec<CharsetMap> {
+    let mut all: Vec<CharsetMap> = Vec::new();
+    for node in nodes {
+        let Some(map) = build(node, cx) else { continue };
+        let ends = |map: &CharsetMap| [map.from.clone().min(map.to.clone()), map.from.clone().max(map.to.clone())];
+        if all.iter().any(|other| ends(other) == ends(&map)) {
+            let message = format!("there are two \"charset_map\" between \"{}\" and \"{}\"", map.from, map.to);
+            cx.report(Diagnostic::error("duplicate-directive", &node.name.place, message));
+        } else {
+            all.push(map);
+        }
+    }
+    all
+}
+
+/// Builds one; none if its head is wrong.
+fn build(node: &Node, cx: &mut Cx<'_>) -> Option<CharsetMap> {
     let [from, to] = node.args.as_slice() else { return None };
     if from.text.eq_ignore_ascii_case(&to.text) {
         let message = format!("a \"charset_map\" from \"{}\" to itself", from.shown());

@@ -32,7 +32,7 @@ pub(super) fn build(nodes: &[Node], main: &Main, cx: &mut Cx<'_>) -> Http {
     for node in of(Block::Upstream) {
         upstream(node, &level, cx);
     }
-    let charset_maps = of(Block::CharsetMap).filter_map(|node| charsets::build(node, cx)).collect();
+    let charset_maps = charsets::all(of(Block::CharsetMap), cx);
     let servers = servers(of(Block::Server), &level, cx);
     cx.check_zones();
     let (resolvers, proxy_tls) = (std::mem::take(&mut cx.resolvers), std::mem::take(&mut cx.proxy_tls));
