@@ -193,6 +193,23 @@ fn strings_without_end_in_one_user_delay_no_other() {
     assert!(value(&summary, "start_delay", "med") < 500.0, "{summary}");
 }
 
+#[test]
+fn a_reason_that_rejects_others_while_it_is_shown_ends_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = "export default async () => {
+        const get = () => { Promise.reject(new Error('within')); return 1; };
+        Promise.reject(Object.defineProperty({}, 'x', { get, enumerable: true }));
+        Promise.reject(Object.defineProperty(new Error('e'), 'message', { get }));
+    }";
+    let mut command = Command::new(env!("CARGO_BIN_EXE_bedloe"));
+    command.args(["load", "-q", "--iterations", "1", &script(folder.path(), text)]).stdin(Stdio::null());
+    let Output { status, stdout, stderr } = command.output().unwrap();
+    let (out, err) = (String::from_utf8_lossy(&stdout), String::from_utf8_lossy(&stderr));
+    assert_eq!(status.code(), Some(0), "{out}{err}");
+    assert!(err.contains("Uncaught (in promise)") && !err.contains("panicked"), "{err}");
+    assert!(out.contains("iterations...........: 1 "), "{out}");
+}
+
 /// Resident memory of a process, in KiB.
 fn resident_kib(child: &Child) -> f64 {
     let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();

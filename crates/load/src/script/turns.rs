@@ -126,17 +126,18 @@ pub(super) fn settled<'js>(ctx: &Ctx<'js>, promise: &Promise<'js>) -> std::resul
 #[allow(clippy::needless_pass_by_value, reason = "the engine hands them over by value")]
 pub(super) fn track<'js>(ctx: Ctx<'js>, promise: Value<'js>, reason: Value<'js>, is_handled: bool) {
     let host = host(&ctx);
-    let mut unhandled = host.unhandled.borrow_mut();
     let name = format!("{promise:?}");
     // A promise that is gone may have had the same name, which is its place in memory: the later one is meant.
     if is_handled {
+        let mut unhandled = host.unhandled.borrow_mut();
         if let Some(at) = unhandled.iter().rposition(|(known, _)| *known == name) {
             unhandled.remove(at);
         }
     } else {
         let text = reason.as_object().cloned().and_then(rquickjs::Exception::from_object);
+        // To show it may run code of the script's, which may reject another one.
         let text = text.map_or_else(|| inspect::shown(&reason), |_| Thrown::shown(&reason));
-        unhandled.push((name, text));
+        host.unhandled.borrow_mut().push((name, text));
     }
 }
 
