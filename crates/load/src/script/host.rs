@@ -298,20 +298,11 @@ impl Host {
     }
 
     /// The same, where a script takes much memory at once: whether it is to stop. That may be in the middle of one of
-    /// our own functions, and what that has in hand nobody else may come upon.
+    /// our own functions: what it has in hand of these two the user's task would come upon, which takes up what was
+    /// begun and goes on with requests. All else is the script's alone until it is resumed.
     pub(super) fn takes_memory(&self) -> bool {
-        if self.has_nothing_in_hand() { self.interrupts() } else { self.is_killed.get() }
-    }
-
-    fn has_nothing_in_hand(&self) -> bool {
-        let own = self.begun.try_borrow_mut().is_ok()
-            && self.open.try_borrow_mut().is_ok()
-            && self.unhandled.try_borrow_mut().is_ok()
-            && self.jar.try_borrow_mut().is_ok();
-        own && self.group.try_borrow_mut().is_ok()
-            && self.expected.try_borrow_mut().is_ok()
-            && self.env.try_borrow_mut().is_ok()
-            && self.scene_name.try_borrow_mut().is_ok()
+        let is_free = self.begun.try_borrow_mut().is_ok() && self.jar.try_borrow_mut().is_ok();
+        if is_free { self.interrupts() } else { self.is_killed.get() }
     }
 
     /// Begins something, and gives its number.
