@@ -204,6 +204,13 @@ impl<'a> Cx<'a> {
         }
     }
 
+    /// The same for the file that a directive's first word names, relative to the folder of the main file.
+    pub(crate) fn needed(&mut self, call: &Call<'_>) -> PathBuf {
+        let path = self.folder.join(call.text(0));
+        self.need(&path, call.name, &call.word(0).place);
+        path
+    }
+
     /// A file that is written to while the program runs; told once a file.
     pub(crate) fn writes(&mut self, path: &Path, directive: &'static str, place: &Place) {
         if self.written.insert(path.to_path_buf()) {

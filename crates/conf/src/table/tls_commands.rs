@@ -18,13 +18,7 @@ pub(super) const DIRECTIVES: &[Directive] = &[
         example: "ssl_conf_command Ciphersuites TLS_AES_256_GCM_SHA384;",
         apply: Apply::Inherited(|level, call, cx| -> Outcome {
             let tls = &mut level.server.tls;
-            match command(call, cx)? {
-                Some(Command::Suites(suites)) => tls.settings.ciphers13 = Some(suites),
-                Some(Command::Least) => tls.without.0 = true,
-                Some(Command::Most) => tls.without.1 = true,
-                None => {}
-            }
-            Ok(())
+            obey(call, cx, &mut tls.settings.ciphers13, &mut tls.without)
         }),
     },
     Directive {
@@ -37,13 +31,7 @@ pub(super) const DIRECTIVES: &[Directive] = &[
         example: "proxy_ssl_conf_command MinProtocol TLSv1.3;",
         apply: Apply::Inherited(|level, call, cx| -> Outcome {
             let tls = &mut level.proxy.tls;
-            match command(call, cx)? {
-                Some(Command::Suites(suites)) => tls.ciphers13 = Some(suites),
-                Some(Command::Least) => tls.without.0 = true,
-                Some(Command::Most) => tls.without.1 = true,
-                None => {}
-            }
-            Ok(())
+            obey(call, cx, &mut tls.ciphers13, &mut tls.without)
         }),
     },
 ];
@@ -55,6 +43,17 @@ enum Command {
     Least,
     /// No version above TLS 1.2.
     Most,
+}
+
+/// Does what the command says to suites and versions.
+fn obey(call: &Call<'_>, cx: &mut Cx<'_>, suites: &mut Option<Vec<Cipher>>, without: &mut (bool, bool)) -> Outcome {
+    match command(call, cx)? {
+        Some(Command::Suites(chosen)) => *suites = Some(chosen),
+        Some(Command::Least) => without.0 = true,
+        Some(Command::Most) => without.1 = true,
+        None => {}
+    }
+    Ok(())
 }
 
 fn command(call: &Call<'_>, cx: &mut Cx<'_>) -> Result<Option<Command>, Diagnostic> {

@@ -12,9 +12,7 @@ pub(super) const DIRECTIVES: &[Directive] = &[
         doc: "The file of passwords for keys that are encrypted, one a line, which are tried in turn.",
         example: "ssl_password_file /etc/nginx/ssl/passwords;",
         apply: Apply::Inherited(|level, call, cx| {
-            let path = cx.folder.join(call.text(0));
-            cx.need(&path, call.name, &call.word(0).place);
-            level.server.tls.passwords = Some(path);
+            level.server.tls.passwords = Some(cx.needed(call));
             Ok(())
         }),
     },
@@ -27,8 +25,7 @@ pub(super) const DIRECTIVES: &[Directive] = &[
         doc: "A file of 48 or 80 random bytes for the tickets of sessions; the first of several is for new ones.",
         example: "ssl_session_ticket_key /etc/nginx/ssl/tickets.key;",
         apply: Apply::Inherited(|level, call, cx| {
-            let path = cx.folder.join(call.text(0));
-            cx.need(&path, call.name, &call.word(0).place);
+            let path = cx.needed(call);
             let keys = &mut level.server.tls.settings.ticket_keys;
             if call.first {
                 keys.clear();
