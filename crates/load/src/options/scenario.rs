@@ -17,9 +17,11 @@ const MAX_DURATION_NS: u64 = 600 * SECOND_NS;
 const GRACEFUL_RAMP_DOWN_NS: u64 = 30 * SECOND_NS;
 
 /// Fields of every scenario.
-const COMMON: [&str; 7] = ["executor", "startTime", "gracefulStop", "env", "exec", "tags", "options"];
+pub(super) const COMMON: [&str; 6] = ["executor", "startTime", "gracefulStop", "env", "exec", "tags"];
+/// A field of every scenario too, which says nothing here: it is the browser's.
+const BROWSERS: &str = "options";
 /// Fields of each executor.
-const OWN: [(&str, &[&str]); 6] = [
+pub(super) const OWN: [(&str, &[&str]); 6] = [
     ("constant-vus", &["vus", "duration"]),
     ("ramping-vus", &["startVUs", "stages", "gracefulRampDown"]),
     ("shared-iterations", &["vus", "iterations", "maxDuration"]),
@@ -27,6 +29,10 @@ const OWN: [(&str, &[&str]); 6] = [
     ("constant-arrival-rate", &["rate", "timeUnit", "duration", "preAllocatedVUs", "maxVUs"]),
     ("ramping-arrival-rate", &["startRate", "timeUnit", "stages", "preAllocatedVUs", "maxVUs"]),
 ];
+
+fn is_known(name: &str, own: &[&str]) -> bool {
+    COMMON.contains(&name) || own.contains(&name) || name == BROWSERS
+}
 
 /// What runs, by the time of its beginning and then by name.
 pub(super) fn all(json: &Layer, segment: &Segment, warnings: &mut Vec<String>) -> Result<Vec<Scenario>, Wrong> {
@@ -107,7 +113,7 @@ fn one(name: &str, fields: &Layer) -> Result<Scenario, Wrong> {
         let known: Vec<&str> = OWN.iter().map(|(each, _)| *each).collect();
         return wrong(format!("unknown executor type '{kind}': want one of {}", known.join(", ")));
     };
-    if let Some(odd) = fields.keys().find(|name| !COMMON.contains(&name.as_str()) && !own.contains(&name.as_str())) {
+    if let Some(odd) = fields.keys().find(|name| !is_known(name, own)) {
         return wrong(format!("unknown field \"{odd}\": {kind} has {}", own.join(", ")));
     }
     if fields.get("options").is_some_and(|options| !options.is_null()) {

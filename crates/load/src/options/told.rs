@@ -4,6 +4,7 @@
 use serde_json::{Map, Value as Json, json};
 
 use super::Layer;
+use super::scenario::{COMMON, OWN};
 use crate::duration;
 use crate::metric::SystemTags;
 
@@ -44,16 +45,6 @@ const ALL: [(&str, Shape); 35] = [
     ("metricSamplesBufferSize", Shape::AsIs),
     ("noCookiesReset", Shape::AsIs),
     ("discardResponseBodies", Shape::AsIs),
-];
-/// What every scenario has, and what those of an executor have besides.
-const SCENARIO: [&str; 6] = ["executor", "startTime", "gracefulStop", "env", "exec", "tags"];
-const EXECUTORS: [(&str, &[&str]); 6] = [
-    ("constant-vus", &["vus", "duration"]),
-    ("ramping-vus", &["startVUs", "stages", "gracefulRampDown"]),
-    ("shared-iterations", &["vus", "iterations", "maxDuration"]),
-    ("per-vu-iterations", &["vus", "iterations", "maxDuration"]),
-    ("constant-arrival-rate", &["rate", "timeUnit", "duration", "preAllocatedVUs", "maxVUs"]),
-    ("ramping-arrival-rate", &["startRate", "timeUnit", "stages", "preAllocatedVUs", "maxVUs"]),
 ];
 /// Figures of trends unless told otherwise.
 const STATS: [&str; 6] = ["avg", "min", "med", "max", "p(90)", "p(95)"];
@@ -176,9 +167,9 @@ fn scenarios(options: &Layer) -> Json {
 
 fn scenario(given: &Json) -> Json {
     let executor = given["executor"].as_str().unwrap_or_default();
-    let own = EXECUTORS.iter().find(|(name, _)| *name == executor).map_or(&[][..], |(_, fields)| fields);
+    let own = OWN.iter().find(|(name, _)| *name == executor).map_or(&[][..], |(_, fields)| fields);
     let mut shown = Map::new();
-    for name in SCENARIO.iter().chain(own) {
+    for name in COMMON.iter().chain(own) {
         let value = given.get(*name).unwrap_or(&Json::Null);
         let value = match (*name, value) {
             (_, Json::Null) => Json::Null,
