@@ -98,7 +98,7 @@ impl<F: Future> Streams<F> {
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.free.len() == self.slots.len()
+        self.len() == 0
     }
 
     pub(super) fn is_full(&self) -> bool {
