@@ -4,6 +4,7 @@ mod args;
 mod bottleneck;
 mod console;
 mod limits;
+mod lines;
 mod logger;
 mod output;
 mod outputs;
@@ -17,7 +18,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use load::options::Options;
-use load::script::{ScriptError, Texts};
+use load::script::{ScriptError, Summarized, Texts};
 use load::{Outcome, Plan, Report, ScriptRun, Source, StopHandle};
 use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
@@ -113,13 +114,13 @@ fn handled(run: &ScriptRun, report: &Report, style: &Style, logger: &Logger) -> 
     let on_terminal = [io::stdout().is_terminal(), io::stderr().is_terminal()];
     let data = load::export::summary_data(report, &style.stats, &options, setup_data.as_ref(), on_terminal);
     match run.summarize(&data)? {
-        Ok(Ok(texts)) => Some(texts),
+        Summarized::Texts(texts) => Some(texts),
         // k6 shows nothing then.
-        Ok(Err(wrong)) => {
-            logger.error(&format!("what handleSummary returns cannot be written: {wrong}"));
+        Summarized::Nothing(why) => {
+            logger.error(&why);
             Some(Texts::new())
         }
-        Err(text) => {
+        Summarized::Thrown(text) => {
             logger.error(&text);
             None
         }
@@ -168,6 +169,7 @@ pub(crate) fn plan_of(line: &[&str]) -> anyhow::Result<Plan> {
 /// All that can be refused before the test begins.
 fn prepare(args: &LoadArgs, logger: &Arc<Logger>) -> anyhow::Result<Prepared> {
     let settings = Settings::of(args, |name| std::env::var(name).ok())?;
+    logger.write_as(&settings.lines)?;
     if let Some(path) = &settings.console {
         logger.write_console_to(path)?;
     }

@@ -61,6 +61,14 @@ pub(crate) struct Exchange {
     pub(crate) answer: Option<Answer>,
 }
 
+impl Exchange {
+    /// A request that cannot be sent at all.
+    pub(crate) fn unsent(failure: Failure) -> Self {
+        let (timings, version) = (Timings::default(), Version::default());
+        Self { timings, status: 0, failure: Some(failure), ended_ns: now_ns(), version, answer: None }
+    }
+}
+
 /// An answer that is kept.
 #[derive(Debug, Default)]
 pub(crate) struct Answer {

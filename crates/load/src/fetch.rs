@@ -16,7 +16,7 @@ use crate::failure::Failure;
 use crate::jar::{Cookie, Jar, sent_value};
 use crate::metric::{Recorder, TagsId, Timings, Who};
 use crate::record::{About, record};
-use crate::sites::{Debug, Sites, Target, resolved};
+use crate::sites::{Debug, Sites, Target, other_scheme, resolved};
 
 /// A request that a script makes.
 #[derive(Debug, Clone)]
@@ -136,21 +136,13 @@ pub(crate) async fn fetch(mut call: Call, client: &Client, sites: &Sites, record
         pace.turn().await;
     }
     loop {
-        let sent = head(&call, sites);
-        let head_bytes = sent.len();
-        let mut bytes = sent;
-        bytes.extend_from_slice(&call.body);
-        let message = Message {
-            bytes: &bytes,
-            origin: &call.target.origin,
-            timeout_ms: call.timeout_ms,
-            reuse: sites.options.reuse,
-            is_head: &*call.method == "HEAD",
-            keeps_answer: true,
-        };
-        let mut exchange = client.exchange(&message, now_ns()).await;
-        let answer = exchange.answer.take().unwrap_or_default();
+        let (bytes, head_bytes, mut exchange) = exchanged(&call, client, sites).await;
+        let mut answer = exchange.answer.take().unwrap_or_default();
         let challenge = challenge(&call, &exchange, &answer);
+        let way = way(&call, &exchange, &answer, hops, sites);
+        if let Way::Broken(failure) = &way {
+            (exchange.status, exchange.failure) = (0, Some(failure.clone()));
+        }
         tell(&call, &exchange, &answer, challenge.is_some(), recorder);
         if sites.options.debug != Debug::Nothing {
             dump(&mut debug, bytes.split_at(head_bytes), &answer, sites.options.debug);
@@ -162,24 +154,29 @@ pub(crate) async fn fetch(mut call: Call, client: &Client, sites: &Sites, record
             call.login = login;
             continue;
         }
-        let next = location(&exchange, &answer).map(|location| resolved(call.target.page(), &location));
         let mut warning = None;
-        if let Some(next) = next {
-            if hops < call.redirects
-                && let Ok(target) = sites.target(&next)
-            {
+        match way {
+            Way::On(target) => {
                 hops += 1;
                 asked.get_or_insert_with(|| call.asked(&first, &cookies));
                 redirect(&mut call, exchange.status, target, &first);
                 continue;
             }
-            if call.has_usual_redirects && call.redirects > 0 {
+            Way::Off(target, failure) => {
+                asked.get_or_insert_with(|| call.asked(&first, &cookies));
+                redirect(&mut call, exchange.status, target, &first);
+                exchange = Exchange::unsent(failure);
+                answer = Answer::default();
+                tell(&call, &exchange, &answer, false, recorder);
+            }
+            Way::Broken(_) => answer = Answer::default(),
+            Way::TooFar if call.has_usual_redirects && call.redirects > 0 => {
                 let hint = "the param `redirects` or the option `maxRedirects` says how many are followed";
                 warning = Some(format!("the answer is a redirect, for {hops} were followed; {hint}"));
             }
+            Way::TooFar | Way::End => {}
         }
         let Exchange { timings, status, mut failure, ended_ns, .. } = exchange;
-        let mut answer = answer;
         failure = unpack(&mut answer, call.wants).or(failure);
         let Call { method, target, body, plain, wants, fields, .. } = call;
         let asked = asked.unwrap_or_else(|| Asked {
@@ -190,6 +187,53 @@ pub(crate) async fn fetch(mut call: Call, client: &Client, sites: &Sites, record
             cookies,
         });
         return Reply { asked, method, target, status, answer, timings, failure, wants, ended_ns, warning, debug };
+    }
+}
+
+/// One request and its answer: what was sent, how much of it is the head, and what came of it.
+async fn exchanged(call: &Call, client: &Client, sites: &Sites) -> (Vec<u8>, usize, Exchange) {
+    let mut bytes = head(call, sites);
+    let head_bytes = bytes.len();
+    bytes.extend_from_slice(&call.body);
+    let message = Message {
+        bytes: &bytes,
+        origin: &call.target.origin,
+        timeout_ms: call.timeout_ms,
+        reuse: sites.options.reuse,
+        is_head: &*call.method == "HEAD",
+        keeps_answer: true,
+    };
+    let exchange = client.exchange(&message, now_ns()).await;
+    (bytes, head_bytes, exchange)
+}
+
+/// Where an answer leads.
+enum Way {
+    /// Nowhere: it is the last one.
+    End,
+    /// To this address.
+    On(Rc<Target>),
+    /// To one of another scheme, which nobody is asked for: a request that fails.
+    Off(Rc<Target>, Failure),
+    /// To what is no address, so that the request fails for which it came.
+    Broken(Failure),
+    /// Further than is followed.
+    TooFar,
+}
+
+fn way(call: &Call, exchange: &Exchange, answer: &Answer, hops: u32, sites: &Sites) -> Way {
+    let Some(location) = location(exchange, answer) else { return Way::End };
+    if hops >= call.redirects {
+        return Way::TooFar;
+    }
+    let next = resolved(call.target.page(), &location);
+    if let Some(scheme) = other_scheme(&next) {
+        let failure = Failure::other(&format!("unsupported protocol scheme \"{scheme}\""));
+        return Way::Off(Sites::stray(&next, &call.target), failure);
+    }
+    match sites.target(&next) {
+        Ok(target) => Way::On(target),
+        Err(why) => Way::Broken(Failure::other(&format!("failed to parse Location header \"{location}\": {why}"))),
     }
 }
 

@@ -146,6 +146,13 @@ impl Sites {
         Ok(target)
     }
 
+    /// An address of another scheme, which nobody is asked for: it stands where one would that was.
+    pub(crate) fn stray(url: &str, from: &Target) -> Rc<Target> {
+        let (path, authority) = ("/".into(), "".into());
+        let origin = Arc::clone(&from.origin);
+        Rc::new(Target { url: url.into(), page: None, path, authority, basic: None, secret: None, origin })
+    }
+
     fn origin(&self, parts: &Url) -> Result<Arc<Origin>, &'static str> {
         let key = (parts.tls, parts.host.to_ascii_lowercase(), parts.port);
         if let Some(known) = self.origins.borrow().get(&key) {
@@ -212,6 +219,13 @@ fn has_scheme(location: &str) -> bool {
     })
 }
 
+/// The scheme of an address, where it is another than those that are asked for.
+pub(crate) fn other_scheme(url: &str) -> Option<&str> {
+    let scheme = url.split_once(':')?.0;
+    let is_own = ["http", "https"].iter().any(|own| scheme.eq_ignore_ascii_case(own));
+    (has_scheme(url) && !is_own).then_some(scheme)
+}
+
 /// Where a redirect leads: `location` as a page at `base` means it.
 pub(crate) fn resolved(base: &str, location: &str) -> String {
     if has_scheme(location) {
@@ -272,6 +286,21 @@ mod tests {
             assert_eq!(resolved("http://a:1/d/p?q#f", location), expected, "{location}");
         }
         assert_eq!(resolved("http://a", "x"), "http://a/x");
+    }
+
+    #[test]
+    fn other_schemes_are_told() {
+        for (url, scheme) in [
+            ("mailto:a@b", Some("mailto")),
+            ("FTP://a/", Some("FTP")),
+            ("http://a/", None),
+            ("HTTPS://a/", None),
+            ("/a:b", None),
+            ("1:2", None),
+            (":", None),
+        ] {
+            assert_eq!(other_scheme(url), scheme, "{url}");
+        }
     }
 
     #[test]

@@ -29,6 +29,10 @@ struct Others {
     linger: bool,
     #[arg(long, hide = true)]
     local_ips: Option<String>,
+    #[arg(long, hide = true)]
+    traces_output: Option<String>,
+    #[arg(long, hide = true)]
+    secret_source: Vec<String>,
 }
 
 /// Run a k6 script, or send requests to one address, at a fixed or ramping rate or by users that go round, and measure
@@ -58,8 +62,8 @@ pub(crate) struct LoadArgs {
     #[arg(long)]
     no_teardown: bool,
     /// How many redirects of a script's request are followed [default: 10]
-    #[arg(long, value_name = "N")]
-    max_redirects: Option<u32>,
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    max_redirects: Option<i64>,
     /// Requests of a script's http.batch that are under way at once [default: 20]
     #[arg(long, value_name = "N")]
     batch: Option<u32>,
@@ -79,6 +83,13 @@ pub(crate) struct LoadArgs {
     /// Write the script's console to a file
     #[arg(long, value_name = "FILE")]
     pub(super) console_output: Option<PathBuf>,
+    /// Where lines about the test go: stderr, stdout, none, or file=FILE, which may have ,level=LEVEL behind it
+    /// [default: stderr]
+    #[arg(long, value_name = "WHERE")]
+    pub(super) log_output: Option<String>,
+    /// How they are written: json, or raw, which is their text alone [default: logfmt, or in colours on a terminal]
+    #[arg(long, value_name = "HOW")]
+    pub(super) log_format: Option<String>,
     /// Show debug lines
     #[arg(short, long)]
     pub(super) verbose: bool,
@@ -99,11 +110,11 @@ pub(crate) struct LoadArgs {
     #[arg(short, long, value_name = "DURATION:TARGET", value_delimiter = ',', value_parser = parse_stage)]
     pub(super) stage: Vec<Stage>,
     /// Virtual users that go round, instead of a rate
-    #[arg(short = 'u', long, value_name = "N")]
-    pub(super) vus: Option<u64>,
+    #[arg(short = 'u', long, value_name = "N", allow_negative_numbers = true)]
+    pub(super) vus: Option<i64>,
     /// Iterations that the users share
-    #[arg(short, long, value_name = "N")]
-    pub(super) iterations: Option<u64>,
+    #[arg(short, long, value_name = "N", allow_negative_numbers = true)]
+    pub(super) iterations: Option<i64>,
     /// With a rate: virtual users there are from the beginning [default: as many as are needed, up to 10,000]
     #[arg(long, value_name = "N")]
     pub(super) pre_allocated_vus: Option<u32>,
@@ -205,6 +216,11 @@ impl LoadArgs {
         self.rate.is_some() || (has_stages && (is_of_rates || !is_script(&self.target)))
     }
 
+    /// The value of k6's `--traces-output`, and the first of its `--secret-source`.
+    pub(super) fn unserved(&self) -> (Option<&str>, Option<&str>) {
+        (self.others.traces_output.as_deref(), self.others.secret_source.first().map(String::as_str))
+    }
+
     /// The options among the flags, under k6's names.
     pub(super) fn layer(&self) -> Layer {
         let mut layer = Layer::new();
@@ -236,7 +252,7 @@ impl LoadArgs {
         put("systemTags", self.system_tags.clone().map(Json::from));
         put("summaryTrendStats", self.summary_trend_stats.clone().map(Json::from));
         put("summaryTimeUnit", self.summary_time_unit.clone().map(Json::from));
-        let Others { no_usage_report: _, compatibility_mode: _, address: _, paused, linger, local_ips } = &self.others;
+        let Others { paused, linger, local_ips, .. } = &self.others;
         put("localIPs", local_ips.clone().map(Json::from));
         let tags: Layer = self.tag.iter().map(|(name, value)| (name.clone(), Json::from(value.as_str()))).collect();
         put("tags", (!tags.is_empty()).then_some(Json::Object(tags)));

@@ -1,15 +1,18 @@
 //! Lines for whoever watches a load test, on the standard error: short on a terminal, logfmt elsewhere, both in k6's
 //! manner.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::Context;
 use indicatif::ProgressBar;
 use load::script::{Level, Log, Sink};
+
+use super::lines::{Format, Lines, Place};
 
 /// Writes lines, also from the threads of a test.
 #[derive(Debug)]
@@ -22,13 +25,26 @@ pub(crate) struct Logger {
     bar: Mutex<Option<ProgressBar>>,
     /// Where the console of scripts goes, if not here.
     console: Mutex<Option<File>>,
+    /// Where else lines go, and how, once somebody has said so.
+    ways: OnceLock<Ways>,
+}
+
+/// How lines are written, and where to.
+#[derive(Debug)]
+struct Ways {
+    format: Format,
+    place: Place,
+    /// What is open for `Place::File`.
+    file: Option<Mutex<File>>,
+    least: Option<Level>,
 }
 
 impl Logger {
     pub(crate) fn new(is_verbose: bool) -> Arc<Self> {
         let least = if is_verbose { Level::Debug } else { Level::Info };
         let is_terminal = io::stderr().is_terminal();
-        Arc::new(Self { is_terminal, least, began: Instant::now(), bar: Mutex::default(), console: Mutex::default() })
+        let (began, bar, console, ways) = (Instant::now(), Mutex::default(), Mutex::default(), OnceLock::new());
+        Arc::new(Self { is_terminal, least, began, bar, console, ways })
     }
 
     /// As the injector takes it.
@@ -40,6 +56,20 @@ impl Logger {
     /// Lines go above this from here on.
     pub(crate) fn keep_clear_of(&self, bar: ProgressBar) {
         self.bar.lock().unwrap_or_else(PoisonError::into_inner).replace(bar);
+    }
+
+    /// Lines are written like this from here on, and to there.
+    pub(crate) fn write_as(&self, lines: &Lines) -> anyhow::Result<()> {
+        let Lines { format, place, least } = lines.clone();
+        let file = match &place {
+            Place::File(path) => {
+                let file = File::options().append(true).create(true).open(path);
+                Some(Mutex::new(file.with_context(|| format!("cannot write lines to {}", path.display()))?))
+            }
+            Place::Stderr | Place::Stdout | Place::Nowhere => None,
+        };
+        let _ = self.ways.set(Ways { format, place, file, least });
+        Ok(())
     }
 
     /// The console of scripts goes to this file from here on.
@@ -72,9 +102,26 @@ impl Logger {
             let _ = file.write_all(plain_line(&bare, now).as_bytes());
             return;
         }
-        let line =
-            if self.is_terminal { terminal_line(log, self.began.elapsed().as_secs()) } else { plain_line(log, now) };
-        let write = || io::stderr().lock().write_all(line.as_bytes());
+        let ways = self.ways.get();
+        if ways.and_then(|ways| ways.least).is_some_and(|least| log.level < least) {
+            return;
+        }
+        let (format, place) = ways.map_or((Format::Text, &Place::Stderr), |ways| (ways.format, &ways.place));
+        let line = match (format, place) {
+            (Format::Json, _) => json_line(log, now),
+            (Format::Raw, _) => format!("{}\n", log.text),
+            (Format::Text, Place::Stderr) if self.is_terminal => terminal_line(log, self.began.elapsed().as_secs()),
+            (Format::Text, _) => plain_line(log, now),
+        };
+        let write = || match place {
+            Place::Stderr => io::stderr().lock().write_all(line.as_bytes()),
+            Place::Stdout => io::stdout().lock().write_all(line.as_bytes()),
+            Place::Nowhere => Ok(()),
+            Place::File(_) => match ways.and_then(|ways| ways.file.as_ref()) {
+                Some(file) => file.lock().unwrap_or_else(PoisonError::into_inner).write_all(line.as_bytes()),
+                None => Ok(()),
+            },
+        };
         let bar = self.bar.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let _ = match bar {
             Some(bar) => bar.suspend(write),
@@ -98,13 +145,25 @@ fn terminal_line(log: &Log, seconds: u64) -> String {
     line
 }
 
-fn plain_line(log: &Log, unix_seconds: u64) -> String {
-    let level = match log.level {
+fn level_name(level: Level) -> &'static str {
+    match level {
         Level::Debug => "debug",
         Level::Info => "info",
         Level::Warning => "warning",
         Level::Error => "error",
-    };
+    }
+}
+
+/// An object with its fields by name.
+fn json_line(log: &Log, unix_seconds: u64) -> String {
+    let mut fields: BTreeMap<&str, &str> = sorted(log).into_iter().collect();
+    let time = time(unix_seconds);
+    fields.extend([("level", level_name(log.level)), ("msg", &log.text), ("time", &time)]);
+    serde_json::to_string(&fields).unwrap_or_default() + "\n"
+}
+
+fn plain_line(log: &Log, unix_seconds: u64) -> String {
+    let level = level_name(log.level);
     let mut line = format!("time=\"{}\" level={level}", time(unix_seconds));
     if !log.text.is_empty() {
         line += &format!(" msg={}", quoted(&log.text));
@@ -187,6 +246,15 @@ mod tests {
         ] {
             assert_eq!(time(seconds), text);
         }
+    }
+
+    #[test]
+    fn lines_are_json_where_that_is_asked_for() {
+        let fields = vec![("source", "console".to_owned()), ("error", "a \"b\"".to_owned())];
+        let log = Log { level: Level::Info, text: "x\ty".into(), fields };
+        let expected =
+            r#"{"error":"a \"b\"","level":"info","msg":"x\ty","source":"console","time":"1970-01-01T00:00:00Z"}"#;
+        assert_eq!(json_line(&log, 0), format!("{expected}\n"));
     }
 
     #[test]

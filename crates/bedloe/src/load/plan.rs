@@ -109,6 +109,12 @@ fn check_values(flags: &Layer) -> anyhow::Result<()> {
 #[error("{0}")]
 pub(super) struct BadFlag(String);
 
+impl BadFlag {
+    pub(super) fn new(why: String) -> Self {
+        Self(why)
+    }
+}
+
 /// Runs a script's init code.
 fn open(args: &LoadArgs, sink: Sink) -> anyhow::Result<Script> {
     let path = std::path::absolute(&args.target).with_context(|| format!("{} is no path", args.target))?;

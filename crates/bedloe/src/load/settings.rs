@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::ValueEnum;
 
 use super::args::LoadArgs;
+use super::lines::Lines;
 use super::outputs::Wanted;
 use crate::summary::Mode;
 
@@ -17,6 +18,8 @@ pub(super) struct Settings {
     pub(super) export: Option<PathBuf>,
     /// The file that scripts' consoles go to.
     pub(super) console: Option<PathBuf>,
+    /// Where lines about the test go, and how.
+    pub(super) lines: Lines,
     /// Where samples go.
     pub(super) outputs: Vec<Wanted>,
 }
@@ -43,12 +46,25 @@ impl Settings {
         } else {
             args.out.iter().map(|text| Wanted::parse(text)).collect::<Result<_, _>>()?
         };
+        let text = |flag: &Option<String>, name| flag.clone().or_else(|| find(name)).unwrap_or_default();
+        let (traces, secrets) = args.unserved();
+        let traces = traces.map(str::to_owned).or_else(|| find("K6_TRACES_OUTPUT"));
+        anyhow::ensure!(
+            traces.is_none_or(|traces| traces == "none"),
+            "the option `--traces-output` is not served: there are no traces of a test"
+        );
+        anyhow::ensure!(
+            secrets.is_none() && find("K6_SECRET_SOURCE").is_none(),
+            "the option `--secret-source` is not served: there is no module `k6/secrets`; `-e NAME=VALUE` and `__ENV` \
+             hand over what is secret"
+        );
         let is_silent = args.no_summary || is_on("K6_NO_SUMMARY")?;
         Ok(Self {
             no_thresholds: args.no_thresholds || is_on("K6_NO_THRESHOLDS")?,
             mode: if is_silent { Mode::Disabled } else { mode },
             export: path(&args.summary_export, "K6_SUMMARY_EXPORT"),
             console: path(&args.console_output, "K6_CONSOLE_OUTPUT"),
+            lines: Lines::parse(&text(&args.log_format, "K6_LOG_FORMAT"), &text(&args.log_output, "K6_LOG_OUTPUT"))?,
             outputs,
         })
     }

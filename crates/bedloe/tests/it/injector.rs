@@ -330,14 +330,19 @@ fn summaries_of_the_seeds_scripts_are_k6s() {
     let lab = place.start(&["--rate", "20", "--duration", "120s", "--no-faults"]);
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/load");
     let url = format!("URL=https://{}", place.address(10, 8443));
+    let loose = tempfile::tempdir().unwrap();
     for (name, variables) in [("constant.js", &["RATE=40", "DURATION=2s"][..]), ("ramp.js", &["SCALE=0.01"])] {
+        // What is compared is how it is told: on a busy machine a time may well be crossed.
+        let text = std::fs::read_to_string(folder.join(name)).unwrap().replace("'p(95)<500'", "'p(95)<50000'");
+        let path = loose.path().join(name);
+        std::fs::write(&path, text).unwrap();
         let run = |program: &[&str]| {
             let mut command = Command::new(program[0]);
             command.args(&program[1..]).args(["-q", "--insecure-skip-tls-verify", "-e", &url]);
             for variable in variables {
                 command.args(["-e", variable]);
             }
-            command.arg(folder.join(name)).stdin(Stdio::null()).env("K6_NO_USAGE_REPORT", "true");
+            command.arg(&path).stdin(Stdio::null()).env("K6_NO_USAGE_REPORT", "true");
             let output = command.output().unwrap();
             let out = String::from_utf8(output.stdout).unwrap();
             assert_eq!(output.status.code(), Some(0), "{out}{}", String::from_utf8_lossy(&output.stderr));

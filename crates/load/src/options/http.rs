@@ -17,9 +17,12 @@ pub(super) fn options(json: &Layer) -> Result<HttpOptions, Wrong> {
     let (reuse, reuse_between_iterations) = (!is_on("noConnectionReuse"), !is_on("noVUConnectionReuse"));
     let keeps_cookies = is_on("noCookiesReset");
     let mut number = |name, usual| noted(count(json, name), &mut problems).flatten().unwrap_or(usual);
-    let max_redirects = u32::try_from(number("maxRedirects", u64::from(usual.max_redirects))).unwrap_or(u32::MAX);
     let batch = usize::try_from(number("batch", usual.batch as u64)).unwrap_or(usize::MAX);
     let batch_per_host = usize::try_from(number("batchPerHost", usual.batch_per_host as u64)).unwrap_or(usize::MAX);
+    // Fewer than none is none, as in k6.
+    let redirects = noted(whole(json, "maxRedirects"), &mut problems).flatten();
+    let redirects = redirects.map(|count| u32::try_from(count.max(0)).unwrap_or(u32::MAX));
+    let max_redirects = redirects.unwrap_or(usual.max_redirects);
     let agent = noted(text(json, "userAgent"), &mut problems).flatten().unwrap_or(usual.agent);
     let pace = noted(whole(json, "rps"), &mut problems).flatten().and_then(|rate| u64::try_from(rate).ok());
     let debug = noted(text(json, "httpDebug"), &mut problems).flatten();

@@ -76,10 +76,11 @@ fn shortcut(json: &Layer, warnings: &mut Vec<String>) -> Result<Option<Executor>
             for name in ["scenarios", "stages"].into_iter().filter(|name| json.get(*name).is_some_and(is_empty)) {
                 warnings.push(format!("`{name}` is empty: the script is run once, by one user"));
             }
-            if vus.is_some_and(|vus| vus > 1) {
-                let text = "the `vus` option will be ignored, it only works in conjunction with `iterations`, \
-                            `duration`, or `stages`";
-                warnings.push(text.to_owned());
+            if let Some(vus) = vus.filter(|vus| *vus != 1) {
+                warnings.push(format!(
+                    "`vus={vus}` option will be ignored, it only works in conjunction with `iterations`, `duration`, \
+                     or `stages`"
+                ));
             }
             counted("per-vu-iterations", &Layer::new(), "maxDuration")
         }
@@ -160,7 +161,7 @@ fn ramping_vus(fields: &Layer, start: &str) -> Result<Executor, Wrong> {
 
 fn counted(kind: &str, fields: &Layer, limit: &str) -> Result<Executor, Wrong> {
     let users = users(fields, "vus")?.unwrap_or(1);
-    let iterations = count(fields, "iterations")?.unwrap_or(1);
+    let iterations = whole(fields, "iterations")?.unwrap_or(1);
     let max_duration_ns = match duration(fields, limit)? {
         None => MAX_DURATION_NS,
         given => at_least_a_second(given, limit)?,
@@ -169,16 +170,16 @@ fn counted(kind: &str, fields: &Layer, limit: &str) -> Result<Executor, Wrong> {
         return wrong("the number of VUs must be more than 0".into());
     }
     if kind == "per-vu-iterations" {
-        if iterations == 0 {
+        let Some(iterations) = u64::try_from(iterations).ok().filter(|count| *count > 0) else {
             return wrong("the number of iterations must be more than 0".into());
-        }
+        };
         return Ok(Executor::Looping(Looping::PerVuIterations(PerVuIterations { users, iterations, max_duration_ns })));
     }
-    if iterations < u64::from(users) {
+    let Some(iterations) = u64::try_from(iterations).ok().filter(|count| *count >= u64::from(users)) else {
         return wrong(format!(
             "the number of iterations ({iterations}) can't be less than the number of VUs ({users})"
         ));
-    }
+    };
     Ok(Executor::Looping(Looping::SharedIterations(SharedIterations { users, iterations, max_duration_ns })))
 }
 
@@ -230,6 +231,9 @@ fn stages(fields: &Layer) -> Result<Vec<Stage>, Wrong> {
 }
 
 fn users(fields: &Layer, name: &str) -> Result<Option<u32>, Wrong> {
+    if name == "vus" && whole(fields, name)?.is_some_and(|number| number < 0) {
+        return wrong("the number of VUs must be more than 0".into());
+    }
     match count(fields, name)? {
         Some(number) if number > u64::from(MOST_USERS) => {
             wrong(format!("{name}: there can be at most {MOST_USERS} users, not {number}"))

@@ -4,6 +4,14 @@ use rquickjs::atom::PredefinedAtom;
 use rquickjs::function::This;
 use rquickjs::{ArrayBuffer, Coerced, Exception, FromJs, Function, Object, Value};
 
+use super::host::host;
+
+/// The longest text that an object is shown as; the rest is cut off. A list of a billion holes takes no memory, and six
+/// gigabytes to be shown.
+const MOST_SHOWN: usize = 1 << 20;
+/// Parts of objects that are shown before others may have their turn.
+const PARTS_A_TURN: usize = 1024;
+
 /// Objects within objects that are shown; what is deeper would take more of the stack than there is.
 const DEEPEST: usize = 64;
 
@@ -15,8 +23,11 @@ pub(super) fn shown(value: &Value<'_>) -> String {
     if let Some(symbol) = value.as_symbol() {
         return described(symbol);
     }
-    let mut shown = Shown { out: String::new(), around: Vec::new() };
+    let mut shown = Shown { out: String::new(), around: Vec::new(), parts: 0, is_cut: false };
     shown.value(value);
+    if shown.is_cut {
+        shown.out.push_str(" ...");
+    }
     shown.out
 }
 
@@ -24,6 +35,10 @@ pub(super) fn shown(value: &Value<'_>) -> String {
 struct Shown<'js> {
     out: String,
     around: Vec<Object<'js>>,
+    /// Parts of objects so far.
+    parts: usize,
+    /// Whether it is not all.
+    is_cut: bool,
 }
 
 impl<'js> Shown<'js> {
@@ -56,15 +71,16 @@ impl<'js> Shown<'js> {
             let message = error.message().unwrap_or_default();
             self.out.push_str(&if message.is_empty() { name } else { format!("{name}: {message}") });
         } else if let Some(array) = object.as_array() {
-            self.list(array.iter::<Value<'js>>().flatten());
+            self.list(object, array.iter::<Value<'js>>().flatten());
         } else if let Some(buffer) = ArrayBuffer::from_object(object.clone()) {
-            let bytes: Vec<String> =
-                buffer.as_bytes().into_iter().flatten().map(|byte| format!("{byte:02x}")).collect();
-            let contents = bytes.join(" ");
+            let bytes = buffer.as_bytes().unwrap_or_default();
+            let first: Vec<String> = bytes.iter().take(MOST_SHOWN / 3).map(|byte| format!("{byte:02x}")).collect();
+            self.is_cut |= first.len() < bytes.len();
+            let contents = first.join(" ");
             self.out += &format!("ArrayBuffer {{ [Uint8Contents]: <{contents}>, byteLength: {} }}", bytes.len());
         } else if let Some((name, length)) = view(object) {
             self.out += &format!("{name}({length}) ");
-            self.list((0..length).filter_map(|at| object.get::<_, Value<'js>>(at).ok()));
+            self.list(object, (0..length).filter_map(|at| object.get::<_, Value<'js>>(at).ok()));
         } else if is_date(object) {
             let iso = object.get::<_, Function<'js>>("toISOString");
             match iso.and_then(|iso| iso.call::<_, String>((This(object.clone()),))) {
@@ -82,6 +98,9 @@ impl<'js> Shown<'js> {
     fn fields(&mut self, object: &Object<'js>) {
         let mut first = true;
         for (key, value) in object.props::<String, Value<'js>>().flatten() {
+            if self.is_enough(object) {
+                break;
+            }
             self.out.push_str(if first { "{ " } else { ", " });
             first = false;
             self.out.push_str(&key);
@@ -91,14 +110,25 @@ impl<'js> Shown<'js> {
         self.out.push_str(if first { "{}" } else { " }" });
     }
 
-    fn list(&mut self, values: impl Iterator<Item = Value<'js>>) {
+    fn list(&mut self, object: &Object<'js>, values: impl Iterator<Item = Value<'js>>) {
         let mut first = true;
         for value in values {
+            if self.is_enough(object) {
+                break;
+            }
             self.out.push_str(if first { "[ " } else { ", " });
             first = false;
             self.inner(&value);
         }
         self.out.push_str(if first { "[]" } else { " ]" });
+    }
+
+    /// Whether no more of an object is shown: there is enough, or the script is to stop. Others have their turn.
+    fn is_enough(&mut self, object: &Object<'js>) -> bool {
+        self.parts += 1;
+        let is_stopped = self.parts.is_multiple_of(PARTS_A_TURN) && host(object.ctx()).interrupts();
+        self.is_cut |= is_stopped || self.out.len() >= MOST_SHOWN;
+        self.is_cut
     }
 
     /// A value within another, where nothing is null.

@@ -27,6 +27,9 @@ mod thrown;
 mod turns;
 mod vm;
 
+#[cfg(test)]
+mod tests;
+
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -97,6 +100,8 @@ pub struct ScriptRun {
     pub setup_timeout_ns: Option<u64>,
     /// How long `teardown` may take; `None` where it is not to be run.
     pub teardown_timeout_ns: Option<u64>,
+    /// How long `handleSummary` may take.
+    pub summary_timeout_ns: u64,
     /// What `setup` has returned, as JSON.
     pub(crate) data: Option<Arc<str>>,
 }
@@ -166,35 +171,60 @@ pub(crate) fn uuid(mut bytes: [u8; 16]) -> String {
 /// Texts, or other bytes, by where they go.
 pub type Texts = Vec<(String, Vec<u8>)>;
 
+/// What `handleSummary` has made of a summary.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Summarized {
+    /// These.
+    Texts(Texts),
+    /// An exception was thrown: the usual summary is shown.
+    Thrown(String),
+    /// It took too long, or returned what nobody could write; no summary is shown then, as k6 has it.
+    Nothing(String),
+}
+
+/// How long `handleSummary` may take: k6's two minutes, which no option changes.
+const SUMMARY_TIMEOUT_NS: u64 = 120_000_000_000;
+
 impl ScriptRun {
     /// A script as it is run unless told otherwise.
     #[must_use]
     pub fn new(script: Script, http: HttpOptions) -> Self {
-        Self { script, http: Arc::new(http), setup_timeout_ns: None, teardown_timeout_ns: None, data: None }
+        let (setup_timeout_ns, teardown_timeout_ns, data) = (None, None, None);
+        let http = Arc::new(http);
+        Self { script, http, setup_timeout_ns, teardown_timeout_ns, summary_timeout_ns: SUMMARY_TIMEOUT_NS, data }
     }
 
-    /// What `handleSummary` makes of a summary: texts by where they go; `None` where the script has none. What it
-    /// returns and nobody could write is in the place of all texts.
-    pub fn summarize(&self, summary: &Json) -> Option<Result<Result<Texts, String>, String>> {
+    /// What `handleSummary` makes of a summary; `None` where the script has none.
+    #[must_use]
+    pub fn summarize(&self, summary: &Json) -> Option<Summarized> {
         if !self.script.has("handleSummary") {
             return None;
         }
-        let work = Work::Summarize(summary.to_string());
-        let ended = run_stage(self, &Arc::default(), Stage::Summary, work, None, None);
+        let (work, limit_ns) = (Work::Summarize(summary.to_string()), self.summary_timeout_ns);
+        let ended = run_stage(self, &Arc::default(), Stage::Summary, work, Some(limit_ns), None);
         Some(match ended {
-            Ok((Ended::Done(texts), _)) => {
-                let made: Json = texts.and_then(|texts| serde_json::from_str(&texts).ok()).unwrap_or_default();
-                let bytes = |text: &Json| base64::Form::STD.decode(text.as_str().unwrap_or_default());
-                let pair = |(name, text): (&String, &Json)| (name.clone(), bytes(text).unwrap_or_default());
-                Ok(match made["wrong"].as_str() {
-                    Some(wrong) => Err(wrong.to_owned()),
-                    None => Ok(made["texts"].as_object().into_iter().flatten().map(pair).collect()),
-                })
+            Ok((Ended::Done(texts), _)) => Summarized::of(texts.as_deref()),
+            Ok((Ended::Thrown(thrown), _)) => Summarized::Thrown(thrown.text),
+            Ok((Ended::TimedOut, _)) => {
+                let seconds = limit_ns / 1_000_000_000;
+                Summarized::Nothing(format!("handleSummary() execution timed out after {seconds} seconds"))
             }
-            Ok((Ended::Thrown(thrown), _)) => Err(thrown.text),
-            Ok((Ended::TimedOut | Ended::Stopped, _)) => Err("handleSummary was interrupted".to_owned()),
-            Err(error) => Err(error.to_string()),
+            Ok((Ended::Stopped, _)) => Summarized::Thrown("handleSummary was interrupted".to_owned()),
+            Err(error) => Summarized::Thrown(error.to_string()),
         })
+    }
+}
+
+impl Summarized {
+    /// Of what the engine's side has made of it.
+    fn of(json: Option<&str>) -> Self {
+        let made: Json = json.and_then(|json| serde_json::from_str(json).ok()).unwrap_or_default();
+        let bytes = |text: &Json| base64::Form::STD.decode(text.as_str().unwrap_or_default());
+        let pair = |(name, text): (&String, &Json)| (name.clone(), bytes(text).unwrap_or_default());
+        match made["wrong"].as_str() {
+            Some(wrong) => Self::Nothing(format!("what handleSummary returns cannot be written: {wrong}")),
+            None => Self::Texts(made["texts"].as_object().into_iter().flatten().map(pair).collect()),
+        }
     }
 }
 

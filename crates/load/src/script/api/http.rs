@@ -1,6 +1,5 @@
 //! The module `k6/http`: a request suspends the user until its answer is there.
 
-use net::clock::now_ns;
 use rquickjs::function::{Opt, Rest};
 use rquickjs::module::{Declarations, Exports, ModuleDef};
 use rquickjs::{Array, Class, Ctx, Exception, Object, Promise, Result, Value};
@@ -21,7 +20,6 @@ use super::values::{is_nothing, object, text};
 use crate::exchange::Exchange;
 use crate::failure::Failure;
 use crate::fetch::{Call, Expected, Reply};
-use crate::metric::Timings;
 use crate::record::{About, record};
 
 /// The module.
@@ -206,14 +204,7 @@ fn count_unsent(host: &Host, method: &str, url: &str, text: &str) {
         is_expected: (*host.expected.borrow() != Expected::Unsaid).then_some(false),
         own: &[],
     };
-    let exchange = Exchange {
-        timings: Timings::default(),
-        status: 0,
-        failure: Some(Failure::other(text)),
-        ended_ns: now_ns(),
-        version: Version::default(),
-        answer: None,
-    };
+    let exchange = Exchange::unsent(Failure::other(text));
     record(&exchange, &about, &host.recorder, host.tags.get(), host.who.get());
 }
 

@@ -2,23 +2,24 @@
 //!
 //! Left out: keys in pairs (RSA, ECDSA, ECDH), wrapped keys, tags of AES-GCM other than of 128 bits.
 
-use std::num::NonZeroU32;
-
 use aws_lc_rs::aead::{self, Aad, LessSafeKey, Nonce, UnboundKey};
 use aws_lc_rs::cipher::{self, DecryptionContext, EncryptionContext, UnboundCipherKey};
 use aws_lc_rs::error::Unspecified;
 use aws_lc_rs::iv::FixedLength;
-use aws_lc_rs::{pbkdf2, rand};
+use aws_lc_rs::{hmac, rand};
 use rquickjs::object::{Accessor, Property};
 use rquickjs::{ArrayBuffer, Ctx, Exception, Function, Object, Result};
 
 use super::super::base64::Form;
 use super::super::digests;
+use super::super::host::{host, stop};
 
 /// Its shape.
 const SHAPE: &str = include_str!("webcrypto.js");
 /// Bytes at once that are random, or derived.
 const MOST_BYTES: usize = 1 << 20;
+/// Rounds of a derivation before others may have their turn: some 100 us.
+const ROUNDS_A_TURN: u32 = 256;
 
 /// Puts it in place; it is made when it is first asked for.
 pub(super) fn install(ctx: &Ctx<'_>) -> Result<()> {
@@ -86,15 +87,46 @@ fn derive<'js>(
     count: usize,
 ) -> Result<ArrayBuffer<'js>> {
     let algorithm = match name.as_str() {
-        "SHA-1" => pbkdf2::PBKDF2_HMAC_SHA1,
-        "SHA-384" => pbkdf2::PBKDF2_HMAC_SHA384,
-        "SHA-512" => pbkdf2::PBKDF2_HMAC_SHA512,
-        _ => pbkdf2::PBKDF2_HMAC_SHA256,
+        "SHA-1" => hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY,
+        "SHA-384" => hmac::HMAC_SHA384,
+        "SHA-512" => hmac::HMAC_SHA512,
+        _ => hmac::HMAC_SHA256,
     };
     let mut bytes = room(&ctx, count)?;
-    let rounds = NonZeroU32::new(rounds).unwrap_or(NonZeroU32::MIN);
-    pbkdf2::derive(algorithm, rounds, of(&salt), of(&secret), &mut bytes);
-    ArrayBuffer::new(ctx, bytes)
+    let host = host(&ctx);
+    if pbkdf2(algorithm, (of(&secret), of(&salt)), rounds, &mut bytes, || host.interrupts()) {
+        ArrayBuffer::new(ctx, bytes)
+    } else {
+        Err(stop(&ctx))
+    }
+}
+
+/// PBKDF2 (RFC 8018 5.2), in pieces: rounds are as many as a script wants, and aws-lc-rs would not stop before the
+/// last. `false` where `is_to_stop` said so.
+fn pbkdf2(
+    algorithm: hmac::Algorithm,
+    (secret, salt): (&[u8], &[u8]),
+    rounds: u32,
+    out: &mut [u8],
+    is_to_stop: impl Fn() -> bool,
+) -> bool {
+    let key = hmac::Key::new(algorithm, secret);
+    for (block, number) in out.chunks_mut(algorithm.digest_algorithm().output_len()).zip(1_u32..) {
+        let mut last = hmac::sign(&key, &[salt, &number.to_be_bytes()].concat());
+        let mut sum = last.as_ref().to_vec();
+        for round in 1..rounds {
+            if round % ROUNDS_A_TURN == 0 && is_to_stop() {
+                return false;
+            }
+            last = hmac::sign(&key, last.as_ref());
+            sum.iter_mut().zip(last.as_ref()).for_each(|(sum, byte)| *sum ^= byte);
+        }
+        block.copy_from_slice(&sum[..block.len()]);
+        if is_to_stop() {
+            return false;
+        }
+    }
+    true
 }
 
 /// Encrypts or decrypts; nothing where key, start and data do not fit.
@@ -167,4 +199,46 @@ fn chained(is_sealing: bool, key: &[u8], start: &[u8], mut data: Vec<u8>) -> std
         data.truncate(length);
     }
     Ok(data)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::num::NonZeroU32;
+
+    use aws_lc_rs::pbkdf2 as whole;
+
+    use super::*;
+
+    #[test]
+    fn keys_are_derived_as_in_one_piece() {
+        let one = NonZeroU32::MIN;
+        for (algorithm, known) in [
+            (hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, whole::PBKDF2_HMAC_SHA1),
+            (hmac::HMAC_SHA256, whole::PBKDF2_HMAC_SHA256),
+            (hmac::HMAC_SHA384, whole::PBKDF2_HMAC_SHA384),
+            (hmac::HMAC_SHA512, whole::PBKDF2_HMAC_SHA512),
+        ] {
+            for (rounds, count) in [(1, 7), (2, 64), (300, 65), (1000, 200), (1, 0)] {
+                let (mut ours, mut theirs) = (vec![0; count], vec![0; count]);
+                assert!(pbkdf2(algorithm, (b"secret", b"salt"), rounds, &mut ours, || false));
+                let rounds = NonZeroU32::new(rounds).unwrap_or(one);
+                if count > 0 {
+                    whole::derive(known, rounds, b"salt", b"secret", &mut theirs);
+                }
+                assert_eq!(ours, theirs, "{rounds} rounds, {count} bytes");
+            }
+        }
+    }
+
+    #[test]
+    fn a_derivation_stops_within_a_turn() {
+        let asked = Cell::new(0);
+        let is_to_stop = || {
+            asked.set(asked.get() + 1);
+            asked.get() == 3
+        };
+        assert!(!pbkdf2(hmac::HMAC_SHA256, (b"", b""), u32::MAX, &mut [0; 32], is_to_stop));
+        assert_eq!(asked.get(), 3);
+    }
 }

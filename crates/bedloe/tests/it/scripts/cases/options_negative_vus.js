@@ -1,0 +1,2 @@
+// args: --vus -1 --iterations 1
+export default function () {}
