@@ -108,6 +108,11 @@ impl Group {
         !attempts.has_tried(peer) && self.peers[peer].may_be_tried(now_ms)
     }
 
+    /// Whether a request with these attempts behind it could go to another server now.
+    pub fn has_another(&self, attempts: &Attempts, now_ms: u64) -> bool {
+        (0..self.peers.len()).any(|peer| self.may_pick(attempts, peer, now_ms))
+    }
+
     /// How many servers one request can at most be sent to: those not `down`, backups included.
     pub fn tries(&self) -> u32 {
         self.tries

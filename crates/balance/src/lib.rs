@@ -6,6 +6,7 @@
 
 mod attempts;
 mod balancer;
+mod checked;
 mod group;
 mod hash;
 mod ip_hash;
@@ -22,6 +23,7 @@ mod testing;
 
 pub use attempts::Attempts;
 pub use balancer::Balancer;
+pub use checked::{CheckCounts, Checks, Streak, Thresholds, together};
 pub use group::{Group, Method};
 pub use peer::{Outcome, Peer, PeerSettings, State, Transition};
 pub use retry::{Exchange, Failure, RetryRule, StatusSet, Verdict};

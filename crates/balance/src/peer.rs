@@ -1,10 +1,12 @@
-//! One upstream server: its settings, and what its answers have shown of its health.
+//! One upstream server: its settings, and what its answers and its checks have shown of its health.
 //!
-//! Health is passive: failures counted within `fail_timeout`; one that has recovered may be given less for a while.
-//! Active checks and draining are not here.
+//! Passive health is failures counted within `fail_timeout`; active health is what checks have found ([`crate::Streak`]
+//! says how). One that has recovered may be given less for a while. Draining is not here.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+
+use crate::checked::{CheckCounts, Checked, Checks};
 
 /// What the configuration says of a server.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,6 +29,8 @@ pub struct PeerSettings {
     pub slow_start_ms: u64,
     /// What requests that belong to it name; empty where none do.
     pub route: String,
+    /// Whether checks decide.
+    pub checks: Checks,
 }
 
 /// Whether requests are sent to a server.
@@ -38,6 +42,10 @@ pub enum State {
     Down,
     /// It has failed `max_fails` times: at most one request in `fail_timeout` tries it.
     Unavailable,
+    /// Checks have found it not well.
+    Unhealthy,
+    /// A check that has to pass first has not come to an end.
+    Checking,
 }
 
 /// How an attempt at a server ended, as far as its health is concerned.
@@ -91,6 +99,11 @@ struct Health {
     since_ms: AtomicU64,
     /// When it last recovered; 0 when it never did.
     recovered_ms: AtomicU64,
+    checked: Checked,
+    /// Since when it is unavailable or unhealthy; 0 while it is neither.
+    down_since_ms: AtomicU64,
+    /// For how long it was, before that.
+    down_ms: AtomicU64,
 }
 
 impl Peer {
@@ -103,6 +116,8 @@ impl Peer {
     pub fn state(&self, _now_ms: u64) -> State {
         match () {
             () if self.settings.down => State::Down,
+            () if self.is_unhealthy() => State::Unhealthy,
+            () if !self.is_checked_well() => State::Checking,
             () if self.has_failed() => State::Unavailable,
             () => State::Up,
         }
@@ -122,6 +137,58 @@ impl Peer {
     /// others need no shared counter.
     pub fn in_flight(&self) -> u32 {
         self.health.in_flight.load(Relaxed)
+    }
+
+    /// Whether checks have found it not well.
+    #[inline]
+    pub fn is_unhealthy(&self) -> bool {
+        self.settings.checks != Checks::None && self.health.checked.found() == Some(false)
+    }
+
+    /// What checks have found of it: whether it is well, or nothing yet.
+    pub fn found_well(&self) -> Option<bool> {
+        self.health.checked.found()
+    }
+
+    /// Counts a check.
+    pub fn count_check(&self, passed: bool) {
+        self.health.checked.count(passed);
+    }
+
+    /// Takes what its checks say together. True where that changed its state.
+    pub fn set_well(&self, is_well: bool, now_ms: u64) -> bool {
+        let before = self.health.checked.set(is_well);
+        if before == Some(is_well) {
+            return false;
+        }
+        if !is_well {
+            self.note_down(now_ms);
+        } else if before.is_some() || self.settings.checks == Checks::Mandatory {
+            // What it has failed in before it came back is over.
+            self.health.fails.store(0, Relaxed);
+            self.health.recovered_ms.store(now_ms.max(1), Relaxed);
+            self.note_up(now_ms);
+        } else {
+            return false;
+        }
+        self.health.since_ms.store(now_ms, Relaxed);
+        true
+    }
+
+    /// Counts of its checks.
+    pub fn check_counts(&self) -> CheckCounts {
+        self.health.checked.counts()
+    }
+
+    /// Since when it is unavailable or unhealthy, if it is.
+    pub fn down_since_ms(&self) -> Option<u64> {
+        Some(self.health.down_since_ms.load(Relaxed)).filter(|since_ms| *since_ms > 0)
+    }
+
+    /// For how long it has been so, in all.
+    pub fn down_ms(&self, now_ms: u64) -> u64 {
+        let now = self.down_since_ms().map_or(0, |since_ms| now_ms.saturating_sub(since_ms));
+        self.health.down_ms.load(Relaxed).saturating_add(now)
     }
 
     /// What of a weight it has now: the part of `slow_start` that has passed since it recovered, and never nothing.
@@ -148,11 +215,16 @@ impl Peer {
     /// From now on it is known to be what `other` is: the same server, under other settings.
     pub(crate) fn share_health(&mut self, other: &Self) {
         self.health = Arc::clone(&other.health);
+        if other.settings.checks == Checks::None {
+            // A check that is new says no to nobody before it was made.
+            self.health.checked.take_for_well();
+        }
     }
 
     /// Whether a request may go to it now.
     pub(crate) fn may_be_tried(&self, now_ms: u64) -> bool {
-        !self.settings.down && !self.is_full() && (!self.has_failed() || self.is_due(now_ms))
+        let is_in_use = !self.settings.down && self.is_checked_well();
+        is_in_use && !self.is_full() && (!self.has_failed() || self.is_due(now_ms))
     }
 
     /// Takes it for a request. False when another thread was quicker to take its last free place or its probe.
@@ -171,6 +243,25 @@ impl Peer {
             Outcome::Failure => self.fail(now_ms).then_some(Transition::Down { peer }),
             Outcome::Success => self.succeed(now_ms).then_some(Transition::Up { peer }),
             Outcome::Neutral => None,
+        }
+    }
+
+    /// Whether checks, where there are any, let requests be sent to it.
+    fn is_checked_well(&self) -> bool {
+        self.health.checked.allows(self.settings.checks)
+    }
+
+    fn note_down(&self, now_ms: u64) {
+        let _ = self.health.down_since_ms.compare_exchange(0, now_ms.max(1), Relaxed, Relaxed);
+    }
+
+    fn note_up(&self, now_ms: u64) {
+        if self.has_failed() || self.is_unhealthy() {
+            return;
+        }
+        let since_ms = self.health.down_since_ms.swap(0, Relaxed);
+        if since_ms > 0 {
+            self.health.down_ms.fetch_add(now_ms.saturating_sub(since_ms), Relaxed);
         }
     }
 
@@ -218,6 +309,7 @@ impl Peer {
         let crossed = self.settings.max_fails > 0 && before.saturating_add(1) == self.settings.max_fails;
         if crossed {
             self.health.since_ms.store(now_ms, Relaxed);
+            self.note_down(now_ms);
         }
         crossed
     }
@@ -234,6 +326,7 @@ impl Peer {
         if recovered {
             self.health.since_ms.store(now_ms, Relaxed);
             self.health.recovered_ms.store(now_ms, Relaxed);
+            self.note_up(now_ms);
         }
         recovered
     }

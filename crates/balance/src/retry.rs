@@ -75,6 +75,8 @@ pub enum Failure {
     },
     /// The answer is no HTTP.
     InvalidHeader,
+    /// Checks have found the server not well while its answer was waited for.
+    Unhealthy,
     /// The answer has this status; [`RetryRule::concerns`] says of which statuses the rule wants to know.
     Status(u16),
 }
@@ -165,6 +167,7 @@ impl RetryRule {
     /// only when the request goes elsewhere, and 403 and 404 never do, as in nginx; nor does a kept connection's end.
     pub fn outcome(&self, failure: Failure, exchange: &Exchange, verdict: Verdict) -> Outcome {
         match failure {
+            Failure::Unhealthy => Outcome::Neutral,
             _ if is_keepalive_race(failure, exchange) => Outcome::Neutral,
             _ if verdict == Verdict::PassOn || !self.counts_as_failure(failure) => Outcome::Success,
             _ => Outcome::Failure,
@@ -174,7 +177,7 @@ impl RetryRule {
     /// Whether this failure, when the request goes to another server because of it, counts towards `max_fails`.
     pub fn counts_as_failure(&self, failure: Failure) -> bool {
         match failure {
-            Failure::Status(403 | 404) => false,
+            Failure::Status(403 | 404) | Failure::Unhealthy => false,
             Failure::Status(status) => self.statuses.contains(status),
             _ => true,
         }
@@ -185,6 +188,7 @@ impl RetryRule {
         match failure {
             Failure::Status(status) => self.statuses.contains(status),
             Failure::InvalidHeader => self.invalid_header,
+            Failure::Unhealthy => self.error || self.timeout,
             _ if timed_out(failure) => self.timeout,
             _ => self.error,
         }
@@ -200,6 +204,7 @@ impl RetryRule {
 fn timed_out(failure: Failure) -> bool {
     match failure {
         Failure::Connect { timed_out } | Failure::Send { timed_out } | Failure::Receive { timed_out } => timed_out,
+        Failure::Unhealthy => true,
         Failure::InvalidHeader | Failure::Status(_) => false,
     }
 }

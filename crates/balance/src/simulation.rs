@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use crate::testing::{HASH, IP_HASH, LEAST_CONN, RANDOM, RANDOM_TWO, RING, ROUND_ROBIN, peer};
 use crate::{
-    Attempts, Balancer, Exchange, Failure, Group, Outcome, PeerSettings, RetryRule, State, StatusSet, Transition,
-    Verdict,
+    Attempts, Balancer, Checks, Exchange, Failure, Group, Outcome, PeerSettings, RetryRule, State, StatusSet, Streak,
+    Thresholds, Transition, Verdict,
 };
 
 const SEEDS: u64 = 256;
@@ -65,6 +65,9 @@ struct World {
     rule: RetryRule,
     health: Vec<Health>,
     seen_down: HashSet<usize>,
+    /// What checks have found of each server, and by how many results in a row.
+    streaks: Vec<Streak>,
+    thresholds: Thresholds,
     open: Vec<Open>,
 }
 
@@ -78,7 +81,11 @@ impl World {
         let group = Arc::new(Group::new(settings, method));
         let threads = (0..1 + random.below(3)).map(|_| Balancer::new(Arc::clone(&group))).collect();
         let health = vec![Health::Alive; peers];
-        Self { seed, random, now_ms: 1, threads, group, rule, health, seen_down: HashSet::new(), open: Vec::new() }
+        let count = |random: &mut Random| 1 + random.below(3) as u32;
+        let (fails, passes, is_mandatory) = (count(&mut random), count(&mut random), random.chance(50));
+        let thresholds = Thresholds { fails, passes, is_mandatory };
+        let (streaks, seen_down) = (vec![Streak::of(None); peers], HashSet::new());
+        Self { seed, random, now_ms: 1, threads, group, rule, health, seen_down, streaks, thresholds, open: Vec::new() }
     }
 
     fn step(&mut self) {
@@ -86,6 +93,10 @@ impl World {
         if self.random.chance(3) {
             let peer = self.random.below(self.health.len());
             self.health[peer] = [Health::Alive, Health::Dead, Health::Silent, Health::Failing][self.random.below(4)];
+        }
+        if self.random.chance(20) {
+            let peer = self.random.below(self.health.len());
+            self.check(peer);
         }
         if self.open.is_empty() || (self.open.len() < MAX_OPEN && self.random.chance(50)) {
             self.start();
@@ -114,6 +125,26 @@ impl World {
         self.pick(request);
     }
 
+    /// Makes a check, where the server has any.
+    fn check(&mut self, peer: usize) {
+        let of_group = &self.group.peers()[peer];
+        if of_group.settings().checks == Checks::None {
+            return;
+        }
+        let passed = self.health[peer] == Health::Alive;
+        of_group.count_check(passed);
+        if let Some(is_well) = self.streaks[peer].add(passed, self.thresholds) {
+            let (is_out, was_well) = (!of_group.may_be_tried(self.now_ms), of_group.found_well());
+            let changed = of_group.set_well(is_well, self.now_ms);
+            assert!(!changed || was_well != Some(is_well), "seed {}: no change was told", self.seed);
+            if changed && is_well {
+                // What requests have found before is over, and is no news when it is found again.
+                self.seen_down.remove(&peer);
+                assert!(is_out, "seed {}: a server came back that was there", self.seed);
+            }
+        }
+    }
+
     /// Picks a server, holding the picker to what it promises.
     fn pick(&mut self, mut request: Open) {
         let seed = self.seed;
@@ -127,6 +158,13 @@ impl World {
         };
         let settings = self.group.peers()[peer].settings();
         assert!(!settings.down, "seed {seed}: picked a server that is down");
+        let found = self.streaks[peer].verdict();
+        let is_fit = match settings.checks {
+            Checks::None => true,
+            Checks::Watched => found != Some(false),
+            Checks::Mandatory => found == Some(true),
+        };
+        assert!(is_fit, "seed {seed}: picked a server that checks keep requests from");
         assert!(request.tried.insert(peer), "seed {seed}: picked the same server twice");
         let in_flight = self.group.peers()[peer].in_flight();
         assert!(settings.max_conns == 0 || in_flight <= settings.max_conns, "seed {seed}: over max_conns");
@@ -224,6 +262,9 @@ impl World {
     /// All servers return: everything under way ends, no count is left over, and each server comes up again.
     fn finish(&mut self) {
         self.health.fill(Health::Alive);
+        for peer in 0..self.health.len() {
+            (0..self.thresholds.passes).for_each(|_| self.check(peer));
+        }
         while let Some(request) = self.open.pop() {
             self.release(&request, Outcome::Success);
         }
@@ -245,7 +286,10 @@ impl World {
             }
         }
         let heavy = self.group.peers().iter().any(|peer| peer.settings().weight > 1);
-        let unavailable = |peer: &crate::Peer| !peer.settings().backup && peer.state(self.now_ms) == State::Unavailable;
+        let unavailable = |peer: &crate::Peer| {
+            let is_out = !matches!(peer.state(self.now_ms), State::Up | State::Down);
+            !peer.settings().backup && is_out
+        };
         let some_left = self.group.peers().iter().any(unavailable);
         assert!(heavy || !some_left, "seed {}: a server that answers again is not used again", self.seed);
     }
@@ -259,6 +303,7 @@ fn settings(index: usize, random: &mut Random) -> PeerSettings {
         fail_timeout_ms: [0, 1000, 10_000][random.below(3)],
         backup: random.chance(20),
         down: random.chance(10),
+        checks: [Checks::None, Checks::None, Checks::Watched, Checks::Mandatory][random.below(4)],
         slow_start_ms: [0, 0, 5_000][random.below(3)],
         ..peer(&format!("10.0.{}.{}:9080", index / 250, index % 250))
     }

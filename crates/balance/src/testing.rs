@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::{Attempts, Balancer, Group, Method, PeerSettings};
+use crate::{Attempts, Balancer, Checks, Group, Method, PeerSettings};
 
 pub(crate) const ROUND_ROBIN: Method = Method::RoundRobin;
 pub(crate) const HASH: Method = Method::Hash { consistent: false };
@@ -24,6 +24,7 @@ pub(crate) fn peer(name: &str) -> PeerSettings {
         down: false,
         slow_start_ms: 0,
         route: String::new(),
+        checks: Checks::None,
     }
 }
 

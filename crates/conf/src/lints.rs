@@ -95,6 +95,9 @@ fn balanced_health(config: &Config, facts: &Facts, found: &mut Vec<Diagnostic>) 
     for proxy in &facts.proxies {
         let names_health = proxy.path.contains("health");
         let asks_health = proxy.uri.as_deref().is_some_and(|uri| uri.contains("/health"));
+        if config.http.health_checks.iter().any(|check| Some(check.upstream) == proxy.upstream) {
+            continue;
+        }
         let Some(upstream) = proxy.upstream.and_then(|upstream| config.http.upstreams.get(upstream)) else { continue };
         if proxy.kind == LocationKind::Exact && (names_health || asks_health) && upstream.servers.len() > 1 {
             let message = format!(
@@ -103,8 +106,7 @@ fn balanced_health(config: &Config, facts: &Facts, found: &mut Vec<Diagnostic>) 
                 upstream.servers.len()
             );
             let uri = proxy.uri.as_deref().unwrap_or("/health/ready");
-            let help =
-                format!("write \"health_check uri={uri};\" where the servers are used (not served by bedloe yet)");
+            let help = format!("write \"health_check uri={uri};\" in the location where the servers are used");
             found.push(Diagnostic::warning("balanced-health-location", &proxy.place, message).help(help));
         }
     }

@@ -8,6 +8,7 @@ mod access;
 mod caching;
 mod files;
 mod gzip;
+mod health;
 mod limits;
 mod listen;
 mod logs;
@@ -37,6 +38,7 @@ pub use files::{
     FileSettings, IfModifiedSince, LinkRule, Links, ListFormat, Listing, Root, RootKind, TryFiles, TryLast, TryPath,
 };
 pub use gzip::{GzipFiles, GzipProxied, GzipSettings};
+pub use health::{BodyTest, HeaderTest, HeaderValue, HealthCheck, Match, StatusTest};
 pub use limits::{LimitSettings, LimitZone, RateLimit, Refusal};
 pub use listen::{KeepAlive, Listen, ListenAddress, SocketOptions};
 pub use rules::{AfterRewrite, Condition, If, PathTest, Return, Rewrite, Rule, Test};
@@ -112,6 +114,10 @@ pub struct Http {
     pub proxy_tls: Vec<ProxyTls>,
     /// `upstream` blocks, and one for each address written directly in a `proxy_pass`.
     pub upstreams: Vec<Upstream>,
+    /// `health_check`s of all locations.
+    pub health_checks: Vec<HealthCheck>,
+    /// `match` blocks.
+    pub matches: Vec<Match>,
     /// `server` blocks, in the order written.
     pub servers: Vec<Server>,
     /// Variables that `set` and named groups of regular expressions define, sorted by name.

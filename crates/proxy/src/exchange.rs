@@ -6,6 +6,7 @@ use wire::{RequestHead, ResponseHead};
 
 use crate::facts::Record;
 use crate::pace::Pace;
+use crate::upstream::course::Course;
 use crate::upstream::spool::Spool;
 
 /// What a request needs while it is in flight. Everything in it keeps its memory from one request to the next.
@@ -41,6 +42,10 @@ pub(crate) struct Exchange {
     pub(crate) pace: Option<Box<Pace>>,
     pub(crate) maps: route::Scratch,
     pub(crate) attempts: Attempts,
+    /// When the first of its attempts at an upstream's servers began.
+    pub(crate) begun_ms: u64,
+    /// Where it stands between them, once one has failed.
+    pub(crate) course: Option<Course>,
     /// What the log says of it.
     pub(crate) record: Record,
 }

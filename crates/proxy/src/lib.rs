@@ -25,6 +25,7 @@ mod files;
 mod gate;
 mod gunzip;
 mod gzip;
+mod health;
 mod hops;
 mod http2;
 mod limits;

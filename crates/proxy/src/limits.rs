@@ -1,5 +1,12 @@
 //! The named limits of the data plane, each with its reason.
 
+/// How often a server that gets no requests is checked, whatever `interval` says; and how long a check waits after the
+/// one before it at least, so that one that fails at once, or only by its time-out, is not made without a pause.
+pub(crate) const CHECK_AGAIN_MS: u64 = 250;
+pub(crate) const CHECK_PAUSE_MS: u64 = 10;
+/// Bytes of the body of a check's answer that are looked at, as in nginx.
+pub(crate) const CHECK_BODY_MAX: usize = 256 * 1024;
+
 /// Exchanges (scratch space of a request in flight) that a thread keeps for reuse; some KiB each.
 pub(crate) const EXCHANGES_KEPT: usize = 1024;
 

@@ -166,6 +166,12 @@ impl Held<'_> {
         &self.upstream.shared.addresses[self.peer]
     }
 
+    /// Whether checks have found the server not well.
+    #[inline]
+    pub(crate) fn is_unhealthy(&self) -> bool {
+        self.upstream.shared.group.peers()[self.peer].is_unhealthy()
+    }
+
     /// Gives the server back with how the attempt ended.
     pub(crate) fn release(mut self, outcome: Outcome, now_ms: u64) -> Option<Transition> {
         self.give_back(outcome, now_ms)

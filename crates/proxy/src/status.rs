@@ -42,7 +42,8 @@ pub struct UpstreamStatus {
 pub struct ServerStatus {
     /// As written in the configuration.
     pub name: String,
-    /// `up`, `down` (by configuration) or `unavailable` (it failed `max_fails` times).
+    /// `up`, `down` (by configuration), `unavailable` (it failed `max_fails` times), `unhealthy` (checks have found it
+    /// so) or `checking` (the first check that it has to pass is under way).
     pub state: &'static str,
     /// When the state last changed, in milliseconds since 1970; the start of serving when it never did.
     pub since_ms: u64,
@@ -90,6 +91,8 @@ fn of_upstream(upstream: &UpstreamSnapshot, shared: &Shared, now_ms: u64) -> Ups
                 State::Up => "up",
                 State::Down => "down",
                 State::Unavailable => "unavailable",
+                State::Unhealthy => "unhealthy",
+                State::Checking => "checking",
             },
             since_ms: reason.map_or(shared.started_unix_ms, |reason| reason.unix_ms),
             why: reason.map(|reason| reason.why.clone()).unwrap_or_default(),

@@ -17,6 +17,7 @@ use tokio::sync::watch;
 use crate::accept::{Acceptors, accept_waiting};
 use crate::counters::ThreadCounters;
 use crate::events::Events;
+use crate::health;
 use crate::log::{LogWriter, Logs};
 use crate::site::Site;
 use crate::snapshot::Snapshot;
@@ -85,6 +86,8 @@ pub struct Running {
     threads: Vec<JoinHandle<io::Result<()>>>,
     events: Events,
     log_writer: LogWriter,
+    /// The thread that checks servers, once a configuration has asked for it.
+    checker: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl Running {
@@ -118,8 +121,10 @@ impl Running {
             started_ms: clock::now_ns() / 1_000_000,
             started_unix_ms: clock::unix_ns() / 1_000_000,
         };
-        let running = Self { shared: Arc::new(shared), orders: Arc::new(order), threads: handles, events, log_writer };
+        let (shared, orders, checker) = (Arc::new(shared), Arc::new(order), Mutex::default());
+        let running = Self { shared, orders, threads: handles, events, log_writer, checker };
         running.renew()?;
+        running.check()?;
         Ok(running)
     }
 
@@ -135,7 +140,35 @@ impl Running {
         });
         // Without a thread for it names lead where they led: no reason to refuse a configuration.
         let _ = self.renew();
+        let _ = self.check();
         number
+    }
+
+    /// Has servers checked from the first configuration on that asks for it.
+    fn check(&self) -> io::Result<()> {
+        let mut checker = self.checker.lock().unwrap_or_else(PoisonError::into_inner);
+        if checker.is_some() || self.snapshot().router.checks().is_empty() {
+            return Ok(());
+        }
+        let (mut orders, all) = (self.orders.subscribe(), Arc::downgrade(&self.orders));
+        // An order that says nothing new has all that waits look around.
+        let wake = Box::new(move || all.upgrade().into_iter().for_each(|all| all.send_modify(|_| {})));
+        let surroundings = health::Surroundings { logs: self.log_writer.logs(), events: self.events.clone(), wake };
+        let mut seen = 0;
+        let served = async move || loop {
+            let Orders { phase, work } = orders.borrow_and_update().clone();
+            if phase != Phase::Serve {
+                return None;
+            }
+            if work.generation != seen {
+                seen = work.generation;
+                return Some(Arc::clone(&work.snapshot));
+            }
+            drop(work);
+            orders.changed().await.ok()?;
+        };
+        *checker = Some(health::start(surroundings, served)?);
+        Ok(())
     }
 
     /// Has names of servers looked up for as long as the configuration is served.
@@ -217,13 +250,18 @@ impl Running {
 
     /// Waits for the threads, then for the log to be written.
     pub fn join(self) -> io::Result<()> {
-        let Self { threads, log_writer, .. } = self;
+        let Self { threads, log_writer, checker, orders, .. } = self;
         let mut result = Ok(());
         for thread in threads {
             match thread.join() {
                 Ok(ended) => result = result.and(ended),
                 Err(_) => result = Err(io::Error::other("a thread of the data plane panicked")),
             }
+        }
+        drop(orders);
+        let checker = checker.into_inner().unwrap_or_else(PoisonError::into_inner);
+        if checker.is_some_and(|checker| checker.join().is_err()) {
+            result = result.and(Err(io::Error::other("the thread that checks servers panicked")));
         }
         log_writer.finish();
         result
@@ -260,6 +298,8 @@ fn run(plan: Plan) -> io::Result<()> {
                 acceptors.end();
                 acceptors = take_up(&thread, index, &work, &new)?;
                 work = new;
+            } else {
+                net::deadline::wake_all();
             }
         };
         thread.is_draining.set(ending == Phase::Drain);

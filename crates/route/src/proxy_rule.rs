@@ -79,7 +79,7 @@ pub struct ProxyRule {
 /// What the settings of `proxy_*` alone say of fields, for all locations that share them.
 #[derive(Debug, Clone)]
 pub(crate) struct Fields {
-    set_headers: Arc<[SetHeader]>,
+    pub(crate) set_headers: Arc<[SetHeader]>,
     replaced: Arc<[Vec<Vec<u8>>]>,
     pub(crate) hidden: Hidden,
 }
@@ -105,7 +105,7 @@ pub struct ProxyTls {
 }
 
 impl ProxyTls {
-    fn compile(way: usize, name: &Template, maps: &Names) -> Self {
+    pub(crate) fn compile(way: usize, name: &Template, maps: &Names) -> Self {
         Self { way, name: Text::compile(name, maps) }
     }
 }

@@ -9,6 +9,7 @@ use crate::access_log::AccessLog;
 use crate::files::Files;
 use crate::finish::Finish;
 use crate::gates::RealIp;
+use crate::health::CheckRule;
 use crate::listener::Listener;
 use crate::location::{Location, Locations};
 use crate::map::{Maps, Scratch};
@@ -25,6 +26,7 @@ pub struct Router {
     listeners: Vec<Listener>,
     servers: Vec<Server>,
     upstreams: Vec<UpstreamRule>,
+    checks: Vec<CheckRule>,
     proxy_tls: Vec<tree::ProxyTls>,
     resolvers: Vec<tree::Resolver>,
     access_logs: Vec<AccessLog>,
@@ -123,6 +125,10 @@ pub struct UpstreamRule {
     pub keepalive_requests: u64,
     /// `keepalive_time`.
     pub keepalive_time_ms: u64,
+    /// Whether its servers are checked.
+    pub is_checked: bool,
+    /// Whether they have to pass a check first.
+    pub is_checked_first: bool,
 }
 
 /// How an upstream's server is chosen.
@@ -159,7 +165,8 @@ impl Router {
         Self {
             listeners: Listener::merge(&http.servers, &names),
             servers: http.servers.iter().enumerate().map(|(i, server)| Server::compile(i, server, &names)).collect(),
-            upstreams: http.upstreams.iter().map(|upstream| UpstreamRule::compile(upstream, &names)).collect(),
+            upstreams: UpstreamRule::all(http, &names),
+            checks: http.health_checks.iter().map(|check| CheckRule::compile(check, http, &names)).collect(),
             proxy_tls: http.proxy_tls.clone(),
             resolvers: http.resolvers.clone(),
             access_logs: http.access_logs.iter().map(access_log).collect(),
@@ -198,6 +205,11 @@ impl Router {
             false => upstream.key == with_port,
         };
         self.upstreams.iter().position(is_named)
+    }
+
+    /// Checks of upstreams' servers.
+    pub fn checks(&self) -> &[CheckRule] {
+        &self.checks
     }
 
     /// The different ways in which TLS is spoken to servers.
@@ -313,6 +325,17 @@ impl Server {
 }
 
 impl UpstreamRule {
+    fn all(http: &tree::Http, names: &Names) -> Vec<Self> {
+        let mut all: Vec<Self> = http.upstreams.iter().map(|upstream| Self::compile(upstream, names)).collect();
+        for check in &http.health_checks {
+            if let Some(upstream) = all.get_mut(check.upstream) {
+                upstream.is_checked = true;
+                upstream.is_checked_first |= check.is_mandatory;
+            }
+        }
+        all
+    }
+
     fn compile(upstream: &tree::Upstream, names: &Names) -> Self {
         let algorithm = match &upstream.algorithm {
             tree::Algorithm::RoundRobin => Algorithm::RoundRobin,
@@ -335,6 +358,8 @@ impl UpstreamRule {
             keepalive_timeout_ms: upstream.keepalive_timeout_ms,
             keepalive_requests: upstream.keepalive_requests,
             keepalive_time_ms: upstream.keepalive_time_ms,
+            is_checked: false,
+            is_checked_first: false,
         }
     }
 }

@@ -37,3 +37,77 @@ fn places_are_never_oversold() {
     assert_eq!(count(&shared, |peer| peer.claim(1)), 7);
     assert_eq!(shared.in_flight(), 7);
 }
+
+/// A server that checks decide about, at 1,000 ms.
+fn checked(checks: Checks) -> Peer {
+    Peer::new(PeerSettings { checks, ..peer("a") }, false, false)
+}
+
+#[test]
+fn checks_take_a_server_out_and_bring_it_back_forgiven() {
+    let watched = checked(Checks::Watched);
+    assert_eq!((watched.state(1_000), watched.may_be_tried(1_000)), (State::Up, true));
+    assert!(!watched.set_well(true, 1_000), "it was in use before");
+    assert_eq!(watched.release(0, Outcome::Failure, 2_000), Some(Transition::Down { peer: 0 }));
+    assert!(watched.set_well(false, 3_000));
+    assert!(!watched.set_well(false, 3_250));
+    assert_eq!((watched.state(90_000), watched.may_be_tried(90_000)), (State::Unhealthy, false), "however long");
+    assert!(watched.is_unhealthy());
+    assert_eq!((watched.down_since_ms(), watched.down_ms(90_000)), (Some(2_000), 88_000), "since its first failure");
+    assert!(watched.set_well(true, 92_000));
+    assert_eq!((watched.state(92_000), watched.may_be_tried(92_000)), (State::Up, true), "at once");
+    assert_eq!((watched.down_since_ms(), watched.down_ms(99_000), watched.since_ms()), (None, 90_000, 92_000));
+}
+
+#[test]
+fn a_mandatory_check_comes_before_requests() {
+    let first = checked(Checks::Mandatory);
+    assert_eq!((first.state(1_000), first.may_be_tried(1_000)), (State::Checking, false));
+    assert!(first.set_well(true, 1_000));
+    assert_eq!((first.state(1_000), first.may_be_tried(1_000)), (State::Up, true));
+    let second = checked(Checks::Mandatory);
+    assert!(second.set_well(false, 1_000));
+    assert_eq!((second.state(1_000), second.may_be_tried(1_000)), (State::Unhealthy, false));
+}
+
+#[test]
+fn what_checks_have_found_outlives_a_change_of_settings() {
+    let old = checked(Checks::Watched);
+    old.set_well(false, 1_000);
+    let mut new = checked(Checks::Mandatory);
+    new.share_health(&old);
+    assert_eq!(new.state(2_000), State::Unhealthy);
+    let mut without = checked(Checks::None);
+    without.share_health(&new);
+    assert_eq!((without.state(2_000), without.may_be_tried(2_000)), (State::Up, true), "nobody checks any more");
+    let mut first = checked(Checks::Mandatory);
+    first.share_health(&checked(Checks::None));
+    assert_eq!(first.state(2_000), State::Up, "it was in service when the check was added");
+    let mut still = checked(Checks::Mandatory);
+    still.share_health(&checked(Checks::Mandatory));
+    assert_eq!(still.state(2_000), State::Checking);
+}
+
+#[test]
+fn a_server_that_checks_bring_back_begins_slowly() {
+    for (checks, has_failed) in [(Checks::Watched, true), (Checks::Mandatory, false)] {
+        let slow = Peer::new(PeerSettings { checks, slow_start_ms: 1_000, ..peer("a") }, false, false);
+        if has_failed {
+            slow.set_well(false, 4_000);
+        }
+        slow.set_well(true, 5_000);
+        assert_eq!([5_000, 5_250, 6_000].map(|now_ms| slow.eased(100, now_ms)), [1, 25, 100], "{checks:?}");
+    }
+}
+
+#[test]
+fn checks_are_counted() {
+    let counted = checked(Checks::Watched);
+    assert_eq!(counted.check_counts(), CheckCounts::default());
+    for passed in [true, false, false] {
+        counted.count_check(passed);
+        counted.set_well(passed, 1_000);
+    }
+    let expected = CheckCounts { checks: 3, fails: 2, unhealthy: 1, last_passed: Some(false) };
+    assert_eq!(counted.check_counts(), expected);
+}

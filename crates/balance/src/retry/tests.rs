@@ -55,6 +55,13 @@ fn failures_go_to_the_next_server_where_the_directive_names_them() {
         (any_post, CLOSED, POST, NEXT),
         (RULE, CLOSED, lost_body, finish(502)),
         (any_post, CLOSED, Exchange { replayable: false, ..POST }, finish(502)),
+        (RULE, Failure::Unhealthy, GET, NEXT),
+        (RULE, Failure::Unhealthy, Exchange { reused: true, ..GET }, NEXT),
+        (RULE, Failure::Unhealthy, UNSENT_POST, NEXT),
+        (RULE, Failure::Unhealthy, POST, finish(504)),
+        (RULE, Failure::Unhealthy, lost_body, finish(504)),
+        (RetryRule { error: false, ..RULE }, Failure::Unhealthy, GET, NEXT),
+        (RetryRule::OFF, Failure::Unhealthy, GET, finish(504)),
     ];
     for (rule, failure, exchange, expected) in table {
         assert_eq!(rule.judge(failure, &exchange, 1, 0, 0), expected, "{failure:?} {exchange:?} {rule:?}");

@@ -9,6 +9,7 @@ mod bodies;
 mod ending;
 mod failures;
 mod fields;
+mod health;
 mod http2;
 mod keep_alive;
 mod messages;

@@ -217,6 +217,7 @@ impl Scenario {
             down: server.down,
             slow_start_ms: 0,
             route: String::new(),
+            checks: balance::Checks::None,
         };
         let method = match self.method {
             "" => Method::RoundRobin,

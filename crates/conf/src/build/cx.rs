@@ -17,8 +17,8 @@ use crate::span::Place;
 use crate::suggest;
 use crate::template::{self, Part, Template};
 use crate::tree::{
-    AccessLog, Algorithm, LimitZone, LocationKind, LogFormat, LogTarget, PeerAddress, ProxySettings, ProxyTls,
-    Resolver, Upstream, UpstreamServer,
+    AccessLog, Algorithm, HealthCheck, LimitZone, LocationKind, LogFormat, LogTarget, Match, PeerAddress,
+    ProxySettings, ProxyTls, Resolver, Upstream, UpstreamServer,
 };
 use crate::variables::{self, Known};
 
@@ -34,6 +34,8 @@ pub(crate) struct Cx<'a> {
     pub(crate) writes: Vec<NeededFile>,
     pub(crate) facts: Facts,
     pub(crate) upstreams: Vec<Upstream>,
+    pub(crate) health_checks: Vec<HealthCheck>,
+    pub(crate) matches: Vec<Match>,
     pub(crate) proxy_tls: Vec<ProxyTls>,
     /// What holds of `proxy_*` where nothing is written.
     pub(crate) proxy_defaults: Shared<ProxySettings>,
@@ -117,6 +119,7 @@ pub(crate) struct UpstreamFacts {
     pub(crate) hash_place: Option<Place>,
     pub(crate) keepalive_place: Option<Place>,
     pub(crate) keepalive_timeout_place: Option<Place>,
+    pub(crate) has_zone: bool,
 }
 
 pub(crate) struct ProxyFacts {
@@ -145,6 +148,8 @@ impl<'a> Cx<'a> {
             writes: Vec::new(),
             facts: Facts::default(),
             upstreams: Vec::new(),
+            health_checks: Vec::new(),
+            matches: Vec::new(),
             proxy_tls: Vec::new(),
             proxy_defaults: super::draft::proxy().into(),
             proxy_settings: HashSet::new(),

@@ -9,10 +9,10 @@ use crate::shared::Shared;
 use crate::span::Place;
 use crate::template::{Part, Template};
 use crate::tree::{
-    AccessSettings, Algorithm, ClientAuth, ErrorLog, GzipFiles, GzipProxied, GzipSettings, LimitSettings, Lingering,
-    LingeringClose, Listen, LocationSettings, LogLevel, LogTarget, Main, NextUpstream, ProxyPass, ProxySettings,
-    RealIpSettings, Redirect, Redirects, Refusal, ResolvedServer, Resolver, Rule, Sticky, Tls, TryFiles, Upstream,
-    UpstreamServer, VerifyClient,
+    AccessSettings, Algorithm, ClientAuth, ErrorLog, GzipFiles, GzipProxied, GzipSettings, HealthCheck, LimitSettings,
+    Lingering, LingeringClose, Listen, LocationSettings, LogLevel, LogTarget, Main, NextUpstream, ProxyPass,
+    ProxySettings, RealIpSettings, Redirect, Redirects, Refusal, ResolvedServer, Resolver, Rule, Sticky, Tls, TryFiles,
+    Upstream, UpstreamServer, VerifyClient,
 };
 
 const MINUTE_MS: u64 = 60_000;
@@ -41,6 +41,8 @@ pub(crate) struct Inherited {
     pub(crate) ssl_places: Vec<(&'static str, Place)>,
     /// Where the `proxy_next_upstream` that applies was written.
     pub(crate) next_upstream_place: Option<Place>,
+    /// `health_check_timeout`.
+    pub(crate) health_check_timeout_ms: u64,
 }
 
 /// Settings of `http` and `server` that no location has.
@@ -104,6 +106,14 @@ pub(crate) struct Actions {
     pub(crate) proxy: Option<ProxyPass>,
     pub(crate) is_internal: bool,
     pub(crate) try_files: Option<TryFiles>,
+    pub(crate) health: Option<HealthDraft>,
+}
+
+/// A `health_check` before it is known whose servers it checks.
+pub(crate) struct HealthDraft {
+    pub(crate) check: HealthCheck,
+    /// The name of its `match`, and where it stands.
+    pub(crate) matching: Option<(String, Place)>,
 }
 
 pub(crate) struct UpstreamDraft {
@@ -210,6 +220,7 @@ pub(crate) fn inherited(
         off: Vec::new(),
         ssl_places: Vec::new(),
         next_upstream_place: None,
+        health_check_timeout_ms: 5_000,
     }
 }
 

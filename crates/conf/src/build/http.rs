@@ -2,7 +2,7 @@
 
 use super::cx::{Cx, UpstreamFacts};
 use super::draft::{self, Inherited, UpstreamDraft};
-use super::{Contexts, charsets, each, geo, listens, location, map, pattern, split, sticky};
+use super::{Contexts, charsets, each, geo, health, listens, location, map, pattern, split, sticky};
 use crate::diagnostic::Diagnostic;
 use crate::parser::Node;
 use crate::table::{Apply, Block};
@@ -32,6 +32,7 @@ pub(super) fn build(nodes: &[Node], main: &Main, cx: &mut Cx<'_>) -> Http {
     for node in of(Block::Upstream) {
         upstream(node, &level, cx);
     }
+    of(Block::Match).for_each(|node| health::block(node, cx));
     let charset_maps = charsets::all(of(Block::CharsetMap), cx);
     let servers = servers(of(Block::Server), &level, cx);
     cx.check_zones();
@@ -51,6 +52,8 @@ pub(super) fn build(nodes: &[Node], main: &Main, cx: &mut Cx<'_>) -> Http {
         resolvers,
         proxy_tls,
         upstreams: std::mem::take(&mut cx.upstreams),
+        health_checks: std::mem::take(&mut cx.health_checks),
+        matches: std::mem::take(&mut cx.matches),
         servers,
         variables,
     }
@@ -99,6 +102,7 @@ fn upstream(node: &Node, above: &Inherited, cx: &mut Cx<'_>) {
         hash_place: draft.hash_place.clone(),
         keepalive_place: draft.keepalive_place.clone(),
         keepalive_timeout_place: draft.keepalive_timeout_place.clone(),
+        has_zone: draft.zone_place.is_some(),
     });
     cx.upstream_index.insert(lower, index);
     cx.upstreams.push(draft.finish(name.text.clone(), true, node.name.place.clone()));

@@ -246,6 +246,9 @@ fn location(node: &Node, head: Option<&Head<'_>>, above: &Inherited, cx: &mut Cx
     if let Some(proxy) = &mut actions.proxy {
         super::proxy::finish(proxy, &level, &node.name.place, cx);
     }
+    if let Some(check) = actions.health.take() {
+        super::health::finish(check, actions.proxy.as_ref(), &level, cx);
+    }
     let handler = actions.proxy.take().map_or(Handler::Files, Handler::Proxy);
     for (index, node) in ifs {
         let around = Around { level: &level, handler: &handler };

@@ -11,6 +11,7 @@ mod cx;
 mod draft;
 mod files;
 mod geo;
+mod health;
 mod http;
 mod listens;
 mod location;
@@ -25,7 +26,7 @@ use std::path::Path;
 
 pub(crate) use call::{Call, Outcome};
 pub(crate) use cx::{Cx, Facts, NamedZone, ProxyFacts, UpstreamFacts, zone_named};
-pub(crate) use draft::{Actions, Inherited, ListenDraft, MainDraft, ServerDraft, UpstreamDraft};
+pub(crate) use draft::{Actions, HealthDraft, Inherited, ListenDraft, MainDraft, ServerDraft, UpstreamDraft};
 pub(crate) use files::{path_template, path_template_below};
 pub(crate) use map::pattern_of;
 pub(crate) use pattern::{compiled, settable};

@@ -11,7 +11,7 @@ use crate::variables::{self, Known};
 const WITH_PATTERNS: [&str; 7] =
     ["location", "server_name", "rewrite", "if", "proxy_redirect", "proxy_cookie_domain", "proxy_cookie_path"];
 /// Blocks whose lines are no directives.
-const WITHOUT_DIRECTIVES: [&str; 4] = ["map", "geo", "split_clients", "types"];
+const WITHOUT_DIRECTIVES: [&str; 5] = ["map", "geo", "split_clients", "types", "match"];
 
 /// Makes the variables known that the directives of these blocks define for each request: those of `set`, and named
 /// groups. As in nginx they may be used anywhere, above and below.

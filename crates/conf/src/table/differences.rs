@@ -34,6 +34,12 @@ const DIFFERENCES: &[(&str, Contexts, &str)] = &[
     ("error_page", Contexts::ALL, "not for requests that were not understood, nor for redirects"),
     ("gzip", Contexts::ALL, "what the server has sent leaves at once, as if it were not buffered"),
     ("hash", Contexts::ALL, "refused with `backup` in both orders of the lines"),
+    (
+        "health_check",
+        Contexts::ALL,
+        "connections are kept; who is out is asked every 250 ms; a reload forgets nothing; DOWN in a body fails",
+    ),
+    ("health_check_timeout", Contexts::ALL, "bedloe's own here: nginx has it for streams"),
     ("http2", Contexts::ALL, "one server's `on` holds for the whole address"),
     ("http2_body_preread_size", Contexts::ALL, "16k to 16m"),
     ("http2_max_concurrent_streams", Contexts::ALL, "at most 1024"),

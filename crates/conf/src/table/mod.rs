@@ -11,6 +11,7 @@ mod differences;
 mod errors;
 mod files;
 mod gzip;
+mod health;
 mod http2;
 mod limits;
 mod listen;
@@ -128,6 +129,7 @@ pub(crate) enum Block {
     Location,
     If,
     LimitExcept,
+    Match,
 }
 
 /// What a name means in a context.
@@ -171,6 +173,7 @@ pub fn directives() -> impl Iterator<Item = &'static Directive> {
         upstream::DIRECTIVES,
         methods::DIRECTIVES,
         sticky::DIRECTIVES,
+        health::DIRECTIVES,
         proxy::DIRECTIVES,
         proxy_request::DIRECTIVES,
         proxy_tls::DIRECTIVES,

@@ -124,7 +124,7 @@ const AREAS: &[Area] = &[
     Area {
         title: "health checks and pages about them",
         contexts: Contexts::ALL,
-        names: "api dashboard health_check health_check_timeout liberty_headers match outlier_ejection \
+        names: "api dashboard liberty_headers outlier_ejection \
             prometheus retry_budget status status_format status_zone stub_status",
     },
     Area {

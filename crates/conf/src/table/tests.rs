@@ -32,9 +32,15 @@ fn examples_load_in_each_context() {
             let zones = match directive.name {
                 "limit_req" => "http { limit_req_zone $host zone=one:1m rate=1r/s;",
                 "limit_conn" => "http { limit_conn_zone $host zone=one:1m;",
+                "health_check" => "http { upstream u { zone u 64k; server 127.0.0.1:1; }",
                 _ => "http {",
             };
-            let loaded = load_text(&within(context, line).replacen("http {", zones, 1));
+            let text = within(context, line).replacen("http {", zones, 1);
+            let text = match directive.name {
+                "health_check" => text.replacen("location / {", "location / { proxy_pass http://u;", 1),
+                _ => text,
+            };
+            let loaded = load_text(&text);
             assert!(!loaded.has_errors(), "{line} in {context}: {:?}", loaded.diagnostics);
         }
     }

@@ -93,7 +93,9 @@ fn append_shown(text: &str, out: &mut Vec<u8>) {
 /// Appends a line about the process rather than a request.
 pub(crate) fn process_line(time: &str, level: LogLevel, what: &str, out: &mut Vec<u8>) {
     // Writing to a vector does not fail.
-    let _ = writeln!(out, "{time} [{}] {}#0: {what}", level_name(level), std::process::id());
+    let _ = write!(out, "{time} [{}] {}#0: ", level_name(level), std::process::id());
+    append_shown(what, out);
+    out.push(b'\n');
 }
 
 fn quoted(out: &mut Vec<u8>, name: &str, value: &[u8]) {

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
-use balance::{Group, Method, PeerSettings};
+use balance::{Checks, Group, Method, PeerSettings};
 use conf::tree::{self, PeerAddress, UpstreamServer};
 use net::dial::Endpoint;
 use net::resolver::Settings;
@@ -71,6 +71,7 @@ impl UpstreamSnapshot {
             down: false,
             slow_start_ms: 0,
             route: String::new(),
+            checks: Checks::None,
         };
         Self {
             name: name.to_owned(),
@@ -105,7 +106,7 @@ impl UpstreamSnapshot {
         let counters = || servers.iter().map(|_| Arc::default()).collect();
         Self {
             name: rule.name.clone(),
-            group: Arc::new(Group::new(servers.iter().map(peer).collect(), method)),
+            group: Arc::new(Group::new(servers.iter().map(|server| peer(server, rule)).collect(), method)),
             addresses: servers.iter().map(endpoint).collect(),
             counters: std::iter::repeat_with(counters).take(threads).collect(),
             reasons: Mutex::default(),
@@ -181,7 +182,12 @@ fn endpoint(server: &UpstreamServer) -> Endpoint {
     }
 }
 
-fn peer(server: &UpstreamServer) -> PeerSettings {
+fn peer(server: &UpstreamServer, rule: &UpstreamRule) -> PeerSettings {
+    let checks = match rule.is_checked {
+        false => Checks::None,
+        true if rule.is_checked_first => Checks::Mandatory,
+        true => Checks::Watched,
+    };
     PeerSettings {
         name: server.name.clone(),
         weight: server.weight,
@@ -192,6 +198,7 @@ fn peer(server: &UpstreamServer) -> PeerSettings {
         down: server.down,
         slow_start_ms: server.slow_start_ms,
         route: server.route.clone(),
+        checks,
     }
 }
 

@@ -16,7 +16,7 @@ use crate::limits::{ANSWER_HEAD_MAX, INTERIM_ANSWERS, WATCH_AFTER_MS};
 use crate::lines;
 use crate::request::Routed;
 use crate::site::Held;
-use crate::upstream::course::idle_limit_ms;
+use crate::upstream::course::{Course, idle_limit_ms};
 use crate::upstream::head::is_idempotent;
 use crate::upstream::pool::Link;
 use crate::upstream::relay::{Relay, RelayError};
@@ -83,10 +83,10 @@ pub(crate) async fn attempt(
     let link = match pooled {
         Some(link) => link,
         // In a box: while a server is waited for, nothing of it must make the task larger.
-        None => Box::pin(connect(connection, rule, held, way, known)).await?,
+        None => Box::pin(connect(connection, exchange, rule, held, way, known)).await?,
     };
     note(exchange, |attempt, now_ms| attempt.connected_ms = Some(now_ms));
-    let mut turn = Turn { watches_client: !rule.ignore_client_abort, ..Turn::new(link, known) };
+    let mut turn = Turn { watches_client: !rule.ignore_client_abort, ..Turn::new(link, known, held) };
     let run = turn.run(connection, exchange, routed, rule, upload).await;
     note(exchange, |attempt, _| (attempt.sent, attempt.received) = (turn.written as u64 + upload.sent, turn.received));
     let head_length = run?;
@@ -107,17 +107,27 @@ fn take_pooled(held: &Held<'_>, way: &Way, idempotent: bool) -> Option<Box<Link>
 
 async fn connect(
     connection: &Downstream,
+    exchange: &Exchange,
     rule: &ProxyRule,
     held: &Held<'_>,
     way: Way,
     known: Known,
 ) -> Result<Box<Link>, Stop> {
     connection.deadline.set(rule.connect_timeout_ms);
+    let mut is_left = false;
     let made = {
         let mut making = std::pin::pin!(way.connect(held.endpoint(), rule.socket_keepalive));
-        let limited = connection.deadline.limit(|cx| making.as_mut().poll(cx).map(Ok));
+        let limited = connection.deadline.limit(|cx| {
+            let made = making.as_mut().poll(cx).map(Ok);
+            is_left = made.is_pending() && held.is_unhealthy() && leaves(exchange, rule, held, known);
+            if is_left { Poll::Ready(Err(io::ErrorKind::Interrupted.into())) } else { made }
+        });
         limited.await.unwrap_or_else(|error| Err(Unmade::Connect(error)))
     };
+    if is_left {
+        let what = format!("{UNHEALTHY} while connecting to upstream");
+        return Err(Stop::Failed(Failed { failure: Failure::Unhealthy, known, is_local: false, what }));
+    }
     let (error, what) = match made {
         Ok(stream) => return Ok(Box::new(Link::by(way, stream, clock::coarse_ms()))),
         Err(Unmade::Connect(error)) if dial::is_local_fault(&error) => {
@@ -137,9 +147,24 @@ async fn connect(
     Err(Stop::Failed(Failed { failure: Failure::Connect { timed_out }, known, is_local, what }))
 }
 
+/// What the log says of a server that a request does not wait for any longer.
+const UNHEALTHY: &str = "health checks have found the server unhealthy";
+
+/// Whether a request that waits for a server goes to another one, now that checks have found this one not well.
+#[cold]
+fn leaves(exchange: &Exchange, rule: &ProxyRule, held: &Held<'_>, known: Known) -> bool {
+    let (group, now_ms) = (&held.upstream.shared.group, clock::coarse_ms());
+    let leaves = match &exchange.course {
+        Some(course) => course.leaves(known, now_ms),
+        None => Course::first(rule, group, exchange.begun_ms).leaves(known, now_ms),
+    };
+    leaves && group.has_another(&exchange.attempts, now_ms)
+}
+
 /// The request on its way to a server, and the head of the answer on its way back.
-struct Turn {
+struct Turn<'a> {
     link: Box<Link>,
+    held: &'a Held<'a>,
     known: Known,
     /// How much of `exchange.to_upstream` is written.
     written: usize,
@@ -168,6 +193,7 @@ impl Stop {
                     }
                 }
                 Failure::InvalidHeader => 502,
+                Failure::Unhealthy => 504,
                 Failure::Status(status) => *status,
             },
             Self::Closed(_) | Self::Client(_) | Self::Here(_) => 0,
@@ -175,10 +201,11 @@ impl Stop {
     }
 }
 
-impl Turn {
-    fn new(link: Box<Link>, known: Known) -> Self {
+impl<'a> Turn<'a> {
+    fn new(link: Box<Link>, known: Known, held: &'a Held<'a>) -> Self {
         Self {
             link,
+            held,
             known,
             written: 0,
             received: 0,
@@ -208,6 +235,10 @@ impl Turn {
             }
             if self.progress(exchange) != before {
                 self.wait(&connection.deadline, self.patience_ms(exchange, routed, rule, upload));
+            }
+            if self.held.is_unhealthy() && self.is_left(exchange, rule, upload) {
+                let what = format!("{UNHEALTHY} while reading response header from upstream");
+                return Poll::Ready(Err(self.failed(Failure::Unhealthy, upload, what)));
             }
             ready!(connection.deadline.poll_passed(cx));
             if self.is_long || clock::coarse_ms() >= self.give_up_ms {
@@ -261,12 +292,22 @@ impl Turn {
     }
 
     fn failed(&self, failure: Failure, upload: &Upload, what: String) -> Stop {
-        let known = Known {
+        Stop::Failed(Failed { failure, known: self.known(upload), is_local: false, what })
+    }
+
+    fn known(&self, upload: &Upload) -> Known {
+        Known {
             anything_written: self.link.stream.bytes_out() > 0 && self.written > 0,
             replayable: !upload.has_begun,
             ..self.known
-        };
-        Stop::Failed(Failed { failure, known, is_local: false, what })
+        }
+    }
+
+    /// Whether the request goes to another server than this one, which is not well. Where it cannot, it waits on: the
+    /// server may be slow only.
+    #[cold]
+    fn is_left(&self, exchange: &Exchange, rule: &ProxyRule, upload: &Upload) -> bool {
+        !self.known.any_answer_byte && leaves(exchange, rule, self.held, self.known(upload))
     }
 
     fn poll(
@@ -461,7 +502,7 @@ fn may_watch(exchange: &Exchange) -> bool {
 }
 
 /// A failed system call in the words that nginx's users look for in their logs.
-pub(super) fn describe(call: &str, error: &io::Error, doing: &str) -> String {
+pub(crate) fn describe(call: &str, error: &io::Error, doing: &str) -> String {
     match error.raw_os_error() {
         Some(code) => {
             let text = error.to_string();

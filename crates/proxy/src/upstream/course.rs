@@ -1,9 +1,11 @@
 //! Where a request stands between its attempts, and what a failed one leads to. The socket, the clock and the log are
 //! the caller's, so that a simulation can drive it.
 
-use balance::{Exchange as Known, Failure, Outcome, RetryRule, Verdict};
+use balance::{Exchange as Known, Failure, Group, Outcome, RetryRule, Verdict};
+use route::ProxyRule;
 
 use crate::limits::FRESH_ENOUGH_MS;
+use crate::snapshot::retry_rule;
 
 /// One request's way from server to server.
 #[derive(Debug)]
@@ -21,6 +23,13 @@ impl Course {
         Self { retry, started_ms: now_ms, tries_left, fresh_retry_done: false }
     }
 
+    /// In the first attempt at a group's servers.
+    pub(crate) fn first(rule: &ProxyRule, group: &Group, now_ms: u64) -> Self {
+        let mut course = Self::new(retry_rule(rule), group.tries(), now_ms);
+        course.picked();
+        course
+    }
+
     /// A server was picked for the next attempt.
     pub(crate) fn picked(&mut self) {
         self.tries_left = self.tries_left.saturating_sub(1);
@@ -35,6 +44,11 @@ impl Course {
     /// Whether an answer with this status is a failure to be judged.
     pub(crate) fn concerns(&self, status: u16) -> bool {
         self.retry.concerns(status)
+    }
+
+    /// Whether a request that waits for a server that is not well goes to another one.
+    pub(crate) fn leaves(&self, known: Known, now_ms: u64) -> bool {
+        self.retry.judge(Failure::Unhealthy, &known, self.tries_left, self.started_ms, now_ms) == Verdict::NextPeer
     }
 
     /// What becomes of the request after a failure, and how its server did: to be released so, unless it is asked again

@@ -1,9 +1,9 @@
 //! A request's way to an upstream server and back: which server, again elsewhere if it fails, the answer passed on.
 
 mod affinity;
-mod attempt;
+pub(crate) mod attempt;
 mod body;
-mod course;
+pub(crate) mod course;
 pub(crate) mod fields;
 mod head;
 pub(crate) mod pool;
@@ -36,7 +36,7 @@ use crate::lines;
 use crate::pace::Pace;
 use crate::request::{Routed, Served};
 use crate::site::{Held, Upstream};
-use crate::snapshot::{Reason, retry_rule};
+use crate::snapshot::Reason;
 use attempt::{Answered, Failed, Stop};
 use course::Course;
 use pool::Link;
@@ -148,11 +148,11 @@ async fn attempts<'a>(
     upstream: &'a Upstream,
     upload: &mut Upload,
 ) -> Result<(Held<'a>, Answered), Unanswered> {
-    let started_ms = clock::coarse_ms();
+    exchange.begun_ms = clock::coarse_ms();
+    // Most requests need none: their first attempt is answered.
+    exchange.course = None;
     let mut held = pick(connection, exchange, routed, upstream)?;
     let mut fresh = false;
-    // Most requests need none: their first attempt is answered.
-    let mut begun = None;
     loop {
         let attempted = attempt::attempt(connection, exchange, routed, rule, &held, upload, fresh).await;
         let attempted = match attempted {
@@ -162,15 +162,12 @@ async fn attempts<'a>(
         if let Err(stop) = &attempted {
             exchange.record.end_attempt(stop.status());
         }
-        let course = begun.get_or_insert_with(|| {
-            let mut course = Course::new(retry_rule(rule), upstream.shared.group.tries(), started_ms);
-            course.picked();
-            course
-        });
+        let mut course =
+            exchange.course.take().unwrap_or_else(|| Course::first(rule, &upstream.shared.group, exchange.begun_ms));
         let failed = match attempted {
-            Ok(answered) => match refused_answer(exchange, course, &answered, upload) {
+            Ok(answered) => match refused_answer(exchange, &course, &answered, upload) {
                 None => return Ok((held, answered)),
-                Some(failed) => match judge(connection, exchange, routed, held, &failed, course) {
+                Some(failed) => match judge(connection, exchange, routed, held, &failed, &mut course) {
                     Err(held) => return Ok((held, answered)),
                     Ok(next) => next,
                 },
@@ -182,7 +179,7 @@ async fn attempts<'a>(
                 return Err(Unanswered::Page(500));
             }
             Err(Stop::Failed(failed)) => {
-                judge(connection, exchange, routed, held, &failed, course).unwrap_or(Next::Finish(502))
+                judge(connection, exchange, routed, held, &failed, &mut course).unwrap_or(Next::Finish(502))
             }
         };
         held = match failed {
@@ -195,6 +192,7 @@ async fn attempts<'a>(
             Next::Finish(status) => return Err(Unanswered::Page(status)),
         };
         fresh = course.wants_fresh();
+        exchange.course = Some(course);
     }
 }
 

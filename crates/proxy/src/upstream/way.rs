@@ -53,6 +53,12 @@ pub(crate) enum Unmade {
 }
 
 impl Way {
+    /// The way of a check, which no client has a say in: what TLS is spoken with, under which name, and from where.
+    pub(crate) fn fixed(tls: Option<(Arc<ClientConfig>, Vec<u8>)>, from: Option<SocketAddr>) -> Self {
+        let tls = tls.map(|(config, name)| Tls { config, name });
+        Self((tls.is_some() || from.is_some()).then(|| Box::new(Detail { tls, from })))
+    }
+
     /// The way of a request to a server.
     #[inline]
     pub(crate) fn of(

@@ -34,7 +34,15 @@ pub(crate) struct Link {
 impl Scripted {
     /// Each connection is served by `script`, which gets its number too. It is closed when the script ends.
     pub(crate) fn start(script: impl Fn(&mut Link, usize) -> io::Result<()> + Send + Sync + 'static) -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+        Self::start_at((Ipv4Addr::LOCALHOST, 0).into(), script)
+    }
+
+    /// The same at an address that is known before there is a server.
+    pub(crate) fn start_at(
+        address: SocketAddr,
+        script: impl Fn(&mut Link, usize) -> io::Result<()> + Send + Sync + 'static,
+    ) -> Self {
+        let listener = TcpListener::bind(address).expect("a free port");
         let address = listener.local_addr().expect("an address");
         let shared = Arc::new(Shared::default());
         let own = Arc::clone(&shared);

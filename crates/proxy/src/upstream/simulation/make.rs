@@ -1,6 +1,6 @@
 //! A seed's servers, retry rule and pool.
 
-use balance::{Group, Method, PeerSettings, RetryRule, StatusSet};
+use balance::{Checks, Group, Method, PeerSettings, RetryRule, StatusSet};
 use conf::span::Place;
 use conf::tree::{PeerAddress, UpstreamServer};
 use route::UpstreamRule;
@@ -25,6 +25,7 @@ fn peer(index: u64, random: &mut Random) -> PeerSettings {
         down: random.chance(5),
         slow_start_ms: random.one_of(&[0, 0, 5_000]),
         route: String::new(),
+        checks: Checks::None,
     }
 }
 
@@ -85,6 +86,8 @@ impl PoolLimits {
             keepalive_timeout_ms: self.timeout_ms,
             keepalive_requests: self.requests,
             keepalive_time_ms: self.time_ms,
+            is_checked: false,
+            is_checked_first: false,
         }
     }
 }

@@ -1,0 +1,90 @@
+//! What becomes of requests that wait for a server that turns out not to be well, and before the first check.
+
+use super::server::{Server, UP, page};
+use super::{body, site, states, wait_for_states};
+use crate::support::admin::Events;
+use crate::support::balancer::Balancer;
+
+/// A server that requests go to, and one that stands by; the first is checked often.
+fn two(first: &Server, second: &Server) -> Balancer {
+    let servers = [first.address(), format!("{} backup", second.address())];
+    let check = "health_check uri=/health/ready interval=50ms;";
+    Balancer::start(&site(&servers, "health_check_timeout 300ms;", check))
+}
+
+#[test]
+fn requests_that_wait_go_to_another_server_if_they_may_be_repeated() {
+    let (first, second) = (Server::well("first"), Server::well("second"));
+    let balancer = two(&first, &second);
+    let mut events = Events::open(&balancer.admin());
+    assert_eq!(body(&balancer), "first");
+    first.hold_requests(true);
+    let mut gets: Vec<_> = (0..3).map(|_| balancer.connect()).collect();
+    for (at, get) in gets.iter_mut().enumerate() {
+        get.send(format!("GET /waits/{at} HTTP/1.1\r\nHost: a\r\n\r\n"));
+        first.wait_for(&format!("/waits/{at}"));
+    }
+    let mut put = balancer.connect();
+    put.send("PUT /put HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nbody");
+    let mut post = balancer.connect();
+    post.send("POST /post HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nbody");
+    first.wait_for("PUT /put");
+    first.wait_for("POST /post");
+    // From now on it answers nothing at all; requests would wait for a minute.
+    first.set_page(None);
+    assert!(events.next("unhealthy")["why"].as_str().is_some_and(|why| why.contains("timed out after 300 ms")));
+    for get in &mut gets {
+        assert_eq!(get.reply().body, "second");
+    }
+    assert_eq!(put.reply().body, "second");
+    assert!(second.wait_for("PUT /put").ends_with("body"), "with its body");
+    let line = balancer.logged("error.log", "/waits/0");
+    let why = "health checks have found the server unhealthy while reading response header from upstream";
+    assert!(line.contains(why), "{line}");
+    // What must not be repeated waits on, and has its answer when the server is itself again.
+    first.hold_requests(false);
+    assert_eq!(post.reply().body, "first");
+    assert!(!second.received().concat().contains("POST"), "it was sent once");
+    assert_eq!(states(&balancer), ["unhealthy", "up"]);
+}
+
+#[test]
+fn where_there_is_no_other_server_requests_wait_on() {
+    let only = Server::well("only");
+    let check = "health_check uri=/health/ready interval=50ms;";
+    let balancer = Balancer::start(&site(&[only.address()], "health_check_timeout 300ms;", check));
+    let mut events = Events::open(&balancer.admin());
+    only.hold_requests(true);
+    let mut get = balancer.connect();
+    get.send("GET /waits HTTP/1.1\r\nHost: a\r\n\r\n");
+    only.wait_for("/waits");
+    only.set_page(None);
+    events.next("unhealthy");
+    only.hold_requests(false);
+    assert_eq!(get.reply().body, "only");
+}
+
+#[test]
+fn a_mandatory_check_comes_before_the_first_request() {
+    let only = Server::start("only", None);
+    let check = "health_check uri=/health/ready interval=1h mandatory;";
+    let balancer = Balancer::start(&site(&[only.address()], "health_check_timeout 1m;", check));
+    let mut events = Events::open(&balancer.admin());
+    only.wait_for("GET /health/ready");
+    assert_eq!(states(&balancer), ["checking"]);
+    assert!(balancer.ask("GET /early HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").starts_with("HTTP/1.1 502 "));
+    assert!(!only.received().concat().contains("/early"));
+    only.set_page(Some(page(200, UP)));
+    events.next("healthy");
+    assert_eq!((body(&balancer), states(&balancer)), ("only".to_owned(), vec!["up".to_owned()]));
+}
+
+#[test]
+fn without_mandatory_requests_come_at_once() {
+    let only = Server::start("only", None);
+    let check = "health_check uri=/health/ready interval=1h;";
+    let balancer = Balancer::start(&site(&[only.address()], "health_check_timeout 1m;", check));
+    only.wait_for("GET /health/ready");
+    assert_eq!(body(&balancer), "only");
+    wait_for_states(&balancer, &["up"]);
+}

@@ -1,0 +1,247 @@
+//! Active checks: each server that a `health_check` is for is asked again and again, on a thread that carries no
+//! request.
+//!
+//! What is asked and what passes is in `route`, what so many results in a row mean in `balance`. Here are the times,
+//! the connections (`probe`), the body of MicroProfile Health (`page`), and that a change is told and acted on.
+
+mod page;
+mod probe;
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use balance::{Peer, State, Streak, Thresholds};
+use conf::tree::LogLevel;
+use net::event_loop::{self, Task};
+use net::{clock, tls};
+use route::{Answer, CheckRule, Maps, Router};
+
+use crate::dates::Dates;
+use crate::events::{Event, Events};
+use crate::limits::{CHECK_AGAIN_MS, CHECK_PAUSE_MS};
+use crate::log::{Logs, process_line, write_errors};
+use crate::random::Random;
+use crate::snapshot::{Reason, Snapshot, UpstreamSnapshot};
+use crate::upstream::way::Way;
+use probe::{Probe, Wrong};
+
+/// What checks need of the rest of the data plane.
+pub(crate) struct Surroundings {
+    pub(crate) logs: Logs,
+    pub(crate) events: Events,
+    /// Has requests that wait look whether their server is still one to wait for.
+    pub(crate) wake: Box<dyn Fn() + Send>,
+}
+
+/// Starts the thread. `served` gives the configuration that is served now, then each one that takes its place, and
+/// nothing when there is to be an end.
+pub(crate) fn start<S>(surroundings: Surroundings, served: S) -> std::io::Result<std::thread::JoinHandle<()>>
+where
+    S: AsyncFnMut() -> Option<Arc<Snapshot>> + Send + 'static,
+{
+    std::thread::Builder::new().name("health".to_owned()).spawn(move || {
+        // A loop that cannot be made has no descriptors: then there are no checks, and servers stay as they are.
+        let _ = event_loop::block_on(run(surroundings, served));
+    })
+}
+
+async fn run(surroundings: Surroundings, mut served: impl AsyncFnMut() -> Option<Arc<Snapshot>>) {
+    let teller = Rc::new(Teller {
+        logs: RefCell::new(surroundings.logs),
+        dates: RefCell::default(),
+        random: RefCell::new(Random::new()),
+        events: surroundings.events,
+        wake: surroundings.wake,
+    });
+    let mut watched: Vec<Watched> = Vec::new();
+    while let Some(snapshot) = served().await {
+        let (kept, gone): (Vec<_>, Vec<_>) = watched.into_iter().partition(|watched| watched.is_in(&snapshot));
+        gone.into_iter().flat_map(|watched| watched.tasks).for_each(Task::abort);
+        watched = kept;
+        for upstream in 0..snapshot.upstreams.len() {
+            if !watched.iter().any(|watched| watched.index == upstream) {
+                watched.extend(Watched::start(&snapshot, upstream, &teller));
+            }
+        }
+    }
+}
+
+/// An upstream whose servers are checked.
+struct Watched {
+    router: Arc<Router>,
+    index: usize,
+    upstream: Arc<UpstreamSnapshot>,
+    tasks: Vec<Task>,
+}
+
+impl Watched {
+    /// Whether another snapshot has the same upstream under the same rules.
+    fn is_in(&self, snapshot: &Snapshot) -> bool {
+        Arc::ptr_eq(&self.router, &snapshot.router) && Arc::ptr_eq(&self.upstream, &snapshot.upstreams[self.index])
+    }
+
+    /// Checks all servers of an upstream; `None` where no check is for it.
+    fn start(snapshot: &Arc<Snapshot>, index: usize, teller: &Rc<Teller>) -> Option<Self> {
+        let (router, upstream) = (Arc::clone(&snapshot.router), Arc::clone(&snapshot.upstreams[index]));
+        let checks: Vec<usize> =
+            (0..router.checks().len()).filter(|at| router.checks()[*at].upstream == index).collect();
+        if checks.is_empty() {
+            return None;
+        }
+        let mut tasks = Vec::new();
+        for (peer, of_group) in upstream.group.peers().iter().enumerate().filter(|(_, peer)| !peer.settings().down) {
+            let known = Streak::of(of_group.found_well());
+            let streaks = Rc::new(RefCell::new(vec![known; checks.len()]));
+            for (place, check) in checks.iter().copied().enumerate() {
+                let target = Target {
+                    snapshot: Arc::clone(snapshot),
+                    check,
+                    place,
+                    upstream: Arc::clone(&upstream),
+                    peer,
+                    streaks: Rc::clone(&streaks),
+                    teller: Rc::clone(teller),
+                };
+                tasks.push(event_loop::spawn(target.watch()));
+            }
+        }
+        Some(Self { router, index, upstream, tasks })
+    }
+}
+
+/// One server under one check.
+struct Target {
+    snapshot: Arc<Snapshot>,
+    check: usize,
+    /// Which of the server's checks it is.
+    place: usize,
+    upstream: Arc<UpstreamSnapshot>,
+    peer: usize,
+    /// Of all checks of this server.
+    streaks: Rc<RefCell<Vec<Streak>>>,
+    teller: Rc<Teller>,
+}
+
+impl Target {
+    async fn watch(self) {
+        let maps = self.snapshot.router.maps().clone();
+        let mut probe = self.probe(&maps);
+        loop {
+            let began_ms = clock::coarse_ms();
+            let plain = self.rule().is_plain();
+            let judge = |answer: &Answer<'_>| match page::down(answer.body) {
+                None => self.rule().judge(answer, &maps),
+                Some(down) if plain => Err(format!("status {}: {down}", answer.status)),
+                Some(down) => self.rule().judge(answer, &maps).map_err(|wrong| format!("{wrong}: {down}")),
+            };
+            match probe.ask(judge).await {
+                Ok(()) => self.take(None),
+                Err(Wrong::Server(what)) => self.take(Some(&what)),
+                Err(Wrong::Here) => {}
+            }
+            self.rest(began_ms).await;
+        }
+    }
+
+    fn rule(&self) -> &CheckRule {
+        &self.snapshot.router.checks()[self.check]
+    }
+
+    fn known(&self) -> &Peer {
+        &self.upstream.group.peers()[self.peer]
+    }
+
+    fn probe(&self, maps: &Maps) -> Probe {
+        let rule = self.rule();
+        let tls = rule.tls.as_ref().map(|tls| {
+            let name = rule.rendered(&tls.name, None, maps);
+            let config = &self.snapshot.proxy_tls[tls.way];
+            let resumes = self.snapshot.router.proxy_tls()[tls.way].session_reuse;
+            let config = if resumes { Arc::new(tls::with_sessions(config)) } else { Arc::clone(config) };
+            (config, crate::facts::without_port(&name).to_vec())
+        });
+        let from = rule.bind.as_ref().and_then(|text| conf::table::bind_address(&rule.rendered(text, None, maps)));
+        let mut request = Vec::new();
+        rule.request(maps, &mut request);
+        Probe::new(rule, self.upstream.addresses[self.peer].clone(), Way::fixed(tls, from), request)
+    }
+
+    /// Takes a result: what was wrong, if anything was.
+    fn take(&self, wrong: Option<&str>) {
+        let rule = self.rule();
+        let passed = wrong.is_none();
+        self.known().count_check(passed);
+        let thresholds = Thresholds { fails: rule.fails, passes: rule.passes, is_mandatory: rule.is_mandatory };
+        let mut streaks = self.streaks.borrow_mut();
+        streaks[self.place].add(passed, thresholds);
+        let together = balance::together(streaks.iter().map(Streak::verdict));
+        if let Some(is_well) = together
+            && self.known().set_well(is_well, clock::coarse_ms())
+        {
+            self.teller.tell(self, wrong.filter(|_| !is_well));
+            if !is_well {
+                (self.teller.wake)();
+            }
+        }
+    }
+
+    /// Waits until the next check. A server that gets no requests is soon asked again: it is to be back when it can be.
+    async fn rest(&self, began_ms: u64) {
+        let rule = self.rule();
+        let jitter_ms = match rule.jitter_ms {
+            0 => 0,
+            jitter_ms => self.teller.random.borrow_mut().number() % (jitter_ms + 1),
+        };
+        let usual_ms = rule.interval_ms.saturating_add(jitter_ms);
+        let not_before_ms = clock::coarse_ms() + CHECK_PAUSE_MS;
+        loop {
+            let every_ms = if self.is_out() { usual_ms.min(CHECK_AGAIN_MS) } else { usual_ms };
+            let now_ms = clock::coarse_ms();
+            let left_ms = began_ms.saturating_add(every_ms).max(not_before_ms).saturating_sub(now_ms);
+            if left_ms == 0 {
+                return;
+            }
+            event_loop::sleep(Duration::from_millis(left_ms.min(CHECK_AGAIN_MS))).await;
+        }
+    }
+
+    /// Whether it gets no requests, or hardly any, for what it has shown.
+    fn is_out(&self) -> bool {
+        !matches!(self.known().state(clock::coarse_ms()), State::Up | State::Down)
+    }
+}
+
+/// Tells of what checks have found.
+struct Teller {
+    logs: RefCell<Logs>,
+    dates: RefCell<Dates>,
+    random: RefCell<Random>,
+    events: Events,
+    wake: Box<dyn Fn() + Send>,
+}
+
+impl Teller {
+    /// Tells of a change of a server's state: what is wrong with it, or that it is well.
+    fn tell(&self, target: &Target, wrong: Option<&str>) {
+        let Target { upstream, peer, snapshot, .. } = target;
+        let (uri, name, address) = (&target.rule().uri, &upstream.name, &upstream.addresses[*peer]);
+        let of = format!("health check \"{uri}\" of peer {address} in upstream \"{name}\"");
+        let (event, why, line) = match wrong {
+            None => ("healthy", format!("{uri}: passed"), format!("peer is healthy, {of}")),
+            Some(wrong) => ("unhealthy", format!("{uri}: {wrong}"), format!("peer is unhealthy: {wrong}, {of}")),
+        };
+        let at_ms = self.dates.borrow_mut().unix_ms();
+        if let Ok(mut reasons) = upstream.reasons.lock() {
+            reasons.insert(*peer, Reason { why: why.clone(), unix_ms: at_ms });
+        }
+        let (upstream, server) = (name.clone(), target.known().settings().name.clone());
+        self.events.send(Event { at_ms, event, upstream, server, why, count: 1 });
+        let (dates, logs) = (&mut *self.dates.borrow_mut(), &mut *self.logs.borrow_mut());
+        let append = |time: &str, out: &mut Vec<u8>| process_line(time, LogLevel::Warn, &line, out);
+        let writer = |to: &_| snapshot.error_log(to);
+        write_errors(&target.rule().error_logs, LogLevel::Warn, (dates, logs), writer, append);
+        logs.flush();
+    }
+}
