@@ -20,6 +20,13 @@ const DEBIAN_BODY_TEMP: &str = "/var/lib/nginx/body";
 /// The largest configuration file that is read; a device or a log named by mistake must not fill the memory.
 const MAX_FILE_BYTES: u64 = 64 << 20;
 
+/// The folder for what can be had again, as the XDG base directories have it.
+pub(crate) fn cache() -> Option<PathBuf> {
+    let absolute = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let caches = absolute("XDG_CACHE_HOME").or_else(|| Some(absolute("HOME")?.join(".cache")))?;
+    Some(caches.join("bedloe"))
+}
+
 /// What the command line says of a configuration.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Source {

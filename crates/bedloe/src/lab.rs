@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use clap::Args;
+use lab::liberty::Wanted;
 use lab::{Action, Error, Event, Fault, Options, Plan, Report};
 
 use export::Export;
@@ -27,10 +28,10 @@ const INTERRUPTED: u8 = 105;
 
 /// Run the whole architecture on this machine: servers, the balancer, a load, a failure, the result.
 ///
-/// Stand-ins for Liberty servers and the balancer run as processes of their own at addresses in 127.0.0.0/8; the
-/// injector fetches a page over TLS at a fixed rate, or runs a script; one server is killed and started again.
-/// Everything is taken down at the end; a second Ctrl-C waits for nothing. Configuration and logs stay in the lab's
-/// folder.
+/// Stand-ins for Liberty servers, or real ones, and the balancer run as processes of their own at addresses in
+/// 127.0.0.0/8; the injector fetches a page over TLS at a fixed rate, or runs a script; one server is killed and
+/// started again. Everything is taken down at the end; a second Ctrl-C waits for nothing. Configuration and logs stay
+/// in the lab's folder.
 ///
 /// Exit codes: 0 the thresholds hold and no more than --max-lost requests are lost, 99 not so, 105 ended by a signal,
 /// 1 the lab could not be run to its end or its result not be written, 2 bad flags.
@@ -55,6 +56,13 @@ pub(crate) struct LabArgs {
     /// How many servers: liberty-1, liberty-2 and so on
     #[arg(long, value_name = "N", default_value_t = 3)]
     servers: usize,
+    /// Real Open Liberty servers instead of stand-ins: this release, which Maven fetches once into the cache
+    #[arg(long, value_name = "VERSION", num_args = 0..=1, default_missing_value = lab::liberty::VERSION)]
+    #[arg(conflicts_with = "liberty_home", value_parser = release)]
+    liberty: Option<String>,
+    /// The same, of the Liberty that is installed in this folder
+    #[arg(long, value_name = "FOLDER")]
+    liberty_home: Option<PathBuf>,
     /// Kill a server (SIGKILL) this long after the load begins [default: liberty-2@15s]
     #[arg(long, value_name = "NAME@TIME")]
     kill: Vec<String>,
@@ -123,6 +131,11 @@ pub(crate) fn run(args: LabArgs) -> anyhow::Result<ExitCode> {
     }
 }
 
+fn release(text: &str) -> Result<String, String> {
+    let is_one = lab::liberty::is_version(text);
+    if is_one { Ok(text.to_owned()) } else { Err("want a release such as 26.0.0.5".to_owned()) }
+}
+
 /// What a script's load comes to: iterations a second where they arrive, and how long it lasts at most.
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "bounded by what a schedule takes")]
 fn shape(load: &load::Plan) -> (u64, Duration) {
@@ -160,6 +173,7 @@ impl LabArgs {
             duration,
             warm_up: self.warm_up,
             faults: self.faults()?,
+            liberty: self.liberty()?,
             load: load.map(Box::new),
         })
     }
@@ -172,6 +186,16 @@ impl LabArgs {
         line.extend(self.env.iter().flat_map(|pair| ["--env", pair]));
         line.extend(["--", script]);
         crate::load::plan_of(&line)
+    }
+
+    /// The Liberty asked for.
+    fn liberty(&self) -> anyhow::Result<Option<Wanted>> {
+        if let Some(home) = &self.liberty_home {
+            return Ok(Some(Wanted::Home(home.clone())));
+        }
+        let Some(version) = self.liberty.clone() else { return Ok(None) };
+        let caches = crate::files::cache().context("neither XDG_CACHE_HOME nor HOME says where to keep a release")?;
+        Ok(Some(Wanted::Release { version, cache: caches.join("liberty") }))
     }
 
     /// The faults asked for; `None` for the usual ones.

@@ -12,6 +12,7 @@ mod signal;
 mod stand_in;
 mod summary;
 mod table;
+mod tied;
 mod writing;
 
 use std::io::Write;
@@ -37,6 +38,8 @@ enum Job {
     Lab(lab::LabArgs),
     StandIn(stand_in::StandInArgs),
     #[command(hide = true)]
+    Tied(tied::TiedArgs),
+    #[command(hide = true)]
     Worker(run::WorkerArgs),
 }
 
@@ -59,6 +62,7 @@ fn main() -> ExitCode {
         Job::Load(args) => load::run(*args),
         Job::Lab(args) => lab::run(args),
         Job::StandIn(args) => stand_in::run(args),
+        Job::Tied(args) => tied::run(args),
         Job::Worker(args) => run::work(args),
     };
     done.unwrap_or_else(|error| {

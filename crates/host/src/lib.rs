@@ -30,6 +30,14 @@ pub enum Error {
     },
 }
 
+/// The memory that this process may use at most: the machine's, or less where its group has less.
+pub fn memory_mib() -> Option<u64> {
+    use procfs::Current as _;
+    let machine = procfs::Meminfo::current().ok()?.mem_total;
+    let group = std::fs::read_to_string("/sys/fs/cgroup/memory.max").ok().and_then(|text| text.trim().parse().ok());
+    Some(group.map_or(machine, |group: u64| group.min(machine)) >> 20)
+}
+
 /// The cores that this process may use, at least one.
 pub fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)

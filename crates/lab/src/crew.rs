@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
 use crate::faults::{Action, Fault};
+use crate::liberty::Liberty;
 use crate::plan::{Plan, Server};
-use crate::processes::{Process, ProcessError, Recipe, STOP_LIMIT, Usage};
+use crate::processes::{Process, ProcessError, Recipe, Usage};
 use crate::report::{ProcessRow, Report, lost};
 use crate::run::Error;
 use crate::timeline::{Seen, Timeline};
@@ -16,8 +17,6 @@ use crate::watch::{self, Event, ServerStatus, Status, WatchError};
 
 /// How often a server that was started again is tried.
 const TRY: Duration = Duration::from_millis(5);
-/// How long it is tried: one that does not listen by then is seen in the report.
-const TRY_LIMIT: Duration = Duration::from_secs(20);
 /// The most that the user can be told of the admin socket before it is only repetition.
 const WARNINGS_MAX: usize = 3;
 
@@ -46,13 +45,22 @@ struct Before {
 
 impl Crew {
     /// Starts the servers, then the balancer, and waits until all are ready.
-    pub(crate) async fn start(plan: &Plan) -> Result<Self, Error> {
-        let mut servers = Vec::new();
+    pub(crate) async fn start(
+        plan: &Plan,
+        liberty: Option<&Liberty>,
+        tell: &mut dyn FnMut(crate::Event<'_>),
+    ) -> Result<Self, Error> {
+        let (mut servers, began) = (Vec::new(), Instant::now());
         for server in &plan.servers {
-            servers.push(Process::start(stand_in(plan, server))?);
+            let recipe = liberty.map_or_else(|| stand_in(plan, server), |liberty| liberty.recipe(plan, server));
+            servers.push(Process::start(recipe)?);
         }
         for server in &mut servers {
             server.ready().await?;
+            if liberty.is_some() {
+                let text = format!("{} is ready after {:.1} s", server.name(), began.elapsed().as_secs_f64());
+                tell(crate::Event::Preparing(text));
+            }
         }
         let mut balancer = Process::start(balancer(plan))?;
         balancer.ready().await?;
@@ -96,7 +104,12 @@ impl Crew {
             Action::Exit => {}
             Action::Restart => {
                 server.restart().await?;
-                tokio::task::spawn_local(try_until_listening(server.address(), index, self.listening.0.clone()));
+                tokio::task::spawn_local(try_until_listening(
+                    server.address(),
+                    server.ready_limit(),
+                    index,
+                    self.listening.0.clone(),
+                ));
             }
         }
         Ok(())
@@ -209,7 +222,8 @@ impl Crew {
         self.balancer.stop().await?;
         self.servers.iter_mut().try_for_each(Process::order_to_stop)?;
         // One limit for all of them: the first that takes long leaves the others the same end.
-        let end = Instant::now() + STOP_LIMIT;
+        let limit = self.servers.iter().map(Process::stop_limit).max().unwrap_or_default();
+        let end = Instant::now() + limit;
         for server in &mut self.servers {
             server.stopped(end).await?;
         }
@@ -219,32 +233,23 @@ impl Crew {
 
 fn stand_in(plan: &Plan, server: &Server) -> Recipe {
     let address = server.address.to_string();
-    Recipe {
-        name: server.name.clone(),
-        program: plan.options.program.clone(),
-        arguments: ["stand-in", "--listen", &address, "--name", &server.name, "--clone", &server.clone]
-            .map(str::to_owned)
-            .to_vec(),
-        address: server.address,
-        log: plan.options.folder.join("logs").join(format!("{}.log", server.name)),
-    }
+    let arguments = ["stand-in", "--listen", &address, "--name", &server.name, "--clone", &server.clone];
+    let log = plan.options.folder.join("logs").join(format!("{}.log", server.name));
+    Recipe::own(&server.name, &plan.options.program, &arguments, server.address, log)
 }
 
 fn balancer(plan: &Plan) -> Recipe {
     let text = |path: PathBuf| path.to_string_lossy().into_owned();
     let admin = format!("unix:{}", text(plan.admin()));
     let (configuration, folder) = (text(plan.configuration()), text(plan.options.folder.clone()));
-    Recipe {
-        name: "balancer".to_owned(),
-        program: plan.options.program.clone(),
-        arguments: ["run", "-c", &configuration, "-p", &folder, "--admin", &admin].map(str::to_owned).to_vec(),
-        address: plan.https,
-        log: plan.options.folder.join("logs").join("balancer.log"),
-    }
+    let arguments = ["run", "-c", &configuration, "-p", &folder, "--admin", &admin];
+    let log = plan.options.folder.join("logs").join("balancer.log");
+    Recipe::own("balancer", &plan.options.program, &arguments, plan.https, log)
 }
 
-async fn try_until_listening(address: SocketAddr, index: usize, to: mpsc::Sender<usize>) {
-    let end = Instant::now() + TRY_LIMIT;
+/// One that does not listen within the limit is seen in the report.
+async fn try_until_listening(address: SocketAddr, limit: Duration, index: usize, to: mpsc::Sender<usize>) {
+    let end = Instant::now() + limit;
     while Instant::now() < end {
         if tokio::net::TcpStream::connect(address).await.is_ok() {
             let _ = to.send(index).await;

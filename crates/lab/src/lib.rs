@@ -11,6 +11,7 @@ mod crew;
 pub mod duration;
 pub mod faults;
 pub mod injector;
+pub mod liberty;
 pub mod orphan;
 pub mod plan;
 pub mod preflight;

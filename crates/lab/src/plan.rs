@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::faults::{self, Fault, FaultError};
+use crate::liberty;
 
 /// Servers in one lab: each is a process of its own.
 pub const SERVERS_MAX: usize = 64;
@@ -38,6 +39,8 @@ pub struct Options {
     pub warm_up: Duration,
     /// The faults; `None` for the usual ones.
     pub faults: Option<Vec<Fault>>,
+    /// The Liberty that the servers are of; stand-ins where there is none.
+    pub liberty: Option<liberty::Wanted>,
     /// The measured load, where it is not the page at that rate.
     pub load: Option<Box<load::Plan>>,
 }
@@ -156,6 +159,7 @@ pub(crate) mod tests {
             duration: Duration::from_secs(60),
             warm_up: Duration::from_secs(5),
             faults: None,
+            liberty: None,
             load: None,
         }
     }

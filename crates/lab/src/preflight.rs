@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use host::Holder;
 
 use crate::injector;
+use crate::liberty;
 use crate::plan::Plan;
 
 /// The file that marks a folder as a lab's: in no other is anything removed.
@@ -101,6 +102,7 @@ fn prepare(folder: &Path, socket: &Path) -> Result<(), Obstacle> {
         let _ = fs::remove_dir_all(&path);
         fs::create_dir(&path).map_err(|error| obstacle(error.to_string()))?;
     }
+    let _ = fs::remove_dir_all(folder.join(liberty::FOLDER));
     for name in ["nginx.conf", "nginx.pid", "admin.sock"] {
         let _ = fs::remove_file(folder.join(name));
     }

@@ -1,6 +1,7 @@
 //! The processes of a lab: started in process groups of their own, tied to the lab's life, their output in files, and
 //! what they use of the machine over all their lives.
 
+use std::ffi::OsString;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::net::{SocketAddr, TcpStream};
@@ -11,11 +12,14 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process_group};
 use serde::Serialize;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 /// How long a process may take to stop when it is told to, before it is killed.
-pub(crate) const STOP_LIMIT: Duration = Duration::from_secs(3);
+const STOP_LIMIT: Duration = Duration::from_secs(3);
 /// How long a process may take until it listens.
 const READY_LIMIT: Duration = Duration::from_secs(20);
+/// How long one answer may take meanwhile: a page is compiled when it is first asked for.
+const ANSWER_LIMIT: Duration = Duration::from_secs(30);
 /// How often a process is looked at while it starts or stops.
 const LOOK: Duration = Duration::from_millis(10);
 /// The end of a log that an error shows.
@@ -45,12 +49,14 @@ pub enum ProcessError {
         tail: String,
     },
     /// It runs and does not listen.
-    #[error("{name} does not listen at {address} after {READY_LIMIT:?}; its log is {}", log.display())]
+    #[error("{name} is not ready at {address} after {limit:?}; its log is {}", log.display())]
     Deaf {
         /// The process.
         name: String,
-        /// Where it should.
+        /// Where it should be.
         address: SocketAddr,
+        /// How long it had.
+        limit: Duration,
         /// Its log.
         log: PathBuf,
     },
@@ -75,10 +81,20 @@ pub struct Recipe {
     pub program: PathBuf,
     /// Its arguments; the one that ties it to this process is added.
     pub arguments: Vec<String>,
+    /// Arguments behind that.
+    pub behind: Vec<String>,
+    /// Variables of its environment, beside this process's own.
+    pub environment: Vec<(String, OsString)>,
     /// Where it listens when it is ready.
     pub address: SocketAddr,
+    /// Addresses that it answers with 200 by then.
+    pub pages: Vec<String>,
     /// The file that its output is appended to.
     pub log: PathBuf,
+    /// How long it may take until it is ready.
+    pub ready_limit: Duration,
+    /// How long it may take to stop when it is told to, before it is killed.
+    pub stop_limit: Duration,
 }
 
 /// What a process used of the machine, over all its lives.
@@ -101,6 +117,24 @@ pub struct Process {
     past: Usage,
     /// Used by the present one when last looked at.
     present: Usage,
+}
+
+impl Recipe {
+    /// A process of this program, which is ready once it listens.
+    pub fn own(name: &str, program: &Path, arguments: &[&str], address: SocketAddr, log: PathBuf) -> Self {
+        Self {
+            name: name.to_owned(),
+            program: program.to_owned(),
+            arguments: arguments.iter().map(|argument| (*argument).to_owned()).collect(),
+            behind: Vec::new(),
+            environment: Vec::new(),
+            address,
+            pages: Vec::new(),
+            log,
+            ready_limit: READY_LIMIT,
+            stop_limit: STOP_LIMIT,
+        }
+    }
 }
 
 impl Process {
@@ -126,18 +160,34 @@ impl Process {
         self.recipe.address
     }
 
-    /// Waits until somebody listens at its address.
+    /// Waits until somebody listens at its address, and answers there.
     pub async fn ready(&mut self) -> Result<(), ProcessError> {
-        let end = Instant::now() + READY_LIMIT;
-        while !listens(self.recipe.address) {
+        let end = Instant::now() + self.recipe.ready_limit;
+        while !self.is_ready().await {
             self.check()?;
             if Instant::now() > end {
-                let Recipe { name, address, log, .. } = self.recipe.clone();
-                return Err(ProcessError::Deaf { name, address, log });
+                let Recipe { name, address, log, ready_limit: limit, .. } = self.recipe.clone();
+                return Err(ProcessError::Deaf { name, address, limit, log });
             }
             tokio::time::sleep(LOOK).await;
         }
         self.check()
+    }
+
+    async fn is_ready(&self) -> bool {
+        let address = self.recipe.address;
+        if !listens(address) {
+            return false;
+        }
+        for page in &self.recipe.pages {
+            if !tokio::time::timeout(ANSWER_LIMIT, answers(address, page))
+                .await
+                .is_ok_and(|answer| answer.is_ok_and(|ok| ok))
+            {
+                return false;
+            }
+        }
+        true
     }
 
     /// An error if it has ended by itself.
@@ -163,7 +213,17 @@ impl Process {
     /// Tells it to stop and waits; kills it when it takes too long.
     pub async fn stop(&mut self) -> Result<(), ProcessError> {
         self.order_to_stop()?;
-        self.stopped(Instant::now() + STOP_LIMIT).await
+        self.stopped(Instant::now() + self.recipe.stop_limit).await
+    }
+
+    /// How long it may take to stop.
+    pub(crate) fn stop_limit(&self) -> Duration {
+        self.recipe.stop_limit
+    }
+
+    /// How long it may take until it is ready.
+    pub(crate) fn ready_limit(&self) -> Duration {
+        self.recipe.ready_limit
     }
 
     /// Tells it to stop.
@@ -222,6 +282,8 @@ impl Process {
         let child = Command::new(&recipe.program)
             .args(&recipe.arguments)
             .args(["--die-with-parent", &std::process::id().to_string()])
+            .args(&recipe.behind)
+            .envs(recipe.environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(log)
             .stderr(errors)
@@ -273,6 +335,16 @@ fn listens(address: SocketAddr) -> bool {
     TcpStream::connect_timeout(&address, LOOK).is_ok()
 }
 
+/// Whether the answer to a GET is a 200.
+async fn answers(address: SocketAddr, page: &str) -> io::Result<bool> {
+    let mut stream = tokio::net::TcpStream::connect(address).await?;
+    let request = format!("GET {page} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await?;
+    let mut line = [0; 12];
+    stream.read_exact(&mut line).await?;
+    Ok(line.ends_with(b" 200"))
+}
+
 fn open_log(path: &Path) -> io::Result<File> {
     OpenOptions::new().create(true).append(true).open(path)
 }
@@ -293,13 +365,7 @@ mod tests {
     use std::net::TcpListener;
 
     fn recipe(folder: &Path, script: &str, address: SocketAddr) -> Recipe {
-        Recipe {
-            name: "liberty-1".into(),
-            program: "sh".into(),
-            arguments: vec!["-c".into(), script.into()],
-            address,
-            log: folder.join("liberty-1.log"),
-        }
+        Recipe::own("liberty-1", Path::new("sh"), &["-c", script], address, folder.join("liberty-1.log"))
     }
 
     fn run(test: impl Future<Output = ()>) {

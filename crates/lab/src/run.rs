@@ -4,7 +4,7 @@
 
 use std::fs;
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::mpsc;
@@ -15,6 +15,7 @@ use crate::certificate;
 use crate::config::{self, Difference};
 use crate::crew::Crew;
 use crate::injector::{Injector, InjectorError, News};
+use crate::liberty::{self, Liberty};
 use crate::plan::{Options, Plan, PlanError};
 use crate::preflight::{self, Obstacles};
 use crate::processes::ProcessError;
@@ -38,6 +39,8 @@ pub enum Error {
     Plan(#[from] PlanError),
     #[error(transparent)]
     Obstacles(#[from] Obstacles),
+    #[error(transparent)]
+    Liberty(#[from] liberty::InstallError),
     #[error("the certificate")]
     Certificate(#[from] rcgen::Error),
     #[error("cannot write {}", path.display())]
@@ -63,6 +66,8 @@ pub enum Event<'a> {
         /// How the configuration differs from the seed's.
         differences: &'a [Difference],
     },
+    /// What is being got ready, where that takes a while.
+    Preparing(String),
     /// Everything runs.
     Ready,
     /// A load that is not counted begins.
@@ -101,32 +106,45 @@ pub enum Event<'a> {
 /// Runs a lab to its end and takes it all down again. `keep` leaves it running after the load, until Ctrl-C.
 pub fn run(options: Options, keep: bool, tell: &mut dyn FnMut(Event<'_>)) -> Result<Report, Error> {
     let plan = Plan::new(options)?;
+    let wanted = plan.options.liberty.as_ref();
+    let liberty = wanted.map(|wanted| liberty::find(wanted, &mut |text| tell(Event::Preparing(text)))).transpose()?;
     preflight::check(&plan)?;
     let differences = write(&plan)?;
+    if let Some(liberty) = &liberty {
+        write_servers(&plan)?;
+        let home = liberty.home.display();
+        tell(Event::Preparing(format!("the servers are of {home}, on {}", liberty.java)));
+    }
     tell(Event::Prepared { plan: &plan, differences: &differences });
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    LocalSet::new().block_on(&runtime, Box::pin(conduct(&plan, keep, tell)))
+    LocalSet::new().block_on(&runtime, Box::pin(conduct(&plan, liberty.as_ref(), keep, tell)))
 }
 
 /// The lab in good order, given up at a second signal: what is dropped then kills its processes.
-async fn conduct(plan: &Plan, keep: bool, tell: &mut dyn FnMut(Event<'_>)) -> Result<Report, Error> {
+async fn conduct(
+    plan: &Plan,
+    liberty: Option<&Liberty>,
+    keep: bool,
+    tell: &mut dyn FnMut(Event<'_>),
+) -> Result<Report, Error> {
     let mut signals = Signals::new()?;
     let mut second = signals.clone();
     tokio::select! {
         biased;
         () = second.second() => Err(Error::Interrupted),
-        report = Box::pin(in_order(plan, keep, &mut signals, tell)) => report,
+        report = Box::pin(in_order(plan, liberty, keep, &mut signals, tell)) => report,
     }
 }
 
 async fn in_order(
     plan: &Plan,
+    liberty: Option<&Liberty>,
     keep: bool,
     signals: &mut Signals,
     tell: &mut dyn FnMut(Event<'_>),
 ) -> Result<Report, Error> {
     let mut crew = tokio::select! {
-        crew = Crew::start(plan) => crew?,
+        crew = Crew::start(plan, liberty, tell) => crew?,
         () = signals.first() => return Err(Error::Interrupted),
     };
     tell(Event::Ready);
@@ -235,6 +253,30 @@ fn statuses(admin: PathBuf) -> mpsc::Receiver<Result<Status, WatchError>> {
     from
 }
 
+/// Writes the files of the Liberty servers.
+fn write_servers(plan: &Plan) -> Result<(), Error> {
+    let secret = fs::read_to_string("/proc/sys/kernel/random/uuid").unwrap_or_default();
+    let memory_mib = host::memory_mib().unwrap_or(0);
+    for server in &plan.servers {
+        let folder = plan.options.folder.join(liberty::FOLDER).join("servers").join(&server.name);
+        for file in liberty::files(server, plan.servers.len(), memory_mib, secret.trim()) {
+            let path = folder.join(file.path);
+            let made = path.parent().map_or(Ok(()), fs::create_dir_all);
+            made.map_err(|source| Error::Write { path: path.clone(), source })?;
+            write_new(&path, &file.text)?;
+        }
+    }
+    Ok(())
+}
+
+/// Writes a file for this user only: some hold a secret.
+fn write_new(path: &Path, text: &str) -> Result<(), Error> {
+    let mut options = fs::OpenOptions::new();
+    let file = options.write(true).create_new(true).mode(0o600).open(path);
+    let written = file.and_then(|mut file| std::io::Write::write_all(&mut file, text.as_bytes()));
+    written.map_err(|source| Error::Write { path: path.to_owned(), source })
+}
+
 /// Writes configuration, certificate and key.
 fn write(plan: &Plan) -> Result<Vec<Difference>, Error> {
     let folder = &plan.options.folder;
@@ -243,12 +285,7 @@ fn write(plan: &Plan) -> Result<Vec<Difference>, Error> {
     let texts = files.iter().map(|file| (file.path, file.text.as_str()));
     let all = texts.chain([("tls/liberty.crt", pair.certificate.as_str()), ("tls/liberty.key", pair.key.as_str())]);
     for (path, text) in all {
-        let path = folder.join(path);
-        // For this user only: one of them is a private key.
-        let mut options = fs::OpenOptions::new();
-        let file = options.write(true).create_new(true).mode(0o600).open(&path);
-        let written = file.and_then(|mut file| std::io::Write::write_all(&mut file, text.as_bytes()));
-        written.map_err(|source| Error::Write { path, source })?;
+        write_new(&folder.join(path), text)?;
     }
     Ok(differences)
 }

@@ -21,6 +21,8 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::task::LocalSet;
 
+pub(crate) use pages::HELLO;
+
 use answer::Server;
 use connections::{Connections, SWEEP};
 use orders::Orders;

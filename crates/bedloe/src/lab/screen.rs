@@ -65,6 +65,7 @@ impl Screen {
     pub(super) fn tell(&mut self, event: Event<'_>) {
         match event {
             Event::Prepared { plan, differences } => self.show(&prepared(plan, differences)),
+            Event::Preparing(text) => self.note(&text),
             Event::Ready => self.note("the servers and the balancer are ready"),
             Event::WarmUp => self.note("warming up; not counted"),
             Event::Load => self.note("the load begins"),

@@ -125,11 +125,9 @@ fn open(args: &LoadArgs, sink: Sink) -> anyhow::Result<Script> {
     Ok(Script::open(&path, env, copies(), sink)?)
 }
 
-/// Where modules of other hosts are kept: a folder for what can be had again, as the XDG base directories have it.
+/// Where modules of other hosts are kept.
 fn copies() -> Option<PathBuf> {
-    let absolute = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
-    let caches = absolute("XDG_CACHE_HOME").or_else(|| Some(absolute("HOME")?.join(".cache")))?;
-    Some(caches.join("bedloe").join("modules"))
+    Some(crate::files::cache()?.join("modules"))
 }
 
 fn scripted(args: &LoadArgs, script: Script, options: &Options) -> anyhow::Result<Plan> {

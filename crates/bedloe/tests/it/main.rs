@@ -6,6 +6,7 @@ mod faults;
 mod fixtures;
 mod injector;
 mod lab;
+mod liberty;
 mod load;
 mod nginx_paths;
 mod nginx_picks;

@@ -17,7 +17,7 @@ use super::session::{cookie_of, split_path};
 /// Where the application is mounted.
 pub(super) const CONTEXT_ROOT: &str = "/accounts-external/";
 /// What the hello page says: 58 bytes, as the page that the user's own tests fetch.
-pub(super) const HELLO: &str = r#"{"status":"UP","message":"hello from accounts","code":200}"#;
+pub(crate) const HELLO: &str = r#"{"status":"UP","message":"hello from accounts","code":200}"#;
 /// The longest body of an order.
 const ORDER_BODY_MAX: usize = 64 * 1024;
 

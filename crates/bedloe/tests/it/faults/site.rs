@@ -114,6 +114,7 @@ fn plan(home: &TempDir, number: u8) -> Plan {
         duration: Duration::from_secs(60),
         warm_up: Duration::ZERO,
         faults: Some(Vec::new()),
+        liberty: None,
         load: None,
     };
     Plan::new(options).expect("a plan")
@@ -156,11 +157,6 @@ fn balancer(plan: &Plan) -> Recipe {
 }
 
 fn recipe(plan: &Plan, name: &str, address: SocketAddr, arguments: &[&str]) -> Recipe {
-    Recipe {
-        name: name.to_owned(),
-        program: plan.options.program.clone(),
-        arguments: arguments.iter().map(|argument| (*argument).to_owned()).collect(),
-        address,
-        log: plan.options.folder.join("logs").join(format!("{name}.log")),
-    }
+    let log = plan.options.folder.join("logs").join(format!("{name}.log"));
+    Recipe::own(name, &plan.options.program, arguments, address, log)
 }
