@@ -10,6 +10,8 @@ pub struct Attempts {
     more_tried: Vec<u64>,
     /// No primary server was left: from here on it is round robin among the backups.
     pub(crate) on_backups: bool,
+    /// The servers that are looked at are those that the request belongs to.
+    pub(crate) is_bound: bool,
     /// Where the hash stands; `None` before the first attempt.
     pub(crate) hash: Option<HashState>,
     /// Where the chance of `random` comes from.

@@ -47,8 +47,9 @@ impl Balancer {
         Some(peer)
     }
 
-    /// The server that a request belongs to, by the routes that it names: the first of them whose server may be tried.
-    /// It takes no turn from the others. `None` where that is none of them, and [`pick`](Balancer::pick) decides.
+    /// The server that a request belongs to, by the routes that it names: the first of them whose server may be tried,
+    /// and one that drains is as good as another. It takes no turn from the others. `None` where that is none of them,
+    /// and [`pick`](Balancer::pick) decides.
     pub fn pick_bound<'r>(
         &mut self,
         attempts: &mut Attempts,
@@ -56,7 +57,10 @@ impl Balancer {
         now_ms: u64,
     ) -> Option<usize> {
         let Self { group, weights } = self;
-        let peer = routes.find_map(|route| weights.pick_among(group, group.servers_of(route), attempts, now_ms))?;
+        attempts.is_bound = true;
+        let peer = routes.find_map(|route| weights.pick_among(group, group.servers_of(route), attempts, now_ms));
+        attempts.is_bound = false;
+        let peer = peer?;
         attempts.mark_tried(peer);
         Some(peer)
     }

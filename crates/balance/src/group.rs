@@ -105,7 +105,8 @@ impl Group {
 
     /// Whether a request with these attempts behind it may go to that server.
     pub(crate) fn may_pick(&self, attempts: &Attempts, peer: usize, now_ms: u64) -> bool {
-        !attempts.has_tried(peer) && self.peers[peer].may_be_tried(now_ms)
+        let other = &self.peers[peer];
+        !attempts.has_tried(peer) && (attempts.is_bound || !other.settings().drain) && other.may_be_tried(now_ms)
     }
 
     /// Whether a request with these attempts behind it could go to another server now.

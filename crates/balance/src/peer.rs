@@ -1,7 +1,7 @@
 //! One upstream server: its settings, and what its answers and its checks have shown of its health.
 //!
 //! Passive health is failures counted within `fail_timeout`; active health is what checks have found ([`crate::Streak`]
-//! says how). One that has recovered may be given less for a while. Draining is not here.
+//! says how). One that has recovered may be given less for a while.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
@@ -25,6 +25,8 @@ pub struct PeerSettings {
     pub backup: bool,
     /// Marked as permanently out of use.
     pub down: bool,
+    /// Gets only the requests that belong to it.
+    pub drain: bool,
     /// For how long after it has recovered its weight grows from nothing; 0 gives it all at once.
     pub slow_start_ms: u64,
     /// What requests that belong to it name; empty where none do.
@@ -40,6 +42,8 @@ pub enum State {
     Up,
     /// The configuration says `down`.
     Down,
+    /// Only requests that belong to it are sent to it.
+    Draining,
     /// It has failed `max_fails` times: at most one request in `fail_timeout` tries it.
     Unavailable,
     /// Checks have found it not well.
@@ -118,6 +122,7 @@ impl Peer {
             () if self.settings.down => State::Down,
             () if self.is_unhealthy() => State::Unhealthy,
             () if !self.is_checked_well() => State::Checking,
+            () if self.settings.drain => State::Draining,
             () if self.has_failed() => State::Unavailable,
             () => State::Up,
         }
@@ -221,7 +226,7 @@ impl Peer {
         }
     }
 
-    /// Whether a request may go to it now.
+    /// Whether a request may go to it now, if that belongs to it or it does not drain.
     pub(crate) fn may_be_tried(&self, now_ms: u64) -> bool {
         let is_in_use = !self.settings.down && self.is_checked_well();
         is_in_use && !self.is_full() && (!self.has_failed() || self.is_due(now_ms))

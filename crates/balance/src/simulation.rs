@@ -151,13 +151,13 @@ impl World {
         let picked = self.threads[request.thread].pick(&mut request.attempts, &request.key, self.now_ms);
         let Some(peer) = picked else {
             let left =
-                |peer: &usize| !request.tried.contains(peer) && self.group.peers()[*peer].may_be_tried(self.now_ms);
+                |peer: &usize| !request.tried.contains(peer) && may_be_tried(&self.group.peers()[*peer], self.now_ms);
             let left: Vec<_> = (0..self.group.peers().len()).filter(left).collect();
             assert!(left.is_empty(), "seed {seed}: a request was given up while {left:?} could take it");
             return;
         };
         let settings = self.group.peers()[peer].settings();
-        assert!(!settings.down, "seed {seed}: picked a server that is down");
+        assert!(!settings.down && !settings.drain, "seed {seed}: picked a server that is down or drains");
         let found = self.streaks[peer].verdict();
         let is_fit = match settings.checks {
             Checks::None => true,
@@ -170,7 +170,7 @@ impl World {
         assert!(settings.max_conns == 0 || in_flight <= settings.max_conns, "seed {seed}: over max_conns");
         if settings.backup {
             let open = |(index, other): (usize, &crate::Peer)| {
-                !other.settings().backup && !request.tried.contains(&index) && other.may_be_tried(self.now_ms)
+                !other.settings().backup && !request.tried.contains(&index) && may_be_tried(other, self.now_ms)
             };
             let skipped = self.group.peers().iter().enumerate().any(open);
             // Once on the backups a request stays there, though a primary server may have come back meanwhile.
@@ -287,12 +287,16 @@ impl World {
         }
         let heavy = self.group.peers().iter().any(|peer| peer.settings().weight > 1);
         let unavailable = |peer: &crate::Peer| {
-            let is_out = !matches!(peer.state(self.now_ms), State::Up | State::Down);
+            let is_out = !matches!(peer.state(self.now_ms), State::Up | State::Down | State::Draining);
             !peer.settings().backup && is_out
         };
         let some_left = self.group.peers().iter().any(unavailable);
         assert!(heavy || !some_left, "seed {}: a server that answers again is not used again", self.seed);
     }
+}
+
+fn may_be_tried(peer: &crate::Peer, now_ms: u64) -> bool {
+    !peer.settings().drain && peer.may_be_tried(now_ms)
 }
 
 fn settings(index: usize, random: &mut Random) -> PeerSettings {
@@ -304,6 +308,7 @@ fn settings(index: usize, random: &mut Random) -> PeerSettings {
         backup: random.chance(20),
         down: random.chance(10),
         checks: [Checks::None, Checks::None, Checks::Watched, Checks::Mandatory][random.below(4)],
+        drain: random.chance(10),
         slow_start_ms: [0, 0, 5_000][random.below(3)],
         ..peer(&format!("10.0.{}.{}:9080", index / 250, index % 250))
     }

@@ -22,6 +22,7 @@ pub(crate) fn peer(name: &str) -> PeerSettings {
         fail_timeout_ms: 10_000,
         backup: false,
         down: false,
+        drain: false,
         slow_start_ms: 0,
         route: String::new(),
         checks: Checks::None,

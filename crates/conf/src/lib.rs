@@ -51,10 +51,16 @@ pub fn load(path: &Path, loader: &dyn Loader, options: &Options) -> Loaded {
         diagnostics.extend(lints::run(&built.config, &built.facts, options));
         diagnostics.extend(traps::run(&parsed.nodes));
     }
+    let mut files = parsed.files;
+    for file in built.files {
+        if files.iter().all(|(path, _)| *path != file.0) {
+            files.push(file);
+        }
+    }
     let mut loaded = Loaded {
         config: Some(built.config),
         diagnostics: Vec::new(),
-        files: parsed.files,
+        files,
         needs: built.needs,
         writes: built.writes,
         reads: built.reads,

@@ -5,6 +5,7 @@
 //! against the prefix.
 
 mod access;
+mod api;
 mod caching;
 mod files;
 mod gzip;
@@ -33,6 +34,7 @@ use crate::shared::Shared;
 use crate::span::Place;
 use crate::template::Template;
 pub use access::{AccessRule, AccessSettings, LimitExcept, RealIpSettings, Who};
+pub use api::{Api, Zone};
 pub use caching::{Expires, ExpiresRule};
 pub use files::{
     FileSettings, IfModifiedSince, LinkRule, Links, ListFormat, Listing, Root, RootKind, TryFiles, TryLast, TryPath,
@@ -108,6 +110,10 @@ pub struct Http {
     pub rate_zones: Vec<LimitZone>,
     /// `limit_conn_zone`s.
     pub connection_zones: Vec<LimitZone>,
+    /// The names of servers' `status_zone`s.
+    pub server_zones: Vec<String>,
+    /// Those of locations.
+    pub location_zones: Vec<String>,
     /// The different `resolver`s that a `proxy_pass` with variables may ask.
     pub resolvers: Vec<Resolver>,
     /// The different ways in which TLS is spoken to servers.
@@ -196,6 +202,8 @@ pub struct Upstream {
     pub keepalive_requests: u64,
     /// `keepalive_time`.
     pub keepalive_time_ms: u64,
+    /// `zone` and `state`.
+    pub zone: Zone,
     /// Where it was written.
     pub place: Place,
 }
@@ -281,6 +289,8 @@ pub struct UpstreamServer {
     pub backup: bool,
     /// `down`.
     pub down: bool,
+    /// `drain`.
+    pub drain: bool,
     /// `slow_start`; 0 where none is written.
     pub slow_start_ms: u64,
     /// `route`, by which `sticky` finds it; empty where none is written.
@@ -323,6 +333,8 @@ pub struct Server {
     pub header_line_max: u64,
     /// Those of a whole head.
     pub header_max: u64,
+    /// `status_zone`, as an index of [`Http::server_zones`].
+    pub status_zone: Option<usize>,
     /// Where it was written.
     pub place: Place,
 }
@@ -372,6 +384,8 @@ pub enum Handler {
     Files,
     /// `proxy_pass`.
     Proxy(ProxyPass),
+    /// `api`.
+    Api(Api),
 }
 
 /// Settings of a location, inheritance resolved; those of `proxy_*` are where a [`ProxyPass`] is.
@@ -441,6 +455,8 @@ pub struct LocationSettings {
     pub real_ip: Shared<RealIpSettings>,
     /// `allow`, `deny`, `auth_basic`.
     pub access: Shared<AccessSettings>,
+    /// `status_zone`, as an index of [`Http::location_zones`].
+    pub status_zone: Option<usize>,
 }
 
 /// `error_page`.

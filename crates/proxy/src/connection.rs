@@ -23,6 +23,7 @@ use crate::limits::{LINGER_BYTES, LINGER_READS, REQUEST_HEAD_MAX};
 use crate::proxy_protocol;
 use crate::request::{self, Routed};
 use crate::thread::{Reading, Thread, Writing};
+use crate::zones;
 
 /// A client's connection: what it carries is known after the handshake.
 pub(crate) struct Connection {
@@ -111,16 +112,23 @@ impl Connection {
             }
             polled
         });
-        match shaken.await {
+        let shaken = shaken.await;
+        match shaken {
             Ok(()) => {
                 let tls = client.site.snapshot.tls[client.listener].as_ref();
-                client.tls = stream.session().map(|session| Rc::new(ClientTls::of(session, tls)));
+                let session = stream.session();
+                let is_resumed = session.is_some_and(net::tls::Session::is_resumed);
+                client.tls = session.map(|session| Rc::new(ClientTls::of(session, tls)));
+                zones::count_handshake(&self.down, Ok(is_resumed));
             }
             Err(error) if is_plain_http(&error) => {
                 stream.give_up_tls(input);
                 client.lacks_tls = true;
             }
-            Err(error) => return Err(error),
+            Err(error) => {
+                zones::count_handshake(&self.down, Err(&error));
+                return Err(error);
+            }
         }
         Ok(())
     }

@@ -8,6 +8,7 @@ use crate::facts::Record;
 use crate::pace::Pace;
 use crate::upstream::course::Course;
 use crate::upstream::spool::Spool;
+use crate::zones::Processing;
 
 /// What a request needs while it is in flight. Everything in it keeps its memory from one request to the next.
 #[derive(Debug, Default)]
@@ -46,6 +47,8 @@ pub(crate) struct Exchange {
     pub(crate) begun_ms: u64,
     /// Where it stands between them, once one has failed.
     pub(crate) course: Option<Course>,
+    /// It is counted as under way, where its server has a `status_zone`.
+    pub(crate) processing: Option<Processing>,
     /// What the log says of it.
     pub(crate) record: Record,
 }
@@ -91,6 +94,7 @@ impl Exchange {
         self.pace = None;
         self.maps.reset();
         self.attempts.reset();
+        self.processing = None;
         self.record.reset();
     }
 }

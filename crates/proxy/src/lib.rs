@@ -7,11 +7,13 @@
 
 mod accept;
 mod answer;
+mod api;
 mod basic;
 mod channel;
 mod client;
 mod client_cert;
 mod connection;
+mod control;
 mod counters;
 mod dates;
 mod detour;
@@ -42,9 +44,12 @@ mod rewriting;
 mod site;
 mod snapshot;
 mod status;
+mod sums;
 mod thread;
+mod tls_count;
 mod upstream;
 pub mod worker;
+mod zones;
 
 pub use events::{Event, Events};
 pub use gate::is_known_password;

@@ -27,6 +27,11 @@ pub(crate) const SPOOL_PIECE: usize = 64 * 1024;
 /// Pieces of a body that go to a server before the thread's other connections have their turn.
 pub(crate) const SPOOL_PIECES: u32 = 8;
 
+/// Servers that an upstream may have before `api` adds no more: each has counts for every thread.
+pub(crate) const API_SERVERS_MAX: usize = 4096;
+/// Bytes of a route that `api` sets: a clone id has some ten.
+pub(crate) const API_ROUTE_MAX: usize = 128;
+
 /// Names in the list of a folder: each is a look at the disk, and some 200 bytes of a page.
 pub(crate) const LISTED_MAX: usize = 4096;
 /// Bytes of a file that are read and written at a time.

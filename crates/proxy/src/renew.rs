@@ -1,7 +1,6 @@
 //! Servers with `resolve`: their names are looked up for as long as the configuration is served, each again when its
 //! answer no longer holds, and what changes is published. All of it is on a thread that carries no request.
 
-use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,57 +9,39 @@ use conf::tree::{PeerAddress, ResolvedServer};
 use net::resolver::{Answer, Failure, Resolver};
 use route::Router;
 
-use crate::snapshot::{Snapshot, UpstreamSnapshot, resolver_settings, servers};
+use crate::control::Control;
+use crate::snapshot::{Snapshot, resolver_settings};
 
 /// When a name is looked up again that could not be.
 const RETRY_MS: u64 = 1_000;
 /// How often it is looked whether the configuration is served yet.
 const LOOK_MS: u64 = 500;
 
-/// Publishes an upstream with new servers; whether the configuration is served yet.
-type Publish = dyn Fn(Option<(usize, Arc<UpstreamSnapshot>)>) -> bool;
-
 /// One upstream with such servers.
 struct Renewed {
     index: usize,
     router: Arc<Router>,
-    threads: usize,
-    publish: Rc<Publish>,
-    state: RefCell<State>,
-}
-
-struct State {
-    /// What is known of each of its servers with `resolve`.
-    known: Vec<Vec<PeerAddress>>,
-    current: Arc<UpstreamSnapshot>,
+    control: Control,
 }
 
 /// Looks after the snapshot's servers with `resolve`, if it has any.
-pub(crate) fn start(
-    snapshot: &Arc<Snapshot>,
-    threads: usize,
-    publish: impl Fn(Option<(usize, Arc<UpstreamSnapshot>)>) -> bool + Send + 'static,
-) -> std::io::Result<()> {
+pub(crate) fn start(snapshot: &Arc<Snapshot>, control: Control) -> std::io::Result<()> {
     let is_renewed = |index: &usize| !snapshot.router.upstreams()[*index].resolved.is_empty();
     let indexes: Vec<usize> = (0..snapshot.upstreams.len()).filter(is_renewed).collect();
     let Some(resolver) = (!indexes.is_empty()).then(|| snapshot.any_resolver().cloned()).flatten() else {
         return Ok(());
     };
-    let (router, upstreams) = (Arc::clone(&snapshot.router), snapshot.upstreams.clone());
+    let router = Arc::clone(&snapshot.router);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
     std::thread::Builder::new().name("names".to_owned()).spawn(move || {
-        let publish: Rc<Publish> = Rc::new(publish);
         let tasks = tokio::task::LocalSet::new();
         for index in indexes {
-            let known = upstreams[index].known(&router.upstreams()[index]);
-            let state = RefCell::new(State { known, current: Arc::clone(&upstreams[index]) });
-            let (router, publish) = (Arc::clone(&router), Rc::clone(&publish));
-            let renewed = Rc::new(Renewed { index, router, threads, publish, state });
+            let renewed = Rc::new(Renewed { index, router: Arc::clone(&router), control: control.clone() });
             for server in 0..renewed.router.upstreams()[index].resolved.len() {
                 tasks.spawn_local(keep(Rc::clone(&renewed), server, resolver.clone()));
             }
         }
-        drop((router, upstreams, resolver));
+        drop((router, resolver, control));
         runtime.block_on(tasks);
     })?;
     Ok(())
@@ -70,11 +51,11 @@ pub(crate) fn start(
 async fn keep(renewed: Rc<Renewed>, server: usize, resolver: Resolver) {
     let resolved = &renewed.router.upstreams()[renewed.index].resolved[server];
     let settings = resolver_settings(&resolved.resolver);
-    while (renewed.publish)(None) {
+    while renewed.is_served() {
         let found = resolver.lookup(&settings, &resolved.host).await;
         let mut rest_ms = found.as_ref().map_or(RETRY_MS, |answer| answer.valid_ms.max(RETRY_MS));
         renewed.take(server, resolved, found);
-        while rest_ms > 0 && (renewed.publish)(None) {
+        while rest_ms > 0 && renewed.is_served() {
             let step_ms = rest_ms.min(LOOK_MS);
             tokio::time::sleep(Duration::from_millis(step_ms)).await;
             rest_ms -= step_ms;
@@ -97,13 +78,12 @@ impl Renewed {
             Err(_) => return,
         };
         addresses.dedup();
-        let State { known, current } = &mut *self.state.borrow_mut();
-        if known[server] == addresses {
-            return;
-        }
-        known[server] = addresses;
-        let rule = &self.router.upstreams()[self.index];
-        *current = UpstreamSnapshot::renewed(rule, &servers(rule, known), self.threads, current);
-        (self.publish)(Some((self.index, Arc::clone(current))));
+        self.control.change(&self.router, self.index, |_, upstream| {
+            upstream.members.with_addresses(server, resolved.position, &addresses)
+        });
+    }
+
+    fn is_served(&self) -> bool {
+        self.control.serves(&self.router)
     }
 }

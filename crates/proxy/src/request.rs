@@ -12,7 +12,8 @@ use crate::error_page::{self, TO_HTTPS, Way};
 use crate::exchange::Exchange;
 use crate::limits::REDIRECTS_MAX;
 use crate::site::Site;
-use crate::{answer, client_cert, files, gate, hops, rewriting, upstream};
+use crate::zones::{self, Processing};
+use crate::{answer, api, client_cert, files, gate, hops, rewriting, upstream};
 
 /// What became of a request in a location.
 pub(crate) enum Served {
@@ -84,6 +85,7 @@ pub(crate) async fn serve(connection: &mut Downstream, exchange: &mut Exchange) 
     let router = &site.snapshot.router;
     let server = router.server(connection.client.listener, host, &site.patterns, &mut exchange.maps);
     let mut routed = Routed::new(&site, server);
+    exchange.processing = Processing::new(&site, server);
     connection.body_length = 0;
     if let Some(real) = &server.real_ip {
         gate::real_ip::apply(connection, exchange, real);
@@ -104,6 +106,8 @@ pub(crate) async fn serve(connection: &mut Downstream, exchange: &mut Exchange) 
     connection.lingering = routed.settings.lingering;
     exchange.record.is_complete = after != After::Drop;
     connection.log_access(exchange, &routed);
+    zones::count(exchange, &routed);
+    exchange.processing = None;
     connection.client.move_back();
     after
 }
@@ -123,6 +127,7 @@ pub(crate) async fn refuse(connection: &mut Downstream, exchange: &mut Exchange,
     exchange.request.keep_alive = false;
     let after = answer::page(connection, exchange, &routed, status).await;
     connection.log_access(exchange, &routed);
+    zones::count(exchange, &routed);
     after
 }
 
@@ -235,6 +240,10 @@ async fn enter<'a>(
             (handler, tries, gates) = (&entered.handler, None, &entered.gates);
         }
     }
+    // What it may do hangs on its gates: to know them any longer would make each idle connection larger.
+    if let Handler::Api(asked) = handler {
+        return Box::pin(api::enter(connection, exchange, routed, asked, gates.as_deref())).await;
+    }
     if let Some(gates) = gates
         && !exchange.record.detour.is_subrequest
         && let Err(served) = Box::pin(gate::enter(connection, exchange, routed, gates)).await
@@ -249,6 +258,8 @@ async fn enter<'a>(
     match handler {
         Handler::Files => Box::pin(files::serve(connection, exchange, routed)).await,
         Handler::Return(returns) => answer::returned(connection, exchange, routed, returns).await,
+        // Above, behind its gates.
+        Handler::Api(_) => Served::Status(500),
         Handler::Proxy(_) if is_at_end(connection, exchange) => Served::Status(204),
         Handler::Proxy(rule) => upstream::proxy(connection, exchange, routed, rule).await,
     }

@@ -11,7 +11,7 @@ use net::tls;
 use route::{Keeps, Maps, Patterns, UpstreamRule};
 use rustls::ClientConfig;
 
-use crate::counters::PeerCounters;
+use crate::counters::{PeerCounters, PeerDetail};
 use crate::exchange::ROUTE_END;
 use crate::limits::TLS_CLIENTS_MAX;
 use crate::names::Names;
@@ -22,6 +22,8 @@ use crate::upstream::pool::Pool;
 #[derive(Debug)]
 pub(crate) struct Site {
     pub(crate) snapshot: Arc<Snapshot>,
+    /// The thread's number.
+    pub(crate) thread: usize,
     pub(crate) maps: Maps,
     pub(crate) patterns: Patterns,
     pub(crate) keeps: Keeps,
@@ -63,7 +65,8 @@ impl Site {
             same.cloned().unwrap_or_else(|| Rc::new(Upstream::new(shared, rule, thread)))
         });
         let upstreams = upstreams.collect();
-        Self { snapshot, maps, patterns, keeps, upstreams, tls_clients: RefCell::default(), names: RefCell::default() }
+        let (tls_clients, names) = (RefCell::default(), RefCell::default());
+        Self { snapshot, thread, maps, patterns, keeps, upstreams, tls_clients, names }
     }
 
     /// Takes over what was learnt under the same rules: TLS sessions and names.
@@ -142,6 +145,9 @@ impl Upstream {
         let counters = self.counters(peer);
         counters.requests.add(1);
         counters.in_flight.add(1);
+        if let Some(detail) = counters.detail.get() {
+            detail.selected_ms.set(now_ms);
+        }
         Some(Held { upstream: self, peer, is_released: false })
     }
 
@@ -170,6 +176,11 @@ impl Held<'_> {
     #[inline]
     pub(crate) fn is_unhealthy(&self) -> bool {
         self.upstream.shared.group.peers()[self.peer].is_unhealthy()
+    }
+
+    /// This thread's counts of it that only `api` shows, where it is asked for.
+    pub(crate) fn detail(&self) -> Option<&PeerDetail> {
+        self.upstream.counters(self.peer).detail.get().map(|detail| &**detail)
     }
 
     /// Gives the server back with how the attempt ended.

@@ -5,6 +5,7 @@
 
 mod client;
 mod clients;
+mod members;
 mod server;
 mod upstreams;
 
@@ -23,9 +24,11 @@ use route::{ProxyRule, Router};
 use crate::gate::{Verifier, Zones};
 use crate::limits::LOGS_MAX;
 use crate::log::AccessTarget;
+use crate::zones::StatusZones;
 pub(crate) use clients::{Checked, ClientCheck};
+pub(crate) use members::{Member, Members, Parent};
 pub(crate) use server::ListenerTls;
-pub(crate) use upstreams::{Reason, UpstreamSnapshot, resolver_settings, servers};
+pub(crate) use upstreams::{Reason, UpstreamSnapshot, is_busy, resolver_settings};
 
 /// A configuration ready to serve.
 #[derive(Debug, Clone)]
@@ -47,6 +50,8 @@ pub struct Snapshot {
     pub(crate) verifier: Verifier,
     /// What limits count.
     pub(crate) zones: Zones,
+    /// What `status_zone` counts.
+    pub(crate) status_zones: StatusZones,
     /// All logs that locations name, and those of the snapshots before it: requests that began under one of these write
     /// there to their end. The index is that of the writer's files.
     log_targets: Vec<LogTarget>,
@@ -142,7 +147,11 @@ impl Snapshot {
     ) -> Result<Self, SnapshotError> {
         let router = Arc::new(Router::compile(config));
         let before = previous.map_or(&[][..], |previous| &previous.upstreams);
-        let upstreams = router.upstreams().iter().map(|rule| UpstreamSnapshot::after(rule, threads, before)).collect();
+        let upstreams: Vec<_> =
+            router.upstreams().iter().map(|rule| UpstreamSnapshot::after(rule, threads, before)).collect();
+        if router.has_api() {
+            upstreams.iter().for_each(|upstream| upstream.count_all());
+        }
         let client_checks = server::client_checks(&router, read)?;
         let tls = server::listeners(&router, &client_checks, previous, read)?;
         let proxy_tls = router.proxy_tls().iter().map(|way| client::config(way, read)).collect::<Result<_, _>>()?;
@@ -153,6 +162,7 @@ impl Snapshot {
         let mut snapshot = Self {
             resolver: OnceLock::new(),
             zones: Zones::new(&router, previous.map(|previous| (&*previous.router, &previous.zones))),
+            status_zones: StatusZones::new(&router, threads, previous.map(|previous| &previous.status_zones)),
             verifier: previous.map(|previous| previous.verifier.clone()).unwrap_or_default(),
             resolvers,
             router,

@@ -42,8 +42,8 @@ pub struct UpstreamStatus {
 pub struct ServerStatus {
     /// As written in the configuration.
     pub name: String,
-    /// `up`, `down` (by configuration), `unavailable` (it failed `max_fails` times), `unhealthy` (checks have found it
-    /// so) or `checking` (the first check that it has to pass is under way).
+    /// `up`, `down` or `draining` (by configuration), `unavailable` (it failed `max_fails` times), `unhealthy` (checks
+    /// have found it so) or `checking` (the first check that it has to pass is under way).
     pub state: &'static str,
     /// When the state last changed, in milliseconds since 1970; the start of serving when it never did.
     pub since_ms: u64,
@@ -90,6 +90,7 @@ fn of_upstream(upstream: &UpstreamSnapshot, shared: &Shared, now_ms: u64) -> Ups
             state: match peer.state(now_ms) {
                 State::Up => "up",
                 State::Down => "down",
+                State::Draining => "draining",
                 State::Unavailable => "unavailable",
                 State::Unhealthy => "unhealthy",
                 State::Checking => "checking",

@@ -8,6 +8,7 @@ use conf::tree::LogLevel;
 use net::Deadline;
 
 use crate::client::Client;
+use crate::control::Control;
 use crate::counters::ThreadCounters;
 use crate::dates::Dates;
 use crate::events::Events;
@@ -28,6 +29,8 @@ pub(crate) struct Thread {
     /// Those of all threads.
     pub(crate) all: Arc<[Arc<ThreadCounters>]>,
     pub(crate) events: Events,
+    /// The way to change what all threads serve.
+    pub(crate) control: Control,
     /// The process drains: answers say `Connection: close`.
     pub(crate) is_draining: Cell<bool>,
     /// When the log last said that there are too many connections.
@@ -45,7 +48,7 @@ impl Thread {
         site: Rc<Site>,
         logs: Logs,
         all: Arc<[Arc<ThreadCounters>]>,
-        events: Events,
+        (events, control): (Events, Control),
     ) -> Self {
         Self {
             site: RefCell::new(site),
@@ -54,6 +57,7 @@ impl Thread {
             logs: RefCell::new(logs),
             counters: Arc::clone(&all[index]),
             events,
+            control,
             is_draining: Cell::new(false),
             pressure_told_ms: Cell::new(None),
             exchanges: RefCell::default(),

@@ -6,22 +6,26 @@
 use std::io::{self, Write};
 use std::net::TcpListener;
 use std::rc::Rc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use conf::tree::ListenAddress;
 use net::{clock, event_loop};
+use route::Router;
 use tokio::sync::watch;
 
 use crate::accept::{Acceptors, accept_waiting};
+use crate::control::Control;
 use crate::counters::ThreadCounters;
 use crate::events::Events;
 use crate::health;
 use crate::log::{LogWriter, Logs};
 use crate::site::Site;
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Snapshot, UpstreamSnapshot};
 use crate::status::Status;
+use crate::sums::Baseline;
 use crate::thread::Thread;
 
 /// Listening sockets, by the index of the configuration's listener; `None` where another one's socket serves.
@@ -29,7 +33,7 @@ pub type Listening = Vec<Option<TcpListener>>;
 
 /// What the threads are to do, and with what.
 #[derive(Debug, Clone)]
-struct Orders {
+pub(crate) struct Orders {
     phase: Phase,
     work: Arc<Work>,
 }
@@ -62,6 +66,26 @@ impl Work {
     }
 }
 
+impl Orders {
+    /// Whether the configuration of this router is served.
+    pub(crate) fn serves(&self, router: &Arc<Router>) -> bool {
+        self.phase == Phase::Serve && Arc::ptr_eq(&self.work.snapshot.router, router)
+    }
+
+    /// An upstream as it is served.
+    pub(crate) fn upstream(&self, index: usize) -> Arc<UpstreamSnapshot> {
+        Arc::clone(&self.work.snapshot.upstreams[index])
+    }
+
+    /// Goes on with an upstream in place of the one that was there; the configuration that this makes.
+    pub(crate) fn with_upstream(&mut self, index: usize, upstream: Arc<UpstreamSnapshot>) -> Arc<Snapshot> {
+        let snapshot = Arc::new(self.work.snapshot.with_upstream(index, upstream));
+        let (generation, listening) = (self.work.generation + 1, Arc::clone(&self.work.listening));
+        self.work = Arc::new(Work { generation, snapshot: Arc::clone(&snapshot), listening });
+        snapshot
+    }
+}
+
 /// What all threads and the status share.
 #[derive(Debug)]
 pub(crate) struct Shared {
@@ -69,10 +93,33 @@ pub(crate) struct Shared {
     pub(crate) threads: Arc<[Arc<ThreadCounters>]>,
     pub(crate) started_ms: u64,
     pub(crate) started_unix_ms: u64,
+    /// Reloads so far, and when the last one was, in milliseconds since 1970.
+    pub(crate) reloads: AtomicU64,
+    pub(crate) loaded_unix_ms: AtomicU64,
+    /// What is set back by `api`: counts of connections, of requests, of TLS.
+    pub(crate) bases: [Baseline; 3],
 }
 
 impl Shared {
-    /// The configuration that is served now. No thread of the data plane asks.
+    pub(crate) fn new(snapshot: Arc<Snapshot>, threads: Arc<[Arc<ThreadCounters>]>) -> Self {
+        let now_unix_ms = clock::unix_ns() / 1_000_000;
+        Self {
+            snapshot: Mutex::new(snapshot),
+            threads,
+            started_ms: clock::now_ns() / 1_000_000,
+            started_unix_ms: now_unix_ms,
+            reloads: AtomicU64::new(0),
+            loaded_unix_ms: AtomicU64::new(now_unix_ms),
+            bases: Default::default(),
+        }
+    }
+
+    /// The configuration that is served from now on.
+    pub(crate) fn put(&self, snapshot: Arc<Snapshot>) {
+        *self.snapshot.lock().unwrap_or_else(PoisonError::into_inner) = snapshot;
+    }
+
+    /// The configuration that is served now. A thread of the data plane asks for `api` alone.
     pub(crate) fn snapshot(&self) -> Arc<Snapshot> {
         Arc::clone(&self.snapshot.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -83,6 +130,7 @@ impl Shared {
 pub struct Running {
     shared: Arc<Shared>,
     orders: Arc<watch::Sender<Orders>>,
+    control: Control,
     threads: Vec<JoinHandle<io::Result<()>>>,
     events: Events,
     log_writer: LogWriter,
@@ -102,7 +150,10 @@ impl Running {
         let listening = Arc::new(listening);
         let work = Arc::new(Work { generation: 1, snapshot: Arc::clone(&snapshot), listening });
         let (order, orders) = watch::channel(Orders { phase: Phase::Serve, work });
+        let order = Arc::new(order);
         let counters: Arc<[_]> = (0..threads).map(|_| Arc::new(ThreadCounters::default())).collect();
+        let shared = Arc::new(Shared::new(snapshot, Arc::clone(&counters)));
+        let control = Control::new(&shared, &Arc::downgrade(&order));
         let mut handles = Vec::new();
         for index in 0..threads {
             let plan = Plan {
@@ -111,18 +162,13 @@ impl Running {
                 logs: log_writer.logs(),
                 counters: Arc::clone(&counters),
                 events: events.clone(),
+                control: control.clone(),
             };
             let name = format!("worker-{index}");
             handles.push(std::thread::Builder::new().name(name).spawn(move || run(plan))?);
         }
-        let shared = Shared {
-            snapshot: Mutex::new(snapshot),
-            threads: counters,
-            started_ms: clock::now_ns() / 1_000_000,
-            started_unix_ms: clock::unix_ns() / 1_000_000,
-        };
-        let (shared, orders, checker) = (Arc::new(shared), Arc::new(order), Mutex::default());
-        let running = Self { shared, orders, threads: handles, events, log_writer, checker };
+        let running =
+            Self { shared, orders: order, control, threads: handles, events, log_writer, checker: Mutex::default() };
         running.renew()?;
         running.check()?;
         Ok(running)
@@ -134,10 +180,12 @@ impl Running {
         logs.into_iter().for_each(|file| self.log_writer.add(file));
         let mut number = 0;
         self.orders.send_modify(|orders| {
-            *self.shared.snapshot.lock().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&snapshot);
+            self.shared.put(Arc::clone(&snapshot));
             number = orders.work.generation + 1;
             orders.work = Arc::new(Work { generation: number, snapshot, listening: Arc::new(listening) });
         });
+        self.shared.reloads.fetch_add(1, Relaxed);
+        self.shared.loaded_unix_ms.store(clock::unix_ns() / 1_000_000, Relaxed);
         // Without a thread for it names lead where they led: no reason to refuse a configuration.
         let _ = self.renew();
         let _ = self.check();
@@ -173,23 +221,7 @@ impl Running {
 
     /// Has names of servers looked up for as long as the configuration is served.
     fn renew(&self) -> io::Result<()> {
-        let snapshot = self.snapshot();
-        let (orders, shared) = (Arc::downgrade(&self.orders), Arc::clone(&self.shared));
-        let router = Arc::clone(&snapshot.router);
-        crate::renew::start(&snapshot, self.shared.threads.len(), move |changed| {
-            let Some(orders) = orders.upgrade() else { return false };
-            let mut is_served = false;
-            orders.send_if_modified(|orders| {
-                is_served = orders.phase == Phase::Serve && Arc::ptr_eq(&orders.work.snapshot.router, &router);
-                let Some((index, upstream)) = changed.clone().filter(|_| is_served) else { return false };
-                let snapshot = Arc::new(orders.work.snapshot.with_upstream(index, upstream));
-                *shared.snapshot.lock().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&snapshot);
-                let (generation, listening) = (orders.work.generation + 1, Arc::clone(&orders.work.listening));
-                orders.work = Arc::new(Work { generation, snapshot, listening });
-                true
-            });
-            is_served
-        })
+        crate::renew::start(&self.snapshot(), self.control.clone())
     }
 
     /// Whether all threads have taken up that configuration.
@@ -276,14 +308,15 @@ struct Plan {
     /// Of all threads.
     counters: Arc<[Arc<ThreadCounters>]>,
     events: Events,
+    control: Control,
 }
 
 fn run(plan: Plan) -> io::Result<()> {
     event_loop::block_on(async move {
-        let Plan { index, mut orders, logs, counters, events } = plan;
+        let Plan { index, mut orders, logs, counters, events, control } = plan;
         let mut work = Arc::clone(&orders.borrow_and_update().work);
         let site = Rc::new(Site::new(Arc::clone(&work.snapshot), index));
-        let thread = Rc::new(Thread::new(index, site, logs, counters, events));
+        let thread = Rc::new(Thread::new(index, site, logs, counters, (events, control)));
         let mut acceptors = Acceptors::start(&thread, work.sockets())?;
         thread.counters.generation.set(work.generation);
         let keeping = event_loop::spawn(keep_house(Rc::clone(&thread)));
@@ -354,7 +387,11 @@ async fn keep_house(thread: Rc<Thread>) {
         event_loop::sleep(Duration::from_millis(net::deadline::SWEEP_MS)).await;
         let site = Rc::clone(&thread.site.borrow());
         for upstream in &site.upstreams {
-            upstream.pool.borrow_mut().sweep(clock::coarse_ms());
+            let mut pool = upstream.pool.borrow_mut();
+            pool.sweep(clock::coarse_ms());
+            if let Some(idle) = upstream.shared.idle.get(site.thread) {
+                idle.set(pool.idle());
+            }
         }
         net::listen::look_for_left_behind();
         flush_logs(&thread);

@@ -16,6 +16,7 @@ pub struct Gates {
     rules: Vec<AccessRule>,
     /// `satisfy any`.
     pub is_any_enough: bool,
+    is_safe: bool,
     /// `auth_basic`.
     pub basic: Option<Basic>,
     /// `auth_request`.
@@ -113,8 +114,15 @@ impl Gates {
         let limits = is_limited.then(|| limits.to_arc());
         let real_ip = RealIp::compile(settings);
         let is_moved = real_ip.is_some();
-        let gates = Self { rules: rules.clone(), is_any_enough: *is_any_enough, basic, request, real_ip, limits };
+        let is_safe = settings.access.is_safe_for_changes();
+        let gates =
+            Self { rules: rules.clone(), is_safe, is_any_enough: *is_any_enough, basic, request, real_ip, limits };
         (is_limited || is_moved || !settings.access.is_open()).then_some(gates)
+    }
+
+    /// Whether who has passed them has shown a password, and come from an address that may.
+    pub fn are_safe_for_changes(&self) -> bool {
+        self.is_safe
     }
 
     /// What the first rule says that is for a client of this address (none: by a unix socket); nothing where none is.

@@ -44,7 +44,7 @@ pub use gates::{AuthRequest, Basic, Gates, RealIp};
 pub use gzip::{Asking, Content, Gzip};
 pub use health::{Answer, CheckRule};
 pub use listener::Listener;
-pub use location::{Handler, LimitExcept, Location, Return};
+pub use location::{Api, Handler, LimitExcept, Location, Return};
 pub use lookup::{argument, cookie};
 pub use map::{Maps, Scratch};
 pub use matcher::Captures;

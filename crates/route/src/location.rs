@@ -52,6 +52,8 @@ pub enum Handler {
     Return(Return),
     /// To an upstream.
     Proxy(Box<ProxyRule>),
+    /// The balancer's own state, and changes of it.
+    Api(Api),
 }
 
 /// `return`. For 301, 302, 303, 307 and 308 the text is the address to go to, which becomes absolute when it starts
@@ -62,6 +64,15 @@ pub struct Return {
     pub status: u16,
     /// The body or address.
     pub text: Option<Text>,
+}
+
+/// `api`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Api {
+    /// The location's path, without a slash at its end: what is asked for stands behind it.
+    pub path: String,
+    /// Whether it may change anything.
+    pub writes: bool,
 }
 
 /// `limit_except`.
@@ -320,6 +331,9 @@ impl Handler {
     fn compile(handler: &tree::Handler, path: &str, settings: &LocationSettings, names: &Names) -> Self {
         match handler {
             tree::Handler::Files => Self::Files,
+            tree::Handler::Api(api) => {
+                Self::Api(Api { path: path.trim_end_matches('/').to_owned(), writes: api.writes })
+            }
             tree::Handler::Proxy(pass) => Self::Proxy(Box::new(ProxyRule::compile(pass, path, settings, names))),
         }
     }

@@ -35,6 +35,9 @@ pub struct Router {
     recodings: Recodings,
     rate_zones: Vec<LimitZone>,
     connection_zones: Vec<LimitZone>,
+    server_zones: Vec<String>,
+    location_zones: Vec<String>,
+    has_api: bool,
     patterns: Patterns,
 }
 
@@ -77,6 +80,8 @@ pub struct Server {
     pub header_line_max: u64,
     /// Bytes of a whole one.
     pub header_max: u64,
+    /// What its requests are counted by, as an index of [`Router::server_zones`].
+    pub status_zone: Option<usize>,
     locations: Locations,
 }
 
@@ -129,6 +134,8 @@ pub struct UpstreamRule {
     pub is_checked: bool,
     /// Whether they have to pass a check first.
     pub is_checked_first: bool,
+    /// `zone` and `state`.
+    pub zone: tree::Zone,
 }
 
 /// How an upstream's server is chosen.
@@ -176,6 +183,9 @@ impl Router {
             recodings: Recodings::compile(&http.charset_maps),
             rate_zones,
             connection_zones,
+            server_zones: http.server_zones.clone(),
+            location_zones: http.location_zones.clone(),
+            has_api: http.servers.iter().any(|server| has_api(&server.locations)),
             patterns: names.into_patterns(),
         }
     }
@@ -247,6 +257,21 @@ impl Router {
         &self.connection_zones
     }
 
+    /// The names of what servers' requests are counted by.
+    pub fn server_zones(&self) -> &[String] {
+        &self.server_zones
+    }
+
+    /// The same of locations; indexes are those of [`LocationSettings::status_zone`].
+    pub fn location_zones(&self) -> &[String] {
+        &self.location_zones
+    }
+
+    /// Whether somebody can ask for the balancer's state.
+    pub fn has_api(&self) -> bool {
+        self.has_api
+    }
+
     /// The maps, which [`Text::render`] needs. A thread keeps its own clone.
     pub fn maps(&self) -> &Maps {
         &self.maps
@@ -279,6 +304,11 @@ impl Router {
     ) -> &'r Location {
         server.locations.find(path, patterns, scratch)
     }
+}
+
+fn has_api(locations: &[tree::Location]) -> bool {
+    let is_api = |location: &tree::Location| matches!(location.handler, tree::Handler::Api(_));
+    locations.iter().any(|location| is_api(location) || has_api(&location.locations))
 }
 
 impl Server {
@@ -319,6 +349,7 @@ impl Server {
             merge_slashes: server.merge_slashes,
             header_line_max: server.header_line_max,
             header_max: server.header_max,
+            status_zone: server.status_zone,
             locations: Locations::compile(server, names),
         }
     }
@@ -360,6 +391,7 @@ impl UpstreamRule {
             keepalive_time_ms: upstream.keepalive_time_ms,
             is_checked: false,
             is_checked_first: false,
+            zone: upstream.zone.clone(),
         }
     }
 }

@@ -76,6 +76,7 @@ pub(crate) fn settings() -> LocationSettings {
         .into(),
         real_ip: RealIpSettings { from: Vec::new(), header: "X-Real-IP".to_owned(), is_recursive: false }.into(),
         access: AccessSettings::default().into(),
+        status_zone: None,
         files: FileSettings {
             root: Root { path: template("/html"), prefix: String::new(), kind: RootKind::Root },
             index: Vec::new(),
@@ -196,6 +197,7 @@ pub(crate) fn server(listens: Vec<Listen>, names: &[&str], locations: Vec<Locati
         merge_slashes: true,
         header_line_max: 8 << 10,
         header_max: 33 << 10,
+        status_zone: None,
         place: Place::default(),
     }
 }

@@ -306,3 +306,21 @@ fn a_server_that_has_recovered_gets_more_by_and_by() {
         }
     }
 }
+
+#[test]
+fn one_that_drains_gets_only_what_belongs_to_it() {
+    for method in [ROUND_ROBIN, HASH, RING, IP_HASH, LEAST_CONN, RANDOM, RANDOM_TWO] {
+        let routed = |name: &str, drain| PeerSettings { route: name.to_owned(), drain, ..peer(name) };
+        let mut balancer = balancer(method, vec![routed("a", true), routed("b", false), routed("c", false)]);
+        for n in 0..50_u64 {
+            let mut attempts = Attempts::default();
+            attempts.seed(n);
+            let first = balancer.pick(&mut attempts, n.to_string().as_bytes(), 0);
+            let second = balancer.pick(&mut attempts, n.to_string().as_bytes(), 0);
+            assert!(first != Some(0) && second != Some(0) && first.is_some(), "{method:?}");
+            let bound = balancer.pick_bound(&mut Attempts::default(), [&b"a"[..]].into_iter(), 0);
+            assert_eq!(bound, Some(0), "{method:?}");
+        }
+        assert_eq!(balancer.group().peers()[0].state(0), State::Draining);
+    }
+}

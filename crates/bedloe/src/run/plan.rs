@@ -69,9 +69,13 @@ impl Plan {
     /// What a worker needs to serve it. Opens logs and makes folders that are not there.
     pub(super) fn assign(&self, number: u64, sockets: &Sockets) -> anyhow::Result<Assignment> {
         temporary::make_folders(&self.config, self.account.as_ref())?;
+        // The worker before may have changed its servers.
+        let mut understood = self.understood.clone();
+        let states = self.config.http.upstreams.iter().filter_map(|upstream| upstream.zone.state.as_ref());
+        states.for_each(|path| understood.record.read_again(path));
         Ok(Assignment {
             number,
-            understood: self.understood.clone(),
+            understood,
             listeners: sockets.share(&self.addresses)?,
             logs: super::logs::open(&self.logs)?,
             admin: None,

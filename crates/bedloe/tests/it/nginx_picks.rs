@@ -215,6 +215,7 @@ impl Scenario {
             fail_timeout_ms: FAIL_TIMEOUT_S * 1000,
             backup: server.backup,
             down: server.down,
+            drain: false,
             slow_start_ms: 0,
             route: String::new(),
             checks: balance::Checks::None,

@@ -55,6 +55,10 @@ pub(crate) struct Cx<'a> {
     /// Whether `set` does.
     pub(crate) set_variables: BTreeMap<String, bool>,
     loader: &'a dyn Loader,
+    /// Files read beside those of `include`.
+    pub(crate) files: Vec<(PathBuf, String)>,
+    pub(crate) server_zones: Vec<String>,
+    pub(crate) location_zones: Vec<String>,
     resolved: HashMap<(String, u16), Result<Vec<SocketAddr>, String>>,
     needed: HashSet<(PathBuf, &'static str)>,
     written: HashSet<PathBuf>,
@@ -162,6 +166,9 @@ impl<'a> Cx<'a> {
             map_variables: HashSet::new(),
             set_variables: BTreeMap::new(),
             loader,
+            files: Vec::new(),
+            server_zones: Vec::new(),
+            location_zones: Vec::new(),
             resolved: HashMap::new(),
             needed: HashSet::new(),
             written: HashSet::new(),
@@ -339,6 +346,21 @@ impl<'a> Cx<'a> {
         number_of(resolver, &mut self.resolvers)
     }
 
+    /// The number of a server's `status_zone`.
+    pub(crate) fn server_zone(&mut self, name: &str) -> usize {
+        number_of(&name.to_owned(), &mut self.server_zones)
+    }
+
+    /// The number of a location's.
+    pub(crate) fn location_zone(&mut self, name: &str) -> usize {
+        number_of(&name.to_owned(), &mut self.location_zones)
+    }
+
+    /// The door to the outside.
+    pub(crate) fn loader(&self) -> &'a dyn Loader {
+        self.loader
+    }
+
     /// The number of an access log.
     pub(crate) fn access_log(&mut self, log: AccessLog) -> usize {
         let condition = log.condition.as_ref().map(|condition| format!("{condition:?}"));
@@ -425,6 +447,7 @@ impl<'a> Cx<'a> {
             fail_timeout_ms: 10_000,
             backup: false,
             down: false,
+            drain: false,
             slow_start_ms: 0,
             route: String::new(),
             place: word.place.clone(),

@@ -9,10 +9,10 @@ use crate::shared::Shared;
 use crate::span::Place;
 use crate::template::{Part, Template};
 use crate::tree::{
-    AccessSettings, Algorithm, ClientAuth, ErrorLog, GzipFiles, GzipProxied, GzipSettings, HealthCheck, LimitSettings,
-    Lingering, LingeringClose, Listen, LocationSettings, LogLevel, LogTarget, Main, NextUpstream, ProxyPass,
-    ProxySettings, RealIpSettings, Redirect, Redirects, Refusal, ResolvedServer, Resolver, Rule, Sticky, Tls, TryFiles,
-    Upstream, UpstreamServer, VerifyClient,
+    AccessSettings, Algorithm, Api, ClientAuth, ErrorLog, GzipFiles, GzipProxied, GzipSettings, HealthCheck,
+    LimitSettings, Lingering, LingeringClose, Listen, LocationSettings, LogLevel, LogTarget, Main, NextUpstream,
+    ProxyPass, ProxySettings, RealIpSettings, Redirect, Redirects, Refusal, ResolvedServer, Resolver, Rule, Sticky,
+    Tls, TryFiles, Upstream, UpstreamServer, VerifyClient, Zone,
 };
 
 const MINUTE_MS: u64 = 60_000;
@@ -88,6 +88,7 @@ pub(crate) struct TlsDraft {
 pub(crate) struct ServerDraft {
     pub(crate) listens: Vec<ListenDraft>,
     pub(crate) names: Vec<(String, Place)>,
+    pub(crate) status_zone: Option<usize>,
 }
 
 pub(crate) struct ListenDraft {
@@ -104,6 +105,7 @@ pub(crate) struct Actions {
     /// Rules in the order written.
     pub(crate) rules: Vec<Rule>,
     pub(crate) proxy: Option<ProxyPass>,
+    pub(crate) api: Option<(Api, Place)>,
     pub(crate) is_internal: bool,
     pub(crate) try_files: Option<TryFiles>,
     pub(crate) health: Option<HealthDraft>,
@@ -131,7 +133,8 @@ pub(crate) struct UpstreamDraft {
     pub(crate) hash_place: Option<Place>,
     /// The directive that chose the algorithm; two may not.
     pub(crate) method: Option<(&'static str, Place)>,
-    pub(crate) zone_place: Option<Place>,
+    pub(crate) zone: Option<String>,
+    pub(crate) state: Option<(PathBuf, Place)>,
     pub(crate) backup_place: Option<Place>,
     pub(crate) slow_start_place: Option<Place>,
     pub(crate) keepalive_place: Option<Place>,
@@ -195,6 +198,7 @@ pub(crate) fn inherited(
         limits: limits().into(),
         real_ip: RealIpSettings { from: Vec::new(), header: "X-Real-IP".to_owned(), is_recursive: false }.into(),
         access: AccessSettings::default().into(),
+        status_zone: None,
     };
     let server = ServerWide {
         client_header_timeout_ms: MINUTE_MS,
@@ -349,7 +353,8 @@ impl UpstreamDraft {
             keepalive_time_ms: 60 * MINUTE_MS,
             hash_place: None,
             method: None,
-            zone_place: None,
+            zone: None,
+            state: None,
             backup_place: None,
             slow_start_place: None,
             keepalive_place: None,
@@ -370,6 +375,7 @@ impl UpstreamDraft {
             keepalive_timeout_ms: self.keepalive_timeout_ms,
             keepalive_requests: self.keepalive_requests,
             keepalive_time_ms: self.keepalive_time_ms,
+            zone: Zone { name: self.zone, state: self.state.map(|(path, _)| path) },
             place,
         }
     }

@@ -2,7 +2,7 @@
 
 use super::cx::{Cx, UpstreamFacts};
 use super::draft::{self, Inherited, UpstreamDraft};
-use super::{Contexts, charsets, each, geo, health, listens, location, map, pattern, split, sticky};
+use super::{Contexts, api, charsets, each, geo, health, listens, location, map, pattern, split, sticky};
 use crate::diagnostic::Diagnostic;
 use crate::parser::Node;
 use crate::table::{Apply, Block};
@@ -46,6 +46,8 @@ pub(super) fn build(nodes: &[Node], main: &Main, cx: &mut Cx<'_>) -> Http {
         charset_maps,
         rate_zones,
         connection_zones,
+        server_zones: std::mem::take(&mut cx.server_zones),
+        location_zones: std::mem::take(&mut cx.location_zones),
         log_formats: std::mem::take(&mut cx.log_formats),
         access_logs: std::mem::take(&mut cx.access_logs),
         maps,
@@ -92,6 +94,7 @@ fn upstream(node: &Node, above: &Inherited, cx: &mut Cx<'_>) {
         let message = format!("the upstream \"{}\" is declared twice", name.shown());
         return cx.report(Diagnostic::error("duplicate-upstream", &name.place, message));
     }
+    api::read_state(&mut draft, cx);
     check_servers(node, &draft, cx);
     sticky::check(node, &draft, cx);
     give_resolver(&mut draft, above, cx);
@@ -102,7 +105,7 @@ fn upstream(node: &Node, above: &Inherited, cx: &mut Cx<'_>) {
         hash_place: draft.hash_place.clone(),
         keepalive_place: draft.keepalive_place.clone(),
         keepalive_timeout_place: draft.keepalive_timeout_place.clone(),
-        has_zone: draft.zone_place.is_some(),
+        has_zone: draft.zone.is_some(),
     });
     cx.upstream_index.insert(lower, index);
     cx.upstreams.push(draft.finish(name.text.clone(), true, node.name.place.clone()));
@@ -137,7 +140,7 @@ fn give_resolver(draft: &mut UpstreamDraft, above: &Inherited, cx: &mut Cx<'_>) 
                 cx.report(Diagnostic::error("no-resolver", place, message).help(help));
             }
         }
-        if draft.zone_place.is_none() {
+        if draft.zone.is_none() {
             let message = "a server with \"resolve\" needs a \"zone\" in its upstream, as in nginx";
             cx.report(Diagnostic::error("no-zone", place, message).help("write \"zone NAME 64k;\" in the upstream"));
         }
@@ -147,7 +150,10 @@ fn give_resolver(draft: &mut UpstreamDraft, above: &Inherited, cx: &mut Cx<'_>) 
 fn check_servers(node: &Node, draft: &UpstreamDraft, cx: &mut Cx<'_>) {
     // Servers that are wrong in themselves were told already.
     let written = node.block.iter().flatten().any(|inner| inner.name.text == "server");
-    let message = if !written {
+    let message = if draft.state.is_some() {
+        // They come and go while the program runs.
+        return;
+    } else if !written {
         "there are no servers in this upstream"
     } else if !draft.servers.is_empty() && draft.resolved.is_empty() && draft.servers.iter().all(|server| server.backup)
     {

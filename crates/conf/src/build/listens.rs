@@ -172,5 +172,6 @@ fn complete(
         server.listens.push(listen);
     }
     server.names = built.names.into_iter().map(|(name, _)| name).collect();
+    super::api::check(&server, cx);
     server
 }

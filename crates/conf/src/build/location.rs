@@ -59,6 +59,7 @@ pub(super) fn server(node: &Node, above: &Inherited, cx: &mut Cx<'_>) -> BuiltSe
         merge_slashes: level.server.merge_slashes,
         header_line_max: level.server.large_header_buffers.1.max(level.server.header_buffer),
         header_max: header_max(&level.server),
+        status_zone: draft.status_zone,
         place: node.name.place.clone(),
     };
     let http2 = level.server.http2;
@@ -249,7 +250,7 @@ fn location(node: &Node, head: Option<&Head<'_>>, above: &Inherited, cx: &mut Cx
     if let Some(check) = actions.health.take() {
         super::health::finish(check, actions.proxy.as_ref(), &level, cx);
     }
-    let handler = actions.proxy.take().map_or(Handler::Files, Handler::Proxy);
+    let handler = content(&mut actions, cx);
     for (index, node) in ifs {
         let around = Around { level: &level, handler: &handler };
         actions.put(index, rules::if_block(node, Some(around), cx));
@@ -258,6 +259,11 @@ fn location(node: &Node, head: Option<&Head<'_>>, above: &Inherited, cx: &mut Cx
     let limit_except = except.map(|node| Box::new(rules::limit_except(node, &around, cx)));
     let locations = locations(&blocks, head, &level, cx);
     let head = head?;
+    if let (Handler::Api(_), LocationKind::Pattern(_) | LocationKind::Named) = (&handler, &head.kind) {
+        let message = format!("\"api\" stands in the location \"{head}\", whose path is not fixed");
+        let help = "give it a location such as \"location /api/ { ... }\": what is asked for stands behind that path";
+        cx.report(Diagnostic::error("misplaced-directive", &node.name.place, message).help(help));
+    }
     if let Handler::Proxy(proxy) = &handler {
         check_uri(head, node, proxy, cx);
         note_proxy(node, head, proxy, &level, cx);
@@ -273,6 +279,20 @@ fn location(node: &Node, head: Option<&Head<'_>>, above: &Inherited, cx: &mut Cx
         locations,
         place: node.name.place.clone(),
     })
+}
+
+/// What the location does; it can do one thing.
+fn content(actions: &mut Actions, cx: &mut Cx<'_>) -> Handler {
+    match (actions.proxy.take(), actions.api.take()) {
+        (None, None) => Handler::Files,
+        (Some(proxy), None) => Handler::Proxy(proxy),
+        (None, Some((api, _))) => Handler::Api(api),
+        (Some(proxy), Some((_, place))) => {
+            let message = "\"api\" and \"proxy_pass\" are both here: a location has one content";
+            cx.report(Diagnostic::error("two-contents", &place, message).help("give \"api\" a location of its own"));
+            Handler::Proxy(proxy)
+        }
+    }
 }
 
 /// A URI takes the place of the path that matched; where no fixed one has matched, there is nothing to take it of.

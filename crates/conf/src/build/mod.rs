@@ -4,6 +4,7 @@
 //! and the blocks in it afterwards, so that what is inherited is complete when a lower block copies it, wherever in the
 //! upper block it was written.
 
+mod api;
 mod buffers;
 mod call;
 mod charsets;
@@ -51,6 +52,8 @@ pub(crate) struct Built {
     pub(crate) writes: Vec<NeededFile>,
     pub(crate) reads: Vec<NeededFile>,
     pub(crate) facts: Facts,
+    /// Files read beside those of `include`.
+    pub(crate) files: Vec<(std::path::PathBuf, String)>,
 }
 
 /// Builds the tree of a whole configuration.
@@ -82,13 +85,13 @@ pub(crate) fn build(nodes: &[Node], path: &Path, loader: &dyn Loader, options: &
     if !has_events {
         cx.report(no_events(path, nodes));
     }
-    let Cx { mut diagnostics, needs, writes, reads, facts, errors_dropped, .. } = cx;
+    let Cx { mut diagnostics, needs, writes, reads, facts, files, errors_dropped, .. } = cx;
     if errors_dropped > 0 {
         let place = Place { file: std::sync::Arc::new(path.to_path_buf()), ..Place::default() };
         let message = format!("{errors_dropped} more errors are not shown");
         diagnostics.push(Diagnostic::error("too-many-errors", &place, message));
     }
-    Built { config, diagnostics, needs, writes, reads, facts }
+    Built { config, diagnostics, needs, writes, reads, facts, files }
 }
 
 fn events(nodes: &[Node], events: &mut Events, cx: &mut Cx<'_>) {

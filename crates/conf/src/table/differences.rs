@@ -25,6 +25,7 @@ const DIFFERENCES: &[(&str, Contexts, &str)] = &[
     ),
     ("add_trailer", Contexts::ALL, "for answers of servers alone; variables are those of the answer's beginning"),
     ("alias", Contexts::ALL, "`..` in what follows it is a 404"),
+    ("api", Contexts::ALL, "changes ask for a unix socket, or for a password and an address; see docs/api.md"),
     ("auth_basic_user_file", Contexts::ALL, "DES and yescrypt are not known; slow ways have a thread of their own"),
     ("auth_request", Contexts::ALL, "never announces the body of the client's request; the path begins with a slash"),
     ("autoindex", Contexts::ALL, "a page of bedloe's own, of 4096 names at the most"),
@@ -76,6 +77,7 @@ const DIFFERENCES: &[(&str, Contexts, &str)] = &[
     ("worker_connections", Contexts::ALL, "new connections wait for room; those to servers are always made"),
     ("worker_processes", Contexts::ALL, "one process with as many threads"),
     ("worker_rlimit_nofile", Contexts::ALL, "counts for each thread"),
+    ("zone", Contexts::UPSTREAM, "its size means nothing"),
 ];
 
 #[test]

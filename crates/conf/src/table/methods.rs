@@ -73,7 +73,7 @@ pub(super) const DIRECTIVES: &[Directive] = &[
         takes: Takes::between(1, 2),
         repeats: false,
         default: "",
-        doc: "Memory that nginx's workers share; bedloe's threads share what is known of servers in any case.",
+        doc: "Lets \"api\" show and change the upstream; threads share what is known of servers in any case.",
         example: "zone app 64k;",
         apply: Apply::Upstream(zone),
     },
@@ -108,7 +108,6 @@ fn zone(draft: &mut UpstreamDraft, call: &Call<'_>, cx: &mut Cx<'_>) -> Outcome 
         }
         None => cx.zone_without_size(word),
     }
-    draft.zone_place = Some(call.node.name.place.clone());
-    cx.no_effect(&call.node.name.place, "zone", "threads share what is known of servers in any case");
+    draft.zone = Some(word.text.clone());
     Ok(())
 }

@@ -3,6 +3,7 @@
 
 mod access;
 mod answers;
+mod api;
 mod buffering;
 mod charsets;
 mod client;
@@ -143,6 +144,7 @@ pub(crate) enum Found {
 }
 
 pub use answers::rate_of;
+pub use api::{ServerAddress, seconds_of, server_address, time_of};
 pub(crate) use errors::CHARSET_TYPES;
 pub(crate) use pending::outlook;
 pub use proxy_request::bind_address;
@@ -161,6 +163,7 @@ pub fn directives() -> impl Iterator<Item = &'static Directive> {
         charsets::DIRECTIVES,
         files::DIRECTIVES,
         access::DIRECTIVES,
+        api::DIRECTIVES,
         gzip::DIRECTIVES,
         limits::DIRECTIVES,
         listen::DIRECTIVES,
@@ -287,6 +290,8 @@ impl Contexts {
     pub const RULES: Self = Self(8 | 16 | 64 | 128);
     /// There, and in `http`.
     pub const ALL_RULES: Self = Self(4 | 8 | 16 | 64 | 128);
+    /// `location`, and `if` in it.
+    pub const PARTS: Self = Self(16 | 128);
     /// `server` and `location`.
     pub const PLACES: Self = Self(8 | 16);
     /// `http` and `server`.

@@ -118,14 +118,14 @@ const AREAS: &[Area] = &[
     Area {
         title: "more ways to choose a server",
         contexts: Contexts::ALL,
-        names: "least_time ntlm queue state sticky_cookie_insert \
+        names: "least_time ntlm queue sticky_cookie_insert \
             upstream_conf",
     },
     Area {
         title: "health checks and pages about them",
         contexts: Contexts::ALL,
-        names: "api dashboard liberty_headers outlier_ejection \
-            prometheus retry_budget status status_format status_zone stub_status",
+        names: "dashboard liberty_headers outlier_ejection \
+            prometheus retry_budget status status_format stub_status",
     },
     Area {
         title: "client addresses from a proxy",

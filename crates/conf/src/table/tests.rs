@@ -5,6 +5,10 @@ use crate::tests::{load_text, load_with};
 
 /// A whole configuration with a line in a context.
 fn within(context: &str, line: &str) -> String {
+    // Servers are in one or the other.
+    if line.starts_with("state ") && context == "upstream" {
+        return format!("events {{}} http {{ upstream u {{ zone u 64k;\n{line}\n}} }}");
+    }
     let events = if context == "events" || line.starts_with("events") { "" } else { "events {}" };
     match context {
         "main" => format!("{line}\n{events}"),

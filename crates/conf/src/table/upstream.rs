@@ -26,7 +26,7 @@ pub(super) const DIRECTIVES: &[Directive] = &[
         takes: Takes::at_least(1),
         repeats: true,
         default: "",
-        doc: "A server of the group, with weight, max_conns, max_fails, fail_timeout, slow_start, backup, down, \
+        doc: "A server of the group, with weight, max_conns, max_fails, fail_timeout, slow_start, backup, down, drain, \
               resolve, route.",
         example: "server 127.0.0.1:9081 weight=2 max_fails=3 fail_timeout=30s;",
         apply: Apply::Upstream(server),
@@ -94,8 +94,18 @@ pub(super) const DIRECTIVES: &[Directive] = &[
     },
 ];
 
-const PARAMETERS: [&str; 9] =
-    ["weight=", "max_conns=", "max_fails=", "fail_timeout=", "slow_start=", "backup", "down", "resolve", "route="];
+const PARAMETERS: [&str; 10] = [
+    "weight=",
+    "max_conns=",
+    "max_fails=",
+    "fail_timeout=",
+    "slow_start=",
+    "backup",
+    "down",
+    "drain",
+    "resolve",
+    "route=",
+];
 
 fn server(draft: &mut UpstreamDraft, call: &Call<'_>, cx: &mut Cx<'_>) -> Outcome {
     let text = call.text(0);
@@ -128,6 +138,7 @@ fn new_server(call: &Call<'_>, address: PeerAddress) -> UpstreamServer {
         fail_timeout_ms: 10_000,
         backup: false,
         down: false,
+        drain: false,
         slow_start_ms: 0,
         route: String::new(),
         place: call.node.name.place.clone(),
@@ -162,6 +173,7 @@ fn parameter(server: &mut UpstreamServer, draft: &mut UpstreamDraft, call: &Call
             draft.backup_place.get_or_insert_with(|| call.word(index).place.clone());
         }
         None if text == "down" => server.down = true,
+        None if text == "drain" => server.drain = true,
         // An address needs no looking up; a name is seen to elsewhere.
         None if text == "resolve" => {}
         Some(("route", "")) => return Err(call.invalid(index, "a route has a name")),
@@ -171,9 +183,6 @@ fn parameter(server: &mut UpstreamServer, draft: &mut UpstreamDraft, call: &Call
             draft.slow_start_place.get_or_insert_with(|| call.word(index).place.clone());
         }
         Some(("service", _)) => return Err(call.not_yet(index, "this parameter of a server")),
-        None if text == "drain" => {
-            return Err(call.not_yet(index, "this parameter of a server"));
-        }
         _ => return Err(unknown_parameter(call, index)),
     }
     Ok(())

@@ -63,6 +63,14 @@ pub struct LimitExcept {
 }
 
 impl AccessSettings {
+    /// Whether a client that enters has shown a password and comes from an address that may: what changes ask for. A
+    /// realm with variables may turn out to be `off`.
+    pub fn is_safe_for_changes(&self) -> bool {
+        let is_named = self.realm.as_ref().and_then(Template::literal).is_some_and(|realm| realm != "off");
+        let is_limited = self.rules.iter().any(|rule| !rule.allows);
+        !self.is_any_enough && is_named && self.user_file.is_some() && is_limited
+    }
+
     /// Whether everybody may enter, without a look.
     pub fn is_open(&self) -> bool {
         self.rules.is_empty() && (self.realm.is_none() || self.user_file.is_none()) && self.request.is_none()

@@ -4,14 +4,16 @@
 
 use std::path::Path;
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use super::*;
+use crate::control::Control;
 use crate::counters::ThreadCounters;
 use crate::events::Events;
 use crate::log::LogWriter;
 use crate::site::Site;
 use crate::snapshot::Snapshot;
+use crate::worker::Shared;
 
 /// A task is allocated once a connection and kept while it is idle: what it takes is what an idle connection costs,
 /// beside the socket.
@@ -40,10 +42,13 @@ fn the_future_of_a_connection_is_small() {
         let loaded = conf::load(Path::new("nginx.conf"), &Text, &conf::Options::default());
         let config = loaded.config.unwrap();
         let snapshot = Snapshot::build(&config, 1, &mut |_: &Path| unreachable!("no file is named")).unwrap();
-        let site = Rc::new(Site::new(Arc::new(snapshot), 0));
+        let snapshot = Arc::new(snapshot);
+        let site = Rc::new(Site::new(Arc::clone(&snapshot), 0));
         let logs = LogWriter::start(Vec::new()).unwrap().logs();
-        let counters = Arc::from([Arc::new(ThreadCounters::default())]);
-        let thread = Rc::new(Thread::new(0, Rc::clone(&site), logs, counters, Events::new()));
+        let counters: Arc<[_]> = Arc::from([Arc::new(ThreadCounters::default())]);
+        let shared = Arc::new(Shared::new(snapshot, Arc::clone(&counters)));
+        let control = Control::new(&shared, &Weak::new());
+        let thread = Rc::new(Thread::new(0, Rc::clone(&site), logs, counters, (Events::new(), control)));
         let listener = net::listen::open("127.0.0.1:0".parse().unwrap(), 1).unwrap();
         let at = listener.local_addr().unwrap();
         let tcp = net::dial::dial(at).await.unwrap();

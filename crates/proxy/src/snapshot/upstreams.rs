@@ -4,12 +4,14 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use balance::{Checks, Group, Method, PeerSettings};
-use conf::tree::{self, PeerAddress, UpstreamServer};
+use conf::tree::{self, PeerAddress, UpstreamServer, Zone};
+use metrics::counter::Cell;
 use net::dial::Endpoint;
 use net::resolver::Settings;
 use route::{Algorithm, UpstreamRule};
 
 use crate::counters::PeerCounters;
+use crate::snapshot::members::{Member, Members, is_same};
 
 /// An upstream, shared by all threads.
 #[derive(Debug)]
@@ -21,6 +23,14 @@ pub(crate) struct UpstreamSnapshot {
     pub(crate) counters: Vec<Vec<Arc<PeerCounters>>>,
     /// Why a server last went down, for people.
     pub(crate) reasons: Mutex<HashMap<usize, Reason>>,
+    /// The servers, as in the group.
+    pub(crate) members: Members,
+    /// `zone` and `state`.
+    pub(crate) zone: Zone,
+    /// Counts of servers that are gone, for as long as they have requests in flight.
+    pub(crate) gone: Vec<Vec<Arc<PeerCounters>>>,
+    /// Kept connections that are idle, by thread; looked at a few times a second.
+    pub(crate) idle: Vec<Arc<Cell>>,
     declared: bool,
     /// `keepalive` and what belongs to it.
     keepalive: [u64; 4],
@@ -38,9 +48,13 @@ impl UpstreamSnapshot {
     /// was known of its servers.
     pub(crate) fn after(rule: &UpstreamRule, threads: usize, before: &[Arc<Self>]) -> Arc<Self> {
         let is_named = |old: &&Arc<Self>| old.name == rule.name && old.declared == rule.declared;
-        let Some(old) = before.iter().find(is_named) else { return Arc::new(Self::new(rule, &rule.servers, threads)) };
+        let first =
+            || Arc::new(Self::new(rule, Members::of(rule, &vec![Vec::new(); rule.resolved.len()], None), threads));
+        let Some(old) = before.iter().find(is_named) else { return first() };
         // Until names are looked up again they lead where they led.
-        Self::renewed(rule, &servers(rule, &old.known(rule)), threads, old)
+        let members = Members::of(rule, &old.known(rule), Some(&old.members));
+        let fresh = Self::new(rule, members, threads);
+        if fresh.is_same(old) { Arc::clone(old) } else { Arc::new(fresh.knowing(old)) }
     }
 
     /// The addresses of a rule's servers with `resolve`, as far as they are known here.
@@ -48,15 +62,9 @@ impl UpstreamSnapshot {
         rule.resolved.iter().map(|resolved| self.addresses_of(&resolved.server.name)).collect()
     }
 
-    /// The upstream with these servers: the very same one where none of them is new.
-    pub(crate) fn renewed(
-        rule: &UpstreamRule,
-        servers: &[UpstreamServer],
-        threads: usize,
-        old: &Arc<Self>,
-    ) -> Arc<Self> {
-        let fresh = Self::new(rule, servers, threads);
-        if fresh.is_same(old) { Arc::clone(old) } else { Arc::new(fresh.knowing(old)) }
+    /// The upstream with other servers. One that is at another address is another one, whatever its number.
+    pub(crate) fn with(&self, rule: &UpstreamRule, members: Members) -> Arc<Self> {
+        Arc::new(Self::new(rule, members, self.counters.len()).knowing(self))
     }
 
     /// Servers that no configuration names.
@@ -69,6 +77,7 @@ impl UpstreamSnapshot {
             fail_timeout_ms: 10_000,
             backup: false,
             down: false,
+            drain: false,
             slow_start_ms: 0,
             route: String::new(),
             checks: Checks::None,
@@ -79,6 +88,10 @@ impl UpstreamSnapshot {
             counters: vec![addresses.iter().map(|_| Arc::default()).collect()],
             addresses,
             reasons: Mutex::default(),
+            members: Members::default(),
+            zone: Zone::default(),
+            gone: Vec::new(),
+            idle: Vec::new(),
             declared: false,
             keepalive: [0; 4],
         }
@@ -86,16 +99,11 @@ impl UpstreamSnapshot {
 
     /// The addresses of a server that was written so.
     fn addresses_of(&self, name: &str) -> Vec<PeerAddress> {
-        let peers = self.group.peers().iter().zip(&self.addresses).filter(|(peer, _)| peer.settings().name == name);
-        peers
-            .filter_map(|(_, endpoint)| match endpoint {
-                Endpoint::Ip(address) => Some(PeerAddress::Ip(*address)),
-                Endpoint::Unix(_) => None,
-            })
-            .collect()
+        let own = self.members.all.iter().filter(|member| member.origin.is_some() && member.server.name == name);
+        own.map(|member| member.server.address.clone()).collect()
     }
 
-    fn new(rule: &UpstreamRule, servers: &[UpstreamServer], threads: usize) -> Self {
+    fn new(rule: &UpstreamRule, members: Members, threads: usize) -> Self {
         let method = match rule.algorithm {
             Algorithm::RoundRobin => Method::RoundRobin,
             Algorithm::Hash { consistent, .. } => Method::Hash { consistent },
@@ -103,13 +111,17 @@ impl UpstreamSnapshot {
             Algorithm::LeastConn => Method::LeastConn,
             Algorithm::Random { two } => Method::Random { two },
         };
-        let counters = || servers.iter().map(|_| Arc::default()).collect();
+        let servers = || members.all.iter().map(|member| &member.server);
+        let counters = || servers().map(|_| Arc::default()).collect();
         Self {
             name: rule.name.clone(),
-            group: Arc::new(Group::new(servers.iter().map(|server| peer(server, rule)).collect(), method)),
-            addresses: servers.iter().map(endpoint).collect(),
+            group: Arc::new(Group::new(servers().map(|server| peer(server, rule)).collect(), method)),
+            addresses: servers().map(endpoint).collect(),
             counters: std::iter::repeat_with(counters).take(threads).collect(),
             reasons: Mutex::default(),
+            zone: rule.zone.clone(),
+            gone: Vec::new(),
+            idle: (0..threads).map(|_| Arc::default()).collect(),
             declared: rule.declared,
             keepalive: [
                 u64::from(rule.keepalive),
@@ -117,6 +129,16 @@ impl UpstreamSnapshot {
                 rule.keepalive_requests,
                 rule.keepalive_time_ms,
             ],
+            members,
+        }
+    }
+
+    /// Has what only `api` shows be counted.
+    pub(crate) fn count_all(&self) {
+        if self.zone.name.is_some() {
+            self.counters.iter().flatten().for_each(|counters| {
+                counters.detail.get_or_init(Box::default);
+            });
         }
     }
 
@@ -126,19 +148,20 @@ impl UpstreamSnapshot {
         };
         self.addresses == old.addresses
             && self.keepalive == old.keepalive
+            && self.zone == old.zone
             && self.group.method() == old.group.method()
             && self.counters.len() == old.counters.len()
             && settings(self) == settings(old)
+            && self.members.has_origins_of(&old.members)
     }
 
-    /// Health, counts and reasons of the servers that the old one has too: those of the same name and address.
+    /// Health, counts and reasons of the servers that the old one has too.
     fn knowing(mut self, old: &Self) -> Self {
-        let key = |upstream: &Self, index: usize| {
-            (upstream.group.peers()[index].settings().name.clone(), upstream.addresses[index].clone())
+        let from = |member: &Member| {
+            let index = old.members.index_of(member.id)?;
+            is_same(&old.members.all[index].server, &member.server).then_some(index)
         };
-        let known: HashMap<_, usize> = (0..old.addresses.len()).map(|index| (key(old, index), index)).collect();
-        let from = |index: usize| known.get(&key(&self, index)).copied();
-        let from: Vec<Option<usize>> = (0..self.addresses.len()).map(from).collect();
+        let from: Vec<Option<usize>> = self.members.all.iter().map(from).collect();
         let settings = self.group.peers().iter().map(|peer| peer.settings().clone()).collect();
         self.group = Arc::new(Group::after(settings, self.group.method(), &old.group, |index| from[index]));
         let reasons = old.reasons.lock().map(|reasons| reasons.clone()).unwrap_or_default();
@@ -150,22 +173,20 @@ impl UpstreamSnapshot {
                 own.insert(index, reason.clone());
             }
         }
+        if self.counters.len() == old.counters.len() {
+            let left = (0..old.addresses.len()).filter(|index| !from.contains(&Some(*index)));
+            let of = |index: usize| old.counters.iter().map(|thread| Arc::clone(&thread[index])).collect();
+            self.gone =
+                old.gone.iter().cloned().chain(left.map(of)).filter(|counters: &Vec<_>| is_busy(counters)).collect();
+            self.idle.clone_from(&old.idle);
+        }
         self
     }
 }
 
-/// An upstream's servers, each one with `resolve` in its place by the addresses that are known of it.
-pub(crate) fn servers(rule: &UpstreamRule, known: &[Vec<PeerAddress>]) -> Vec<UpstreamServer> {
-    let mut servers = Vec::new();
-    let mut resolved = rule.resolved.iter().zip(known).peekable();
-    for position in 0..=rule.servers.len() {
-        while let Some((resolved, addresses)) = resolved.next_if(|(resolved, _)| resolved.position <= position) {
-            let at = |address: &PeerAddress| UpstreamServer { address: address.clone(), ..resolved.server.clone() };
-            servers.extend(addresses.iter().map(at));
-        }
-        servers.extend(rule.servers.get(position).cloned());
-    }
-    servers
+/// Whether a server that is gone has requests in flight.
+pub(crate) fn is_busy(counters: &[Arc<PeerCounters>]) -> bool {
+    counters.iter().map(|thread| thread.in_flight.get()).fold(0_u64, u64::wrapping_add) > 0
 }
 
 /// A resolver as the network knows it.
@@ -196,6 +217,7 @@ fn peer(server: &UpstreamServer, rule: &UpstreamRule) -> PeerSettings {
         fail_timeout_ms: server.fail_timeout_ms,
         backup: server.backup,
         down: server.down,
+        drain: server.drain,
         slow_start_ms: server.slow_start_ms,
         route: server.route.clone(),
         checks,

@@ -5,7 +5,7 @@ use std::io;
 use std::task::{Context, Poll, ready};
 
 use balance::{Exchange as Known, Failure};
-use net::{Deadline, clock, dial};
+use net::{Deadline, clock, dial, tls};
 use route::ProxyRule;
 use wire::Limits;
 
@@ -127,6 +127,13 @@ async fn connect(
     if is_left {
         let what = format!("{UNHEALTHY} while connecting to upstream");
         return Err(Stop::Failed(Failed { failure: Failure::Unhealthy, known, is_local: false, what }));
+    }
+    if let Some(detail) = held.detail().filter(|_| way.is_tls()) {
+        match &made {
+            Ok(stream) => detail.tls.count(Ok(stream.session().is_some_and(tls::Session::is_resumed))),
+            Err(Unmade::Handshake(error)) => detail.tls.count(Err(error)),
+            Err(Unmade::Connect(_)) => {}
+        }
     }
     let (error, what) = match made {
         Ok(stream) => return Ok(Box::new(Link::by(way, stream, clock::coarse_ms()))),

@@ -67,26 +67,50 @@ pub(crate) async fn prepare(
     Ok(Upload::new(body, is_chunked, limit, length))
 }
 
+/// Reads a body that fits behind its head, all of it: 413 for one that does not.
+pub(crate) async fn whole(
+    connection: &mut Downstream,
+    exchange: &Exchange,
+    routed: &mut Routed<'_>,
+) -> Result<Vec<u8>, Unready> {
+    if !routed.body_is_here {
+        if exchange.request.expect_continue {
+            invite(connection, routed).await?;
+        }
+        gather(connection, exchange, routed).await?;
+    }
+    if !routed.body_is_here {
+        return Err(Unready::Status(413));
+    }
+    Ok(content(connection, exchange))
+}
+
 /// Keeps the body for `$request_body`, where all of it is in memory.
 fn keep(connection: &Downstream, exchange: &mut Exchange, routed: &Routed<'_>) {
     let mut content = Vec::new();
     if let Some(kept) = exchange.spool.in_memory().filter(|_| exchange.spool.is_used) {
         content.extend_from_slice(kept);
     } else if routed.body_is_here && !exchange.spool.is_used {
-        let here = &connection.input.data()[connection.head_length..][..connection.body_length];
-        let mut body = Body::new(exchange.request.framing);
-        let mut at = 0;
-        while let Ok(piece) = body.next(&here[at..])
-            && piece.consumed > 0
-        {
-            content.extend_from_slice(&here[at..][piece.data]);
-            at += piece.consumed;
-        }
+        content = self::content(connection, exchange);
     }
     exchange.record.lines.get_or_insert_default().body = content;
 }
 
-/// Content of the body that lies behind the head.
+/// The content of a body that is here whole.
+fn content(connection: &Downstream, exchange: &Exchange) -> Vec<u8> {
+    let here = &connection.input.data()[connection.head_length..][..connection.body_length];
+    let mut body = Body::new(exchange.request.framing);
+    let (mut at, mut content) = (0, Vec::new());
+    while let Ok(piece) = body.next(&here[at..])
+        && piece.consumed > 0
+    {
+        content.extend_from_slice(&here[at..][piece.data]);
+        at += piece.consumed;
+    }
+    content
+}
+
+/// How much content of the body lies behind the head.
 fn content_here(connection: &Downstream, exchange: &Exchange) -> u64 {
     let here = &connection.input.data()[connection.head_length..][..connection.body_length];
     let mut body = Body::new(exchange.request.framing);

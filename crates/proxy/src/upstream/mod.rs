@@ -2,7 +2,7 @@
 
 mod affinity;
 pub(crate) mod attempt;
-mod body;
+pub(crate) mod body;
 pub(crate) mod course;
 pub(crate) mod fields;
 mod head;
@@ -155,6 +155,9 @@ async fn attempts<'a>(
     let mut fresh = false;
     loop {
         let attempted = attempt::attempt(connection, exchange, routed, rule, &held, upload, fresh).await;
+        if let (Some(detail), Some(attempt)) = (held.detail(), exchange.record.attempts.last()) {
+            detail.tried(attempt, attempted.is_ok());
+        }
         let attempted = match attempted {
             Ok(answered) if exchange.response.status < LEAST_REFUSAL => return Ok((held, answered)),
             other => other,
@@ -270,6 +273,9 @@ fn report(connection: &Downstream, upstream: &Upstream, transition: Option<Trans
     if let Ok(mut reasons) = upstream.shared.reasons.lock() {
         reasons.insert(peer, reason);
     }
+    if let Some(detail) = upstream.counters(peer).detail.get().filter(|_| event == "down") {
+        detail.unavailable.add(1);
+    }
     connection.thread.events.send(Event {
         at_ms,
         event,
@@ -377,6 +383,14 @@ async fn pass_on(
         attempt.received += relay.received;
         attempt.body = early as u64 + relay.received;
         attempt.sent += upload.sent - uploaded;
+        if let Some(detail) = held.detail() {
+            detail.sent.add(upload.sent - uploaded);
+            detail.received.add(relay.received);
+            if relayed.is_ok() && is_read {
+                detail.response_ms.add(now_ms.saturating_sub(attempt.started_ms));
+                detail.whole.add(1);
+            }
+        }
     }
     if routed.site.keeps.sent || routed.site.keeps.upstream {
         lines::keep(&mut exchange.record.lines.get_or_insert_default().trailers, relay.trailers());

@@ -74,6 +74,11 @@ impl<S: Quiet> Pool<S> {
         }
     }
 
+    /// How many there are.
+    pub(crate) fn idle(&self) -> u64 {
+        self.count as u64
+    }
+
     /// One that keeps nothing.
     pub(crate) fn none(peers: usize) -> Self {
         let idle = (0..peers).map(|_| VecDeque::new()).collect();

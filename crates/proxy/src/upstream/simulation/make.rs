@@ -23,6 +23,7 @@ fn peer(index: u64, random: &mut Random) -> PeerSettings {
         fail_timeout_ms: random.one_of(&[0, 1_000, 10_000]),
         backup: index > 0 && random.chance(15),
         down: random.chance(5),
+        drain: false,
         slow_start_ms: random.one_of(&[0, 0, 5_000]),
         route: String::new(),
         checks: Checks::None,
@@ -70,6 +71,7 @@ impl PoolLimits {
             fail_timeout_ms: 10_000,
             backup: false,
             down: false,
+            drain: false,
             slow_start_ms: 0,
             route: String::new(),
             place: Place::default(),
@@ -88,6 +90,7 @@ impl PoolLimits {
             keepalive_time_ms: self.time_ms,
             is_checked: false,
             is_checked_first: false,
+            zone: conf::tree::Zone::default(),
         }
     }
 }

@@ -1,0 +1,19 @@
+//! The interface that shows and changes a running balancer, and what it counts by.
+
+use std::path::PathBuf;
+
+/// `api`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Api {
+    /// `write=on`: servers may be changed and counts reset.
+    pub writes: bool,
+}
+
+/// What of an upstream is shared, shown and kept.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Zone {
+    /// `zone`: its name; only upstreams with one are shown and changed by `api`.
+    pub name: Option<String>,
+    /// `state`: the file that the servers are kept in.
+    pub state: Option<PathBuf>,
+}
