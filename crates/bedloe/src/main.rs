@@ -13,6 +13,7 @@ mod stand_in;
 mod summary;
 mod table;
 mod tied;
+mod upstream;
 mod writing;
 
 use std::io::Write;
@@ -37,6 +38,7 @@ enum Job {
     Load(Box<load::LoadArgs>),
     Lab(lab::LabArgs),
     StandIn(stand_in::StandInArgs),
+    Upstream(Box<upstream::UpstreamArgs>),
     #[command(hide = true)]
     Tied(tied::TiedArgs),
     #[command(hide = true)]
@@ -63,6 +65,7 @@ fn main() -> ExitCode {
         Job::Lab(args) => lab::run(args),
         Job::StandIn(args) => stand_in::run(args),
         Job::Tied(args) => tied::run(args),
+        Job::Upstream(args) => upstream::run(*args),
         Job::Worker(args) => run::work(args),
     };
     done.unwrap_or_else(|error| {

@@ -1,0 +1,224 @@
+//! A client of a balancer's `api`: one request a connection, over TCP or a unix socket.
+
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::time::Duration;
+
+use anyhow::{Context, anyhow, bail};
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::Bytes;
+use hyper::{Request, StatusCode};
+use hyper_util::rt::TokioIo;
+use serde_json::Value;
+use tokio::net::{TcpStream, UnixStream};
+
+/// How long an answer may take: the balancer is on this machine, or not far away.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// The largest answer that is read: an upstream may have some thousand servers, of some KiB each.
+const ANSWER_MAX: usize = 64 << 20;
+/// The version of the interface that is spoken.
+const VERSION: u64 = 9;
+const PATH: &str = "/api";
+
+/// Where the interface is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Address {
+    pub(super) to: To,
+    /// The path that it answers below, without a slash at its end.
+    pub(super) path: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum To {
+    /// Host and port.
+    Tcp(String),
+    Unix(PathBuf),
+}
+
+impl FromStr for Address {
+    type Err = anyhow::Error;
+
+    fn from_str(text: &str) -> anyhow::Result<Self> {
+        let path = |path: &str| match path.trim_end_matches('/') {
+            "" => PATH.to_owned(),
+            path => format!("/{}", path.trim_start_matches('/')),
+        };
+        if let Some(rest) = text.strip_prefix("unix:").filter(|rest| !rest.is_empty()) {
+            let (socket, behind) = rest.split_once(":/").unwrap_or((rest, ""));
+            return Ok(Self { to: To::Unix(PathBuf::from(socket)), path: path(behind) });
+        }
+        if text.starts_with("https://") {
+            bail!("--api takes http:// and unix:, not `{text}`: use the unix socket, or a tunnel");
+        }
+        let Some(rest) = text.strip_prefix("http://") else {
+            bail!("--api takes http://HOST[:PORT][/PATH] or unix:SOCKET[:/PATH], not `{text}`");
+        };
+        let (authority, behind) = rest.split_once('/').unwrap_or((rest, ""));
+        if authority.is_empty() || authority.contains('@') {
+            bail!("--api needs a host, and a password goes into the file of --credentials: `{text}`");
+        }
+        let has_port = authority.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
+        let host = if has_port { authority.to_owned() } else { format!("{authority}:80") };
+        Ok(Self { to: To::Tcp(host), path: path(behind) })
+    }
+}
+
+/// Reads `NAME:PASSWORD`, as a field has it.
+pub(super) fn credentials(file: &Path) -> anyhow::Result<String> {
+    let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+    let line = text.lines().next().unwrap_or_default();
+    if !line.contains(':') {
+        bail!("{} holds no NAME:PASSWORD in its first line", file.display());
+    }
+    Ok(format!("Basic {}", base64(line.as_bytes())))
+}
+
+/// The alphabet of RFC 4648 4.
+fn base64(bytes: &[u8]) -> String {
+    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = String::new();
+    for three in bytes.chunks(3) {
+        let number = three.iter().fold(0_u32, |number, byte| number << 8 | u32::from(*byte)) << (8 * (3 - three.len()));
+        for place in 0..4 {
+            let letter = LETTERS[(number >> (18 - 6 * place)) as usize & 63];
+            text.push(if place <= three.len() { char::from(letter) } else { '=' });
+        }
+    }
+    text
+}
+
+/// A name as a path may hold it.
+pub(super) fn escaped(name: &str) -> String {
+    let letter = |byte: u8| match byte {
+        b'-' | b'.' | b'_' | b'~' | b':' => char::from(byte).to_string(),
+        _ if byte.is_ascii_alphanumeric() => char::from(byte).to_string(),
+        _ => format!("%{byte:02X}"),
+    };
+    name.bytes().map(letter).collect()
+}
+
+/// The client.
+pub(super) struct Client {
+    address: Address,
+    credentials: Option<String>,
+}
+
+impl Client {
+    pub(super) fn new(address: Address, credentials: Option<String>) -> Self {
+        Self { address, credentials }
+    }
+
+    pub(super) async fn get(&self, path: &str) -> anyhow::Result<Value> {
+        self.ask("GET", path, None).await
+    }
+
+    pub(super) async fn patch(&self, upstream: &str, id: u64, body: &Value) -> anyhow::Result<Value> {
+        self.ask("PATCH", &format!("http/upstreams/{}/servers/{id}", escaped(upstream)), Some(body)).await
+    }
+
+    pub(super) async fn add(&self, upstream: &str, body: &Value) -> anyhow::Result<Value> {
+        self.ask("POST", &format!("http/upstreams/{}/servers", escaped(upstream)), Some(body)).await
+    }
+
+    pub(super) async fn remove(&self, upstream: &str, id: u64) -> anyhow::Result<Value> {
+        self.ask("DELETE", &format!("http/upstreams/{}/servers/{id}", escaped(upstream)), None).await
+    }
+
+    /// Sends a request and reads its answer, or what the interface says is wrong.
+    async fn ask(&self, method: &str, path: &str, body: Option<&Value>) -> anyhow::Result<Value> {
+        let asked = tokio::time::timeout(PATIENCE, self.exchange(method, path, body)).await;
+        let (status, bytes) =
+            asked.unwrap_or_else(|_| Err(anyhow!("no answer within {} s", PATIENCE.as_secs()))).with_context(|| {
+                format!(
+                    "the api at {} does not answer: is the balancer running, with this configuration?",
+                    self.shown()
+                )
+            })?;
+        let value: Option<Value> = serde_json::from_slice(&bytes).ok();
+        match (status, value) {
+            (status, Some(value)) if status.is_success() => Ok(value),
+            (status, Some(value)) if value["error"]["text"].is_string() => {
+                let text = value["error"]["text"].as_str().unwrap_or_default();
+                bail!("the balancer refused it: {text} ({status}, {})", value["error"]["code"].as_str().unwrap_or(""))
+            }
+            (StatusCode::UNAUTHORIZED, _) => {
+                bail!("the api at {} wants a name and a password: --credentials FILE", self.shown())
+            }
+            (status, _) => bail!("{} answered {status}, and is no api: name it by --api", self.shown()),
+        }
+    }
+
+    async fn exchange(&self, method: &str, path: &str, body: Option<&Value>) -> anyhow::Result<(StatusCode, Bytes)> {
+        let (host, address) = match &self.address.to {
+            To::Tcp(host) => (host.as_str(), self.address.path.as_str()),
+            To::Unix(_) => ("localhost", self.address.path.as_str()),
+        };
+        let text = body.map(Value::to_string).unwrap_or_default();
+        let mut request = Request::builder().method(method).uri(format!("{address}/{VERSION}/{path}"));
+        request = request.header("Host", host).header("Content-Type", "application/json");
+        if let Some(credentials) = &self.credentials {
+            request = request.header("Authorization", credentials);
+        }
+        let request = request.body(Full::new(Bytes::from(text)))?;
+        match &self.address.to {
+            To::Tcp(host) => exchange(TcpStream::connect(host.as_str()).await?, request).await,
+            To::Unix(socket) => exchange(UnixStream::connect(socket).await?, request).await,
+        }
+    }
+
+    fn shown(&self) -> String {
+        match &self.address.to {
+            To::Tcp(host) => format!("http://{host}{}", self.address.path),
+            To::Unix(socket) => format!("unix:{}:{}", socket.display(), self.address.path),
+        }
+    }
+}
+
+async fn exchange<S>(stream: S, request: Request<Full<Bytes>>) -> anyhow::Result<(StatusCode, Bytes)>
+where
+    S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
+{
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+    let connection = tokio::spawn(connection);
+    let answer = sender.send_request(request).await?;
+    let status = answer.status();
+    let body = Limited::new(answer.into_body(), ANSWER_MAX).collect().await.map_err(|error| anyhow!(error))?;
+    connection.abort();
+    Ok((status, body.to_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a failed step fails the test")]
+
+    use super::*;
+
+    #[test]
+    fn addresses_are_read() {
+        let tcp = |host: &str, path: &str| Address { to: To::Tcp(host.to_owned()), path: path.to_owned() };
+        let unix = |socket: &str, path: &str| Address { to: To::Unix(socket.into()), path: path.to_owned() };
+        let table = [
+            ("http://127.0.0.1:8080", tcp("127.0.0.1:8080", "/api")),
+            ("http://localhost", tcp("localhost:80", "/api")),
+            ("http://[::1]:8080/status/", tcp("[::1]:8080", "/status")),
+            ("http://[::1]/", tcp("[::1]:80", "/api")),
+            ("unix:/run/api.sock", unix("/run/api.sock", "/api")),
+            ("unix:/run/api.sock:/a/b/", unix("/run/api.sock", "/a/b")),
+        ];
+        for (text, expected) in table {
+            assert_eq!(text.parse::<Address>().unwrap(), expected, "{text}");
+        }
+        for text in ["", "unix:", "127.0.0.1:80", "https://a.test", "http://", "http://ann:secret@a.test/"] {
+            assert!(text.parse::<Address>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn names_and_credentials_are_encoded() {
+        assert_eq!(escaped("a b/c:80?x"), "a%20b%2Fc:80%3Fx");
+        let table = [("", ""), ("a", "YQ=="), ("ab", "YWI="), ("abc", "YWJj"), ("ann:secret", "YW5uOnNlY3JldA==")];
+        for (text, expected) in table {
+            assert_eq!(base64(text.as_bytes()), expected);
+        }
+    }
+}
