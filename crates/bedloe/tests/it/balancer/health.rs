@@ -36,3 +36,10 @@ fn states(balancer: &Balancer) -> Vec<String> {
 fn wait_for_states(balancer: &Balancer, expected: &[&str]) {
     wait_until(&format!("{expected:?}"), || states(balancer) == expected);
 }
+
+/// Why a server is in its state, once that was told.
+fn told(balancer: &Balancer, index: usize) -> String {
+    let why = || admin::server(&balancer.admin(), index)["why"].as_str().expect("a reason").to_owned();
+    wait_until("a reason", || !why().is_empty());
+    why()
+}

@@ -26,7 +26,7 @@ fn peer(index: u64, random: &mut Random) -> PeerSettings {
         drain: false,
         slow_start_ms: random.one_of(&[0, 0, 5_000]),
         route: String::new(),
-        checks: Checks::None,
+        checks: random.one_of(&[Checks::None, Checks::None, Checks::Watched, Checks::Mandatory]),
     }
 }
 

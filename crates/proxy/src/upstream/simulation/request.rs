@@ -33,6 +33,7 @@ pub(super) fn may_go_on(rule: &RetryRule, request: &Request, failure: Failure, t
     let is_named = match failure {
         Failure::Status(status) => rule.concerns(status),
         Failure::InvalidHeader => rule.invalid_header,
+        Failure::Unhealthy => rule.error || rule.timeout,
         _ if timed_out(failure) => rule.timeout,
         _ => rule.error,
     };

@@ -30,10 +30,12 @@ const LAST_PAUSE_MS: u64 = 5;
 
 /// What happens at some time. What concerns one stage of a request's attempt is void when that stage is over.
 #[derive(Debug)]
-enum Event {
+pub(super) enum Event {
     Arrival,
     Fault,
     Sweep,
+    /// All servers are checked.
+    Check,
     /// A request for a connection reaches its server.
     Knock(Stage),
     Connected(Stage),
@@ -47,13 +49,13 @@ enum Event {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Stage {
+pub(super) struct Stage {
     request: u64,
     number: u64,
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Answer {
+pub(super) struct Answer {
     status: u16,
     closes: bool,
 }
@@ -70,6 +72,8 @@ pub(super) struct Tally {
     without_server: u64,
     downs: u64,
     ups: u64,
+    /// Requests that left a server which checks had found not well.
+    pub(super) moved: u64,
 }
 
 impl Tally {
@@ -83,12 +87,14 @@ impl Tally {
         self.without_server += other.without_server;
         self.downs += other.downs;
         self.ups += other.ups;
+        self.moved += other.moved;
     }
 
     /// Whether each kind of event came often enough to have been put to the test.
     pub(super) fn shows_everything(&self) -> bool {
-        let rare = [self.races, self.elsewhere, self.lost, self.gone, self.without_server, self.downs, self.ups];
-        self.answered > 1_000 && self.reused > 1_000 && rare.into_iter().all(|count| count > 100)
+        let trouble = [self.lost, self.gone, self.without_server, self.downs, self.ups];
+        let mut rare = trouble.into_iter().chain([self.races, self.elsewhere, self.moved]);
+        self.answered > 1_000 && self.reused > 1_000 && rare.all(|count| count > 100)
     }
 }
 
@@ -108,12 +114,12 @@ pub(super) struct World {
     /// By time, then in the order of their making.
     events: BTreeMap<(u64, u64), Event>,
     made: u64,
-    group: Arc<Group>,
+    pub(super) group: Arc<Group>,
     threads: Vec<Thread>,
     pool: make::PoolLimits,
     rule: RetryRule,
-    servers: Vec<Server>,
-    requests: HashMap<u64, Request>,
+    pub(super) servers: Vec<Server>,
+    pub(super) requests: HashMap<u64, Request>,
     started: u64,
     /// How many requests hold each server.
     held: Vec<u32>,
@@ -122,7 +128,7 @@ pub(super) struct World {
     /// Answers by server.
     served: Vec<u64>,
     is_calm: bool,
-    tally: Tally,
+    pub(super) tally: Tally,
 }
 
 impl World {
@@ -156,6 +162,7 @@ impl World {
     }
 
     pub(super) fn run(mut self) -> Tally {
+        self.after(0, Event::Check);
         self.after(0, Event::Arrival);
         self.after(0, Event::Fault);
         self.after(SWEEP_MS, Event::Sweep);
@@ -173,6 +180,7 @@ impl World {
         let fail_timeout_ms = self.group.peers().iter().map(|peer| peer.settings().fail_timeout_ms).max();
         let start_ms = self.now() + fail_timeout_ms.unwrap_or(0) + 1;
         self.clock.set(start_ms);
+        self.check();
         let before = self.served.clone();
         for number in 0..LAST_REQUESTS {
             self.after(number * LAST_PAUSE_MS, Event::Arrival);
@@ -205,6 +213,7 @@ impl World {
             Event::Arrival => self.arrival(),
             Event::Fault => self.fault(),
             Event::Sweep => self.sweep(),
+            Event::Check => self.check(),
             Event::Knock(stage) if self.is_current(stage) => self.knock(stage),
             Event::Connected(stage) if self.is_current(stage) => self.connected(stage),
             Event::Delivered(stage, wire) => self.delivered(stage, &wire),
@@ -263,9 +272,13 @@ impl World {
         for thread in &mut self.threads {
             thread.pool.sweep(now_ms);
         }
-        if !self.requests.is_empty() || now_ms < TROUBLE_MS {
+        if self.goes_on() {
             self.after(SWEEP_MS, Event::Sweep);
         }
+    }
+
+    pub(super) fn goes_on(&self) -> bool {
+        !self.requests.is_empty() || self.now() < TROUBLE_MS
     }
 
     /// Picks a server for the request's next attempt, or gives it up.
@@ -287,6 +300,8 @@ impl World {
         let peer_now = &self.group.peers()[peer];
         let max_conns = peer_now.settings().max_conns;
         assert!(!peer_now.settings().down, "server {peer} is marked down and picked");
+        let is_out = matches!(peer_now.state(now_ms), State::Unhealthy | State::Checking);
+        assert!(!is_out, "server {peer} is kept out by checks and picked");
         assert!(max_conns == 0 || self.held[peer] <= max_conns, "server {peer} has more than max_conns {max_conns}");
         assert!(max_conns == 0 || self.held[peer] == peer_now.in_flight(), "server {peer} counts wrongly");
         self.attempt(number);
@@ -456,7 +471,7 @@ impl World {
     }
 
     /// An attempt failed: the rule says what now, and what it says is held against the rule read anew.
-    fn failed(&mut self, number: u64, failure: Failure) {
+    pub(super) fn failed(&mut self, number: u64, failure: Failure) {
         let now_ms = self.now();
         let tries = self.rule.tries_of(self.group.tries());
         let request = self.requests.get_mut(&number).unwrap();
@@ -539,11 +554,11 @@ impl World {
         self.requests.get(&stage.request).is_some_and(|request| request.stage == stage.number)
     }
 
-    fn now(&self) -> u64 {
+    pub(super) fn now(&self) -> u64 {
         self.clock.get()
     }
 
-    fn after(&mut self, wait_ms: u64, event: Event) {
+    pub(super) fn after(&mut self, wait_ms: u64, event: Event) {
         self.made += 1;
         self.events.insert((self.now() + wait_ms, self.made), event);
     }

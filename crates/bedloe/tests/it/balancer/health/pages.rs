@@ -6,8 +6,8 @@ use std::net::{IpAddr, Ipv4Addr};
 use lab::certificate::Certificate;
 
 use super::server::{DOWN, Server, UP, page};
-use super::{body, site, states, wait_for_states};
-use crate::support::admin::{self, Events};
+use super::{body, site, states, told, wait_for_states};
+use crate::support::admin::Events;
 use crate::support::balancer::{Balancer, Reserved, wait_until};
 use crate::support::scripted::Scripted;
 use crate::support::tls_server::TlsServer;
@@ -22,8 +22,7 @@ fn a_server_that_is_not_well_gets_no_requests_until_it_is() {
     wait_for_states(&balancer, &["unhealthy", "up"]);
     let mut events = Events::open(&balancer.admin());
     assert_eq!((0..4).map(|_| body(&balancer)).collect::<Vec<_>>(), ["second"; 4]);
-    let server = admin::server(&balancer.admin(), 0);
-    assert_eq!(server["why"], "/health/ready: status 503: \"db\" is DOWN", "{server}");
+    assert_eq!(told(&balancer, 0), "/health/ready: status 503: \"db\" is DOWN");
     let line = balancer.logged("health.log", "peer is unhealthy");
     let of = format!("health check \"/health/ready\" of peer {} in upstream \"app\"", first.address());
     assert!(line.contains("[warn]"), "{line}");
@@ -45,8 +44,7 @@ fn state_with(answer: &str, http: &str, check: &str) -> (String, String) {
     let server = Server::start("only", Some(answer.to_owned()));
     let balancer = Balancer::start(&site(&[server.address()], http, &format!("{check} mandatory;")));
     wait_until("a check", || states(&balancer) != ["checking"]);
-    let server = admin::server(&balancer.admin(), 0);
-    (states(&balancer).remove(0), server["why"].as_str().expect("a reason").to_owned())
+    (states(&balancer).remove(0), told(&balancer, 0))
 }
 
 #[test]
@@ -104,9 +102,9 @@ fn a_dead_server_and_one_that_answers_nothing_are_not_well() {
     let balancer = Balancer::start(&site(&servers, http, &format!("{READY};")));
     wait_for_states(&balancer, &["unhealthy", "unhealthy"]);
     assert!(balancer.ask("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").starts_with("HTTP/1.1 502 "));
-    let why = |at| admin::server(&balancer.admin(), at)["why"].as_str().expect("a reason").to_owned();
-    assert!(why(0).contains("connect() failed (111: Connection refused)"), "{}", why(0));
-    assert!(why(1).contains("timed out after 200 ms while reading response header"), "{}", why(1));
+    let (first, second) = (told(&balancer, 0), told(&balancer, 1));
+    assert!(first.contains("connect() failed (111: Connection refused)"), "{first}");
+    assert!(second.contains("timed out after 200 ms while reading response header"), "{second}");
     let _back = Server::start_at(dead.address, "back", Some(page(200, UP)));
     wait_for_states(&balancer, &["up", "unhealthy"]);
     assert_eq!((0..3).map(|_| body(&balancer)).collect::<Vec<_>>(), ["back"; 3]);
@@ -195,7 +193,7 @@ fn checks_go_over_tls_where_requests_do() {
         let http = http.replace("http://app", "https://app");
         let balancer = Balancer::start_in(folder, "worker_processes 1;", &http);
         wait_for_states(&balancer, &[expected]);
-        let told = admin::server(&balancer.admin(), 0)["why"].as_str().expect("a reason").to_owned();
+        let told = told(&balancer, 0);
         assert!(told.contains(why), "{told}");
     }
 }

@@ -1,8 +1,11 @@
 //! What is known of servers outlives a reload, and checks follow the configuration.
 
+use std::net::Ipv4Addr;
+
 use super::server::{Server, UP, page};
 use super::{body, site, states, wait_for_states};
 use crate::support::balancer::{Balancer, wait_until};
+use crate::support::name_server::NameServer;
 
 const MAIN: &str = "worker_processes 1;";
 
@@ -67,4 +70,27 @@ fn checks_begin_with_a_reload_and_end_with_one() {
     let before = checks("/health/ready");
     wait_until("more of the others", || checks("/health/live") > 9);
     assert_eq!(checks("/health/ready"), before, "those of before have ended");
+}
+
+#[test]
+fn servers_are_checked_as_their_addresses_come_and_go() {
+    let ips = [31, 32].map(|last| Ipv4Addr::new(127, 0, 77, last));
+    let one = Server::start_at((ips[0], 0).into(), "one", Some(page(200, UP)));
+    let port: u16 = one.address().rsplit(':').next().and_then(|port| port.parse().ok()).expect("a port");
+    let names = NameServer::start();
+    names.set("app.test", &ips[..1]);
+    let servers = [format!("app.test:{port} resolve max_fails=0")];
+    let http = format!("resolver {} ipv6=off; health_check_timeout 1m;", names.address());
+    let check = "health_check uri=/health/ready interval=1h mandatory;";
+    let balancer = Balancer::start(&site(&servers, &http, check));
+    wait_for_states(&balancer, &["up"]);
+    let other = Server::start_at((ips[1], port).into(), "other", None);
+    names.set("app.test", &ips);
+    wait_for_states(&balancer, &["up", "checking"]);
+    assert_eq!((0..3).map(|_| body(&balancer)).collect::<Vec<_>>(), ["one"; 3]);
+    other.set_page(Some(page(200, UP)));
+    wait_for_states(&balancer, &["up", "up"]);
+    names.set("app.test", &ips[1..]);
+    wait_for_states(&balancer, &["up"]);
+    assert_eq!(body(&balancer), "other");
 }

@@ -1,9 +1,15 @@
 //! What becomes of requests that wait for a server that turns out not to be well, and before the first check.
 
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::os::fd::OwnedFd;
+
+use rustix::net::{AddressFamily, SocketFlags, SocketType};
+
 use super::server::{Server, UP, page};
 use super::{body, site, states, wait_for_states};
-use crate::support::admin::Events;
-use crate::support::balancer::Balancer;
+use crate::support::admin::{self, Events};
+use crate::support::balancer::{Balancer, wait_until};
+use crate::support::http2;
 
 /// A server that requests go to, and one that stands by; the first is checked often.
 fn two(first: &Server, second: &Server) -> Balancer {
@@ -87,4 +93,63 @@ fn without_mandatory_requests_come_at_once() {
     only.wait_for("GET /health/ready");
     assert_eq!(body(&balancer), "only");
     wait_for_states(&balancer, &["up"]);
+}
+
+#[test]
+fn requests_over_http2_and_on_all_threads_move_on() {
+    let (first, second) = (Server::well("first"), Server::well("second"));
+    let servers = [first.address(), format!("{} backup", second.address())];
+    let check = "health_check uri=/health/ready interval=50ms;";
+    let http = site(&servers, "health_check_timeout 300ms; http2 on;", check);
+    let balancer = Balancer::start_in(tempfile::tempdir().expect("a folder"), "worker_processes 3;", &http);
+    first.hold_requests(true);
+    let address = balancer.address();
+    let clients: Vec<_> = (0..9)
+        .map(|at| {
+            let client = async move { http2::Client::to(address).await.get(&format!("/waits/{at}")).await.text() };
+            std::thread::spawn(move || http2::run(client))
+        })
+        .collect();
+    (0..9).for_each(|at| drop(first.wait_for(&format!("/waits/{at}"))));
+    first.set_page(None);
+    for client in clients {
+        assert_eq!(client.join().expect("no panic"), "second");
+    }
+}
+
+/// An address at which connections are neither made nor refused: its queue is full.
+struct Deaf {
+    address: SocketAddr,
+    _listener: OwnedFd,
+    _first: TcpStream,
+}
+
+impl Deaf {
+    fn start() -> Self {
+        let listener = rustix::net::socket_with(AddressFamily::INET, SocketType::STREAM, SocketFlags::CLOEXEC, None)
+            .expect("a socket");
+        rustix::net::bind(&listener, &SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).expect("a free port");
+        rustix::net::listen(&listener, 0).expect("it listens");
+        let address: SocketAddr =
+            rustix::net::getsockname(&listener).expect("an address").try_into().expect("an IPv4 address");
+        let first = TcpStream::connect(address).expect("room for one");
+        Self { address, _listener: listener, _first: first }
+    }
+}
+
+#[test]
+fn a_request_that_is_still_connecting_moves_on() {
+    // Both are asked at one port: there the first has a page of its own, and the second is all that it is.
+    let (deaf, page_of) = (Deaf::start(), Server::well("page"));
+    let port: u16 = page_of.address().rsplit(':').next().and_then(|port| port.parse().ok()).expect("a port");
+    let second = Server::start_at((Ipv4Addr::new(127, 0, 0, 2), port).into(), "second", Some(page(200, UP)));
+    let servers = [deaf.address.to_string(), format!("{} backup", second.address())];
+    let check = format!("health_check uri=/health/ready interval=50ms port={port};");
+    let balancer = Balancer::start(&site(&servers, "", &check));
+    let mut post = balancer.connect();
+    post.send("POST /waits HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nbody");
+    wait_until("an attempt", || admin::server(&balancer.admin(), 0)["in_flight"] == 1);
+    page_of.set_page(Some(page(503, "")));
+    assert_eq!(post.reply().body, "second", "nothing of it was sent before");
+    assert_eq!(states(&balancer), ["unhealthy", "up"]);
 }
