@@ -39,6 +39,12 @@ impl Attempts {
         self.hash = None;
     }
 
+    /// Looks for a server from the start, but for those that it has been to: it has waited for one.
+    pub fn look_again(&mut self) {
+        self.on_backups = false;
+        self.hash = None;
+    }
+
     /// Whether this request has been to that peer.
     pub fn has_tried(&self, peer: usize) -> bool {
         match peer.checked_sub(INLINE_PEERS) {

@@ -114,6 +114,12 @@ impl Group {
         (0..self.peers.len()).any(|peer| self.may_pick(attempts, peer, now_ms))
     }
 
+    /// Whether there is a server in use that a request has not been to, whatever is known of it now.
+    pub fn has_untried(&self, attempts: &Attempts) -> bool {
+        let is_used = |peer: &Peer| !peer.settings().down && !peer.settings().drain;
+        self.peers.iter().enumerate().any(|(index, peer)| is_used(peer) && !attempts.has_tried(index))
+    }
+
     /// How many servers one request can at most be sent to: those not `down`, backups included.
     pub fn tries(&self) -> u32 {
         self.tries

@@ -204,8 +204,19 @@ pub struct Upstream {
     pub keepalive_time_ms: u64,
     /// `zone` and `state`.
     pub zone: Zone,
+    /// `queue`.
+    pub queue: Option<Queue>,
     /// Where it was written.
     pub place: Place,
+}
+
+/// `queue NUMBER [timeout=TIME]`: requests that wait for a server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Queue {
+    /// How many may.
+    pub most: u32,
+    /// For how long each.
+    pub timeout_ms: u64,
 }
 
 /// How an upstream's server is chosen.

@@ -7,6 +7,9 @@ pub(crate) const CHECK_PAUSE_MS: u64 = 10;
 /// Bytes of the body of a check's answer that are looked at, as in nginx.
 pub(crate) const CHECK_BODY_MAX: usize = 256 * 1024;
 
+/// How often the first request in a queue looks for a server that other threads, checks or time have brought back.
+pub(crate) const QUEUE_LOOK_MS: u64 = 10;
+
 /// Exchanges (scratch space of a request in flight) that a thread keeps for reuse; some KiB each.
 pub(crate) const EXCHANGES_KEPT: usize = 1024;
 

@@ -17,6 +17,7 @@ use crate::limits::TLS_CLIENTS_MAX;
 use crate::names::Names;
 use crate::snapshot::{Snapshot, UpstreamSnapshot};
 use crate::upstream::pool::Pool;
+use crate::upstream::queue::Line;
 
 /// A configuration as one thread serves it.
 #[derive(Debug)]
@@ -41,6 +42,8 @@ pub(crate) struct Upstream {
     thread: usize,
     balancer: RefCell<Balancer>,
     pub(crate) pool: RefCell<Pool>,
+    /// Requests that wait for a server.
+    pub(crate) line: Line,
 }
 
 impl Site {
@@ -115,6 +118,7 @@ impl Upstream {
             thread,
             balancer: RefCell::new(Balancer::new(Arc::clone(&shared.group))),
             pool: RefCell::new(Pool::new(rule, shared.addresses.len())),
+            line: Line::default(),
         }
     }
 
@@ -123,7 +127,7 @@ impl Upstream {
         let peers = addresses.len();
         let shared = Arc::new(UpstreamSnapshot::of_addresses(name, addresses));
         let balancer = RefCell::new(Balancer::new(Arc::clone(&shared.group)));
-        Self { shared, thread: 0, balancer, pool: RefCell::new(Pool::none(peers)) }
+        Self { shared, thread: 0, balancer, pool: RefCell::new(Pool::none(peers)), line: Line::default() }
     }
 
     /// Picks a server for a request's next attempt.
@@ -195,7 +199,11 @@ impl Held<'_> {
         if outcome == Outcome::Failure {
             counters.failures.add(1);
         }
-        self.upstream.balancer.borrow_mut().release(self.peer, outcome, now_ms)
+        let transition = self.upstream.balancer.borrow_mut().release(self.peer, outcome, now_ms);
+        if self.upstream.line.is_used() {
+            self.upstream.line.wake_first();
+        }
+        transition
     }
 }
 

@@ -130,6 +130,8 @@ pub struct UpstreamRule {
     pub keepalive_requests: u64,
     /// `keepalive_time`.
     pub keepalive_time_ms: u64,
+    /// `queue`.
+    pub queue: Option<tree::Queue>,
     /// Whether its servers are checked.
     pub is_checked: bool,
     /// Whether they have to pass a check first.
@@ -389,6 +391,7 @@ impl UpstreamRule {
             keepalive_timeout_ms: upstream.keepalive_timeout_ms,
             keepalive_requests: upstream.keepalive_requests,
             keepalive_time_ms: upstream.keepalive_time_ms,
+            queue: upstream.queue,
             is_checked: false,
             is_checked_first: false,
             zone: upstream.zone.clone(),

@@ -18,6 +18,7 @@ mod names;
 mod pace;
 mod pressure;
 mod proxied;
+mod queue;
 mod requests;
 mod retries;
 mod rewriting;

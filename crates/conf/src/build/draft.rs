@@ -11,8 +11,8 @@ use crate::template::{Part, Template};
 use crate::tree::{
     AccessSettings, Algorithm, Api, ClientAuth, ErrorLog, GzipFiles, GzipProxied, GzipSettings, HealthCheck,
     LimitSettings, Lingering, LingeringClose, Listen, LocationSettings, LogLevel, LogTarget, Main, NextUpstream,
-    ProxyPass, ProxySettings, RealIpSettings, Redirect, Redirects, Refusal, ResolvedServer, Resolver, Rule, Sticky,
-    Tls, TryFiles, Upstream, UpstreamServer, VerifyClient, Zone,
+    ProxyPass, ProxySettings, Queue, RealIpSettings, Redirect, Redirects, Refusal, ResolvedServer, Resolver, Rule,
+    Sticky, Tls, TryFiles, Upstream, UpstreamServer, VerifyClient, Zone,
 };
 
 const MINUTE_MS: u64 = 60_000;
@@ -130,6 +130,7 @@ pub(crate) struct UpstreamDraft {
     pub(crate) keepalive_timeout_ms: u64,
     pub(crate) keepalive_requests: u64,
     pub(crate) keepalive_time_ms: u64,
+    pub(crate) queue: Option<Queue>,
     pub(crate) hash_place: Option<Place>,
     /// The directive that chose the algorithm; two may not.
     pub(crate) method: Option<(&'static str, Place)>,
@@ -351,6 +352,7 @@ impl UpstreamDraft {
             keepalive_timeout_ms: MINUTE_MS,
             keepalive_requests: 1_000,
             keepalive_time_ms: 60 * MINUTE_MS,
+            queue: None,
             hash_place: None,
             method: None,
             zone: None,
@@ -376,6 +378,7 @@ impl UpstreamDraft {
             keepalive_requests: self.keepalive_requests,
             keepalive_time_ms: self.keepalive_time_ms,
             zone: Zone { name: self.zone, state: self.state.map(|(path, _)| path) },
+            queue: self.queue,
             place,
         }
     }

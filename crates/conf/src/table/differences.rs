@@ -60,6 +60,7 @@ const DIFFERENCES: &[(&str, Contexts, &str)] = &[
     ("proxy_ssl_conf_command", Contexts::ALL, COMMANDS),
     ("proxy_ssl_name", Contexts::ALL, "kept connections are used again for the same name only"),
     ("proxy_ssl_verify", Contexts::ALL, "a name has to stand in subjectAltName, as browsers want it"),
+    ("queue", Contexts::ALL, "the order is that of each thread; anywhere in the block"),
     ("random", Contexts::ALL, "refused with `backup` in both orders; with `two`, requests of all threads count"),
     ("resolver", Contexts::REQUEST, RESOLVER),
     ("resolver", Contexts::UPSTREAM, RESOLVER),

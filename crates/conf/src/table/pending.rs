@@ -118,7 +118,7 @@ const AREAS: &[Area] = &[
     Area {
         title: "more ways to choose a server",
         contexts: Contexts::ALL,
-        names: "least_time ntlm queue sticky_cookie_insert \
+        names: "least_time ntlm sticky_cookie_insert \
             upstream_conf",
     },
     Area {

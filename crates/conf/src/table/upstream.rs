@@ -6,7 +6,7 @@ use super::{Apply, Block, Contexts, Directive, Takes};
 use crate::Diagnostic;
 use crate::address::{self, Address};
 use crate::build::{Call, Cx, Outcome, UpstreamDraft};
-use crate::tree::{PeerAddress, ResolvedServer, Resolver, UpstreamServer};
+use crate::tree::{PeerAddress, Queue, ResolvedServer, Resolver, UpstreamServer};
 use crate::value;
 
 pub(super) const DIRECTIVES: &[Directive] = &[
@@ -80,6 +80,16 @@ pub(super) const DIRECTIVES: &[Directive] = &[
         }),
     },
     Directive {
+        name: "queue",
+        contexts: Contexts::UPSTREAM,
+        takes: Takes::between(1, 2),
+        repeats: false,
+        default: "",
+        doc: "So many requests wait, timeout= (60s) each at the most, while no server may be tried; then it is a 502.",
+        example: "queue 100 timeout=10s;",
+        apply: Apply::Upstream(queue),
+    },
+    Directive {
         name: "keepalive_time",
         contexts: Contexts::UPSTREAM,
         takes: Takes::exactly(1),
@@ -106,6 +116,17 @@ const PARAMETERS: [&str; 10] = [
     "resolve",
     "route=",
 ];
+
+fn queue(draft: &mut UpstreamDraft, call: &Call<'_>, _: &mut Cx<'_>) -> Outcome {
+    let most = call.number_u32(0, 1)?;
+    let timeout_ms = match call.args().get(1).map(|word| word.text.strip_prefix("timeout=")) {
+        None => 60_000,
+        Some(Some(text)) => value::time_ms(text).map_err(|error| call.invalid(1, error))?,
+        Some(None) => return Err(call.unknown_word(1, "parameter of \"queue\"", ["timeout="])),
+    };
+    draft.queue = Some(Queue { most, timeout_ms });
+    Ok(())
+}
 
 fn server(draft: &mut UpstreamDraft, call: &Call<'_>, cx: &mut Cx<'_>) -> Outcome {
     let text = call.text(0);

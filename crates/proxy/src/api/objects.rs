@@ -106,7 +106,11 @@ pub(super) fn upstream(upstream: &UpstreamSnapshot, times: Times) -> Value {
     let peers: Vec<Value> = (0..upstream.members.all.len()).map(|index| peer(upstream, index, times)).collect();
     let zombies = upstream.gone.iter().filter(|counters| is_busy(counters)).count();
     let keepalive = upstream.idle.iter().map(|idle| idle.get()).fold(0, u64::wrapping_add);
-    json!({"peers": peers, "keepalive": keepalive, "zombies": zombies, "zone": upstream.zone.name})
+    let mut object = json!({"peers": peers, "keepalive": keepalive, "zombies": zombies, "zone": upstream.zone.name});
+    if let Some((size, most, overflows)) = upstream.queue.as_ref().map(|queue| queue.counts()) {
+        object["queue"] = json!({"size": size, "max_size": most, "overflows": overflows});
+    }
+    object
 }
 
 fn peer(upstream: &UpstreamSnapshot, index: usize, times: Times) -> Value {

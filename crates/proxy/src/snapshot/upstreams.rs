@@ -12,6 +12,7 @@ use route::{Algorithm, UpstreamRule};
 
 use crate::counters::PeerCounters;
 use crate::snapshot::members::{Member, Members, is_same};
+use crate::upstream::queue::Queue;
 
 /// An upstream, shared by all threads.
 #[derive(Debug)]
@@ -32,6 +33,8 @@ pub(crate) struct UpstreamSnapshot {
     /// Kept connections that are idle, by thread; looked at a few times a second.
     pub(crate) idle: Vec<Arc<Cell>>,
     declared: bool,
+    /// `queue`.
+    pub(crate) queue: Option<Arc<Queue>>,
     /// `keepalive` and what belongs to it.
     keepalive: [u64; 4],
 }
@@ -93,6 +96,7 @@ impl UpstreamSnapshot {
             gone: Vec::new(),
             idle: Vec::new(),
             declared: false,
+            queue: None,
             keepalive: [0; 4],
         }
     }
@@ -123,6 +127,7 @@ impl UpstreamSnapshot {
             gone: Vec::new(),
             idle: (0..threads).map(|_| Arc::default()).collect(),
             declared: rule.declared,
+            queue: rule.queue.map(|queue| Arc::new(Queue::new(queue.most, queue.timeout_ms))),
             keepalive: [
                 u64::from(rule.keepalive),
                 rule.keepalive_timeout_ms,
@@ -149,6 +154,7 @@ impl UpstreamSnapshot {
         self.addresses == old.addresses
             && self.keepalive == old.keepalive
             && self.zone == old.zone
+            && self.queue == old.queue
             && self.group.method() == old.group.method()
             && self.counters.len() == old.counters.len()
             && settings(self) == settings(old)
@@ -179,6 +185,9 @@ impl UpstreamSnapshot {
             self.gone =
                 old.gone.iter().cloned().chain(left.map(of)).filter(|counters: &Vec<_>| is_busy(counters)).collect();
             self.idle.clone_from(&old.idle);
+        }
+        if self.queue == old.queue {
+            self.queue.clone_from(&old.queue);
         }
         self
     }

@@ -61,7 +61,6 @@ pub(crate) async fn attempt(
     rule: &ProxyRule,
     held: &Held<'_>,
     upload: &mut Upload,
-    fresh: bool,
 ) -> Result<Answered, Stop> {
     let detour = &exchange.record.detour;
     let idempotent =
@@ -71,6 +70,7 @@ pub(crate) async fn attempt(
     upload.rewind();
     let way = Way::of(connection, exchange, routed, rule, held.endpoint());
     exchange.record.upstream_is_tls = way.is_tls();
+    let fresh = exchange.course.as_ref().is_some_and(Course::wants_fresh);
     let pooled = if fresh { None } else { take_pooled(held, &way, idempotent) };
     let known = Known {
         reused: pooled.is_some(),
@@ -504,7 +504,7 @@ pub(crate) async fn relay(
 
 /// Bytes of the next request that came behind a streamed body lie in the body's buffer: what the watch would read comes
 /// after them, and must stay in the socket until they are used.
-fn may_watch(exchange: &Exchange) -> bool {
+pub(super) fn may_watch(exchange: &Exchange) -> bool {
     exchange.body.is_empty()
 }
 

@@ -7,6 +7,7 @@ pub(crate) mod course;
 pub(crate) mod fields;
 mod head;
 pub(crate) mod pool;
+pub(crate) mod queue;
 mod redirect;
 mod relay;
 mod rewrite;
@@ -19,7 +20,6 @@ mod upload;
 pub(crate) mod way;
 
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::task::{Context, Waker};
 
 use balance::{Exchange as Known, Failure, Outcome, Transition, Verdict};
@@ -31,7 +31,6 @@ use crate::channel::Channel;
 use crate::downstream::{After, Downstream};
 use crate::events::Event;
 use crate::exchange::Exchange;
-use crate::facts::Tried;
 use crate::lines;
 use crate::pace::Pace;
 use crate::request::{Routed, Served};
@@ -61,8 +60,10 @@ enum Unanswered {
     Closed(u16),
 }
 
-/// What a failed attempt leads to.
+/// What an attempt leads to.
 enum Next<'a> {
+    /// Its answer is passed on after all.
+    Answered(Held<'a>, Answered),
     /// The same server, over a fresh connection.
     Same(Held<'a>),
     Other,
@@ -151,68 +152,85 @@ async fn attempts<'a>(
     exchange.begun_ms = clock::coarse_ms();
     // Most requests need none: their first attempt is answered.
     exchange.course = None;
-    let mut held = pick(connection, exchange, routed, upstream)?;
-    let mut fresh = false;
+    let mut held = match pick(exchange, upstream) {
+        Some(held) => held,
+        None => Box::pin(queue::wait(connection, exchange, routed, rule, upstream, upload)).await?,
+    };
     loop {
-        let attempted = attempt::attempt(connection, exchange, routed, rule, &held, upload, fresh).await;
-        if let (Some(detail), Some(attempt)) = (held.detail(), exchange.record.attempts.last()) {
-            detail.tried(attempt, attempted.is_ok());
+        // Nothing of an attempt may outlive this block: what waits for a server must not be larger for it.
+        {
+            let attempted = attempt::attempt(connection, exchange, routed, rule, &held, upload).await;
+            if let (Some(detail), Some(attempt)) = (held.detail(), exchange.record.attempts.last()) {
+                detail.tried(attempt, attempted.is_ok());
+            }
+            let attempted = match attempted {
+                Ok(answered) if exchange.response.status < LEAST_REFUSAL => return Ok((held, answered)),
+                other => other,
+            };
+            match failed(connection, exchange, routed, rule, held, attempted, upload)? {
+                Next::Answered(held, answered) => return Ok((held, answered)),
+                Next::Same(same) => {
+                    held = same;
+                    continue;
+                }
+                Next::Other => {}
+                Next::Finish(status) => return Err(Unanswered::Page(status)),
+            }
         }
-        let attempted = match attempted {
-            Ok(answered) if exchange.response.status < LEAST_REFUSAL => return Ok((held, answered)),
-            other => other,
+        held = match pick(exchange, upstream) {
+            Some(held) => held,
+            None => Box::pin(queue::wait(connection, exchange, routed, rule, upstream, upload)).await?,
         };
-        if let Err(stop) = &attempted {
-            exchange.record.end_attempt(stop.status());
-        }
-        let mut course =
-            exchange.course.take().unwrap_or_else(|| Course::first(rule, &upstream.shared.group, exchange.begun_ms));
-        let failed = match attempted {
-            Ok(answered) => match refused_answer(exchange, &course, &answered, upload) {
-                None => return Ok((held, answered)),
-                Some(failed) => match judge(connection, exchange, routed, held, &failed, &mut course) {
-                    Err(held) => return Ok((held, answered)),
-                    Ok(next) => next,
-                },
-            },
-            Err(Stop::Closed(status)) => return Err(Unanswered::Closed(status)),
-            Err(Stop::Client(status)) => return Err(Unanswered::Page(status)),
-            Err(Stop::Here(what)) => {
-                connection.log_failure(exchange, routed, &what, None);
-                return Err(Unanswered::Page(500));
-            }
-            Err(Stop::Failed(failed)) => {
-                judge(connection, exchange, routed, held, &failed, &mut course).unwrap_or(Next::Finish(502))
-            }
-        };
-        held = match failed {
-            Next::Same(held) => held,
-            Next::Other => {
-                let held = pick(connection, exchange, routed, upstream)?;
-                course.picked();
-                held
-            }
-            Next::Finish(status) => return Err(Unanswered::Page(status)),
-        };
-        fresh = course.wants_fresh();
-        exchange.course = Some(course);
     }
 }
 
-fn pick<'a>(
+/// What comes after an attempt that was not simply answered.
+fn failed<'a>(
     connection: &Downstream,
     exchange: &mut Exchange,
     routed: &Routed<'_>,
-    upstream: &'a Upstream,
-) -> Result<Held<'a>, Unanswered> {
-    let picked = upstream.pick(&mut exchange.attempts, &exchange.routes, &exchange.key, clock::coarse_ms());
-    picked.ok_or_else(|| {
-        exchange.record.begin_attempt(Tried::Group(Arc::clone(&upstream.shared)));
-        exchange.record.end_attempt(502);
-        let what = "no live upstreams while connecting to upstream (all servers are down, full or failed lately)";
-        connection.log_failure(exchange, routed, what, Some(&upstream.shared.name));
-        Unanswered::Page(502)
-    })
+    rule: &ProxyRule,
+    held: Held<'a>,
+    attempted: Result<Answered, Stop>,
+    upload: &Upload,
+) -> Result<Next<'a>, Unanswered> {
+    if let Err(stop) = &attempted {
+        exchange.record.end_attempt(stop.status());
+    }
+    let begun_ms = exchange.begun_ms;
+    let mut course =
+        exchange.course.take().unwrap_or_else(|| Course::first(rule, &held.upstream.shared.group, begun_ms));
+    let next = match attempted {
+        Ok(answered) => match refused_answer(exchange, &course, &answered, upload) {
+            None => return Ok(Next::Answered(held, answered)),
+            Some(failed) => match judge(connection, exchange, routed, held, &failed, &mut course) {
+                Err(held) => return Ok(Next::Answered(held, answered)),
+                Ok(next) => next,
+            },
+        },
+        Err(Stop::Closed(status)) => return Err(Unanswered::Closed(status)),
+        Err(Stop::Client(status)) => return Err(Unanswered::Page(status)),
+        Err(Stop::Here(what)) => {
+            connection.log_failure(exchange, routed, &what, None);
+            return Err(Unanswered::Page(500));
+        }
+        Err(Stop::Failed(failed)) => {
+            judge(connection, exchange, routed, held, &failed, &mut course).unwrap_or(Next::Finish(502))
+        }
+    };
+    if matches!(next, Next::Other) {
+        course.picked();
+    }
+    exchange.course = Some(course);
+    Ok(next)
+}
+
+/// A server for the next attempt, if there is one that may be tried now. Nobody goes before those who wait.
+fn pick<'a>(exchange: &mut Exchange, upstream: &'a Upstream) -> Option<Held<'a>> {
+    if upstream.line.is_used() {
+        return None;
+    }
+    upstream.pick(&mut exchange.attempts, &exchange.routes, &exchange.key, clock::coarse_ms())
 }
 
 /// An answer whose status `proxy_next_upstream` names is a failure.

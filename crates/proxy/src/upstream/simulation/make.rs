@@ -88,6 +88,7 @@ impl PoolLimits {
             keepalive_timeout_ms: self.timeout_ms,
             keepalive_requests: self.requests,
             keepalive_time_ms: self.time_ms,
+            queue: None,
             is_checked: false,
             is_checked_first: false,
             zone: conf::tree::Zone::default(),
