@@ -4,6 +4,7 @@ mod addresses;
 mod certificates;
 mod host;
 mod passwords;
+mod server_xml;
 mod users;
 
 use std::fs::File;
@@ -44,6 +45,9 @@ pub(crate) struct CheckArgs {
     /// Print what is found as JSON, to the standard output
     #[arg(long)]
     json: bool,
+    /// Read Liberty's server.xml too, and say what does not fit to the configuration; may be repeated, or name several
+    #[arg(long, value_name = "FILE", num_args = 1.., conflicts_with = "explain")]
+    server_xml: Vec<PathBuf>,
     /// Print errors only
     #[arg(short, long)]
     quiet: bool,
@@ -54,19 +58,26 @@ pub(crate) struct CheckArgs {
 
 /// Runs the command.
 pub(crate) fn run(args: CheckArgs) -> anyhow::Result<ExitCode> {
-    let CheckArgs { file, prefix, globals, dump, json, quiet, explain } = args;
+    let CheckArgs { file, prefix, globals, dump, json, server_xml, quiet, explain } = args;
     if let Some(name) = explain {
         return print_entry(&name);
     }
     let source = Source::new(file, prefix, globals);
     let path = source.path.clone();
-    let checked = load(&files::System, &source);
+    let mut checked = load(&files::System, &source);
+    let own_files = checked.loaded.files.len();
+    if !server_xml.is_empty() {
+        let found = server_xml::findings(&server_xml, &mut checked.loaded);
+        checked.loaded.add(found);
+    }
     let loaded = &checked.loaded;
     if json {
         unless_closed(print_json(&path, loaded)).context("writing to the standard output")?;
     } else {
         report(&path, loaded, quiet).context("writing to the standard error")?;
     }
+    checked.loaded.files.truncate(own_files);
+    let loaded = &checked.loaded;
     if dump && loaded.config.is_some() {
         unless_closed(print_files(loaded)).context("writing to the standard output")?;
     }

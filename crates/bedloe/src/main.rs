@@ -4,6 +4,7 @@ mod check;
 mod diagnostics;
 mod files;
 mod findings;
+mod import;
 mod lab;
 mod load;
 mod nginx;
@@ -15,6 +16,7 @@ mod table;
 mod tied;
 mod upstream;
 mod writing;
+mod xml;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -34,6 +36,7 @@ struct Program {
 enum Job {
     Run(run::RunArgs),
     Check(check::CheckArgs),
+    Import(import::ImportArgs),
     Signal(signal::SignalArgs),
     Load(Box<load::LoadArgs>),
     Lab(lab::LabArgs),
@@ -60,6 +63,7 @@ fn main() -> ExitCode {
     let done = match program.job {
         Job::Run(args) => run::run(args),
         Job::Check(args) => check::run(args),
+        Job::Import(args) => import::run(args),
         Job::Signal(args) => signal::run(args),
         Job::Load(args) => load::run(*args),
         Job::Lab(args) => lab::run(args),

@@ -4,6 +4,7 @@ mod host;
 mod nginx;
 mod reference;
 mod run;
+mod server_xml;
 
 use std::fs;
 use std::net::Ipv4Addr;

@@ -5,6 +5,7 @@ mod balancer;
 mod check;
 mod faults;
 mod fixtures;
+mod import;
 mod injector;
 mod lab;
 mod liberty;
