@@ -1,8 +1,10 @@
 //! One server's connection for checks: a request, and the answer as far as it is looked at, within a time.
 
 use std::cell::Cell;
+use std::future::{Future, poll_fn};
 use std::io;
 use std::net::SocketAddr;
+use std::task::Poll;
 use std::time::Duration;
 
 use net::dial::{self, Endpoint};
@@ -10,7 +12,7 @@ use net::{Buffer, Stream, clock, event_loop};
 use route::{Answer, CheckRule};
 use wire::{Body, Limits, ResponseHead};
 
-use crate::limits::{CHECK_BODY_MAX, INTERIM_ANSWERS};
+use crate::limits::{CHECK_AGAIN_MS, CHECK_BODY_MAX, CHECK_CONNECTS, INTERIM_ANSWERS};
 use crate::upstream::attempt::describe;
 use crate::upstream::way::{Unmade, Way};
 
@@ -101,7 +103,7 @@ impl Probe {
         }
         self.doing.set("connecting to upstream");
         let made_ms = clock::coarse_ms();
-        let stream = match self.way.connect(&self.endpoint, self.socket_keepalive).await {
+        let stream = match self.connect().await {
             Ok(stream) => stream,
             Err(Unmade::Connect(error)) if dial::is_local_fault(&error) => return Err(Wrong::Here),
             Err(Unmade::Connect(error)) => {
@@ -112,6 +114,26 @@ impl Probe {
             }
         };
         self.over(Kept { stream, made_ms }, &judge).await.map_err(Broken::into_wrong)
+    }
+
+    /// Makes a connection, and tries another one beside those that take long: the system sends a first packet that was
+    /// lost again after a second only, and a server whose queue was full has room long before that.
+    async fn connect(&self) -> Result<Stream, Unmade> {
+        let connect = || Box::pin(self.way.connect(&self.endpoint, self.socket_keepalive));
+        let again = || Box::pin(event_loop::sleep(Duration::from_millis(CHECK_AGAIN_MS)));
+        let (mut tried, mut wait) = (vec![connect()], again());
+        poll_fn(|cx| {
+            while tried.len() < CHECK_CONNECTS && wait.as_mut().poll(cx).is_ready() {
+                tried.push(connect());
+                wait = again();
+            }
+            let made = tried.iter_mut().find_map(|connect| match connect.as_mut().poll(cx) {
+                Poll::Ready(made) => Some(made),
+                Poll::Pending => None,
+            });
+            made.map_or(Poll::Pending, Poll::Ready)
+        })
+        .await
     }
 
     /// Sends the request and reads the answer; the connection is kept where it can be used again.

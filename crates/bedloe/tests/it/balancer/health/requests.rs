@@ -1,6 +1,7 @@
 //! What becomes of requests that wait for a server that turns out not to be well, and before the first check.
 
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
 
 use rustix::net::{AddressFamily, SocketFlags, SocketType};
@@ -120,8 +121,8 @@ fn requests_over_http2_and_on_all_threads_move_on() {
 /// An address at which connections are neither made nor refused: its queue is full.
 struct Deaf {
     address: SocketAddr,
-    _listener: OwnedFd,
-    _first: TcpStream,
+    listener: OwnedFd,
+    first: TcpStream,
 }
 
 impl Deaf {
@@ -133,7 +134,7 @@ impl Deaf {
         let address: SocketAddr =
             rustix::net::getsockname(&listener).expect("an address").try_into().expect("an IPv4 address");
         let first = TcpStream::connect(address).expect("room for one");
-        Self { address, _listener: listener, _first: first }
+        Self { address, listener, first }
     }
 }
 
@@ -152,4 +153,26 @@ fn a_request_that_is_still_connecting_moves_on() {
     page_of.set_page(Some(page(503, "")));
     assert_eq!(post.reply().body, "second", "nothing of it was sent before");
     assert_eq!(states(&balancer), ["unhealthy", "up"]);
+}
+
+#[test]
+fn a_server_with_a_full_queue_is_well_once_it_takes_connections() {
+    let deaf = Deaf::start();
+    let check = "health_check uri=/health/ready interval=1h mandatory;";
+    let balancer = Balancer::start(&site(&[deaf.address.to_string()], "health_check_timeout 1m;", check));
+    assert_eq!(states(&balancer), ["checking"]);
+    drop(deaf.first);
+    let listener = TcpListener::from(deaf.listener);
+    let server = std::thread::spawn(move || {
+        loop {
+            let (mut link, _) = listener.accept().expect("a connection");
+            let mut head = [0; 1024];
+            // The first one was there to fill the queue, and says nothing.
+            if link.read(&mut head).expect("a request") > 0 {
+                return link.write_all(page(200, UP).as_bytes()).map(|()| link);
+            }
+        }
+    });
+    wait_for_states(&balancer, &["up"]);
+    drop(server.join().expect("no panic"));
 }
