@@ -98,6 +98,11 @@ impl Group {
         self.method
     }
 
+    /// Whether a server goes by that route.
+    pub fn has_route(&self, route: &[u8]) -> bool {
+        self.routes.contains_key(route)
+    }
+
     /// The servers that go by a route: several where a name has several addresses.
     pub(crate) fn servers_of(&self, route: &[u8]) -> &[usize] {
         self.routes.get(route).map_or(&[], Vec::as_slice)

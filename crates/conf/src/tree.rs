@@ -44,7 +44,7 @@ pub use health::{BodyTest, HeaderTest, HeaderValue, HealthCheck, Match, StatusTe
 pub use limits::{LimitSettings, LimitZone, RateLimit, Refusal};
 pub use listen::{KeepAlive, Listen, ListenAddress, SocketOptions};
 pub use rules::{AfterRewrite, Condition, If, PathTest, Return, Rewrite, Rule, Test};
-pub use sticky::Sticky;
+pub use sticky::{CookieAge, Sticky, StickyCookie, StickyLearn};
 pub use tls::{Certificate, Cipher, ClientAuth, Curve, Tls, VerifyClient};
 
 /// A whole configuration.

@@ -6,6 +6,7 @@
 //! `bedloe`).
 
 mod accept;
+mod affinity;
 mod answer;
 mod api;
 mod basic;
@@ -33,6 +34,7 @@ mod http2;
 mod limits;
 mod lines;
 mod log;
+mod lru;
 mod names;
 mod pace;
 mod paths;

@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
 use balance::{Balancer, Outcome, Transition};
 use net::dial::Endpoint;
@@ -146,6 +147,9 @@ impl Upstream {
         };
         let peer = bound.or_else(|| balancer.pick(attempts, key, now_ms))?;
         drop(balancer);
+        if bound.is_none() && !routes.is_empty() {
+            self.note_stray(routes);
+        }
         let counters = self.counters(peer);
         counters.requests.add(1);
         counters.in_flight.add(1);
@@ -153,6 +157,14 @@ impl Upstream {
             detail.selected_ms.set(now_ms);
         }
         Some(Held { upstream: self, peer, is_released: false })
+    }
+
+    /// Counts a request whose session is of no server that is here.
+    #[cold]
+    fn note_stray(&self, routes: &[u8]) {
+        if !route::listed(routes, ROUTE_END).any(|route| self.shared.group.has_route(route)) {
+            self.shared.strays.fetch_add(1, Relaxed);
+        }
     }
 
     /// This thread's counts of a server.

@@ -21,6 +21,7 @@ use net::resolver::{self, Resolver};
 use net::tls::{self, CertificateError, Identity};
 use route::{ProxyRule, Router};
 
+use crate::affinity::{self, Memory};
 use crate::gate::{Verifier, Zones};
 use crate::limits::LOGS_MAX;
 use crate::log::AccessTarget;
@@ -112,6 +113,14 @@ pub enum SnapshotError {
         /// What is wrong.
         error: CertificateError,
     },
+    /// What `sticky liberty` has learnt cannot be made out.
+    #[error("state={path} of sticky liberty: {what} (without the file the clone ids are learnt again)")]
+    State {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, and in which line.
+        what: String,
+    },
     /// TLS to servers cannot be set up.
     #[error("TLS to servers: {0}")]
     Client(CertificateError),
@@ -149,6 +158,9 @@ impl Snapshot {
         let before = previous.map_or(&[][..], |previous| &previous.upstreams);
         let upstreams: Vec<_> =
             router.upstreams().iter().map(|rule| UpstreamSnapshot::after(rule, threads, before)).collect();
+        for upstream in &upstreams {
+            recall(upstream, before, read)?;
+        }
         if router.has_api() {
             upstreams.iter().for_each(|upstream| upstream.count_all());
         }
@@ -280,6 +292,23 @@ pub(crate) fn retry_rule(rule: &ProxyRule) -> RetryRule {
         tries: rule.next_upstream_tries,
         timeout_ms: rule.next_upstream_timeout_ms,
     }
+}
+
+/// Reads the clone ids that were learnt before this process, where none before it in this process knows them.
+fn recall(
+    upstream: &UpstreamSnapshot,
+    before: &[Arc<UpstreamSnapshot>],
+    read: &mut Read<'_>,
+) -> Result<(), SnapshotError> {
+    let Some(Memory::Clones(clones)) = &upstream.memory else { return Ok(()) };
+    let Some(path) = clones.file().filter(|_| !before.iter().any(|old| old.remembers(clones))) else { return Ok(()) };
+    let bytes = match read(path) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(SnapshotError::Read { path: path.to_owned(), error }),
+    };
+    let text = String::from_utf8_lossy(&bytes);
+    clones.read(&text, affinity::route_of).map_err(|what| SnapshotError::State { path: path.to_owned(), what })
 }
 
 type Read<'a> = dyn FnMut(&Path) -> io::Result<Vec<u8>> + 'a;

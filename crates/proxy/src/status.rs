@@ -1,5 +1,7 @@
 //! What the balancer has to say of itself, summed over its threads when somebody asks.
 
+use std::sync::atomic::Ordering::Relaxed;
+
 use serde::Serialize;
 
 use balance::State;
@@ -33,6 +35,8 @@ pub struct Status {
 pub struct UpstreamStatus {
     /// Its name.
     pub name: String,
+    /// Requests whose session named a server that is none of these: they went by the algorithm.
+    pub strays: u64,
     /// Its servers, in the order written.
     pub servers: Vec<ServerStatus>,
 }
@@ -103,5 +107,6 @@ fn of_upstream(upstream: &UpstreamSnapshot, shared: &Shared, now_ms: u64) -> Ups
             in_flight: sum(|counters| counters.in_flight.get()),
         }
     });
-    UpstreamStatus { name: upstream.name.clone(), servers: servers.collect() }
+    let strays = upstream.strays.load(Relaxed);
+    UpstreamStatus { name: upstream.name.clone(), strays, servers: servers.collect() }
 }

@@ -57,5 +57,5 @@ pub use rewriting::{Rendering, Rewriting};
 pub use router::{Algorithm, LimitZone, Router, Server, UpstreamRule};
 pub use rules::{Ended, Followed, Rules, Subject, Variable};
 pub use server_names::ServerNames;
-pub use sticky::{Sticky, clones, listed, session_in};
+pub use sticky::{Sticky, StickyCookie, StickyLearn, clones, listed, session_in};
 pub use text::Text;

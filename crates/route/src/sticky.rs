@@ -3,7 +3,10 @@
 //! Liberty writes its clone ids behind the session id: `0000ID:CLONE[:CLONE...]`. Of that only the list is looked at:
 //! the first four characters are a version that changes in mid-session, and after a failover a clone is added.
 
-use conf::tree;
+use std::path::PathBuf;
+
+use conf::template::Template;
+use conf::tree::{self, CookieAge};
 
 use crate::names::Names;
 use crate::text::Text;
@@ -18,16 +21,82 @@ pub enum Sticky {
     Liberty {
         /// The cookie that has them.
         cookie: String,
+        /// Where those are kept that were learnt.
+        state: Option<PathBuf>,
     },
     /// The first that is not empty.
     Route(Vec<Text>),
+    /// A cookie of the balancer's own.
+    Cookie(Box<StickyCookie>),
+    /// What answers have said before.
+    Learn(StickyLearn),
+}
+
+/// A cookie that names a server.
+#[derive(Debug)]
+pub struct StickyCookie {
+    /// Its name.
+    pub name: String,
+    /// How long the browser keeps it.
+    pub age: Option<CookieAge>,
+    /// The attributes whose values are made for each answer, each with what stands before it (`; Path=`).
+    pub attributes: Vec<(&'static str, Text)>,
+    /// Those that have none, as they are written.
+    pub flags: &'static str,
+}
+
+/// Sessions that are learnt.
+#[derive(Debug)]
+pub struct StickyLearn {
+    /// What of an answer names a session that begins.
+    pub create: Vec<Text>,
+    /// What of a request names its session.
+    pub lookup: Vec<Text>,
+    /// The memory that keeps them.
+    pub zone: String,
+    /// Its size.
+    pub bytes: u64,
+    /// How long a session is remembered that is not used.
+    pub timeout_ms: u64,
+    /// Whether a session begins with the head of its answer.
+    pub by_head: bool,
 }
 
 impl Sticky {
     pub(crate) fn compile(sticky: &tree::Sticky, names: &Names) -> Self {
+        let texts = |texts: &[Template]| texts.iter().map(|text| Text::compile(text, names)).collect();
         match sticky {
-            tree::Sticky::Liberty { cookie } => Self::Liberty { cookie: cookie.clone() },
-            tree::Sticky::Route(texts) => Self::Route(texts.iter().map(|text| Text::compile(text, names)).collect()),
+            tree::Sticky::Liberty { cookie, state } => Self::Liberty { cookie: cookie.clone(), state: state.clone() },
+            tree::Sticky::Route(of) => Self::Route(texts(of)),
+            tree::Sticky::Cookie(cookie) => Self::Cookie(Box::new(StickyCookie::compile(cookie, names))),
+            tree::Sticky::Learn(learn) => Self::Learn(StickyLearn {
+                create: texts(&learn.create),
+                lookup: texts(&learn.lookup),
+                zone: learn.zone.clone(),
+                bytes: learn.bytes,
+                timeout_ms: learn.timeout_ms,
+                by_head: learn.by_head,
+            }),
+        }
+    }
+}
+
+impl StickyCookie {
+    fn compile(cookie: &tree::StickyCookie, names: &Names) -> Self {
+        let tree::StickyCookie { name, age, domain, path, same_site, http_only, secure } = cookie;
+        let attributes = [("; Domain=", domain), ("; Path=", path), ("; SameSite=", same_site)];
+        let attributes = attributes.into_iter().filter_map(|(name, text)| Some((name, text.as_ref()?)));
+        let flags = match (http_only, secure) {
+            (false, false) => "",
+            (true, false) => "; HttpOnly",
+            (false, true) => "; Secure",
+            (true, true) => "; HttpOnly; Secure",
+        };
+        Self {
+            name: name.clone(),
+            age: *age,
+            attributes: attributes.map(|(name, text)| (name, Text::compile(text, names))).collect(),
+            flags,
         }
     }
 }

@@ -17,16 +17,22 @@ pub(super) fn check(node: &Node, draft: &UpstreamDraft, cx: &mut Cx<'_>) {
     };
     let Some(without) = servers().find(|server| server.route.is_empty() && !server.down) else { return };
     match sticky {
-        Sticky::Liberty { .. } => {
-            let message = format!("\"sticky liberty\" does not know the clone id of the server {}", without.name);
-            let help = "write \"route=\" and the server's cloneId (<httpSession cloneId=...> in server.xml) behind it";
-            cx.report(Diagnostic::error("server-without-route", &without.place, message).help(help));
+        Sticky::Liberty { state, .. } => {
+            let message = format!("the clone id of the server {} has to be learnt from its answers", without.name);
+            let lost = match state {
+                Some(_) => "",
+                None => "; it is forgotten when bedloe starts anew: \"state=FILE\" would keep it",
+            };
+            let help = format!(
+                "write \"route=\" and the server's cloneId (<httpSession cloneId=...> in server.xml) behind it{lost}"
+            );
+            cx.report(Diagnostic::warning("server-without-route", &without.place, message).help(help));
         }
         Sticky::Route(_) if servers().all(|server| server.route.is_empty()) => {
             let message = format!("no server of \"{}\" has a \"route=\" that \"sticky\" could find", name(node));
             cx.report(Diagnostic::warning("no-routes", place, message).help("write \"route=NAME\" behind each server"));
         }
-        Sticky::Route(_) => {}
+        Sticky::Route(_) | Sticky::Cookie(_) | Sticky::Learn(_) => {}
     }
 }
 

@@ -6,8 +6,8 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Bytes of a zone that a key takes beside its own: nginx's documentation counts 128 in all.
-const KEY_BYTES: u64 = 64;
+use crate::lru::{self, ENTRY_BYTES, Lru};
+
 /// The longest key that is counted, as in nginx.
 const KEY_MAX: usize = 65_535;
 /// A clock that goes back by more was set anew.
@@ -15,28 +15,14 @@ const BACK_MAX_MS: u64 = 60_000;
 
 /// Buckets of `limit_req`.
 #[derive(Debug, Default)]
-pub(crate) struct Rates(Mutex<Buckets>);
+pub(crate) struct Rates(Mutex<Lru<Bucket>>);
 
+/// What is counted of a key.
 #[derive(Debug, Default)]
-struct Buckets {
-    /// Places in `all`, by key.
-    index: HashMap<Arc<[u8]>, usize>,
-    all: Vec<Bucket>,
-    free: Vec<usize>,
-    /// The one used last and the one used least lately.
-    newest: Option<usize>,
-    oldest: Option<usize>,
-    bytes: u64,
-}
-
-#[derive(Debug)]
 struct Bucket {
-    key: Arc<[u8]>,
     /// Thousandths of a request that have not left.
     excess: u64,
     last_ms: u64,
-    newer: Option<usize>,
-    older: Option<usize>,
 }
 
 /// A zone as it is used now.
@@ -53,36 +39,30 @@ impl Rates {
     /// What a request of this key would come to: thousandths of a request in excess. A key that the zone has no room
     /// for, were it empty, is beyond any: who may choose it must not go uncounted.
     pub(crate) fn look(&self, key: &[u8], flow: Flow) -> u64 {
-        if !has_room(key, flow) {
+        if !lru::fits(key, flow.bytes) {
             return u64::MAX;
         }
         let buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(bucket) = buckets.index.get(key).map(|place| &buckets.all[*place]) else { return 0 };
+        let Some(bucket) = buckets.look(key) else { return 0 };
         excess(bucket, flow)
     }
 
     /// Counts a request, unless its excess is beyond `burst`; the excess either way.
     pub(crate) fn count(&self, key: &[u8], flow: Flow, burst: u64) -> u64 {
-        if !has_room(key, flow) {
+        if !lru::fits(key, flow.bytes) {
             return u64::MAX;
         }
         let mut buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(place) = buckets.index.get(key).copied() else {
-            buckets.add(key, flow);
+        let Some(bucket) = buckets.touch(key) else {
+            buckets.add(key, Bucket { excess: 0, last_ms: flow.now_ms }, flow.bytes);
             return 0;
         };
-        let excess = excess(&buckets.all[place], flow);
-        buckets.touch(place);
+        let excess = excess(bucket, flow);
         if excess <= burst {
-            let bucket = &mut buckets.all[place];
-            (bucket.excess, bucket.last_ms) = (excess, flow.now_ms);
+            *bucket = Bucket { excess, last_ms: flow.now_ms };
         }
         excess
     }
-}
-
-fn has_room(key: &[u8], flow: Flow) -> bool {
-    KEY_BYTES + key.len() as u64 <= flow.bytes
 }
 
 /// nginx's arithmetic: what was there, less what has left since, and this request.
@@ -93,67 +73,6 @@ fn excess(bucket: &Bucket, flow: Flow) -> u64 {
         None => 0,
     };
     (bucket.excess + 1000).saturating_sub(flow.rate.saturating_mul(passed_ms) / 1000)
-}
-
-impl Buckets {
-    fn add(&mut self, key: &[u8], flow: Flow) {
-        let bytes = KEY_BYTES + key.len() as u64;
-        while self.bytes + bytes > flow.bytes {
-            let Some(oldest) = self.oldest else { return };
-            self.remove(oldest);
-        }
-        let key: Arc<[u8]> = key.into();
-        let bucket = Bucket { key: Arc::clone(&key), excess: 0, last_ms: flow.now_ms, newer: None, older: None };
-        let place = match self.free.pop() {
-            Some(place) => {
-                self.all[place] = bucket;
-                place
-            }
-            None => {
-                self.all.push(bucket);
-                self.all.len() - 1
-            }
-        };
-        self.bytes += bytes;
-        self.index.insert(key, place);
-        self.link(place);
-    }
-
-    fn remove(&mut self, place: usize) {
-        self.unlink(place);
-        let key = std::mem::replace(&mut self.all[place].key, Arc::from([]));
-        self.bytes -= KEY_BYTES + key.len() as u64;
-        self.index.remove(&key);
-        self.free.push(place);
-    }
-
-    fn touch(&mut self, place: usize) {
-        if self.newest != Some(place) {
-            self.unlink(place);
-            self.link(place);
-        }
-    }
-
-    fn link(&mut self, place: usize) {
-        (self.all[place].newer, self.all[place].older) = (None, self.newest);
-        if let Some(newest) = self.newest {
-            self.all[newest].newer = Some(place);
-        }
-        self.newest = Some(place);
-        self.oldest.get_or_insert(place);
-    }
-
-    fn unlink(&mut self, place: usize) {
-        let (newer, older) = (self.all[place].newer, self.all[place].older);
-        match newer {
-            Some(newer) => self.all[newer].older = older,
-            None => self.newest = older,
-        }
-        match older {
-            Some(older) => self.all[older].newer = newer,
-            None => self.oldest = newer,
-        }
-    }
 }
 
 /// Whether a key is counted: an empty one is not.
@@ -186,7 +105,7 @@ impl UnderWay {
             Some((_, count)) if *count >= most => return None,
             Some((key, _)) => Arc::clone(key),
             None => {
-                let taken = KEY_BYTES + key.len() as u64;
+                let taken = ENTRY_BYTES + key.len() as u64;
                 if counts.bytes + taken > bytes {
                     return None;
                 }
@@ -206,7 +125,7 @@ impl Drop for Counted {
             *count -= 1;
             if *count == 0 {
                 counts.by_key.remove(&self.key);
-                counts.bytes -= KEY_BYTES + self.key.len() as u64;
+                counts.bytes -= ENTRY_BYTES + self.key.len() as u64;
             }
         }
     }
@@ -237,22 +156,19 @@ mod tests {
     #[test]
     fn a_full_zone_forgets_what_was_used_least_lately() {
         let rates = Rates::default();
-        let flow = Flow { bytes: 3 * (KEY_BYTES + 1), ..at(0) };
+        let flow = Flow { bytes: 3 * (ENTRY_BYTES + 1), ..at(0) };
         for key in [b"a", b"b", b"c", b"a", b"d"] {
             rates.count(key, flow, 10_000);
         }
         let buckets = rates.0.lock().unwrap();
-        let mut keys: Vec<&[u8]> = buckets.index.keys().map(|key| &**key).collect();
-        keys.sort_unstable();
-        assert_eq!(keys, [b"a", b"c", b"d"]);
-        assert_eq!(buckets.bytes, flow.bytes);
-        assert_eq!(buckets.all.len(), 3);
+        assert_eq!([b"a", b"b", b"c", b"d"].map(|key| buckets.look(key).is_some()), [true, false, true, true]);
+        assert_eq!(buckets.bytes(), flow.bytes);
     }
 
     #[test]
     fn a_key_larger_than_its_zone_is_refused() {
         let rates = Rates::default();
-        let flow = Flow { bytes: KEY_BYTES + 2, ..at(0) };
+        let flow = Flow { bytes: ENTRY_BYTES + 2, ..at(0) };
         for (key, excess) in [(&b"a"[..], 0), (b"abc", u64::MAX), (b"a", 1000), (b"ab", 0)] {
             assert_eq!(rates.look(key, flow), excess);
             assert_eq!(rates.count(key, flow, 10_000), excess);
@@ -265,10 +181,10 @@ mod tests {
         let one = zone.enter(b"a", 2, 1000).unwrap();
         let two = zone.enter(b"a", 2, 1000).unwrap();
         assert!(zone.enter(b"a", 2, 1000).is_none());
-        let other = zone.enter(b"b", 2, 2 * (KEY_BYTES + 1)).unwrap();
-        assert!(zone.enter(b"c", 2, 2 * (KEY_BYTES + 1)).is_none(), "it is full");
+        let other = zone.enter(b"b", 2, 2 * (ENTRY_BYTES + 1)).unwrap();
+        assert!(zone.enter(b"c", 2, 2 * (ENTRY_BYTES + 1)).is_none(), "it is full");
         drop((one, two));
-        assert!(zone.enter(b"c", 2, 2 * (KEY_BYTES + 1)).is_some());
+        assert!(zone.enter(b"c", 2, 2 * (ENTRY_BYTES + 1)).is_some());
         drop(other);
         assert_eq!(zone.0.lock().unwrap().bytes, 0);
     }

@@ -1,6 +1,7 @@
 //! An upstream as all threads share it, and what of it stays when a new configuration has it too.
 
 use std::collections::HashMap;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 
 use balance::{Checks, Group, Method, PeerSettings};
@@ -8,8 +9,9 @@ use conf::tree::{self, PeerAddress, UpstreamServer, Zone};
 use metrics::counter::Cell;
 use net::dial::Endpoint;
 use net::resolver::Settings;
-use route::{Algorithm, UpstreamRule};
+use route::{Algorithm, Sticky, UpstreamRule};
 
+use crate::affinity::{self, Clones, Memory};
 use crate::counters::PeerCounters;
 use crate::snapshot::members::{Member, Members, is_same};
 use crate::upstream::queue::Queue;
@@ -32,6 +34,12 @@ pub(crate) struct UpstreamSnapshot {
     pub(crate) gone: Vec<Vec<Arc<PeerCounters>>>,
     /// Kept connections that are idle, by thread; looked at a few times a second.
     pub(crate) idle: Vec<Arc<Cell>>,
+    /// What `sticky` remembers.
+    pub(crate) memory: Option<Memory>,
+    /// Requests whose session names a server that is none of these.
+    pub(crate) strays: Arc<AtomicU64>,
+    /// Servers whose clone ids are to be learnt.
+    learns: Vec<bool>,
     declared: bool,
     /// `queue`.
     pub(crate) queue: Option<Arc<Queue>>,
@@ -95,10 +103,23 @@ impl UpstreamSnapshot {
             zone: Zone::default(),
             gone: Vec::new(),
             idle: Vec::new(),
+            memory: None,
+            strays: Arc::default(),
+            learns: Vec::new(),
             declared: false,
             queue: None,
             keepalive: [0; 4],
         }
+    }
+
+    /// Whether the clone id of a server is to be learnt from its answers.
+    pub(crate) fn learns(&self, peer: usize) -> bool {
+        self.learns.get(peer) == Some(&true)
+    }
+
+    /// Whether that is what it remembers.
+    pub(crate) fn remembers(&self, clones: &Arc<Clones>) -> bool {
+        matches!(&self.memory, Some(Memory::Clones(own)) if Arc::ptr_eq(own, clones))
     }
 
     /// The addresses of a server that was written so.
@@ -117,6 +138,8 @@ impl UpstreamSnapshot {
         };
         let servers = || members.all.iter().map(|member| &member.server);
         let counters = || servers().map(|_| Arc::default()).collect();
+        let is_liberty = matches!(rule.sticky, Some(Sticky::Liberty { .. }));
+        let learns: Vec<bool> = servers().map(|server| is_liberty && server.route.is_empty()).collect();
         Self {
             name: rule.name.clone(),
             group: Arc::new(Group::new(servers().map(|server| peer(server, rule)).collect(), method)),
@@ -126,6 +149,9 @@ impl UpstreamSnapshot {
             zone: rule.zone.clone(),
             gone: Vec::new(),
             idle: (0..threads).map(|_| Arc::default()).collect(),
+            memory: Memory::of(rule.sticky.as_ref(), !learns.contains(&true)),
+            strays: Arc::default(),
+            learns,
             declared: rule.declared,
             queue: rule.queue.map(|queue| Arc::new(Queue::new(queue.most, queue.timeout_ms))),
             keepalive: [
@@ -156,6 +182,7 @@ impl UpstreamSnapshot {
             && self.zone == old.zone
             && self.queue == old.queue
             && self.group.method() == old.group.method()
+            && affinity::is_same(self.memory.as_ref(), old.memory.as_ref())
             && self.counters.len() == old.counters.len()
             && settings(self) == settings(old)
             && self.members.has_origins_of(&old.members)
@@ -170,6 +197,8 @@ impl UpstreamSnapshot {
         let from: Vec<Option<usize>> = self.members.all.iter().map(from).collect();
         let settings = self.group.peers().iter().map(|peer| peer.settings().clone()).collect();
         self.group = Arc::new(Group::after(settings, self.group.method(), &old.group, |index| from[index]));
+        self.memory = self.memory.map(|memory| memory.after(old.memory.as_ref()));
+        self.strays = Arc::clone(&old.strays);
         let reasons = old.reasons.lock().map(|reasons| reasons.clone()).unwrap_or_default();
         for (index, other) in from.iter().enumerate().filter_map(|(index, other)| Some((index, (*other)?))) {
             for (counters, before) in self.counters.iter_mut().zip(&old.counters) {
@@ -228,7 +257,13 @@ fn peer(server: &UpstreamServer, rule: &UpstreamRule) -> PeerSettings {
         down: server.down,
         drain: server.drain,
         slow_start_ms: server.slow_start_ms,
-        route: server.route.clone(),
+        route: match &rule.sticky {
+            // The words of these do not come from the configuration.
+            Some(Sticky::Liberty { .. } | Sticky::Cookie(_) | Sticky::Learn(_)) if server.route.is_empty() => {
+                affinity::route_of(&endpoint(server).to_string())
+            }
+            _ => server.route.clone(),
+        },
         checks,
     }
 }

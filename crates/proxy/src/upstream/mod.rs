@@ -120,7 +120,11 @@ pub(crate) async fn proxy<'a>(
         affinity::find(connection, exchange, routed, rule, number);
         render_key(connection, exchange, routed, rule, number);
     }
-    match attempts(connection, exchange, routed, rule, upstream, &mut upload).await {
+    let attempted = attempts(connection, exchange, routed, rule, upstream, &mut upload).await;
+    if let Ok((held, _)) = &attempted {
+        affinity::answered(connection, exchange, routed, rule, held);
+    }
+    match attempted {
         Ok((held, answered)) if redirect::is_asked(exchange, rule) => {
             redirect::follow(connection, exchange, routed, rule, held, answered, &upload)
         }
@@ -129,15 +133,18 @@ pub(crate) async fn proxy<'a>(
         }
         Ok((held, answered)) => pass_on(connection, exchange, routed, rule, held, answered, &mut upload).await,
         Err(Unanswered::Closed(status)) => Served::Done(closed_by_client(connection, exchange, routed, status)),
-        Err(Unanswered::Page(status)) => {
-            exchange.request.keep_alive &= upload.is_taken();
-            // What only one server has seen cannot go to an error page's.
-            if upload.has_begun {
-                exchange.request.framing = Framing::None;
-            }
-            Served::Status(status)
-        }
+        Err(Unanswered::Page(status)) => unanswered(exchange, &upload, status),
     }
+}
+
+/// No server has answered: a page of this status is due.
+fn unanswered(exchange: &mut Exchange, upload: &Upload, status: u16) -> Served {
+    exchange.request.keep_alive &= upload.is_taken();
+    // What only one server has seen cannot go to an error page's.
+    if upload.has_begun {
+        exchange.request.framing = Framing::None;
+    }
+    Served::Status(status)
 }
 
 /// Tries servers until one answers; else the status to answer with.
@@ -412,6 +419,9 @@ async fn pass_on(
     }
     if routed.site.keeps.sent || routed.site.keeps.upstream {
         lines::keep(&mut exchange.record.lines.get_or_insert_default().trailers, relay.trailers());
+    }
+    if relayed.is_ok() {
+        affinity::ended(connection, exchange, routed, rule, &held);
     }
     if relayed.is_ok() && is_read && upload.is_done {
         keep(held.upstream, held.peer, link, exchange, now_ms);

@@ -1,8 +1,11 @@
 //! `sticky`: sessions stay with the server that has them, and move on where it is gone.
 
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
 use serde_json::Value as Json;
 
-use crate::support::balancer::Balancer;
+use crate::support::balancer::{Balancer, fails, wait_until};
 use crate::support::scripted::Scripted;
 use crate::support::stand_in::{StandIn, start};
 
@@ -18,9 +21,13 @@ fn servers(more: &[&str]) -> Vec<StandIn> {
     ["1", "2", "3"].map(server).into()
 }
 
-/// An upstream of these servers, with their routes where it is to know them.
+/// An upstream of these servers, with their routes where it has affinity.
 fn site(servers: &[StandIn], upstream: &str) -> String {
-    let route = |number: usize| if upstream.contains("sticky") { format!("route=s{number}") } else { String::new() };
+    site_with(servers, upstream, upstream.contains("sticky"))
+}
+
+fn site_with(servers: &[StandIn], upstream: &str, is_routed: bool) -> String {
+    let route = |number: usize| if is_routed { format!("route=s{number}") } else { String::new() };
     let written: String = servers
         .iter()
         .enumerate()
@@ -112,6 +119,145 @@ fn only_sessions_of_a_server_that_is_gone_are_lost() {
     assert_eq!(lost(&mut sessions, &balancer), SESSIONS / 3);
     assert!(sessions.iter().all(|session| session.server != "liberty-2"));
     assert_eq!(lost(&mut sessions, &balancer), 0, "they have begun anew elsewhere");
+}
+
+#[test]
+fn clone_ids_that_nobody_has_written_are_learnt() {
+    let mut servers = servers(&[]);
+    let balancer = Balancer::start(&site_with(&servers, "sticky liberty;", false));
+    balancer.wait_for_line("has to be learnt from its answers");
+    let mut sessions = sessions(&balancer);
+    for _ in 0..3 {
+        assert_eq!(lost(&mut sessions, &balancer), 0);
+    }
+    balancer.rewrite("worker_processes 1;", &site_with(&servers, "least_conn; sticky liberty;", false));
+    balancer.reload();
+    assert_eq!(lost(&mut sessions, &balancer), 0, "after a reload by which the upstream has changed");
+    drop(servers.remove(1));
+    assert_eq!(lost(&mut sessions, &balancer), SESSIONS / 3);
+    assert_eq!(lost(&mut sessions, &balancer), 0, "they have begun anew elsewhere");
+}
+
+/// A folder in which the worker may write, whoever it is.
+fn state_folder() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("a folder");
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o777)).expect("a folder of our own");
+    folder
+}
+
+#[test]
+fn what_was_learnt_is_kept_for_the_next_start() {
+    let servers = servers(&[]);
+    let folder = state_folder();
+    let file = folder.path().join("clones");
+    let upstream = format!("sticky liberty state={};", file.display());
+    let balancer = Balancer::start(&site_with(&servers, &upstream, false));
+    let mut sessions = sessions(&balancer);
+    let kept = || fs::read_to_string(&file).unwrap_or_default();
+    wait_until("the file has all three servers", || kept().matches("route=s").count() == 3);
+    drop(balancer);
+    let first = format!("server {} route=s1;", servers[0].address);
+    assert!(kept().contains(&first), "{}", kept());
+    assert_eq!(fs::read_dir(folder.path()).expect("a folder").count(), 1, "nothing else is left there");
+
+    let balancer = Balancer::start(&site_with(&servers, &upstream, false));
+    assert_eq!(lost(&mut sessions, &balancer), 0, "after a start");
+    drop(balancer);
+    fs::write(&file, format!("{first}\nserver x route=\n")).expect("a file of our own");
+    let (said, code) = fails(folder.path(), "", &site_with(&servers, &upstream, false));
+    assert!(said.contains("clones of sticky liberty: line 2: ") && said.contains("learnt again"), "{said}");
+    assert_eq!(code, Some(1), "{said}");
+}
+
+#[test]
+fn a_state_file_that_cannot_be_written_is_told_and_costs_nothing() {
+    let servers = servers(&[]);
+    let upstream = "sticky liberty state=FOLDER/nowhere/clones;";
+    let balancer = Balancer::start(&site_with(&servers, upstream, false));
+    let mut sessions = sessions(&balancer);
+    assert_eq!(lost(&mut sessions, &balancer), 0);
+    wait_until("it is told with the next session", || {
+        Session::default().visit(&balancer);
+        balancer.log("error.log").contains("cannot keep clone ids in ")
+    });
+}
+
+#[test]
+fn two_servers_with_one_clone_id_are_told() {
+    let servers = ["s1", "s1"].map(|clone| start(&["--clone", clone]));
+    let balancer = Balancer::start(&site_with(&servers, "sticky liberty;", false));
+    for _ in 0..2 {
+        Session::default().visit(&balancer);
+    }
+    balancer.logged("error.log", " have one clone id: sessions of ");
+}
+
+/// A cookie of the balancer's own: what is set, and where a client goes that has it.
+#[test]
+fn a_cookie_of_our_own_names_the_server() {
+    let servers = ["a", "b"].map(Scripted::named);
+    let [first, second] = [servers[0].address(), servers[1].address()];
+    let balancer = Balancer::start(&format!(
+        "upstream app {{ sticky cookie srv expires=1h domain=$arg_d path=/ httponly samesite=lax secure;
+                         server {first}; server {second} route=two; }}
+         server {{ listen LISTEN; location / {{ proxy_pass http://app; }} }}"
+    ));
+    let ask = |target: &str, cookie: &str| {
+        let cookie = if cookie.is_empty() { String::new() } else { format!("Cookie: {cookie}\r\n") };
+        balancer.ask(format!("GET {target} HTTP/1.1\r\nHost: a\r\n{cookie}Connection: close\r\n\r\n"))
+    };
+    let set = |answer: &str| answer.lines().find_map(|line| line.strip_prefix("Set-Cookie: srv=").map(str::to_owned));
+    let answer = ask("/?d=x.example", "");
+    let begun = set(&answer).unwrap_or_else(|| panic!("{answer}"));
+    let (id, attributes) = begun.split_once("; Expires=").unwrap_or_else(|| panic!("{begun}"));
+    assert!(id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit()), "{begun}");
+    let (date, attributes) = attributes.split_at("Sun, 06 Nov 1994 08:49:37 GMT".len());
+    assert!(date.ends_with(" GMT"), "{begun}");
+    assert_eq!(attributes, "; Max-Age=3600; Domain=x.example; Path=/; SameSite=lax; HttpOnly; Secure");
+    // The other one's turn: it has a route.
+    let answer = ask("/?d=a;Path=/b", "");
+    let named = set(&answer).unwrap_or_else(|| panic!("{answer}"));
+    assert!(named.starts_with("two; Expires="), "{named}");
+    assert!(!named.contains("Domain"), "what would begin another attribute is left out: {named}");
+    for _ in 0..3 {
+        for (cookie, body) in [(format!("x=1; srv={id}"), "a"), ("srv=two".to_owned(), "b")] {
+            let answer = ask("/", &cookie);
+            assert!(answer.ends_with(&format!("\r\n\r\n{body}")), "{cookie}: {answer}");
+            assert_eq!(set(&answer), None, "it has it already: {answer}");
+        }
+    }
+    let answer = ask("/", "srv=nobody");
+    assert!(set(&answer).is_some(), "a client that belongs nowhere is told anew: {answer}");
+}
+
+#[test]
+fn sessions_are_learnt_from_the_answers_that_begin_them() {
+    for header in ["", "header"] {
+        let server = |name: &'static str| {
+            let answer =
+                format!("HTTP/1.1 200 OK\r\nSet-Cookie: id=of-{name}; Path=/\r\nContent-Length: 1\r\n\r\n{name}");
+            Scripted::answering(answer)
+        };
+        let servers = ["a", "b", "c"].map(server);
+        let written: String = servers.iter().map(|server| format!("server {}; ", server.address())).collect();
+        let balancer = Balancer::start(&format!(
+            "upstream app {{ sticky learn create=$upstream_cookie_id lookup=$cookie_id lookup=$arg_id
+                                          zone=ids:1m {header};
+                             {written} }}
+             server {{ listen LISTEN; location / {{ proxy_pass http://app; }} }}"
+        ));
+        let ask = |target: &str, id: &str| {
+            let head = format!("GET {target} HTTP/1.1\r\nHost: a\r\nCookie: id={id}\r\nConnection: close\r\n\r\n");
+            balancer.ask(head).rsplit("\r\n\r\n").next().unwrap_or_default().to_owned()
+        };
+        // Nobody knows them yet: by turns.
+        assert_eq!(["of-c", "of-c", "of-c"].map(|id| ask("/", id)), ["a", "b", "c"]);
+        balancer.reload();
+        for name in ["a", "c", "b", "b", "c", "a"] {
+            assert_eq!(ask("/", &format!("of-{name}")), name, "{header}");
+            assert_eq!(ask(&format!("/?id=of-{name}"), ""), name, "by the second lookup");
+        }
+    }
 }
 
 /// Which of three servers with the routes a, b and c a request goes to that would be the first one's turn.
