@@ -218,7 +218,7 @@ as_nobody() {
 
 # Attacks, and what clients at a fixed rate notice of them: their p99 beside that of calm, in turns.
 line_4_4() {
-    local kind connections rate most rounds=3 seconds=6 server_pid
+    local kind connections rate most rounds=5 seconds=6 server_pid
     if ! has gcc; then row 4.4 'attacks' 'bench/attack.c' skipped 'no C compiler'; return 0; fi
     cargo build --release --quiet -p bedloe
     for kind in attack paced upstream; do gcc -O2 -o "$scratch/$kind" "$here/$kind.c"; done
