@@ -23,6 +23,9 @@ const CROSSED: u8 = 99;
 const UNWRITTEN: u8 = 1;
 /// Requests a second that a script's users count as, where they do not arrive at a rate: the warm-up goes by it.
 const SCRIPT_RATE: u64 = 400;
+/// The load that is not counted, unless told otherwise; a Java machine is slow until it has compiled what it runs.
+const WARM_UP: Duration = Duration::from_secs(5);
+const WARM_UP_OF_JAVA: Duration = Duration::from_secs(20);
 /// The exit code of a run that was interrupted; as k6's.
 const INTERRUPTED: u8 = 105;
 
@@ -50,9 +53,10 @@ pub(crate) struct LabArgs {
     /// A variable of the script's `__ENV`; may be repeated
     #[arg(short, long, value_name = "NAME=VALUE", requires = "script")]
     env: Vec<String>,
-    /// How long a load at a quarter of the rate lasts before, which is not counted; 0 for none
-    #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = lab::duration::parse)]
-    warm_up: Duration,
+    /// How long a load at a quarter of the rate lasts before, which is not counted; 0 for none [default: 5s; with real
+    /// Liberty servers, whose code is compiled meanwhile, 20s]
+    #[arg(long, value_name = "DURATION", value_parser = lab::duration::parse)]
+    warm_up: Option<Duration>,
     /// How many servers: liberty-1, liberty-2 and so on
     #[arg(long, value_name = "N", default_value_t = 3)]
     servers: usize,
@@ -162,6 +166,7 @@ impl LabArgs {
         let folder = self.folder.clone().unwrap_or_else(|| std::env::temp_dir().join(name));
         // The balancer gets it as its prefix, from which relative paths would count once more.
         let folder = std::path::absolute(&folder).with_context(|| format!("the folder {}", folder.display()))?;
+        let liberty = self.liberty()?;
         let load = self.script.as_ref().map(|script| self.load(script)).transpose()?;
         let (rate, duration) = load.as_ref().map_or((self.rate, self.duration), shape);
         Ok(Options {
@@ -171,9 +176,9 @@ impl LabArgs {
             servers: self.servers,
             rate,
             duration,
-            warm_up: self.warm_up,
+            warm_up: self.warm_up.unwrap_or(if liberty.is_some() { WARM_UP_OF_JAVA } else { WARM_UP }),
             faults: self.faults()?,
-            liberty: self.liberty()?,
+            liberty,
             load: load.map(Box::new),
         })
     }

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use conf::span::Place;
-use conf::tree::{Config, PeerAddress, Sticky, Upstream};
+use conf::tree::{Config, PeerAddress, Upstream};
 use conf::{Diagnostic, Loaded};
 
 use liberty::{Liberty, Told};
@@ -38,6 +38,11 @@ fn alone(server: &Liberty) -> Vec<Diagnostic> {
         let message = "no feature mpHealth: /health/ready tells nobody whether the server is ready";
         let help = "add <feature>mpHealth-4.0</feature> to <featureManager>";
         found.push(Diagnostic::warning("no-mphealth", &server.features_place, message).help(help));
+    }
+    for Told { text, place } in &server.unknown {
+        let message = format!("{text} is not known here, and nothing is said of it");
+        let help = "bootstrap.properties beside the file, or a <variable>, would say it";
+        found.push(Diagnostic::note("server-xml-variable", place, message).help(help));
     }
     if let Some(place) = &server.no_clone_ids {
         let message = "noAdditionalInfo=\"true\" leaves the clone id out of the session cookie: no balancer finds the \
@@ -168,7 +173,8 @@ fn idle(server: &Liberty, upstream: &Upstream, found: &mut Vec<Diagnostic>) {
 fn clones(server: &Liberty, upstream: &Upstream, found: &mut Vec<Diagnostic>) {
     let routes: Vec<&str> =
         upstream.servers.iter().map(|peer| peer.route.as_str()).filter(|route| !route.is_empty()).collect();
-    if !matches!(upstream.sticky, Some(Sticky::Liberty { .. })) && routes.is_empty() {
+    // Where none is written, clone ids are learnt, also those that Liberty makes up.
+    if routes.is_empty() {
         return;
     }
     match &server.clone_id {
@@ -177,6 +183,7 @@ fn clones(server: &Liberty, upstream: &Upstream, found: &mut Vec<Diagnostic>) {
             let help = "add <httpSession cloneId=\"s1\"/>";
             found.push(Diagnostic::warning("no-clone-id", &server.place, message).help(help));
         }
+        Some(told) if server.unknown.contains(told) => {}
         Some(Told { text, place }) if !routes.is_empty() && !routes.contains(&text.as_str()) => {
             let message = format!(
                 "the clone id {text} is no `route=` of the upstream \"{}\", which has {}: sessions of this server stay \

@@ -42,6 +42,15 @@ pub(super) struct Liberty {
     pub(super) clone_id: Option<Told>,
     /// Where clone ids are turned off.
     pub(super) no_clone_ids: Option<Place>,
+    /// Values with variables that are not known here: nothing is said of these.
+    pub(super) unknown: Vec<Told>,
+}
+
+impl Told {
+    /// Whether all of it is known.
+    fn is_known(&self) -> bool {
+        !self.text.contains("${")
+    }
 }
 
 /// Reads a file and what it includes; the texts are added to `files`. `None` where the file itself cannot be read.
@@ -60,7 +69,14 @@ fn made(path: &Path, reader: &Reader) -> Liberty {
     let features_place = all("featureManager").next().map_or_else(|| place.clone(), |element| element.place.clone());
     let no_clone_ids = session("noAdditionalInfo").filter(|told| told.text == "true").map(|told| told.place);
     let clone_id = session("cloneId").filter(|told| !told.text.is_empty());
-    Liberty { endpoints: endpoints(reader, &place), place, features, features_place, clone_id, no_clone_ids }
+    let mut endpoints = endpoints(reader, &place);
+    let mut unknown: Vec<Told> = clone_id.iter().filter(|told| !told.is_known()).cloned().collect();
+    for endpoint in &mut endpoints {
+        let values = endpoint.ports.iter().chain([&endpoint.host, &endpoint.persist_timeout]);
+        unknown.extend(values.filter(|told| !told.is_known()).cloned());
+        endpoint.ports.retain(Told::is_known);
+    }
+    Liberty { place, endpoints, features, features_place, clone_id, no_clone_ids, unknown }
 }
 
 /// Endpoints of one id are one, whose later values win.

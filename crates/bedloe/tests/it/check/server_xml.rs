@@ -111,6 +111,17 @@ fn includes_variables_and_defaults_count() {
 }
 
 #[test]
+fn of_variables_that_are_not_known_nothing_is_said() {
+    let text = format!(
+        "<server>{FEATURES}
+<httpEndpoint id='defaultHttpEndpoint' host='${{env.HOST}}' httpPort='${{port}}' httpsPort='-1'/>
+<httpSession cloneId='${{clone}}'/></server>"
+    );
+    let (codes, said) = found(&[("a.xml", &text)], "keepalive_timeout 20s;", &["a.xml"]);
+    assert_eq!(codes, ["server-xml-variable 2", "server-xml-variable 2", "server-xml-variable 3"], "{said}");
+}
+
+#[test]
 fn files_that_are_no_servers_are_errors() {
     let bomb = "<!DOCTYPE server [<!ENTITY a 'aaaa'><!ENTITY b '&a;&a;&a;'>]>\n<server description='&b;'/>";
     for (text, code) in [
