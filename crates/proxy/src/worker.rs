@@ -96,6 +96,8 @@ pub(crate) struct Shared {
     /// Reloads so far, and when the last one was, in milliseconds since 1970.
     pub(crate) reloads: AtomicU64,
     pub(crate) loaded_unix_ms: AtomicU64,
+    /// Processes that served before this one and died.
+    pub(crate) respawned: AtomicU64,
     /// What is set back by `api`: counts of connections, of requests, of TLS.
     pub(crate) bases: [Baseline; 3],
 }
@@ -110,6 +112,7 @@ impl Shared {
             started_unix_ms: now_unix_ms,
             reloads: AtomicU64::new(0),
             loaded_unix_ms: AtomicU64::new(now_unix_ms),
+            respawned: AtomicU64::new(0),
             bases: Default::default(),
         }
     }
@@ -232,6 +235,11 @@ impl Running {
     /// The configuration that is served now.
     pub fn snapshot(&self) -> Arc<Snapshot> {
         self.shared.snapshot()
+    }
+
+    /// Notes how many processes have served before this one and died.
+    pub fn set_respawned(&self, count: u64) {
+        self.shared.respawned.store(count, Relaxed);
     }
 
     /// How it is doing.

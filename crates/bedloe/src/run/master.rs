@@ -92,6 +92,8 @@ struct Master {
     has_served: bool,
     /// Workers in a row that ended too soon.
     soon_ends: u32,
+    /// Workers that died and were replaced.
+    respawned: u64,
     respawn_at: Option<Instant>,
     kill_at: Option<Instant>,
     successor: Option<Child>,
@@ -161,6 +163,7 @@ impl Master {
             reload_again: false,
             has_served: false,
             soon_ends: 0,
+            respawned: 0,
             respawn_at: None,
             kill_at: None,
             successor: None,
@@ -192,6 +195,7 @@ impl Master {
             None => (id, &self.setup.plan, &self.setup.sockets),
         };
         let mut assignment = plan.assign(number, sockets)?;
+        assignment.respawned = self.respawned;
         assignment.admin = self.setup.admin.as_ref().map(|admin| admin.listener.try_clone()).transpose()?;
         let in_background = self.setup.voice.file().filter(|_| self.setup.is_second);
         let stderr = in_background.map(std::fs::File::try_clone).transpose()?;
@@ -400,6 +404,7 @@ impl Master {
 
     /// At once, or after a while where workers end as soon as they start.
     fn replace(&mut self, ended: &Worker) {
+        self.respawned += 1;
         let is_soon = ended.started.elapsed() < TOO_SOON;
         self.soon_ends = if is_soon { self.soon_ends.saturating_add(1) } else { 0 };
         if self.soon_ends <= SOON_ENDS {

@@ -33,6 +33,8 @@ pub(super) struct Assignment {
     pub(super) listeners: Vec<Option<TcpListener>>,
     pub(super) logs: Vec<(PathBuf, File)>,
     pub(super) admin: Option<UnixListener>,
+    /// Workers that died and were replaced, before this one.
+    pub(super) respawned: u64,
 }
 
 /// From the worker.
@@ -81,8 +83,8 @@ impl Order {
 
 impl Assignment {
     fn write(self, to: &mut Writer) -> Vec<OwnedFd> {
-        let Self { number, understood, listeners, logs, admin } = self;
-        to.number(number);
+        let Self { number, understood, listeners, logs, admin, respawned } = self;
+        to.number(number).number(respawned);
         understood.write(to);
         to.list(listeners.iter(), |w, listener| {
             w.number(u64::from(listener.is_some()));
@@ -95,7 +97,7 @@ impl Assignment {
     }
 
     fn read(from: &mut Reader<'_>, files: &mut impl Iterator<Item = OwnedFd>) -> Result<Self, Torn> {
-        let number = from.number()?;
+        let (number, respawned) = (from.number()?, from.number()?);
         let understood = Understood::read(from)?;
         let mut file = |is_there: u64| if is_there == 0 { Ok(None) } else { files.next().ok_or(Torn).map(Some) };
         let listeners =
@@ -103,7 +105,7 @@ impl Assignment {
         let listeners = listeners.collect::<Result<_, Torn>>()?;
         let admin = file(from.number()?)?.map(UnixListener::from);
         let logs = read_logs(from, files)?;
-        Ok(Self { number, understood, listeners, logs, admin })
+        Ok(Self { number, understood, listeners, logs, admin, respawned })
     }
 }
 
@@ -156,9 +158,10 @@ mod tests {
             listeners: vec![None, Some(listener)],
             logs: vec![(PathBuf::from("/log"), log)],
             admin: None,
+            respawned: 2,
         }));
         let Order::Serve(read) = Order::from_frame(order.into_frame()).unwrap() else { panic!("another order") };
-        assert_eq!(read.number, 9);
+        assert_eq!((read.number, read.respawned), (9, 2));
         assert!(read.listeners[0].is_none() && read.admin.is_none());
         assert_eq!(read.listeners[1].as_ref().unwrap().local_addr().unwrap(), address);
         assert_eq!(read.logs[0].0, PathBuf::from("/log"));

@@ -79,6 +79,7 @@ impl Plan {
             listeners: sockets.share(&self.addresses)?,
             logs: super::logs::open(&self.logs)?,
             admin: None,
+            respawned: 0,
         })
     }
 

@@ -33,7 +33,7 @@ pub(super) struct Service {
 impl Service {
     /// Starts it; called within a runtime, which answers the admin socket.
     pub(super) fn start(assignment: Assignment) -> anyhow::Result<Self> {
-        let Assignment { number, understood, listeners, logs: files, admin } = assignment;
+        let Assignment { number, understood, listeners, logs: files, admin, respawned } = assignment;
         let config = understood.load().context("the configuration is not understood as it was by the master")?;
         let threads = threads(&config);
         let snapshot = Snapshot::build(&config, threads, &mut |path| understood.record.read(path))?;
@@ -41,6 +41,7 @@ impl Service {
         let writers = logs.take(files, snapshot.log_targets())?;
         logs.take_panics(&config.main.error_logs);
         let running = Running::start(Arc::new(snapshot), threads, listeners, LogWriter::start(writers)?)?;
+        running.set_respawned(respawned);
         let admin = admin.map(|admin| tokio::spawn(Admin::of(admin).serve(running.status_source(), running.events())));
         Ok(Self {
             running,

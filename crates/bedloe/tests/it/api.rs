@@ -3,6 +3,7 @@
 mod changes;
 mod safety;
 mod shown;
+mod tls;
 mod upstream;
 
 use std::io::{Read, Write};

@@ -48,7 +48,7 @@ impl View {
         match path {
             [] => Ok(json!(["nginx", "processes", "connections", "slabs", "http", "resolvers", "ssl", "workers"])),
             ["nginx"] => one(self.nginx()),
-            ["processes"] => one(json!({"respawned": 0})),
+            ["processes"] => one(json!({"respawned": self.shared.respawned.load(Relaxed)})),
             ["connections"] => one(self.connections()),
             ["ssl"] => one(objects::tls(&self.thread_sums(TLS)[THREAD_COUNTS..], &objects::CLIENT_CHECKS)),
             ["workers"] => Ok(json!([pick(self.worker(), fields)])),
@@ -121,7 +121,7 @@ impl View {
         let shared = &self.shared;
         let zones = &self.snapshot.status_zones;
         match path {
-            ["processes"] => {}
+            ["processes"] => shared.respawned.store(0, Relaxed),
             ["connections"] => shared.bases[CONNECTIONS].begin(self.raw()),
             ["http", "requests"] => shared.bases[REQUESTS].begin(self.raw()),
             ["ssl"] => shared.bases[TLS].begin(self.raw()),

@@ -160,6 +160,9 @@ fn a_state_file_keeps_servers_over_reloads_and_restarts() {
     });
     answers_become(&balancer, "", &["b"]);
     assert_eq!(api.get(SERVERS), before, "after a crash");
+    assert_eq!(api.get("processes")["respawned"], 1);
+    assert_eq!(api.ask("DELETE", "processes", "").0, 204);
+    assert_eq!(api.get("processes")["respawned"], 0);
     assert_eq!(fs::read_dir(balancer.path("state")).expect("a folder").filter(is_hidden).count(), 0);
     balancer.signal(Signal::QUIT);
     assert!(balancer.wait().success());
