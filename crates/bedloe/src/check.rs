@@ -5,6 +5,7 @@ mod certificates;
 mod host;
 mod passwords;
 mod server_xml;
+mod states;
 mod users;
 
 use std::fs::File;

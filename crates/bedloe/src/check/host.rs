@@ -13,7 +13,7 @@ use conf::{Diagnostic, Loaded, Loader, NeededFile};
 use proxy::Snapshot;
 use rustix::fs::{Access, access};
 
-use super::{Checked, addresses, certificates, passwords, users};
+use super::{Checked, addresses, certificates, passwords, states, users};
 use crate::{files, writing};
 
 /// Everything that is amiss; with nothing of it, what is served is made. What that needs is read through the loader.
@@ -24,6 +24,7 @@ pub(super) fn findings(path: &Path, checked: &mut Checked, loader: &dyn Loader) 
     let Some(config) = &loaded.config else { return found };
     found.extend(loaded.reads.iter().flat_map(passwords::findings));
     found.extend(addresses::findings(config));
+    found.extend(states::findings(config));
     let nowhere = Place { file: Arc::new(path.to_path_buf()), ..Place::default() };
     found.extend(unwritable_defaults(config, loaded, &nowhere, pipes));
     found.extend(users::findings(config, &nowhere));

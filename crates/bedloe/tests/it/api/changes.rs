@@ -137,6 +137,7 @@ fn a_state_file_keeps_servers_over_reloads_and_restarts() {
     let servers = ["a", "b"].map(Scripted::named);
     let mut balancer = start_with_state();
     let api = Api::of(&balancer);
+    assert!(!balancer.said().contains("state-unwritable"), "{}", balancer.said());
     assert_eq!(api.get(SERVERS), serde_json::json!([]));
     assert!(balancer.ask("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").contains("502 Bad Gateway"));
     for server in &servers {
@@ -184,6 +185,7 @@ fn is_hidden(entry: &std::io::Result<fs::DirEntry>) -> bool {
 #[test]
 fn a_change_that_cannot_be_kept_is_not_made() {
     let balancer = start("state FOLDER/nowhere/app.state;");
+    balancer.wait_for_line("state-unwritable");
     let api = Api::of(&balancer);
     let fault = api.fault("POST", SERVERS, r#"{"server":"127.0.0.1:1"}"#);
     assert_eq!(fault, (500, "StateWriteError".to_owned()));
