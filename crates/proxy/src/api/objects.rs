@@ -4,7 +4,7 @@ use balance::{Peer, State};
 use conf::tree::{PeerAddress, UpstreamServer};
 use serde_json::{Map, Value, json};
 
-use crate::counters::{PeerCounters, STATUS_LEAST, TlsFailure};
+use crate::counters::{PeerCounters, STATUS_LEAST, STATUSES, TlsFailure};
 use crate::snapshot::{Member, Parent, UpstreamSnapshot, is_busy};
 use crate::sums::{PEER_COUNTS, TLS_COUNTS, ZONE_COUNTS, sums};
 use crate::zones::StatusZone;
@@ -113,15 +113,30 @@ pub(super) fn upstream(upstream: &UpstreamSnapshot, times: Times) -> Value {
     object
 }
 
+/// Where the counts of checks begin among those of a server.
+const CHECK_COUNTS: usize = PEER_COUNTS + TLS_COUNTS + STATUSES;
+
+/// All that is counted of a server: by threads, then by checks.
+pub(super) fn peer_counts(upstream: &UpstreamSnapshot, index: usize) -> Vec<u64> {
+    let mut counts = sums(upstream.counters.iter().map(|thread| &*thread[index]));
+    // An upstream that nobody uses may have no thread's.
+    counts.resize(CHECK_COUNTS, 0);
+    let checks = upstream.group.peers()[index].check_counts();
+    counts.extend([checks.checks, checks.fails, checks.unhealthy]);
+    counts
+}
+
 fn peer(upstream: &UpstreamSnapshot, index: usize, times: Times) -> Value {
     let member = &upstream.members.all[index];
     let own = || upstream.counters.iter().map(|thread| &*thread[index]);
     let sum = |of: fn(&PeerCounters) -> u64| own().map(of).fold(0, u64::wrapping_add);
-    let counts = member.base.since(sums(own()));
+    let counts = member.base.since(peer_counts(upstream, index));
     let mean = |sum: u64, number: u64| sum.checked_div(number).unwrap_or(0);
     let peer = &upstream.group.peers()[index];
     let checks = peer.check_counts();
     let server = &member.server;
+    let (checked, failed, unhealthy) = (counts[CHECK_COUNTS], counts[CHECK_COUNTS + 1], counts[CHECK_COUNTS + 2]);
+    let health = json!({"checks": checked, "fails": failed, "unhealthy": unhealthy});
     let mut object = json!({
         "id": member.id,
         "server": address(&server.address),
@@ -133,12 +148,12 @@ fn peer(upstream: &UpstreamSnapshot, index: usize, times: Times) -> Value {
         "requests": counts[0],
         "header_time": mean(counts[5], counts[6]),
         "response_time": mean(counts[7], counts[8]),
-        "responses": responses(&counts[PEER_COUNTS + TLS_COUNTS..]),
+        "responses": responses(&counts[PEER_COUNTS + TLS_COUNTS..CHECK_COUNTS]),
         "sent": counts[2],
         "received": counts[3],
         "fails": counts[1],
         "unavail": counts[4],
-        "health_checks": {"checks": checks.checks, "fails": checks.fails, "unhealthy": checks.unhealthy},
+        "health_checks": health,
         "downtime": peer.down_ms(times.now_ms),
     });
     if server.max_conns > 0 {

@@ -130,8 +130,9 @@ impl View {
             ["http", "upstreams", name] => {
                 let upstream = &self.snapshot.upstreams[self.upstream(name)?];
                 for (index, member) in upstream.members.all.iter().enumerate() {
-                    member.base.begin(sums(upstream.counters.iter().map(|thread| &*thread[index])));
+                    member.base.begin(objects::peer_counts(upstream, index));
                 }
+                upstream.queue.iter().for_each(|queue| queue.begin_anew());
             }
             _ => return Ok(false),
         }

@@ -53,6 +53,11 @@ impl Queue {
         (self.waiting.load(Relaxed), self.most, self.overflows.load(Relaxed))
     }
 
+    /// Counts those that find no room anew.
+    pub(crate) fn begin_anew(&self) {
+        self.overflows.store(0, Relaxed);
+    }
+
     /// A place in it, given back when dropped.
     fn enter(&self) -> Option<Entered<'_>> {
         let one_more = |waiting: u32| (waiting < self.most).then_some(waiting + 1);

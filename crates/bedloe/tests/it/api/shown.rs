@@ -1,4 +1,5 @@
-//! Every object and field of version 9 for what bedloe serves, with its type; errors as they are documented.
+//! Every object and field of version 9 for what bedloe serves, with its type; errors as they are documented; counts
+//! that are set back.
 
 use serde_json::Value as Json;
 
@@ -326,4 +327,26 @@ fn failures_of_a_server_are_shown() {
     assert!(peer["downstart"].is_string(), "{peer}");
     wait_until("time to pass", || api.peer(0)["downtime"].as_u64() > Some(0));
     assert_eq!((&api.peer(1)["backup"], &api.peer(1)["responses"]["2xx"]), (&true.into(), &1.into()));
+}
+
+#[test]
+fn counts_of_checks_are_shown_and_set_back() {
+    let upstream = Scripted::answering("HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n");
+    let balancer = Balancer::start(&format!(
+        "upstream app {{ zone app 64k; server {}; server 127.0.0.1:1 down; queue 3; }}
+         server {{ listen LISTEN; location / {{ proxy_pass http://app; health_check; }} }} {BY_SOCKET}",
+        upstream.address()
+    ));
+    let api = Api::of(&balancer);
+    wait_until("a check", || api.peer(0)["state"] == "unhealthy");
+    let peer = api.peer(0);
+    let checks = &peer["health_checks"];
+    assert_eq!((&checks["unhealthy"], &checks["last_passed"]), (&1.into(), &false.into()), "{peer}");
+    assert!(checks["checks"].as_u64() > Some(0) && checks["fails"] == checks["checks"], "{peer}");
+    assert!(peer["downstart"].is_string(), "{peer}");
+    let queue = serde_json::json!({"size": 0, "max_size": 3, "overflows": 0});
+    assert_eq!(api.get("http/upstreams/app?fields=queue"), serde_json::json!({ "queue": queue }));
+    assert_eq!(api.ask("DELETE", "http/upstreams/app", "").0, 204);
+    assert_eq!(api.peer(0)["health_checks"]["unhealthy"], 0);
+    assert_eq!(api.peer(0)["state"], "unhealthy", "what is known of it stays");
 }
