@@ -11,7 +11,10 @@ use crate::peer::Peer;
 use crate::round_robin::Weights;
 
 /// Points a unit of weight.
-const POINTS_PER_WEIGHT: u32 = 160;
+const POINTS_PER_WEIGHT: u64 = 160;
+/// The most points of a ring: 64 MiB with what is looked up. Weights that add up to more than 26,214 would take all
+/// memory there is; their servers have as many points as their share is.
+const POINTS_MAX: u64 = 1 << 22;
 
 /// The ring: sorted points, each of a name, and the servers that go by that name.
 #[derive(Debug, Default)]
@@ -35,6 +38,7 @@ impl Ring {
     pub(crate) fn new(peers: &[Peer], primaries: &[usize]) -> Self {
         let mut ring = Self::default();
         let mut known: HashMap<&str, usize> = HashMap::new();
+        let all = primaries.iter().map(|&peer| u64::from(peers[peer].settings().weight)).sum::<u64>();
         for &peer in primaries {
             let settings = peers[peer].settings();
             let name = *known.entry(&settings.name).or_insert_with(|| {
@@ -42,7 +46,7 @@ impl Ring {
                 ring.names.len() - 1
             });
             ring.names[name].push(peer);
-            ring.place(u32::try_from(name).unwrap_or(u32::MAX), &settings.name, settings.weight);
+            ring.place(u32::try_from(name).unwrap_or(u32::MAX), &settings.name, points(settings.weight, all));
         }
         // A stable sort: of two servers' points that collide, the one written first stays.
         ring.points.sort_by_key(|point| point.hash);
@@ -70,19 +74,28 @@ impl Ring {
         &self.names[point.name as usize]
     }
 
-    fn place(&mut self, name: u32, written: &str, weight: u32) {
+    fn place(&mut self, name: u32, written: &str, points: u64) {
         let (host, port) = split_name(written);
         let mut base = crc32fast::Hasher::new();
         base.update(host);
         base.update(&[0]);
         base.update(port);
         let mut previous = 0_u32;
-        for _ in 0..weight.saturating_mul(POINTS_PER_WEIGHT) {
+        for _ in 0..points {
             let mut crc = base.clone();
             crc.update(&previous.to_le_bytes());
             previous = crc.finalize();
             self.points.push(Point { hash: previous, name });
         }
+    }
+}
+
+/// How many points a server of this weight has, where all weights add up to `all`.
+fn points(weight: u32, all: u64) -> u64 {
+    let points = u64::from(weight) * POINTS_PER_WEIGHT;
+    match all.saturating_mul(POINTS_PER_WEIGHT) {
+        0..=POINTS_MAX => points,
+        _ => (u64::from(weight) * POINTS_MAX / all).max(1),
     }
 }
 
@@ -138,6 +151,17 @@ mod tests {
                 assert_eq!(ring.find(&key.to_le_bytes()), expected, "{key} of {servers}");
             }
         }
+    }
+
+    #[test]
+    fn weights_beyond_measure_take_a_bounded_memory_and_keep_their_shares() {
+        assert_eq!((points(1, 3), points(7, 26_214)), (160, 1_120));
+        let all = [1, u32::MAX / 2, u32::MAX];
+        let sum = all.iter().map(|&weight| u64::from(weight)).sum();
+        assert_eq!(all.map(|weight| points(weight, sum)), [1, POINTS_MAX / 3, POINTS_MAX / 3 * 2]);
+        let peers = [Peer::new(PeerSettings { weight: u32::MAX, ..peer("a:1") }, false, false)];
+        let ring = Ring::new(&peers, &[0]);
+        assert!(ring.points.len() as u64 <= POINTS_MAX);
     }
 
     #[test]
