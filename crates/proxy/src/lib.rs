@@ -51,6 +51,7 @@ mod thread;
 mod tls_count;
 mod upstream;
 pub mod worker;
+mod written;
 mod zones;
 
 pub use events::{Event, Events};

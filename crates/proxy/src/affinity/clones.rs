@@ -12,6 +12,8 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
+use crate::written;
+
 /// Servers that are remembered; one that `resolve` finds may come and go under ever new addresses.
 const SERVERS_MAX: usize = 4_096;
 /// The longest clone id that is learnt: a server's own id has 36 letters.
@@ -154,7 +156,7 @@ impl Clones {
         let started = std::thread::Builder::new().name("affinity".to_owned()).spawn(move || {
             let turn = own.writing.lock().unwrap_or_else(PoisonError::into_inner);
             own.is_written.store(false, Relaxed);
-            let written = own.file.as_deref().map_or(Ok(()), |file| write(file, &own.text()));
+            let written = own.file.as_deref().map_or(Ok(()), |file| written::replace(file, &own.text()));
             own.tell(written);
             rest();
             drop(turn);
@@ -193,18 +195,6 @@ fn readable(clone: &[u8]) -> Option<&str> {
 #[allow(clippy::disallowed_methods, reason = "no connection is served by the thread")]
 fn rest() {
     std::thread::sleep(REST);
-}
-
-/// Writes a file beside the old one and puts it in its place: at no time is there half of it.
-fn write(file: &Path, text: &str) -> io::Result<()> {
-    let mut name = file.file_name().unwrap_or_default().to_owned();
-    name.push(format!(".{}", std::process::id()));
-    let new = file.with_file_name(name);
-    let written = std::fs::write(&new, text).and_then(|()| std::fs::rename(&new, file));
-    if written.is_err() {
-        let _ = std::fs::remove_file(&new);
-    }
-    written
 }
 
 #[cfg(test)]

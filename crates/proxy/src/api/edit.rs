@@ -1,13 +1,16 @@
 //! Servers added, changed and removed by `api`. A change is kept first, where the upstream has a `state` file, and then
 //! published: all of it or nothing.
 
+use std::fmt;
 use std::sync::Arc;
 
 use conf::span::Place;
 use conf::table::{ServerAddress, seconds_of, server_address, time_of};
 use conf::tree::{PeerAddress, UpstreamServer};
 use route::{Algorithm, Router, UpstreamRule};
-use serde_json::Value;
+use serde::de::{Error as _, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+use serde_json::{Map, Value};
 
 use super::fault::{Fault, bad, method_disabled, no_path, told};
 use super::show::{no_server, number};
@@ -63,10 +66,11 @@ pub(super) async fn change(
 fn carry_out(control: &Control, router: &Arc<Router>, index: usize, edit: &Edit) -> Result<Reply, Fault> {
     let _changing = control.lock();
     let rule = &router.upstreams()[index];
-    let snapshot = control.shared.snapshot();
-    if !Arc::ptr_eq(&snapshot.router, router) {
+    // A process that only ends what it has begun has nothing to say of the file any more.
+    if !control.serves(router) {
         return Err(reloaded());
     }
+    let snapshot = control.shared.snapshot();
     let (members, _) = apply(rule, &snapshot.upstreams[index].members, edit)?;
     if let Some(path) = &rule.zone.state {
         state::write(path, &members).map_err(|error| {
@@ -186,12 +190,40 @@ fn plain(name: String, address: PeerAddress) -> UpstreamServer {
     }
 }
 
+/// The fields of an object, each of which is there once: of two that differ nobody knows which is meant.
+struct Fields(Map<String, Value>);
+
+impl<'de> Deserialize<'de> for Fields {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(FieldsVisitor)
+    }
+}
+
+struct FieldsVisitor;
+
+impl<'de> Visitor<'de> for FieldsVisitor {
+    type Value = Fields;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields, A::Error> {
+        let mut fields = Map::new();
+        while let Some((name, value)) = map.next_entry::<String, Value>()? {
+            if fields.insert(name, value).is_some() {
+                return Err(A::Error::custom("a field is there twice"));
+            }
+        }
+        Ok(Fields(fields))
+    }
+}
+
 impl Settings {
     /// Reads what a request says; `is_new` where it may say of a server what cannot be changed later.
     fn read(body: &[u8], is_new: bool) -> Result<Self, Fault> {
-        let value: Value =
+        let Fields(fields) =
             serde_json::from_slice(body).map_err(|error| told(415, "JsonError", format!("JSON error: {error}")))?;
-        let Value::Object(fields) = value else { return Err(told(415, "JsonError", "JSON error: it is no object")) };
         let mut settings = Self::default();
         for (name, value) in &fields {
             settings.take(name, value, is_new)?;

@@ -16,9 +16,7 @@ use crate::request::Routed;
 pub(super) fn check(connection: &Downstream, exchange: &Exchange, routed: &Routed<'_>) -> Result<(), Fault> {
     let head = connection.head_bytes();
     let host = exchange.request.host.map_or(&b""[..], |host| host.of(head));
-    if let Some(origin) = origin(&exchange.request, head)
-        && !is_own(origin, host)
-    {
+    if origins(&exchange.request, head).any(|origin| !is_own(origin, host)) {
         return Err(forbidden("a request of another origin is refused"));
     }
     // No page reaches a unix socket.
@@ -41,9 +39,9 @@ fn forbidden(text: &str) -> Fault {
     told(403, "Forbidden", text)
 }
 
-fn origin<'h>(request: &RequestHead, head: &'h [u8]) -> Option<&'h [u8]> {
-    let field = request.fields.iter().find(|field| field.name.of(head).eq_ignore_ascii_case(b"origin"))?;
-    Some(field.value.of(head))
+fn origins<'h>(request: &'h RequestHead, head: &'h [u8]) -> impl Iterator<Item = &'h [u8]> {
+    let fields = request.fields.iter().filter(|field| field.name.of(head).eq_ignore_ascii_case(b"origin"));
+    fields.map(|field| field.value.of(head))
 }
 
 /// Whether an origin is the host that the request was sent to.

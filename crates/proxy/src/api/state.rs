@@ -3,8 +3,7 @@
 //! The file is written beside its place and then renamed: whoever reads it finds the one before or this one, whole.
 
 use std::fmt::Write;
-use std::fs::{self, File};
-use std::io::{self, Write as _};
+use std::io;
 use std::path::Path;
 
 use conf::table::{ServerAddress, server_address};
@@ -12,18 +11,11 @@ use conf::tree::{PeerAddress, UpstreamServer};
 
 use super::objects::{address, time};
 use crate::snapshot::Members;
+use crate::written;
 
 /// Writes the file.
 pub(super) fn write(path: &Path, members: &Members) -> io::Result<()> {
-    let name = path.file_name().ok_or_else(|| io::Error::other("it is no file's name"))?.to_string_lossy();
-    let beside = path.with_file_name(format!(".{name}.{}", std::process::id()));
-    let mut file = File::create(&beside)?;
-    let written = file.write_all(text(members).as_bytes()).and_then(|()| file.sync_all());
-    let written = written.and_then(|()| fs::rename(&beside, path));
-    if written.is_err() {
-        let _ = fs::remove_file(&beside);
-    }
-    written
+    written::replace(path, &text(members))
 }
 
 fn text(members: &Members) -> String {

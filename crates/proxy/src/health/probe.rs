@@ -200,10 +200,12 @@ fn broken(is_first: bool, what: String) -> Broken {
 /// The body, as far as it is looked at, and whether that is all of it.
 async fn read_body(stream: &mut Stream, input: &mut Buffer, head: &ResponseHead) -> Result<(Vec<u8>, bool), Broken> {
     const DOING: &str = "reading response body from upstream";
-    let (mut body, mut read) = (Body::new(head.framing), Vec::new());
-    while !body.ended() && read.len() < CHECK_BODY_MAX {
+    let (mut body, mut read, mut came) = (Body::new(head.framing), Vec::new(), 0);
+    // What frames the content counts too: chunks of a byte may have a kilobyte about them.
+    while !body.ended() && read.len() < CHECK_BODY_MAX && came < 2 * CHECK_BODY_MAX {
         let piece = body.next(input.data()).map_err(|error| Broken::wrong(format!("{error} while {DOING}")))?;
         if piece.consumed > 0 {
+            came += piece.consumed;
             let room = CHECK_BODY_MAX - read.len();
             let data = &input.data()[piece.data];
             read.extend_from_slice(&data[..data.len().min(room)]);

@@ -203,7 +203,7 @@ fn set_cookie(
     held: &Held<'_>,
 ) {
     let route = held.upstream.shared.group.peers()[held.peer].settings().route.as_bytes();
-    if exchange.routes.strip_suffix(&[ROUTE_END]) == Some(route) {
+    if exchange.routes.strip_suffix(&[ROUTE_END]) == Some(route) || !route.iter().all(is_cookie_octet) {
         return;
     }
     let mut line = Vec::new();
@@ -236,6 +236,11 @@ fn set_cookie(
     if !encode::breaks_line(&line) {
         encode::field(kept_fields, b"Set-Cookie", &line);
     }
+}
+
+/// Whether a cookie's value may have it (RFC 6265 4.1.1): whoever changes a server's route must not add attributes.
+fn is_cookie_octet(byte: &u8) -> bool {
+    byte.is_ascii_graphic() && !b"\",;\\".contains(byte)
 }
 
 fn note_session(

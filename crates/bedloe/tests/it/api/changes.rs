@@ -101,6 +101,7 @@ fn bodies_that_are_wrong_change_nothing() {
         ("PATCH", "{", 415, "JsonError"),
         ("PATCH", "[]", 415, "JsonError"),
         ("PATCH", "{} {}", 415, "JsonError"),
+        ("PATCH", r#"{"down":true,"down":false}"#, 415, "JsonError"),
         ("PATCH", r#"{"wait":1}"#, 400, "UpstreamConfFormatError"),
         ("PATCH", r#"{"id":1}"#, 400, "UpstreamConfFormatError"),
         ("PATCH", r#"{"backup":true}"#, 400, "UpstreamConfFormatError"),

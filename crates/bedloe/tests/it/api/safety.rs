@@ -49,6 +49,7 @@ fn pages_of_other_hosts_are_refused() {
         ("Host: balancer.test\r\nOrigin: http://balancer.test\r\n", true),
         ("Host: balancer.test\r\nOrigin: http://evil.test\r\n", false),
         ("Host: balancer.test\r\nOrigin: null\r\n", false),
+        ("Host: balancer.test\r\nOrigin: http://balancer.test\r\nOrigin: http://evil.test\r\n", false),
         ("Host: 127.0.0.1\r\nOrigin: http://127.0.0.1:81\r\n", false),
         ("Host: evil.test\r\n", false),
         ("Host: balancer.test.evil.test\r\n", false),

@@ -231,6 +231,18 @@ fn a_cookie_of_our_own_names_the_server() {
 }
 
 #[test]
+fn a_route_that_is_no_value_of_a_cookie_is_not_set() {
+    let server = Scripted::named("a");
+    let balancer = Balancer::start(&format!(
+        "upstream app {{ sticky cookie srv; server {} 'route=a; Domain=b'; }}
+         server {{ listen LISTEN; location / {{ proxy_pass http://app; }} }}",
+        server.address()
+    ));
+    let answer = balancer.ask("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    assert!(answer.starts_with("HTTP/1.1 200 ") && !answer.contains("Set-Cookie"), "{answer}");
+}
+
+#[test]
 fn sessions_are_learnt_from_the_answers_that_begin_them() {
     for header in ["", "header"] {
         let server = |name: &'static str| {
