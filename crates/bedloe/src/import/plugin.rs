@@ -5,9 +5,9 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use roxmltree::{Document, Node};
+use roxmltree::Node;
 
-use crate::xml;
+use crate::xml::{self, Places};
 
 /// A file taken apart.
 #[derive(Debug, Default)]
@@ -20,6 +20,7 @@ pub(super) struct Plugin {
     pub(super) routes: Vec<Route>,
     /// What has no counterpart.
     pub(super) left_out: Vec<Warning>,
+    places: Places,
 }
 
 /// Something to know.
@@ -127,7 +128,7 @@ pub(super) fn read(path: &Path, text: &str) -> anyhow::Result<Plugin> {
         path.display(),
         root.tag_name().name()
     );
-    let mut plugin = Plugin::default();
+    let mut plugin = Plugin { places: Places::new(path, text), ..Plugin::default() };
     plugin.note_attributes(root);
     for node in root.children().filter(Node::is_element) {
         match node.tag_name().name() {
@@ -147,7 +148,12 @@ pub(super) fn read(path: &Path, text: &str) -> anyhow::Result<Plugin> {
                 plugin.note_attributes(node);
                 let told = |name: &str| node.attribute(name).map(str::to_owned);
                 let (uris, hosts) = (told("UriGroup"), told("VirtualHostGroup"));
-                plugin.routes.push(Route { line: line(node), cluster: attribute(node, "ServerCluster"), uris, hosts });
+                plugin.routes.push(Route {
+                    line: plugin.line(node),
+                    cluster: attribute(node, "ServerCluster"),
+                    uris,
+                    hosts,
+                });
             }
             // The plug-in's own log.
             "Log" => {}
@@ -158,8 +164,13 @@ pub(super) fn read(path: &Path, text: &str) -> anyhow::Result<Plugin> {
 }
 
 impl Plugin {
+    fn line(&self, node: Node<'_, '_>) -> u32 {
+        self.places.element(node).line
+    }
+
     fn left_out(&mut self, node: Node<'_, '_>, text: String) {
-        self.left_out.push(Warning { line: line(node), text });
+        let line = self.line(node);
+        self.left_out.push(Warning { line, text });
     }
 
     /// Notes attributes that have no counterpart.
@@ -201,7 +212,7 @@ impl Plugin {
         }
         Cluster {
             name: attribute(node, "Name"),
-            line: line(node),
+            line: self.line(node),
             is_random: attribute(node, "LoadBalance").eq_ignore_ascii_case("Random"),
             retry_interval: number(node, "RetryInterval", 60),
             separator: node.attribute("CloneSeparator").unwrap_or(":").to_owned(),
@@ -222,7 +233,7 @@ impl Plugin {
         }
         Server {
             name: attribute(node, "Name"),
-            line: line(node),
+            line: self.line(node),
             clone: node.attribute("CloneID").filter(|id| !id.is_empty()).map(str::to_owned),
             weight: number(node, "LoadBalanceWeight", 20),
             connect_timeout: number(node, "ConnectTimeout", 5),
@@ -239,13 +250,8 @@ impl Plugin {
         if identifier != "jsessionid" {
             self.left_out(node, format!("AffinityURLIdentifier=\"{identifier}\" has no counterpart"));
         }
-        Uri { name: attribute(node, "Name"), line: line(node), cookie }
+        Uri { name: attribute(node, "Name"), line: self.line(node), cookie }
     }
-}
-
-fn line(node: Node<'_, '_>) -> u32 {
-    let document: &Document<'_> = node.document();
-    document.text_pos_at(node.range().start).row
 }
 
 fn attribute(node: Node<'_, '_>, name: &str) -> String {

@@ -1,5 +1,6 @@
 //! What a `server.xml` says of a server, Liberty's defaults where it is silent.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -81,21 +82,20 @@ fn made(path: &Path, reader: &Reader) -> Liberty {
 
 /// Endpoints of one id are one, whose later values win.
 fn endpoints(reader: &Reader, place: &Place) -> Vec<Endpoint> {
-    let written = || reader.elements.iter().filter(|element| element.name == "httpEndpoint");
-    let mut ids: Vec<String> = written().map(|element| element.id()).collect();
-    if !ids.iter().any(|id| id == DEFAULT_ENDPOINT) {
-        ids.push(DEFAULT_ENDPOINT.to_owned());
+    let mut written: BTreeMap<String, Vec<&Element>> = BTreeMap::from([(DEFAULT_ENDPOINT.to_owned(), Vec::new())]);
+    let mut shared: BTreeMap<String, Told> = BTreeMap::new();
+    for element in &reader.elements {
+        match element.name.as_str() {
+            "httpEndpoint" => written.entry(element.id()).or_default().push(element),
+            "httpOptions" => shared.extend(element.told("persistTimeout").map(|told| (element.id(), told))),
+            _ => {}
+        }
     }
-    ids.sort();
-    ids.dedup();
-    ids.iter()
-        .filter_map(|id| {
-            endpoint(id, &written().filter(|element| element.id() == *id).collect::<Vec<_>>(), reader, place)
-        })
-        .collect()
+    written.iter().filter_map(|(id, parts)| endpoint(id, parts, &shared, place)).collect()
 }
 
-fn endpoint(id: &str, parts: &[&Element], reader: &Reader, place: &Place) -> Option<Endpoint> {
+/// `shared` are the time-outs of the `httpOptions` that an endpoint may refer to.
+fn endpoint(id: &str, parts: &[&Element], shared: &BTreeMap<String, Told>, place: &Place) -> Option<Endpoint> {
     let place = parts.last().map_or(place, |element| &element.place);
     let usual = |text: &str| Told { text: text.to_owned(), place: place.clone() };
     let told = |name: &str| parts.iter().filter_map(|element| element.told(name)).next_back();
@@ -107,12 +107,10 @@ fn endpoint(id: &str, parts: &[&Element], reader: &Reader, place: &Place) -> Opt
     let ports = [port("httpPort", HTTP_PORT), port("httpsPort", HTTPS_PORT)].into_iter().flatten();
     let own = parts.iter().filter_map(|element| element.options.clone()).next_back();
     let referred = told("httpOptionsRef").map_or_else(|| "defaultHttpOptions".to_owned(), |told| told.text);
-    let options = reader.elements.iter().filter(|element| element.name == "httpOptions" && (element.id() == referred));
-    let shared = options.filter_map(|element| element.told("persistTimeout")).next_back();
     Some(Endpoint {
         host: told("host").unwrap_or_else(|| usual(HOST)),
         ports: ports.filter(|port| port.text != "-1").collect(),
-        persist_timeout: own.or(shared).unwrap_or_else(|| usual(PERSIST_TIMEOUT)),
+        persist_timeout: own.or_else(|| shared.get(&referred).cloned()).unwrap_or_else(|| usual(PERSIST_TIMEOUT)),
     })
 }
 
