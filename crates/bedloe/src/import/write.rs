@@ -257,8 +257,8 @@ fn quoted(text: &str) -> String {
     format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
 }
 
-/// A text for a comment: on one line.
-fn safe(text: &str) -> String {
+/// A text for a comment or a message: on one line.
+pub(super) fn safe(text: &str) -> String {
     text.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect()
 }
 

@@ -99,7 +99,7 @@ fn texts_of_the_file_stay_what_they_are() {
     let (path, made) = (folder.path().join("a.xml"), folder.path().join("nginx.conf"));
     let odd = "x&#10;} evil; {&quot;\\$a";
     let content = format!(
-        "<Config><ServerCluster Name=\"{odd}\"><Server Name=\"{odd}\" CloneID=\"{odd}\">\
+        "<Config Odd=\"{odd}\"><ServerCluster Name=\"{odd}\"><Server Name=\"{odd}\" CloneID=\"{odd}\">\
          <Transport Hostname=\"127.0.0.1\" Port=\"9080\"/></Server></ServerCluster>\
          <UriGroup Name=\"u\"><Uri Name=\"/{odd}/*\"/></UriGroup>\
          <VirtualHostGroup Name=\"h\"><VirtualHost Name=\"{odd}:80\"/></VirtualHostGroup>\
@@ -109,6 +109,16 @@ fn texts_of_the_file_stay_what_they_are() {
     let (path, made) = (path.to_str().expect("a path"), made.to_str().expect("a path"));
     let output = import(&["-o", made, path]);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let err = text(&output.stderr);
+    assert!(!err.is_empty() && err.lines().all(|line| line.contains("a.xml:1: warning: ")), "{err}");
     let written = fs::read_to_string(made).expect("a file");
     assert!(!written.lines().any(|line| line.trim_start().starts_with("} evil")), "{written}");
+}
+
+#[test]
+fn what_is_no_address_to_listen_at_is_an_error() {
+    let made = import(&["--listen", "80; } evil {", &plugin()]);
+    let err = text(&made.stderr);
+    assert!(made.status.code() == Some(2) && made.stdout.is_empty(), "{err}");
+    assert!(err.contains("--listen") && err.contains("want PORT, ADDRESS, ADDRESS:PORT"), "{err}");
 }
