@@ -14,5 +14,6 @@ export default function () {
   set('a=; Path=/; Expires=Thu, 01 Jan 1970 00:00:00 GMT');
   const r = http.get(`${url}/echo`, { cookies: { z: 'y', q: { value: 'v', replace: true } }, headers: { Cookie: 'by=hand' } });
   // Those of the params come in any order.
-  console.log(r.json().headers.cookie.split('; ').sort().join('; '), sorted(r.request.cookies), r.request.headers.Cookie);
+  const ordered = (line) => line.split('; ').sort().join('; ');
+  console.log(ordered(r.json().headers.cookie), sorted(r.request.cookies), r.request.headers.Cookie.map(ordered));
 }
