@@ -35,6 +35,25 @@ pub struct PeerSettings {
     pub checks: Checks,
 }
 
+impl PeerSettings {
+    /// A server of which nothing is said but its name: of weight 1, and left alone for 10 s after a failure.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            weight: 1,
+            max_conns: 0,
+            max_fails: 1,
+            fail_timeout_ms: 10_000,
+            backup: false,
+            down: false,
+            drain: false,
+            slow_start_ms: 0,
+            route: String::new(),
+            checks: Checks::None,
+        }
+    }
+}
+
 /// Whether requests are sent to a server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum State {

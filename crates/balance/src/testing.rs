@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::{Attempts, Balancer, Checks, Group, Method, PeerSettings};
+use crate::{Attempts, Balancer, Group, Method, PeerSettings};
 
 pub(crate) const ROUND_ROBIN: Method = Method::RoundRobin;
 pub(crate) const HASH: Method = Method::Hash { consistent: false };
@@ -14,19 +14,7 @@ pub(crate) const RANDOM_TWO: Method = Method::Random { two: true };
 
 /// A server with weight 1 that is unavailable for 10 s after one failure.
 pub(crate) fn peer(name: &str) -> PeerSettings {
-    PeerSettings {
-        name: name.to_owned(),
-        weight: 1,
-        max_conns: 0,
-        max_fails: 1,
-        fail_timeout_ms: 10_000,
-        backup: false,
-        down: false,
-        drain: false,
-        slow_start_ms: 0,
-        route: String::new(),
-        checks: Checks::None,
-    }
+    PeerSettings::new(name)
 }
 
 pub(crate) fn balancer(method: Method, peers: Vec<PeerSettings>) -> Balancer {

@@ -310,6 +310,26 @@ pub struct UpstreamServer {
     pub place: Place,
 }
 
+impl UpstreamServer {
+    /// One of which nothing more is said: with nginx's defaults.
+    pub fn new(name: impl Into<String>, address: PeerAddress, place: Place) -> Self {
+        Self {
+            name: name.into(),
+            address,
+            weight: 1,
+            max_conns: 0,
+            max_fails: 1,
+            fail_timeout_ms: 10_000,
+            backup: false,
+            down: false,
+            drain: false,
+            slow_start_ms: 0,
+            route: String::new(),
+            place,
+        }
+    }
+}
+
 /// `server { ... }`.
 #[derive(Debug, Clone)]
 pub struct Server {

@@ -29,7 +29,7 @@ use crate::zones::StatusZones;
 pub(crate) use clients::{Checked, ClientCheck};
 pub(crate) use members::{Member, Members, Parent};
 pub(crate) use server::ListenerTls;
-pub(crate) use upstreams::{Reason, UpstreamSnapshot, is_busy, resolver_settings};
+pub(crate) use upstreams::{Reason, UpstreamSnapshot, endpoint, is_busy, resolver_settings};
 
 /// A configuration ready to serve.
 #[derive(Debug, Clone)]

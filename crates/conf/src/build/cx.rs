@@ -438,20 +438,7 @@ impl<'a> Cx<'a> {
             "host-not-found" => self.with_near_upstream(wrong, address::split_host(host).0),
             _ => wrong,
         })?;
-        let server = |address| UpstreamServer {
-            name: host.to_owned(),
-            address,
-            weight: 1,
-            max_conns: 0,
-            max_fails: 1,
-            fail_timeout_ms: 10_000,
-            backup: false,
-            down: false,
-            drain: false,
-            slow_start_ms: 0,
-            route: String::new(),
-            place: word.place.clone(),
-        };
+        let server = |address| UpstreamServer::new(host, address, word.place.clone());
         Ok(addresses.into_iter().map(server).collect())
     }
 

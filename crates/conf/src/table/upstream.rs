@@ -150,20 +150,7 @@ fn server(draft: &mut UpstreamDraft, call: &Call<'_>, cx: &mut Cx<'_>) -> Outcom
 }
 
 fn new_server(call: &Call<'_>, address: PeerAddress) -> UpstreamServer {
-    UpstreamServer {
-        name: call.text(0).to_owned(),
-        address,
-        weight: 1,
-        max_conns: 0,
-        max_fails: 1,
-        fail_timeout_ms: 10_000,
-        backup: false,
-        down: false,
-        drain: false,
-        slow_start_ms: 0,
-        route: String::new(),
-        place: call.node.name.place.clone(),
-    }
+    UpstreamServer::new(call.text(0), address, call.node.name.place.clone())
 }
 
 /// A server whose name is looked up while the program runs.

@@ -116,7 +116,7 @@ fn apply(rule: &UpstreamRule, members: &Members, edit: &Edit) -> Result<(Members
                 return Err(bad("UpstreamOutOfMemory", format!("upstream \"{}\" memory exhausted", rule.name)));
             }
             is_new(&members, &address, None)?;
-            let server = settings.put(rule, plain(name, address))?;
+            let server = settings.put(rule, UpstreamServer::new(name, address, Place::default()))?;
             members.add(server)
         }
         Edit::Modify(id, settings) => {
@@ -171,23 +171,6 @@ fn modify(rule: &UpstreamRule, members: &mut Members, id: u64, settings: &Settin
 fn is_new(members: &Members, address: &PeerAddress, own: Option<u64>) -> Result<(), Fault> {
     let is_taken = members.all.iter().any(|member| member.server.address == *address && Some(member.id) != own);
     if is_taken { Err(told(409, "EntryExists", "a server of this address is there already")) } else { Ok(()) }
-}
-
-fn plain(name: String, address: PeerAddress) -> UpstreamServer {
-    UpstreamServer {
-        name,
-        address,
-        weight: 1,
-        max_conns: 0,
-        max_fails: 1,
-        fail_timeout_ms: 10_000,
-        backup: false,
-        down: false,
-        drain: false,
-        slow_start_ms: 0,
-        route: String::new(),
-        place: Place::default(),
-    }
 }
 
 /// The fields of an object, each of which is there once: of two that differ nobody knows which is meant.

@@ -1,11 +1,11 @@
 //! The objects that `api` shows, each with the fields that the documentation gives it.
 
 use balance::{Peer, State};
-use conf::tree::{PeerAddress, UpstreamServer};
+use conf::tree::UpstreamServer;
 use serde_json::{Map, Value, json};
 
 use crate::counters::{PeerCounters, STATUS_LEAST, STATUSES, TlsFailure};
-use crate::snapshot::{Member, Parent, UpstreamSnapshot, is_busy};
+use crate::snapshot::{Member, Parent, UpstreamSnapshot, endpoint, is_busy};
 use crate::sums::{PEER_COUNTS, TLS_COUNTS, ZONE_COUNTS, sums};
 use crate::zones::StatusZone;
 
@@ -131,6 +131,8 @@ fn peer(upstream: &UpstreamSnapshot, index: usize, times: Times) -> Value {
     let own = || upstream.counters.iter().map(|thread| &*thread[index]);
     let sum = |of: fn(&PeerCounters) -> u64| own().map(of).fold(0, u64::wrapping_add);
     let counts = member.base.since(peer_counts(upstream, index));
+    let [requests, fails, sent, received, unavail, header_ms, headers, response_ms, whole] =
+        counts.first_chunk::<PEER_COUNTS>().copied().unwrap_or_default();
     let mean = |sum: u64, number: u64| sum.checked_div(number).unwrap_or(0);
     let peer = &upstream.group.peers()[index];
     let checks = peer.check_counts();
@@ -139,20 +141,20 @@ fn peer(upstream: &UpstreamSnapshot, index: usize, times: Times) -> Value {
     let health = json!({"checks": checked, "fails": failed, "unhealthy": unhealthy});
     let mut object = json!({
         "id": member.id,
-        "server": address(&server.address),
+        "server": endpoint(&server.address).to_string(),
         "name": server.name,
         "backup": server.backup,
         "weight": server.weight,
         "state": state(peer, times.now_ms),
         "active": sum(|counters| counters.in_flight.get()),
-        "requests": counts[0],
-        "header_time": mean(counts[5], counts[6]),
-        "response_time": mean(counts[7], counts[8]),
+        "requests": requests,
+        "header_time": mean(header_ms, headers),
+        "response_time": mean(response_ms, whole),
         "responses": responses(&counts[PEER_COUNTS + TLS_COUNTS..CHECK_COUNTS]),
-        "sent": counts[2],
-        "received": counts[3],
-        "fails": counts[1],
-        "unavail": counts[4],
+        "sent": sent,
+        "received": received,
+        "fails": fails,
+        "unavail": unavail,
         "health_checks": health,
         "downtime": peer.down_ms(times.now_ms),
     });
@@ -187,13 +189,6 @@ fn state(peer: &Peer, now_ms: u64) -> &'static str {
     }
 }
 
-pub(super) fn address(address: &PeerAddress) -> String {
-    match address {
-        PeerAddress::Ip(address) => address.to_string(),
-        PeerAddress::Unix(path) => format!("unix:{}", path.display()),
-    }
-}
-
 /// The settings of all servers of an upstream; those with `resolve` come before their addresses.
 pub(super) fn servers(upstream: &UpstreamSnapshot) -> Value {
     let members = &upstream.members;
@@ -209,7 +204,7 @@ pub(super) fn server(upstream: &UpstreamSnapshot, id: u64) -> Option<Value> {
 }
 
 fn settings(upstream: &UpstreamSnapshot, member: &Member) -> Value {
-    let mut object = of(member.id, &member.server, &address(&member.server.address));
+    let mut object = of(member.id, &member.server, &endpoint(&member.server.address).to_string());
     if let Some(parent) = member.origin.and_then(|origin| upstream.members.parents.get(origin)) {
         object["parent"] = parent.id.to_string().into();
         object["host"] = member.server.name.clone().into();

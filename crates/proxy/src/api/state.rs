@@ -9,8 +9,8 @@ use std::path::Path;
 use conf::table::{ServerAddress, server_address};
 use conf::tree::{PeerAddress, UpstreamServer};
 
-use super::objects::{address, time};
-use crate::snapshot::Members;
+use super::objects::time;
+use crate::snapshot::{Members, endpoint};
 use crate::written;
 
 /// Writes the file.
@@ -29,7 +29,7 @@ fn text(members: &Members) -> String {
         // A name that stands for several addresses was looked up when it was read.
         let name = match server_address(&server.name) {
             ServerAddress::At(at) if is_own(&at) => server.name.clone(),
-            _ => address(&server.address),
+            _ => endpoint(&server.address).to_string(),
         };
         line(&mut text, &name, server, "");
     }
@@ -110,18 +110,15 @@ mod tests {
             other => panic!("{text}: {other:?}"),
         };
         let server = |name: &str, route: &str| UpstreamServer {
-            name: name.to_owned(),
-            address: at(name),
             weight: 7,
             max_conns: 3,
             max_fails: 0,
             fail_timeout_ms: 61_000,
-            backup: false,
             down: true,
             drain: true,
             slow_start_ms: 1_500,
             route: route.to_owned(),
-            place: Place::default(),
+            ..UpstreamServer::new(name, at(name), Place::default())
         };
         let odd = r#"a;b {"c\} d$e #f"#;
         let mut members = Members::default();

@@ -80,19 +80,7 @@ impl UpstreamSnapshot {
 
     /// Servers that no configuration names.
     pub(crate) fn of_addresses(name: &str, addresses: Vec<Endpoint>) -> Self {
-        let settings = |address: &Endpoint| PeerSettings {
-            name: address.to_string(),
-            weight: 1,
-            max_conns: 0,
-            max_fails: 1,
-            fail_timeout_ms: 10_000,
-            backup: false,
-            down: false,
-            drain: false,
-            slow_start_ms: 0,
-            route: String::new(),
-            checks: Checks::None,
-        };
+        let settings = |address: &Endpoint| PeerSettings::new(address.to_string());
         Self {
             name: name.to_owned(),
             group: Arc::new(Group::new(addresses.iter().map(settings).collect(), Method::RoundRobin)),
@@ -143,7 +131,7 @@ impl UpstreamSnapshot {
         Self {
             name: rule.name.clone(),
             group: Arc::new(Group::new(servers().map(|server| peer(server, rule)).collect(), method)),
-            addresses: servers().map(endpoint).collect(),
+            addresses: servers().map(|server| endpoint(&server.address)).collect(),
             counters: std::iter::repeat_with(counters).take(threads).collect(),
             reasons: Mutex::default(),
             zone: rule.zone.clone(),
@@ -234,8 +222,9 @@ pub(crate) fn resolver_settings(resolver: &tree::Resolver) -> Arc<Settings> {
     Arc::new(Settings { servers: servers.clone(), valid_ms, ipv4, ipv6, timeout_ms })
 }
 
-fn endpoint(server: &UpstreamServer) -> Endpoint {
-    match &server.address {
+/// An address of the configuration as the network has it, and as it is shown.
+pub(crate) fn endpoint(address: &PeerAddress) -> Endpoint {
+    match address {
         PeerAddress::Ip(address) => Endpoint::Ip(*address),
         PeerAddress::Unix(path) => Endpoint::Unix(Arc::from(path.as_path())),
     }
@@ -260,7 +249,7 @@ fn peer(server: &UpstreamServer, rule: &UpstreamRule) -> PeerSettings {
         route: match &rule.sticky {
             // The words of these do not come from the configuration.
             Some(Sticky::Liberty { .. } | Sticky::Cookie(_) | Sticky::Learn(_)) if server.route.is_empty() => {
-                affinity::route_of(&endpoint(server).to_string())
+                affinity::route_of(&endpoint(&server.address).to_string())
             }
             _ => server.route.clone(),
         },

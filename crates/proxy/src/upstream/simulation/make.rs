@@ -62,20 +62,8 @@ impl PoolLimits {
     }
 
     pub(super) fn rule(&self, peers: usize) -> UpstreamRule {
-        let server = UpstreamServer {
-            name: String::new(),
-            address: PeerAddress::Ip(([127, 0, 0, 1], 9080).into()),
-            weight: 1,
-            max_conns: 0,
-            max_fails: 1,
-            fail_timeout_ms: 10_000,
-            backup: false,
-            down: false,
-            drain: false,
-            slow_start_ms: 0,
-            route: String::new(),
-            place: Place::default(),
-        };
+        let address = PeerAddress::Ip(([127, 0, 0, 1], 9080).into());
+        let server = UpstreamServer::new("", address, Place::default());
         UpstreamRule {
             name: "app".to_owned(),
             key: "app".to_owned(),
