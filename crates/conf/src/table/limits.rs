@@ -164,7 +164,7 @@ fn thousandths(call: &Call<'_>, index: usize, text: &str) -> Result<u64, Diagnos
 }
 
 /// `zone=NAME:SIZE`.
-fn name_and_size(call: &Call<'_>, index: usize) -> Result<(String, u64), Diagnostic> {
+pub(super) fn name_and_size(call: &Call<'_>, index: usize) -> Result<(String, u64), Diagnostic> {
     let wrong = || call.invalid(index, "write zone=NAME:SIZE, such as zone=one:10m");
     let (name, size) =
         call.text(index).strip_prefix("zone=").and_then(|rest| rest.split_once(':')).ok_or_else(wrong)?;

@@ -1,5 +1,6 @@
 //! `sticky`: the server that has a request's session comes before the one that would be its turn.
 
+use super::limits::name_and_size;
 use super::{Apply, Contexts, Directive, Takes};
 use crate::Diagnostic;
 use crate::build::{Call, Cx, Outcome, UpstreamDraft};
@@ -24,9 +25,7 @@ pub(super) const DIRECTIVES: &[Directive] = &[Directive {
 
 const KINDS: [&str; 4] = ["liberty", "route", "cookie", "learn"];
 const COOKIE: &str = "JSESSIONID";
-const SAME_SITE: [&str; 3] = ["strict", "lax", "none"];
-/// A zone of less has room for next to nothing; nginx's own bound is 8 pages.
-const ZONE_MIN: u64 = 32 << 10;
+const SAME_SITE: [&str; 3] = ["samesite=strict", "samesite=lax", "samesite=none"];
 const LEARN_TIMEOUT_MS: u64 = 600_000;
 
 fn sticky(draft: &mut UpstreamDraft, call: &Call<'_>, cx: &mut Cx<'_>) -> Outcome {
@@ -79,10 +78,10 @@ fn cookie(call: &Call<'_>, cx: &mut Cx<'_>) -> Result<StickyCookie, Diagnostic> 
             ("expires", Some(text)) => once(call, index, &mut age, cookie_age(call, index, text)?)?,
             ("domain", Some(_)) => once(call, index, &mut domain, attribute(call, index, cx)?)?,
             ("path", Some(_)) => once(call, index, &mut path, attribute(call, index, cx)?)?,
-            ("samesite", Some(text)) if text.contains('$') || SAME_SITE.contains(&text) => {
+            ("samesite", Some(value)) if value.contains('$') || SAME_SITE.contains(&text) => {
                 once(call, index, &mut same_site, attribute(call, index, cx)?)?;
             }
-            ("samesite", Some(_)) => return Err(call.unknown_word(index, "parameter", SAME_SITE.map(with_name))),
+            ("samesite", Some(_)) => return Err(call.unknown_word(index, "parameter", SAME_SITE)),
             ("httponly", None) => once(call, index, &mut http_only, true)?,
             ("secure", None) => once(call, index, &mut secure, true)?,
             _ => {
@@ -95,14 +94,6 @@ fn cookie(call: &Call<'_>, cx: &mut Cx<'_>) -> Result<StickyCookie, Diagnostic> 
     Ok(StickyCookie { name, age, domain, path, same_site, http_only, secure })
 }
 
-fn with_name(value: &str) -> &'static str {
-    match value {
-        "strict" => "samesite=strict",
-        "lax" => "samesite=lax",
-        _ => "samesite=none",
-    }
-}
-
 /// `sticky learn create=$V... lookup=$V... zone=NAME:SIZE [timeout=TIME] [header] [sync]`.
 fn learn(call: &Call<'_>, cx: &mut Cx<'_>) -> Result<StickyLearn, Diagnostic> {
     let (mut create, mut lookup) = (Vec::new(), Vec::new());
@@ -112,7 +103,11 @@ fn learn(call: &Call<'_>, cx: &mut Cx<'_>) -> Result<StickyLearn, Diagnostic> {
         match text.split_once('=').map_or((text, None), |(name, value)| (name, Some(value))) {
             ("create", Some(_)) => create.push(variable(call, index, cx)?),
             ("lookup", Some(_)) => lookup.push(variable(call, index, cx)?),
-            ("zone", Some(text)) => once(call, index, &mut zone, sized_zone(call, index, text, cx)?)?,
+            ("zone", Some(_)) => {
+                let (name, bytes) = name_and_size(call, index)?;
+                cx.same_zone(&name, bytes, call.word(index))?;
+                once(call, index, &mut zone, (name, bytes))?;
+            }
             ("timeout", Some(text)) => {
                 let ms = value::time_ms(text).map_err(|error| call.invalid(index, error))?;
                 once(call, index, &mut timeout_ms, ms)?;
@@ -187,19 +182,4 @@ fn value_of(call: &Call<'_>, index: usize) -> Word {
     let word = call.word(index);
     let start = word.text.split_inclusive('=').next().unwrap_or_default();
     word.behind(start).unwrap_or_else(|| word.clone())
-}
-
-/// `NAME:SIZE`.
-fn sized_zone(call: &Call<'_>, index: usize, text: &str, cx: &mut Cx<'_>) -> Result<(String, u64), Diagnostic> {
-    let wrong = || call.invalid(index, "write zone=NAME:SIZE, such as zone=sessions:1m");
-    let (name, size) = text.split_once(':').ok_or_else(wrong)?;
-    let bytes = value::size(size).map_err(|_| wrong())?;
-    match bytes {
-        _ if name.is_empty() => Err(wrong()),
-        0..ZONE_MIN => Err(call.invalid(index, format!("a zone has at least {}k", ZONE_MIN >> 10))),
-        _ => {
-            cx.same_zone(name, bytes, call.word(index))?;
-            Ok((name.to_owned(), bytes))
-        }
-    }
 }
