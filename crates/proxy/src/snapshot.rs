@@ -21,7 +21,7 @@ use net::resolver::{self, Resolver};
 use net::tls::{self, CertificateError, Identity};
 use route::{ProxyRule, Router};
 
-use crate::affinity::{self, Memory};
+use crate::affinity;
 use crate::gate::{Verifier, Zones};
 use crate::limits::LOGS_MAX;
 use crate::log::AccessTarget;
@@ -159,7 +159,7 @@ impl Snapshot {
         let upstreams: Vec<_> =
             router.upstreams().iter().map(|rule| UpstreamSnapshot::after(rule, threads, before)).collect();
         for upstream in &upstreams {
-            recall(upstream, before, read)?;
+            recall(upstream, read)?;
         }
         if router.has_api() {
             upstreams.iter().for_each(|upstream| upstream.count_all());
@@ -294,14 +294,14 @@ pub(crate) fn retry_rule(rule: &ProxyRule) -> RetryRule {
     }
 }
 
-/// Reads the clone ids that were learnt before this process, where none before it in this process knows them.
-fn recall(
-    upstream: &UpstreamSnapshot,
-    before: &[Arc<UpstreamSnapshot>],
-    read: &mut Read<'_>,
-) -> Result<(), SnapshotError> {
-    let Some(Memory::Clones(clones)) = &upstream.memory else { return Ok(()) };
-    let Some(path) = clones.file().filter(|_| !before.iter().any(|old| old.remembers(clones))) else { return Ok(()) };
+/// Reads the clone ids that were learnt before this process; what this process has learnt itself is kept instead.
+fn recall(upstream: &UpstreamSnapshot, read: &mut Read<'_>) -> Result<(), SnapshotError> {
+    let Some((clones, path)) = upstream.clones().and_then(|clones| Some((clones, clones.file()?))) else {
+        return Ok(());
+    };
+    if !clones.is_empty() {
+        return Ok(());
+    }
     let bytes = match read(path) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),

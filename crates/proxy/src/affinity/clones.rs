@@ -74,10 +74,20 @@ impl Clones {
         self.file.as_deref()
     }
 
-    /// Takes over what others have learnt, which are kept elsewhere.
-    pub(crate) fn take_over(&self, other: &Self) {
+    /// Whether nothing was learnt yet.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.known.read().unwrap_or_else(PoisonError::into_inner).is_empty()
+    }
+
+    /// Takes over what others have learnt, which was kept elsewhere, and keeps it here: it may not be learnt again for
+    /// as long as this process lives.
+    pub(crate) fn take_over(self: &Arc<Self>, other: &Self) {
         let known = other.known.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let is_any = !known.is_empty();
         *self.known.write().unwrap_or_else(PoisonError::into_inner) = known;
+        if is_any {
+            self.keep();
+        }
     }
 
     /// The route of the server with that clone id.

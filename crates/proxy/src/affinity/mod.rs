@@ -35,33 +35,22 @@ impl Memory {
     /// This one with what the last configuration's had; that one itself where it is kept in the same place.
     pub(crate) fn after(self, before: Option<&Self>) -> Self {
         match (&self, before) {
-            (Self::Clones(own), Some(Self::Clones(old))) if own.file() == old.file() => Self::Clones(Arc::clone(old)),
+            (_, Some(old)) if self.is_kept_with(old) => old.clone(),
             (Self::Clones(own), Some(Self::Clones(old))) => {
                 own.take_over(old);
                 self
-            }
-            (Self::Sessions(own, _), Some(Self::Sessions(old, sessions))) if own == old => {
-                Self::Sessions(self.into_zone(), Arc::clone(sessions))
             }
             _ => self,
         }
     }
 
-    fn into_zone(self) -> String {
-        match self {
-            Self::Sessions(zone, _) => zone,
-            Self::Clones(_) => String::new(),
+    /// Whether what is remembered here is kept where the other keeps it.
+    pub(crate) fn is_kept_with(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Clones(own), Self::Clones(other)) => own.file() == other.file(),
+            (Self::Sessions(own, _), Self::Sessions(other, _)) => own == other,
+            _ => false,
         }
-    }
-}
-
-/// Whether two upstreams remember the same.
-pub(crate) fn is_same(one: Option<&Memory>, other: Option<&Memory>) -> bool {
-    match (one, other) {
-        (None, None) => true,
-        (Some(Memory::Clones(one)), Some(Memory::Clones(other))) => one.file() == other.file(),
-        (Some(Memory::Sessions(one, _)), Some(Memory::Sessions(other, _))) => one == other,
-        _ => false,
     }
 }
 

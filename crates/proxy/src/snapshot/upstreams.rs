@@ -11,7 +11,7 @@ use net::dial::Endpoint;
 use net::resolver::Settings;
 use route::{Algorithm, Sticky, UpstreamRule};
 
-use crate::affinity::{self, Clones, Memory};
+use crate::affinity::{self, Clones, Memory, Sessions};
 use crate::counters::PeerCounters;
 use crate::snapshot::members::{Member, Members, is_same};
 use crate::upstream::queue::Queue;
@@ -35,7 +35,7 @@ pub(crate) struct UpstreamSnapshot {
     /// Kept connections that are idle, by thread; looked at a few times a second.
     pub(crate) idle: Vec<Arc<Cell>>,
     /// What `sticky` remembers.
-    pub(crate) memory: Option<Memory>,
+    memory: Option<Memory>,
     /// Requests whose session names a server that is none of these.
     pub(crate) strays: Arc<AtomicU64>,
     /// Servers whose clone ids are to be learnt.
@@ -105,9 +105,27 @@ impl UpstreamSnapshot {
         self.learns.get(peer) == Some(&true)
     }
 
-    /// Whether that is what it remembers.
-    pub(crate) fn remembers(&self, clones: &Arc<Clones>) -> bool {
-        matches!(&self.memory, Some(Memory::Clones(own)) if Arc::ptr_eq(own, clones))
+    /// The clone ids that are learnt here.
+    pub(crate) fn clones(&self) -> Option<&Arc<Clones>> {
+        match &self.memory {
+            Some(Memory::Clones(clones)) => Some(clones),
+            _ => None,
+        }
+    }
+
+    /// The sessions that are learnt here.
+    pub(crate) fn sessions(&self) -> Option<&Sessions> {
+        match &self.memory {
+            Some(Memory::Sessions(_, sessions)) => Some(sessions),
+            _ => None,
+        }
+    }
+
+    fn remembers_as(&self, old: &Self) -> bool {
+        match (&self.memory, &old.memory) {
+            (Some(own), Some(old)) => own.is_kept_with(old),
+            (own, old) => own.is_none() && old.is_none(),
+        }
     }
 
     /// The addresses of a server that was written so.
@@ -170,7 +188,7 @@ impl UpstreamSnapshot {
             && self.zone == old.zone
             && self.queue == old.queue
             && self.group.method() == old.group.method()
-            && affinity::is_same(self.memory.as_ref(), old.memory.as_ref())
+            && self.remembers_as(old)
             && self.counters.len() == old.counters.len()
             && settings(self) == settings(old)
             && self.members.has_origins_of(&old.members)

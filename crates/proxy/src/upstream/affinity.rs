@@ -1,14 +1,12 @@
 //! `sticky`: which servers a request names, so that a session comes back to where it is, and what the answer says of
 //! the session for the next one.
 
-use std::sync::Arc;
-
 use conf::tree::CookieAge;
 use net::clock;
 use route::{ProxyRule, Sticky, StickyCookie, StickyLearn, Text, To, session_in};
-use wire::{Known, encode};
+use wire::{Known, RequestHead, encode};
 
-use crate::affinity::{Clones, Memory, Noted, Server};
+use crate::affinity::{Clones, Noted, Server};
 use crate::downstream::Downstream;
 use crate::exchange::{Exchange, ROUTE_END};
 use crate::request::Routed;
@@ -26,15 +24,9 @@ pub(super) fn find(
     upstream: usize,
 ) {
     let Some(sticky) = &routed.site.snapshot.router.upstreams()[upstream].sticky else { return };
-    let memory = routed.site.upstreams[upstream].shared.memory.as_ref();
+    let shared = &routed.site.upstreams[upstream].shared;
     match sticky {
-        Sticky::Liberty { cookie, .. } => {
-            let known = match memory {
-                Some(Memory::Clones(known)) => Some(&**known),
-                _ => None,
-            };
-            clones(connection, exchange, cookie, known);
-        }
+        Sticky::Liberty { cookie, .. } => clones(connection, exchange, cookie, shared.clones().map(|known| &**known)),
         Sticky::Route(texts) => {
             let mut routes = std::mem::take(&mut exchange.routes);
             if first(connection, exchange, routed, rule, texts, &mut routes) {
@@ -43,22 +35,22 @@ pub(super) fn find(
             exchange.routes = routes;
         }
         Sticky::Cookie(cookie) => {
-            let found = each_cookie(connection, exchange, &cookie.name, |value, routes| {
-                routes.extend_from_slice(value);
-                routes.push(ROUTE_END);
-                true
-            });
-            debug_assert!(found || exchange.routes.is_empty());
+            let Exchange { request, routes, .. } = exchange;
+            if let Some(route) = cookies(request, connection.head_bytes(), &cookie.name).next() {
+                add_route(route, routes);
+            }
         }
         Sticky::Learn(learn) => {
-            let Some(Memory::Sessions(_, sessions)) = memory else { return };
-            let mut name = Vec::new();
+            let Some(sessions) = shared.sessions() else { return };
+            // What the method hashes is written there afterwards.
+            let mut name = std::mem::take(&mut exchange.key);
+            name.clear();
             if first(connection, exchange, routed, rule, &learn.lookup, &mut name)
                 && let Some(route) = sessions.find(&name, learn.timeout_ms, clock::coarse_ms())
             {
-                exchange.routes.extend_from_slice(route.as_bytes());
-                exchange.routes.push(ROUTE_END);
+                add_route(route.as_bytes(), &mut exchange.routes);
             }
+            exchange.key = name;
         }
     }
 }
@@ -83,44 +75,31 @@ fn first(
 /// As a servlet container has it, cookies come before the address. A browser sends the cookie of the longest path
 /// first; others of the name are other applications' and may name the server just as well.
 fn clones(connection: &Downstream, exchange: &mut Exchange, cookie: &str, known: Option<&Clones>) {
-    each_cookie(connection, exchange, cookie, |session, routes| {
-        add(session, known, routes);
-        false
-    });
     let Exchange { request, routes, .. } = exchange;
-    if let Some(session) = session_in(request.path.of(connection.head_bytes())) {
-        add(session, known, routes);
-    }
-}
-
-/// Gives out the values of the request's cookies of that name until one is enough; whether one was.
-fn each_cookie(
-    connection: &Downstream,
-    exchange: &mut Exchange,
-    name: &str,
-    mut take: impl FnMut(&[u8], &mut Vec<u8>) -> bool,
-) -> bool {
-    let Exchange { request, routes, .. } = exchange;
-    if !request.seen.contains(Known::Cookie) {
-        return false;
-    }
     let head = connection.head_bytes();
-    request.fields.iter().filter(|field| field.known == Known::Cookie).any(|field| {
-        let mut pairs = field.value.of(head).split(|&byte| byte == b';');
-        pairs.any(|pair| route::cookie(pair, name.as_bytes()).is_some_and(|value| take(value, routes)))
-    })
-}
-
-fn add(session: &[u8], known: Option<&Clones>, routes: &mut Vec<u8>) {
-    let Some((list, separator)) = route::clones(session) else { return };
-    for clone in route::listed(list, separator) {
-        routes.extend_from_slice(clone);
-        routes.push(ROUTE_END);
-        if let Some(route) = known.and_then(|known| known.find(clone)) {
-            routes.extend_from_slice(route.as_bytes());
-            routes.push(ROUTE_END);
+    for session in cookies(request, head, cookie).chain(session_in(request.path.of(head))) {
+        let Some((list, separator)) = route::clones(session) else { continue };
+        for clone in route::listed(list, separator) {
+            add_route(clone, routes);
+            if let Some(route) = known.and_then(|known| known.find(clone)) {
+                add_route(route.as_bytes(), routes);
+            }
         }
     }
+}
+
+/// The values of a request's cookies of that name.
+fn cookies<'h>(request: &'h RequestHead, head: &'h [u8], name: &'h str) -> impl Iterator<Item = &'h [u8]> {
+    let fields = request.fields.iter().filter(|field| field.known == Known::Cookie);
+    // Most requests have none: then their fields are not looked at.
+    let fields = request.seen.contains(Known::Cookie).then_some(fields).into_iter().flatten();
+    let pairs = fields.flat_map(move |field| field.value.of(head).split(|&byte| byte == b';'));
+    pairs.filter_map(move |pair| route::cookie(pair, name.as_bytes()))
+}
+
+fn add_route(route: &[u8], routes: &mut Vec<u8>) {
+    routes.extend_from_slice(route);
+    routes.push(ROUTE_END);
 }
 
 /// Takes from the head of a server's answer what it says of the session, or adds to it what is to be said.
@@ -169,7 +148,7 @@ fn sticky_of<'a>(routed: &Routed<'a>, rule: &ProxyRule) -> Option<&'a Sticky> {
 /// The server's own clone id is the only one in a session that begins there; of several nobody knows whose is which.
 fn learn_clone(connection: &Downstream, exchange: &Exchange, routed: &Routed<'_>, cookie: &str, held: &Held<'_>) {
     let shared = &held.upstream.shared;
-    let Some(Memory::Clones(known)) = &shared.memory else { return };
+    let Some(known) = shared.clones() else { return };
     let head = exchange.from_upstream.data();
     let set = exchange.response.fields.iter().filter(|field| field.known == Known::SetCookie);
     let pairs = set.filter_map(|field| field.value.of(head).split(|&byte| byte == b';').next());
@@ -177,8 +156,11 @@ fn learn_clone(connection: &Downstream, exchange: &Exchange, routed: &Routed<'_>
         let Some((list, separator)) = route::clones(session) else { continue };
         let mut listed = route::listed(list, separator);
         let (Some(clone), None) = (listed.next(), listed.next()) else { continue };
-        let route: Arc<str> = shared.group.peers()[held.peer].settings().route.as_str().into();
-        let server = Server { route, address: held.endpoint().to_string().into() };
+        let route = shared.group.peers()[held.peer].settings().route.as_str();
+        if known.find(clone).as_deref() == Some(route) {
+            continue;
+        }
+        let server = Server { route: route.into(), address: held.endpoint().to_string().into() };
         if let Noted::Taken(other) = known.note(clone, &server, |route| shared.group.has_route(route.as_bytes())) {
             let address = &server.address;
             let what = format!(
@@ -251,7 +233,7 @@ fn note_session(
     learn: &StickyLearn,
     held: &Held<'_>,
 ) {
-    let Some(Memory::Sessions(_, sessions)) = &held.upstream.shared.memory else { return };
+    let Some(sessions) = held.upstream.shared.sessions() else { return };
     let mut name = Vec::new();
     if first(connection, exchange, routed, rule, &learn.create, &mut name) {
         let route = &held.upstream.shared.group.peers()[held.peer].settings().route;

@@ -170,6 +170,26 @@ fn what_was_learnt_is_kept_for_the_next_start() {
 }
 
 #[test]
+fn what_was_learnt_before_there_was_a_state_file_is_in_it() {
+    let servers = servers(&[]);
+    let balancer = Balancer::start(&site_with(&servers, "sticky liberty;", false));
+    let mut sessions = sessions(&balancer);
+    let folder = state_folder();
+    let file = folder.path().join("clones");
+    // What an earlier process has left there is older.
+    fs::write(&file, "server 127.0.0.1:1 route=s1;\n").expect("a file of our own");
+    let upstream = format!("sticky liberty state={};", file.display());
+    balancer.rewrite("worker_processes 1;", &site_with(&servers, &upstream, false));
+    balancer.reload();
+    let kept = || fs::read_to_string(&file).unwrap_or_default();
+    wait_until("the file has the three servers", || kept().matches("route=s").count() == 3);
+    assert_eq!(lost(&mut sessions, &balancer), 0);
+    drop(balancer);
+    let balancer = Balancer::start(&site_with(&servers, &upstream, false));
+    assert_eq!(lost(&mut sessions, &balancer), 0, "after a start");
+}
+
+#[test]
 fn a_state_file_that_cannot_be_written_is_told_and_costs_nothing() {
     let servers = servers(&[]);
     let upstream = "sticky liberty state=FOLDER/nowhere/clones;";
