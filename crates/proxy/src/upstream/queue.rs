@@ -116,11 +116,16 @@ struct Place<'a> {
 }
 
 impl Place<'_> {
+    /// Where it is in the line, which is in the order of its numbers: all that wait may look at once.
+    fn find(&self, waiting: &VecDeque<(u64, Option<Waker>)>) -> Option<usize> {
+        waiting.binary_search_by_key(&self.number, |(number, _)| *number).ok()
+    }
+
     /// Whether it is this one's turn; it is woken when it is.
     fn is_first(&self, cx: &Context<'_>) -> bool {
         let mut waiting = self.line.waiting.borrow_mut();
-        if let Some((_, waker)) = waiting.iter_mut().find(|(number, _)| *number == self.number) {
-            *waker = Some(cx.waker().clone());
+        if let Some(at) = self.find(&waiting) {
+            waiting[at].1 = Some(cx.waker().clone());
         }
         waiting.front().is_some_and(|(number, _)| *number == self.number)
     }
@@ -129,7 +134,9 @@ impl Place<'_> {
 impl Drop for Place<'_> {
     fn drop(&mut self) {
         let mut waiting = self.line.waiting.borrow_mut();
-        waiting.retain(|(number, _)| *number != self.number);
+        if let Some(at) = self.find(&waiting) {
+            waiting.remove(at);
+        }
         self.line.is_used.set(!waiting.is_empty());
         drop(waiting);
         self.line.wake_first();
