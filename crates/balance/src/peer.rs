@@ -136,7 +136,7 @@ impl Peer {
     }
 
     /// Whether requests are sent to it.
-    pub fn state(&self, _now_ms: u64) -> State {
+    pub fn state(&self) -> State {
         match () {
             () if self.settings.down => State::Down,
             () if self.is_unhealthy() => State::Unhealthy,

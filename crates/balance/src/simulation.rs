@@ -287,7 +287,7 @@ impl World {
         }
         let heavy = self.group.peers().iter().any(|peer| peer.settings().weight > 1);
         let unavailable = |peer: &crate::Peer| {
-            let is_out = !matches!(peer.state(self.now_ms), State::Up | State::Down | State::Draining);
+            let is_out = !matches!(peer.state(), State::Up | State::Down | State::Draining);
             !peer.settings().backup && is_out
         };
         let some_left = self.group.peers().iter().any(unavailable);

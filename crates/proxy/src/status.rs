@@ -67,7 +67,7 @@ impl Status {
     pub(crate) fn of(shared: &Shared, now_ms: u64) -> Self {
         let sum = |value: fn(&crate::counters::ThreadCounters) -> u64| shared.threads.iter().map(|t| value(t)).sum();
         let upstreams: Vec<_> =
-            shared.snapshot().upstreams.iter().map(|upstream| of_upstream(upstream, shared, now_ms)).collect();
+            shared.snapshot().upstreams.iter().map(|upstream| of_upstream(upstream, shared)).collect();
         let servers = upstreams.iter().flat_map(|upstream: &UpstreamStatus| &upstream.servers);
         Self {
             pid: std::process::id(),
@@ -82,7 +82,7 @@ impl Status {
     }
 }
 
-fn of_upstream(upstream: &UpstreamSnapshot, shared: &Shared, now_ms: u64) -> UpstreamStatus {
+fn of_upstream(upstream: &UpstreamSnapshot, shared: &Shared) -> UpstreamStatus {
     let reasons = upstream.reasons.lock().map(|reasons| reasons.clone()).unwrap_or_default();
     let servers = upstream.group.peers().iter().enumerate().map(|(index, peer)| {
         let sum = |value: fn(&crate::counters::PeerCounters) -> u64| {
@@ -91,7 +91,7 @@ fn of_upstream(upstream: &UpstreamSnapshot, shared: &Shared, now_ms: u64) -> Ups
         let reason = reasons.get(&index);
         ServerStatus {
             name: peer.settings().name.clone(),
-            state: match peer.state(now_ms) {
+            state: match peer.state() {
                 State::Up => "up",
                 State::Down => "down",
                 State::Draining => "draining",

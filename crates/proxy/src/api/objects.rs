@@ -145,7 +145,7 @@ fn peer(upstream: &UpstreamSnapshot, index: usize, times: Times) -> Value {
         "name": server.name,
         "backup": server.backup,
         "weight": server.weight,
-        "state": state(peer, times.now_ms),
+        "state": state(peer),
         "active": sum(|counters| counters.in_flight.get()),
         "requests": requests,
         "header_time": mean(header_ms, headers),
@@ -178,8 +178,8 @@ fn peer(upstream: &UpstreamSnapshot, index: usize, times: Times) -> Value {
     object
 }
 
-fn state(peer: &Peer, now_ms: u64) -> &'static str {
-    match peer.state(now_ms) {
+fn state(peer: &Peer) -> &'static str {
+    match peer.state() {
         State::Up => "up",
         State::Down => "down",
         State::Draining => "draining",

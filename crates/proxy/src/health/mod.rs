@@ -209,7 +209,7 @@ impl Target {
 
     /// Whether it gets no requests, or hardly any, for what it has shown.
     fn is_out(&self) -> bool {
-        !matches!(self.known().state(clock::coarse_ms()), State::Up | State::Down | State::Draining)
+        !matches!(self.known().state(), State::Up | State::Down | State::Draining)
     }
 }
 

@@ -327,7 +327,7 @@ mod tests {
         let changed = snapshot("server 127.0.0.1:3; server 127.0.0.1:1 max_fails=1 weight=2;", Some(&same));
         let upstream = &changed.upstreams[0];
         assert!(!Arc::ptr_eq(upstream, &same.upstreams[0]));
-        let states: Vec<State> = upstream.group.peers().iter().map(|peer| peer.state(1_001)).collect();
+        let states: Vec<State> = upstream.group.peers().iter().map(|peer| peer.state()).collect();
         assert_eq!(states, [State::Up, State::Unavailable]);
         assert_eq!(upstream.counters[1][1].failures.get(), 1);
         assert_eq!(upstream.counters[1][0].failures.get(), 0);

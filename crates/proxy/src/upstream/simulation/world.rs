@@ -188,7 +188,7 @@ impl World {
         self.go_on();
         for (index, peer) in self.group.peers().iter().enumerate() {
             let may_serve = !peer.settings().down && !peer.settings().backup;
-            let has_served = self.served[index] > before[index] && peer.state(self.now()) == State::Up;
+            let has_served = self.served[index] > before[index] && peer.state() == State::Up;
             assert!(!may_serve || has_served, "server {index} is well and not used again: {peer:?}");
         }
     }
@@ -300,7 +300,7 @@ impl World {
         let peer_now = &self.group.peers()[peer];
         let max_conns = peer_now.settings().max_conns;
         assert!(!peer_now.settings().down, "server {peer} is marked down and picked");
-        let is_out = matches!(peer_now.state(now_ms), State::Unhealthy | State::Checking);
+        let is_out = matches!(peer_now.state(), State::Unhealthy | State::Checking);
         assert!(!is_out, "server {peer} is kept out by checks and picked");
         assert!(max_conns == 0 || self.held[peer] <= max_conns, "server {peer} has more than max_conns {max_conns}");
         assert!(max_conns == 0 || self.held[peer] == peer_now.in_flight(), "server {peer} counts wrongly");
@@ -309,11 +309,10 @@ impl World {
 
     /// A request is given up for want of servers only if there is none that is up, not full, and new to it.
     fn check_nobody_left(&self, request: &Request) {
-        let now_ms = self.now();
         let left = self.group.peers().iter().enumerate().find(|(index, peer)| {
             let max_conns = peer.settings().max_conns;
             let is_full = max_conns > 0 && self.held[*index] >= max_conns;
-            peer.state(now_ms) == State::Up && !is_full && !request.attempts.has_tried(*index)
+            peer.state() == State::Up && !is_full && !request.attempts.has_tried(*index)
         });
         assert!(left.is_none(), "a request was given up while {left:?} could take it");
     }
