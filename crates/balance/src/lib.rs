@@ -6,6 +6,7 @@
 
 mod attempts;
 mod balancer;
+mod budget;
 mod checked;
 mod group;
 mod hash;
@@ -23,6 +24,7 @@ mod testing;
 
 pub use attempts::Attempts;
 pub use balancer::Balancer;
+pub use budget::{BudgetCounts, RetryBudget, RetryShare};
 pub use checked::{CheckCounts, Checks, Streak, Thresholds, together};
 pub use group::{Group, Method};
 pub use peer::{Outcome, Peer, PeerSettings, State, Transition};

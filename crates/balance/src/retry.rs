@@ -3,6 +3,7 @@
 //! It follows `proxy_next_upstream`, with one addition: a kept connection that turns out to be closed says nothing of
 //! the server's health, so the request goes to the same server again over a fresh one.
 
+use crate::budget::RetryBudget;
 use crate::peer::Outcome;
 
 /// `proxy_next_upstream` and its limits.
@@ -161,6 +162,24 @@ impl RetryRule {
             _ if timed_out(failure) => Verdict::Finish { status: 504 },
             _ => Verdict::Finish { status: 502 },
         }
+    }
+
+    /// The same where retries are limited, and whether that is what keeps the request from another server: then it
+    /// ends as it does after its last try.
+    pub fn judge_within(
+        &self,
+        budget: Option<&RetryBudget>,
+        failure: Failure,
+        exchange: &Exchange,
+        tries_left: u32,
+        (started_ms, now_ms): (u64, u64),
+    ) -> (Verdict, bool) {
+        let verdict = self.judge(failure, exchange, tries_left, started_ms, now_ms);
+        let is_denied = verdict == Verdict::NextPeer && budget.is_some_and(|budget| !budget.spend(now_ms));
+        if is_denied {
+            return (self.judge(failure, exchange, 0, started_ms, now_ms), true);
+        }
+        (verdict, false)
     }
 
     /// What to [`release`](crate::Balancer::release) the server with after that verdict. A status counts against it

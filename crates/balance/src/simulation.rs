@@ -6,10 +6,10 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use crate::testing::{HASH, IP_HASH, LEAST_CONN, RANDOM, RANDOM_TWO, RING, ROUND_ROBIN, peer};
+use crate::testing::{HASH, IP_HASH, LEAST_CONN, LEAST_TIME, PEAK_EWMA, RANDOM, RANDOM_TWO, RING, ROUND_ROBIN, peer};
 use crate::{
-    Attempts, Balancer, Checks, Exchange, Failure, Group, Outcome, PeerSettings, RetryRule, State, StatusSet, Streak,
-    Thresholds, Transition, Verdict,
+    Attempts, Balancer, Checks, Exchange, Failure, Group, Outcome, OutlierRule, PeerSettings, RetryBudget, RetryRule,
+    RetryShare, State, StatusSet, Streak, Thresholds, Transition, Verdict,
 };
 
 const SEEDS: u64 = 256;
@@ -28,6 +28,41 @@ fn no_request_is_lost_while_a_server_can_take_it() {
             world.step();
         }
         world.finish();
+    }
+}
+
+/// Where every server fails, requests make no more attempts than the budget allows, whatever the rule says.
+#[test]
+fn retries_never_double_an_overload() {
+    for seed in 0..SEEDS {
+        let mut random = Random(seed);
+        let share = RetryShare { percent: 1 + random.below(50) as u32, least: random.below(10) as u32 };
+        let budget = RetryBudget::new(share);
+        let peers = (0..2 + random.below(6)).map(|index| PeerSettings { max_fails: 0, ..peer(&index.to_string()) });
+        let group = Arc::new(Group::new(peers.collect(), ROUND_ROBIN));
+        let mut threads: Vec<_> = (0..3).map(|_| Balancer::new(Arc::clone(&group))).collect();
+        let rule = RetryRule { tries: 0, timeout_ms: 0, ..rule(&mut random) };
+        let exchange = Exchange { idempotent: true, replayable: true, anything_written: true, ..Exchange::default() };
+        // All of it within the ten seconds that count.
+        let (requests, mut attempts) = (1 + random.below(500) as u64, 0_u64);
+        for number in 0..requests {
+            let now_ms = number * 10_000 / requests;
+            budget.count(now_ms);
+            let (thread, mut tried, mut tries_left) = (random.below(3), Attempts::default(), group.tries());
+            while let Some(peer) = threads[thread].pick(&mut tried, b"", now_ms) {
+                (attempts, tries_left) = (attempts + 1, tries_left - 1);
+                threads[thread].release(peer, Outcome::Failure, now_ms);
+                let failure = Failure::Connect { timed_out: random.chance(50) };
+                let (verdict, _) = rule.judge_within(Some(&budget), failure, &exchange, tries_left, (now_ms, now_ms));
+                if verdict != Verdict::NextPeer {
+                    break;
+                }
+            }
+        }
+        let most = requests + requests * u64::from(share.percent) / 100 + u64::from(share.least);
+        assert!(attempts <= most, "seed {seed}: {attempts} attempts of {requests} requests, with {share:?}");
+        let least = requests + u64::from(share.least).min(requests * (u64::from(group.tries()) - 1)) / 2;
+        assert!(attempts >= least, "seed {seed}: {attempts} attempts of {requests} requests, with {share:?}");
     }
 }
 
@@ -74,11 +109,12 @@ struct World {
 impl World {
     fn new(seed: u64) -> Self {
         let mut random = Random(seed);
-        let method = [ROUND_ROBIN, HASH, RING, IP_HASH, LEAST_CONN, RANDOM, RANDOM_TWO][random.below(7)];
+        let all = [ROUND_ROBIN, HASH, RING, IP_HASH, LEAST_CONN, LEAST_TIME, RANDOM, RANDOM_TWO, PEAK_EWMA];
+        let method = all[random.below(all.len())];
         let peers = if random.chance(5) { 130 + random.below(70) } else { 1 + random.below(6) };
         let settings: Vec<_> = (0..peers).map(|index| settings(index, &mut random)).collect();
         let rule = rule(&mut random);
-        let group = Arc::new(Group::new(settings, method));
+        let group = Arc::new(Group::new(settings, method).ejecting(random.chance(30).then(|| outliers(&mut random))));
         let threads = (0..1 + random.below(3)).map(|_| Balancer::new(Arc::clone(&group))).collect();
         let health = vec![Health::Alive; peers];
         let count = |random: &mut Random| 1 + random.below(3) as u32;
@@ -98,6 +134,7 @@ impl World {
             let peer = self.random.below(self.health.len());
             self.check(peer);
         }
+        self.group.judge_outliers(self.now_ms);
         if self.open.is_empty() || (self.open.len() < MAX_OPEN && self.random.chance(50)) {
             self.start();
         } else {
@@ -170,7 +207,8 @@ impl World {
         assert!(settings.max_conns == 0 || in_flight <= settings.max_conns, "seed {seed}: over max_conns");
         if settings.backup {
             let open = |(index, other): (usize, &crate::Peer)| {
-                !other.settings().backup && !request.tried.contains(&index) && may_be_tried(other, self.now_ms)
+                let is_open = !other.is_ejected() && may_be_tried(other, self.now_ms);
+                !other.settings().backup && !request.tried.contains(&index) && is_open
             };
             let skipped = self.group.peers().iter().enumerate().any(open);
             // Once on the backups a request stays there, though a primary server may have come back meanwhile.
@@ -250,6 +288,19 @@ impl World {
     }
 
     fn release(&mut self, request: &Open, outcome: Outcome) {
+        let peer = &self.group.peers()[request.peer];
+        match outcome {
+            Outcome::Success => peer.count_answer(self.now_ms - request.started_ms),
+            Outcome::Failure => peer.count_error(),
+            Outcome::Neutral => peer.count_cut(),
+        }
+        if let Some(measure) = self.group.measure() {
+            let took_ms = self.now_ms - request.started_ms;
+            match outcome {
+                Outcome::Success => peer.answered(measure, took_ms, self.now_ms),
+                _ => peer.failed(measure, took_ms, self.now_ms),
+            }
+        }
         let transition = self.threads[request.thread].release(request.peer, outcome, self.now_ms);
         let expected = match transition {
             Some(Transition::Down { peer }) => self.seen_down.insert(peer),
@@ -275,6 +326,7 @@ impl World {
         let rounds = if by_chance { 40 } else { 4 } * self.group.peers().len();
         for _ in 0..rounds {
             self.now_ms += 100_000;
+            self.group.judge_outliers(self.now_ms);
             let (seed, address) = (self.random.next(), self.random.next().to_le_bytes());
             for thread in &mut self.threads {
                 let mut attempts = Attempts::default();
@@ -311,6 +363,17 @@ fn settings(index: usize, random: &mut Random) -> PeerSettings {
         drain: random.chance(10),
         slow_start_ms: [0, 0, 5_000][random.below(3)],
         ..peer(&format!("10.0.{}.{}:9080", index / 250, index % 250))
+    }
+}
+
+fn outliers(random: &mut Random) -> OutlierRule {
+    OutlierRule {
+        errors_percent: random.chance(70).then(|| 1 + random.below(100) as u32),
+        latency_times: random.chance(70).then(|| 2 + random.below(3) as u32),
+        min_requests: 1 + random.below(20) as u32,
+        interval_ms: [1_000, 10_000][random.below(2)],
+        time_ms: 1_000 + random.below(20_000) as u64,
+        max_time_ms: 50_000,
     }
 }
 

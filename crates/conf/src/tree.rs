@@ -7,6 +7,7 @@
 mod access;
 mod api;
 mod caching;
+mod failures;
 mod files;
 mod gzip;
 mod health;
@@ -36,6 +37,7 @@ use crate::template::Template;
 pub use access::{AccessRule, AccessSettings, LimitExcept, RealIpSettings, Who};
 pub use api::{Api, Zone};
 pub use caching::{Expires, ExpiresRule};
+pub use failures::RetryBudget;
 pub use files::{
     FileSettings, IfModifiedSince, LinkRule, Links, ListFormat, Listing, Root, RootKind, TryFiles, TryLast, TryPath,
 };
@@ -206,6 +208,8 @@ pub struct Upstream {
     pub zone: Zone,
     /// `queue`.
     pub queue: Option<Queue>,
+    /// `retry_budget`.
+    pub retry_budget: Option<RetryBudget>,
     /// Where it was written.
     pub place: Place,
 }

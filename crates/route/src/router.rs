@@ -132,6 +132,8 @@ pub struct UpstreamRule {
     pub keepalive_time_ms: u64,
     /// `queue`.
     pub queue: Option<tree::Queue>,
+    /// `retry_budget`.
+    pub retry_budget: Option<tree::RetryBudget>,
     /// Whether its servers are checked.
     pub is_checked: bool,
     /// Whether they have to pass a check first.
@@ -392,6 +394,7 @@ impl UpstreamRule {
             keepalive_requests: upstream.keepalive_requests,
             keepalive_time_ms: upstream.keepalive_time_ms,
             queue: upstream.queue,
+            retry_budget: upstream.retry_budget,
             is_checked: false,
             is_checked_first: false,
             zone: upstream.zone.clone(),

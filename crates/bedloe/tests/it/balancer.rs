@@ -6,6 +6,7 @@ mod affinity;
 mod answers;
 mod auth_request;
 mod bodies;
+mod budget;
 mod ending;
 mod failures;
 mod fields;

@@ -11,7 +11,7 @@ use crate::template::{Part, Template};
 use crate::tree::{
     AccessSettings, Algorithm, Api, ClientAuth, ErrorLog, GzipFiles, GzipProxied, GzipSettings, HealthCheck,
     LimitSettings, Lingering, LingeringClose, Listen, LocationSettings, LogLevel, LogTarget, Main, NextUpstream,
-    ProxyPass, ProxySettings, Queue, RealIpSettings, Redirect, Redirects, Refusal, ResolvedServer, Resolver, Rule,
+    ProxyPass, ProxySettings, Queue, RealIpSettings, Redirect, Redirects, Refusal, ResolvedServer, Resolver, RetryBudget, Rule,
     Sticky, Tls, TryFiles, Upstream, UpstreamServer, VerifyClient, Zone,
 };
 
@@ -131,6 +131,7 @@ pub(crate) struct UpstreamDraft {
     pub(crate) keepalive_requests: u64,
     pub(crate) keepalive_time_ms: u64,
     pub(crate) queue: Option<Queue>,
+    pub(crate) retry_budget: Option<RetryBudget>,
     pub(crate) hash_place: Option<Place>,
     /// The directive that chose the algorithm; two may not.
     pub(crate) method: Option<(&'static str, Place)>,
@@ -353,6 +354,7 @@ impl UpstreamDraft {
             keepalive_requests: 1_000,
             keepalive_time_ms: 60 * MINUTE_MS,
             queue: None,
+            retry_budget: None,
             hash_place: None,
             method: None,
             zone: None,
@@ -379,6 +381,7 @@ impl UpstreamDraft {
             keepalive_time_ms: self.keepalive_time_ms,
             zone: Zone { name: self.zone, state: self.state.map(|(path, _)| path) },
             queue: self.queue,
+            retry_budget: self.retry_budget,
             place,
         }
     }

@@ -64,6 +64,7 @@ const DIFFERENCES: &[(&str, Contexts, &str)] = &[
     ("random", Contexts::ALL, "refused with `backup` in both orders; with `two`, requests of all threads count"),
     ("resolver", Contexts::REQUEST, RESOLVER),
     ("resolver", Contexts::UPSTREAM, RESOLVER),
+    ("retry_budget", Contexts::ALL, "bedloe's own"),
     ("ssl_certificate_key", Contexts::ALL, "keys stand in the order of their certificates"),
     ("ssl_ciphers", Contexts::ALL, "there are ECDHE suites with AES-GCM and ChaCha20-Poly1305 alone"),
     ("ssl_conf_command", Contexts::ALL, COMMANDS),

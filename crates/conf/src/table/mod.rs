@@ -10,6 +10,7 @@ mod client;
 mod core;
 mod differences;
 mod errors;
+mod failures;
 mod files;
 mod gzip;
 mod health;
@@ -177,6 +178,7 @@ pub fn directives() -> impl Iterator<Item = &'static Directive> {
         methods::DIRECTIVES,
         sticky::DIRECTIVES,
         health::DIRECTIVES,
+        failures::DIRECTIVES,
         proxy::DIRECTIVES,
         proxy_request::DIRECTIVES,
         proxy_tls::DIRECTIVES,

@@ -125,7 +125,7 @@ const AREAS: &[Area] = &[
         title: "health checks and pages about them",
         contexts: Contexts::ALL,
         names: "dashboard liberty_headers outlier_ejection \
-            prometheus retry_budget status status_format stub_status",
+            prometheus status status_format stub_status",
     },
     Area {
         title: "client addresses from a proxy",

@@ -1,6 +1,6 @@
 //! The objects that `api` shows, each with the fields that the documentation gives it.
 
-use balance::{Peer, State};
+use balance::{BudgetCounts, Peer, State};
 use conf::tree::UpstreamServer;
 use serde_json::{Map, Value, json};
 
@@ -109,6 +109,10 @@ pub(super) fn upstream(upstream: &UpstreamSnapshot, times: Times) -> Value {
     let mut object = json!({"peers": peers, "keepalive": keepalive, "zombies": zombies, "zone": upstream.zone.name});
     if let Some((size, most, overflows)) = upstream.queue.as_ref().map(|queue| queue.counts()) {
         object["queue"] = json!({"size": size, "max_size": most, "overflows": overflows});
+    }
+    if let Some(counts) = upstream.budget.as_ref().map(|budget| budget.counts(times.now_ms)) {
+        let BudgetCounts { requests, retries, denied } = counts;
+        object["retry_budget"] = json!({"requests": requests, "retries": retries, "denied": denied});
     }
     object
 }

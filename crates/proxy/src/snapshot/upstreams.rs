@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 
-use balance::{Checks, Group, Method, PeerSettings};
+use balance::{Checks, Group, Method, PeerSettings, RetryBudget, RetryShare};
 use conf::tree::{self, PeerAddress, UpstreamServer, Zone};
 use metrics::counter::Cell;
 use net::dial::Endpoint;
@@ -43,6 +43,8 @@ pub(crate) struct UpstreamSnapshot {
     declared: bool,
     /// `queue`.
     pub(crate) queue: Option<Arc<Queue>>,
+    /// `retry_budget`.
+    pub(crate) budget: Option<RetryBudget>,
     /// `keepalive` and what belongs to it.
     keepalive: [u64; 4],
 }
@@ -96,6 +98,7 @@ impl UpstreamSnapshot {
             learns: Vec::new(),
             declared: false,
             queue: None,
+            budget: None,
             keepalive: [0; 4],
         }
     }
@@ -160,6 +163,7 @@ impl UpstreamSnapshot {
             learns,
             declared: rule.declared,
             queue: rule.queue.map(|queue| Arc::new(Queue::new(queue.most, queue.timeout_ms))),
+            budget: rule.retry_budget.map(budget),
             keepalive: [
                 u64::from(rule.keepalive),
                 rule.keepalive_timeout_ms,
@@ -179,6 +183,10 @@ impl UpstreamSnapshot {
         }
     }
 
+    fn retry_share(&self) -> Option<RetryShare> {
+        self.budget.as_ref().map(RetryBudget::share)
+    }
+
     fn is_same(&self, old: &Self) -> bool {
         let settings = |upstream: &Self| -> Vec<PeerSettings> {
             upstream.group.peers().iter().map(|peer| peer.settings().clone()).collect()
@@ -187,6 +195,7 @@ impl UpstreamSnapshot {
             && self.keepalive == old.keepalive
             && self.zone == old.zone
             && self.queue == old.queue
+            && self.retry_share() == old.retry_share()
             && self.group.method() == old.group.method()
             && self.remembers_as(old)
             && self.counters.len() == old.counters.len()
@@ -221,11 +230,19 @@ impl UpstreamSnapshot {
                 old.gone.iter().cloned().chain(left.map(of)).filter(|counters: &Vec<_>| is_busy(counters)).collect();
             self.idle.clone_from(&old.idle);
         }
+        self.budget = self.budget.map(|budget| match &old.budget {
+            Some(before) => budget.after(before),
+            None => budget,
+        });
         if self.queue == old.queue {
             self.queue.clone_from(&old.queue);
         }
         self
     }
+}
+
+fn budget(written: tree::RetryBudget) -> RetryBudget {
+    RetryBudget::new(RetryShare { percent: written.percent, least: written.least })
 }
 
 /// Whether a server that is gone has requests in flight.

@@ -161,9 +161,10 @@ const UNHEALTHY: &str = "health checks have found the server unhealthy";
 #[cold]
 fn leaves(exchange: &Exchange, rule: &ProxyRule, held: &Held<'_>, known: Known) -> bool {
     let (group, now_ms) = (&held.upstream.shared.group, clock::coarse_ms());
+    let budget = held.upstream.shared.budget.as_ref();
     let leaves = match &exchange.course {
-        Some(course) => course.leaves(known, now_ms),
-        None => Course::first(rule, group, exchange.begun_ms).leaves(known, now_ms),
+        Some(course) => course.leaves(known, budget, now_ms),
+        None => Course::first(rule, group, exchange.begun_ms).leaves(known, budget, now_ms),
     };
     leaves && group.has_another(&exchange.attempts, now_ms)
 }

@@ -1,11 +1,21 @@
 //! Where a request stands between its attempts, and what a failed one leads to. The socket, the clock and the log are
 //! the caller's, so that a simulation can drive it.
 
-use balance::{Exchange as Known, Failure, Group, Outcome, RetryRule, Verdict};
+use balance::{Exchange as Known, Failure, Group, Outcome, RetryBudget, RetryRule, Verdict};
 use route::ProxyRule;
 
 use crate::limits::FRESH_ENOUGH_MS;
 use crate::snapshot::retry_rule;
+
+/// What a failure leads to.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Judged {
+    pub(crate) verdict: Verdict,
+    /// How its server did: to be released so, unless it is asked again or its answer passed on.
+    pub(crate) outcome: Outcome,
+    /// The request would have gone to another server, had there been retries left in the upstream's budget.
+    pub(crate) is_denied: bool,
+}
 
 /// One request's way from server to server.
 #[derive(Debug)]
@@ -47,17 +57,25 @@ impl Course {
     }
 
     /// Whether a request that waits for a server that is not well goes to another one.
-    pub(crate) fn leaves(&self, known: Known, now_ms: u64) -> bool {
-        self.retry.judge(Failure::Unhealthy, &known, self.tries_left, self.started_ms, now_ms) == Verdict::NextPeer
+    pub(crate) fn leaves(&self, known: Known, budget: Option<&RetryBudget>, now_ms: u64) -> bool {
+        budget.is_none_or(|budget| budget.may_spend(now_ms))
+            && self.retry.judge(Failure::Unhealthy, &known, self.tries_left, self.started_ms, now_ms)
+                == Verdict::NextPeer
     }
 
-    /// What becomes of the request after a failure, and how its server did: to be released so, unless it is asked again
-    /// or its answer passed on.
-    pub(crate) fn judge(&mut self, failure: Failure, known: Known, now_ms: u64) -> (Verdict, Outcome) {
+    /// What becomes of the request after a failure; a retry is taken out of the budget.
+    pub(crate) fn judge(
+        &mut self,
+        failure: Failure,
+        known: Known,
+        budget: Option<&RetryBudget>,
+        now_ms: u64,
+    ) -> Judged {
         let known = Known { fresh_retry_done: self.fresh_retry_done, ..known };
-        let verdict = self.retry.judge(failure, &known, self.tries_left, self.started_ms, now_ms);
+        let times = (self.started_ms, now_ms);
+        let (verdict, is_denied) = self.retry.judge_within(budget, failure, &known, self.tries_left, times);
         self.fresh_retry_done |= verdict == Verdict::SamePeerFresh;
-        (verdict, self.retry.outcome(failure, &known, verdict))
+        Judged { verdict, outcome: self.retry.outcome(failure, &known, verdict), is_denied }
     }
 }
 

@@ -13,8 +13,9 @@ use crate::log::escape;
 use crate::request::{Routed, Served};
 use crate::site::Held;
 use crate::upstream::attempt::Answered;
+use crate::upstream::passing::keep;
 use crate::upstream::upload::Upload;
-use crate::upstream::{fields, keep, report, rewrite};
+use crate::upstream::{fields, report, rewrite};
 
 /// Whether the answer at hand asks for it.
 pub(super) fn is_asked(exchange: &Exchange, rule: &ProxyRule) -> bool {

@@ -6,6 +6,7 @@
 //! [`Course`](super::course::Course), [`Pool`](super::pool::Pool) and the crate `balance`, as the data plane does.
 #![allow(clippy::disallowed_methods, reason = "a test may be told by its environment what to replay")]
 
+mod budget;
 mod checks;
 mod make;
 mod random;

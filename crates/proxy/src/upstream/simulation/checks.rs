@@ -35,7 +35,8 @@ impl World {
         waiting.sort_unstable();
         for number in waiting {
             let request = &self.requests[&number];
-            if request.course.leaves(request.known, now_ms) && self.group.has_another(&request.attempts, now_ms) {
+            let leaves = request.course.leaves(request.known, self.budget.as_ref(), now_ms);
+            if leaves && self.group.has_another(&request.attempts, now_ms) {
                 self.tally.moved += 1;
                 self.failed(number, Failure::Unhealthy);
             }

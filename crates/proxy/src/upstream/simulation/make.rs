@@ -1,6 +1,6 @@
 //! A seed's servers, retry rule and pool.
 
-use balance::{Checks, Group, Method, PeerSettings, RetryRule, StatusSet};
+use balance::{Checks, Group, Method, PeerSettings, RetryBudget, RetryRule, RetryShare, StatusSet};
 use conf::span::Place;
 use conf::tree::{PeerAddress, UpstreamServer};
 use route::UpstreamRule;
@@ -42,6 +42,11 @@ pub(super) fn rule(random: &mut Random) -> RetryRule {
     }
 }
 
+pub(super) fn budget(random: &mut Random) -> Option<RetryBudget> {
+    let share = RetryShare { percent: random.one_of(&[1, 20, 100]), least: random.one_of(&[0, 3]) };
+    random.chance(30).then(|| RetryBudget::new(share))
+}
+
 /// What a pool keeps, as `keepalive` and its companions say.
 #[derive(Debug)]
 pub(super) struct PoolLimits {
@@ -77,6 +82,7 @@ impl PoolLimits {
             keepalive_requests: self.requests,
             keepalive_time_ms: self.time_ms,
             queue: None,
+            retry_budget: None,
             is_checked: false,
             is_checked_first: false,
             zone: conf::tree::Zone::default(),

@@ -5,14 +5,16 @@ use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use balance::{Attempts, Balancer, Exchange as Known, Failure, Group, Outcome, RetryRule, State, Transition, Verdict};
+use balance::{
+    Attempts, Balancer, Exchange as Known, Failure, Group, Outcome, RetryBudget, RetryRule, State, Transition, Verdict,
+};
 
 use super::make;
 use super::random::Random;
 use super::request::{Request, is_race, is_repeatable, may_go_on};
 use super::servers::{Closed, End, Health, Server, Wire};
 use crate::limits::{FRESH_ENOUGH_MS, POOL_BURST};
-use crate::upstream::course::{Course, idle_limit_ms};
+use crate::upstream::course::{Course, Judged, idle_limit_ms};
 use crate::upstream::pool::{Link, Pool};
 use crate::upstream::way::Way;
 
@@ -74,6 +76,8 @@ pub(super) struct Tally {
     ups: u64,
     /// Requests that left a server which checks had found not well.
     pub(super) moved: u64,
+    /// Retries that the budget did not allow.
+    denied: u64,
 }
 
 impl Tally {
@@ -88,12 +92,13 @@ impl Tally {
         self.downs += other.downs;
         self.ups += other.ups;
         self.moved += other.moved;
+        self.denied += other.denied;
     }
 
     /// Whether each kind of event came often enough to have been put to the test.
     pub(super) fn shows_everything(&self) -> bool {
         let trouble = [self.lost, self.gone, self.without_server, self.downs, self.ups];
-        let mut rare = trouble.into_iter().chain([self.races, self.elsewhere, self.moved]);
+        let mut rare = trouble.into_iter().chain([self.races, self.elsewhere, self.moved, self.denied]);
         self.answered > 1_000 && self.reused > 1_000 && rare.all(|count| count > 100)
     }
 }
@@ -118,6 +123,10 @@ pub(super) struct World {
     threads: Vec<Thread>,
     pool: make::PoolLimits,
     rule: RetryRule,
+    pub(super) budget: Option<RetryBudget>,
+    /// When requests came, and when they went to another server.
+    pub(super) came_ms: Vec<u64>,
+    pub(super) retried_ms: Vec<u64>,
     pub(super) servers: Vec<Server>,
     pub(super) requests: HashMap<u64, Request>,
     started: u64,
@@ -147,6 +156,9 @@ impl World {
             made: 0,
             threads: (0..1 + random.below(3)).map(|_| thread()).collect(),
             rule: make::rule(&mut random),
+            budget: make::budget(&mut random),
+            came_ms: Vec::new(),
+            retried_ms: Vec::new(),
             servers: (0..peers).map(|_| Server::new(&mut random)).collect(),
             requests: HashMap::new(),
             started: 0,
@@ -244,6 +256,7 @@ impl World {
             started_ms: self.now(),
         };
         self.requests.insert(number, request);
+        self.count_request();
         if !self.is_calm {
             let (pause_ms, patience_ms) = (self.random.below(self.pause_ms), self.random.below(READ_TIMEOUT_MS));
             if self.random.chance(3) {
@@ -477,7 +490,11 @@ impl World {
         request.known.any_answer_byte |= failure == Failure::InvalidHeader;
         let races = is_race(request, failure) && is_repeatable(&self.rule, request) && !request.has_raced;
         let may_go_on = may_go_on(&self.rule, request, failure, tries, now_ms);
-        let (verdict, outcome) = request.course.judge(failure, request.known, now_ms);
+        let Judged { verdict, outcome, is_denied } =
+            request.course.judge(failure, request.known, self.budget.as_ref(), now_ms);
+        assert!(!is_denied || may_go_on, "a retry was denied that was none");
+        let may_go_on = may_go_on && !is_denied;
+        self.tally.denied += u64::from(is_denied);
         if verdict == Verdict::PassOn {
             assert!(!races && !may_go_on && failure == Failure::Status(503), "{failure:?} was passed on");
             return self.succeed(number, Answer { status: 503, closes: true });
@@ -495,6 +512,7 @@ impl World {
             Verdict::NextPeer => {
                 assert!(!races && may_go_on, "{failure:?} led to the next server");
                 self.tally.elsewhere += 1;
+                self.check_budget();
                 let request = self.requests.remove(&number).unwrap();
                 self.release(&request, outcome);
                 self.requests.insert(number, request);
