@@ -34,17 +34,16 @@ impl Balancer {
         let Self { group, weights } = self;
         let chosen = match group.method() {
             Method::RoundRobin => None,
-            Method::LeastConn => least_conn::pick(group, weights, attempts, now_ms),
+            Method::LeastConn | Method::LeastTime { .. } => least_conn::pick(group, weights, attempts, now_ms),
             _ if group.primaries.len() < 2 => None,
             Method::IpHash => ip_hash::pick(group, attempts, key, now_ms),
-            Method::Random { two } => random::pick(group, two, attempts, now_ms),
+            Method::Random { two } => random::pick(group, two.is_some(), attempts, now_ms),
             Method::Hash { .. } if key.is_empty() => None,
             Method::Hash { consistent: false } => hash::pick(group, attempts, key, now_ms),
             Method::Hash { consistent: true } => ring::pick(group, weights, attempts, key, now_ms),
         };
         let peer = chosen.or_else(|| weights.pick_in_turn(group, attempts, now_ms))?;
-        attempts.mark_tried(peer);
-        Some(peer)
+        Some(self.picked(peer, attempts, now_ms))
     }
 
     /// The server that a request belongs to, by the routes that it names: the first of them whose server may be tried,
@@ -60,9 +59,15 @@ impl Balancer {
         attempts.is_bound = true;
         let peer = routes.find_map(|route| weights.pick_among(group, group.servers_of(route), attempts, now_ms));
         attempts.is_bound = false;
-        let peer = peer?;
+        Some(self.picked(peer?, attempts, now_ms))
+    }
+
+    fn picked(&self, peer: usize, attempts: &mut Attempts, now_ms: u64) -> usize {
         attempts.mark_tried(peer);
-        Some(peer)
+        if self.group.measure().is_some_and(|measure| measure.looks_at_waiting) {
+            self.group.peers()[peer].begin_wait(now_ms);
+        }
+        peer
     }
 
     /// Takes a server back, with how the attempt ended.

@@ -124,7 +124,6 @@ impl Window {
         held.filter(|held| held >> COUNT_BITS >= oldest).map(count).sum()
     }
 
-    #[allow(clippy::cast_possible_truncation, reason = "it is less than SLOTS")]
     fn of(&self, slot: u64) -> &AtomicU64 {
         &self.0[(slot % SLOTS) as usize]
     }

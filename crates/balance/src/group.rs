@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use crate::attempts::Attempts;
+use crate::latency::{Measure, Time};
 use crate::peer::{Peer, PeerSettings};
 use crate::ring::Ring;
 
@@ -20,17 +21,48 @@ pub enum Method {
     IpHash,
     /// The one with the fewest requests in flight.
     LeastConn,
+    /// The one that is expected to answer first.
+    LeastTime {
+        /// The time that counts.
+        time: Time,
+        /// Whether requests count that are not answered yet.
+        inflight: bool,
+    },
     /// By chance.
     Random {
-        /// Of two that are drawn the one with fewer requests in flight.
-        two: bool,
+        /// Whether two are drawn, and which of them is taken.
+        two: Option<Two>,
     },
+}
+
+/// Which of two servers is taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Two {
+    /// The one with fewer requests in flight.
+    LeastConn,
+    /// The one that is expected to answer first, by the mean of its answers.
+    LeastTime(Time),
+    /// The same by the longest of the last seconds' answers.
+    PeakEwma,
 }
 
 impl Method {
     /// Whether it looks at how many requests a server has in flight.
     fn counts_in_flight(self) -> bool {
-        matches!(self, Self::LeastConn | Self::Random { two: true })
+        matches!(self, Self::LeastConn | Self::LeastTime { .. } | Self::Random { two: Some(_) })
+    }
+
+    /// What of a server's times it looks at.
+    fn measure(self) -> Option<Measure> {
+        let mean = |time, looks_at_waiting| Some(Measure { time, is_peak: false, looks_at_waiting });
+        match self {
+            Self::LeastTime { time, inflight } => mean(time, inflight),
+            Self::Random { two: Some(Two::LeastTime(time)) } => mean(time, false),
+            Self::Random { two: Some(Two::PeakEwma) } => {
+                Some(Measure { time: Time::Header, is_peak: true, looks_at_waiting: false })
+            }
+            _ => None,
+        }
     }
 }
 
@@ -39,6 +71,7 @@ impl Method {
 pub struct Group {
     peers: Vec<Peer>,
     method: Method,
+    measure: Option<Measure>,
     /// Indexes of the primary servers, then of the backups, each in the order written.
     pub(crate) primaries: Vec<usize>,
     pub(crate) backups: Vec<usize>,
@@ -68,7 +101,8 @@ impl Group {
         }
         let usable = peers.iter().filter(|peer| !peer.settings().down).count();
         let tries = u32::try_from(usable).unwrap_or(u32::MAX);
-        Self { peers, method, primaries, backups, total_weight, ring, routes, tries }
+        let measure = method.measure();
+        Self { peers, method, measure, primaries, backups, total_weight, ring, routes, tries }
     }
 
     /// The same for a group that takes the place of another one: what is known of a server's health stays, where
@@ -96,6 +130,13 @@ impl Group {
     /// How a server is chosen.
     pub fn method(&self) -> Method {
         self.method
+    }
+
+    /// What of a server's times decides how it is chosen, if any does: these are to be told ([`Peer::answered`],
+    /// [`Peer::failed`], and where it looks at requests that wait, [`Peer::end_wait`]).
+    #[inline]
+    pub fn measure(&self) -> Option<Measure> {
+        self.measure
     }
 
     /// Whether a server goes by that route.

@@ -1,8 +1,10 @@
-//! `least_conn`: the server with the fewest requests in flight for its weight; among equals it is their turn.
+//! `least_conn` and `least_time`: the server with the fewest requests in flight for its weight, or the one that will have
+//! answered them first; among equals it is their turn.
 
 use crate::attempts::Attempts;
 use crate::group::Group;
-use crate::round_robin::{FINE, Weights};
+use crate::load::Load;
+use crate::round_robin::Weights;
 
 /// The server that has least to do, among the primary servers, then among the backups.
 pub(crate) fn pick(group: &Group, weights: &mut Weights, attempts: &mut Attempts, now_ms: u64) -> Option<usize> {
@@ -31,26 +33,4 @@ fn least(group: &Group, weights: &mut Weights, among: &[usize], attempts: &Attem
     weights
         .next(group, now_ms, open().filter(|peer| Load::of(group, *peer, now_ms).cmp(best).is_eq()))
         .or(Some(best.peer))
-}
-
-/// What a server has in flight, to be compared by its weight.
-#[derive(Clone, Copy)]
-pub(crate) struct Load {
-    pub(crate) peer: usize,
-    in_flight: u32,
-    weight: i64,
-}
-
-impl Load {
-    pub(crate) fn of(group: &Group, peer: usize, now_ms: u64) -> Self {
-        let server = &group.peers()[peer];
-        let weight = server.eased(i64::from(server.settings().weight) * FINE, now_ms);
-        Self { peer, in_flight: server.in_flight(), weight }
-    }
-
-    /// Less is better.
-    pub(crate) fn cmp(self, other: Self) -> std::cmp::Ordering {
-        let of = |in_flight: u32, weight: i64| i128::from(in_flight) * i128::from(weight);
-        of(self.in_flight, other.weight).cmp(&of(other.in_flight, self.weight))
-    }
 }

@@ -11,7 +11,9 @@ mod checked;
 mod group;
 mod hash;
 mod ip_hash;
+mod latency;
 mod least_conn;
+mod load;
 mod peer;
 mod random;
 mod retry;
@@ -20,12 +22,15 @@ mod round_robin;
 #[cfg(test)]
 mod simulation;
 #[cfg(test)]
+mod speeds;
+#[cfg(test)]
 mod testing;
 
 pub use attempts::Attempts;
 pub use balancer::Balancer;
 pub use budget::{BudgetCounts, RetryBudget, RetryShare};
 pub use checked::{CheckCounts, Checks, Streak, Thresholds, together};
-pub use group::{Group, Method};
+pub use group::{Group, Method, Two};
+pub use latency::{Measure, Time};
 pub use peer::{Outcome, Peer, PeerSettings, State, Transition};
 pub use retry::{Exchange, Failure, RetryRule, StatusSet, Verdict};

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 
 use crate::checked::{CheckCounts, Checked, Checks};
+use crate::latency::{Latency, Measure};
 
 /// What the configuration says of a server.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -127,6 +128,7 @@ struct Health {
     down_since_ms: AtomicU64,
     /// For how long it was, before that.
     down_ms: AtomicU64,
+    latency: Latency,
 }
 
 impl Peer {
@@ -213,6 +215,29 @@ impl Peer {
     pub fn down_ms(&self, now_ms: u64) -> u64 {
         let now = self.down_since_ms().map_or(0, |since_ms| now_ms.saturating_sub(since_ms));
         self.health.down_ms.load(Relaxed).saturating_add(now)
+    }
+
+    /// It has answered after so long.
+    pub fn answered(&self, measure: Measure, took_ms: u64, now_ms: u64) {
+        self.health.latency.answered(measure, took_ms, now_ms);
+    }
+
+    /// It has failed after so long, or answered with an error.
+    pub fn failed(&self, measure: Measure, took_ms: u64, now_ms: u64) {
+        self.health.latency.failed(measure, took_ms, now_ms);
+    }
+
+    /// A request that it was picked for at that time waits no more.
+    pub fn end_wait(&self, picked_ms: u64) {
+        self.health.latency.end_wait(picked_ms);
+    }
+
+    pub(crate) fn begin_wait(&self, now_ms: u64) {
+        self.health.latency.begin_wait(now_ms);
+    }
+
+    pub(crate) fn expected_ms(&self, measure: Measure, now_ms: u64) -> Option<f64> {
+        self.health.latency.expected_ms(measure, now_ms)
     }
 
     /// What of a weight it has now: the part of `slow_start` that has passed since it recovered, and never nothing.

@@ -1,11 +1,11 @@
-//! `random [two [least_conn]]`: a server by chance and weight; of two, the one with less to do.
+//! `random [two [METHOD]]`: a server by chance and weight; of two, the one with less to do.
 //!
 //! The chance comes in as the seed of the request's [`Attempts`].
 
 use crate::attempts::{Attempts, HashState};
 use crate::group::Group;
 use crate::hash::{MAX_MISSES, peer_at_weight};
-use crate::least_conn::Load;
+use crate::load::Load;
 
 /// A server by chance; `None` when round robin has to decide.
 pub(crate) fn pick(group: &Group, two: bool, attempts: &mut Attempts, now_ms: u64) -> Option<usize> {

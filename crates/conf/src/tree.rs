@@ -239,11 +239,38 @@ pub enum Algorithm {
     IpHash,
     /// `least_conn`.
     LeastConn,
+    /// `least_time`.
+    LeastTime {
+        /// `header` or `last_byte`.
+        time: AnswerTime,
+        /// `inflight`: requests count that are not answered yet.
+        inflight: bool,
+    },
     /// `random`.
     Random {
-        /// `two`: of two servers the one with less to do.
-        two: bool,
+        /// `two`: of two servers one is taken.
+        two: Option<Two>,
     },
+}
+
+/// Which of two servers is taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Two {
+    /// `least_conn`: the one with fewer requests in flight.
+    LeastConn,
+    /// `least_time=`: the one that answers sooner.
+    LeastTime(AnswerTime),
+    /// `peak_ewma`: the same by the longest of the last answers.
+    PeakEwma,
+}
+
+/// The time of an answer that counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AnswerTime {
+    /// That to its head.
+    Header,
+    /// That to its end.
+    LastByte,
 }
 
 /// A `server` with `resolve`.

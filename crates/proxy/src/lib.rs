@@ -29,6 +29,7 @@ mod gate;
 mod gunzip;
 mod gzip;
 mod health;
+mod held;
 mod hops;
 mod http2;
 mod limits;

@@ -6,14 +6,15 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-use balance::{Balancer, Outcome, Transition};
+use balance::Balancer;
 use net::dial::Endpoint;
 use net::tls;
 use route::{Keeps, Maps, Patterns, UpstreamRule};
 use rustls::ClientConfig;
 
-use crate::counters::{PeerCounters, PeerDetail};
+use crate::counters::PeerCounters;
 use crate::exchange::ROUTE_END;
+pub(crate) use crate::held::Held;
 use crate::limits::TLS_CLIENTS_MAX;
 use crate::names::Names;
 use crate::snapshot::{Snapshot, UpstreamSnapshot};
@@ -41,7 +42,7 @@ pub(crate) struct Site {
 pub(crate) struct Upstream {
     pub(crate) shared: Arc<UpstreamSnapshot>,
     thread: usize,
-    balancer: RefCell<Balancer>,
+    pub(crate) balancer: RefCell<Balancer>,
     pub(crate) pool: RefCell<Pool>,
     /// Requests that wait for a server.
     pub(crate) line: Line,
@@ -156,7 +157,7 @@ impl Upstream {
         if let Some(detail) = counters.detail.get() {
             detail.selected_ms.set(now_ms);
         }
-        Some(Held { upstream: self, peer, is_released: false })
+        Some(Held::new(self, peer, now_ms))
     }
 
     /// Counts a request whose session is of no server that is here.
@@ -170,59 +171,5 @@ impl Upstream {
     /// This thread's counts of a server.
     pub(crate) fn counters(&self, peer: usize) -> &PeerCounters {
         &self.shared.counters[self.thread][peer]
-    }
-}
-
-/// A server picked for an attempt. Dropped without a word (the client went away, a panic) it counts as neither success
-/// nor failure.
-#[derive(Debug)]
-pub(crate) struct Held<'a> {
-    pub(crate) upstream: &'a Upstream,
-    pub(crate) peer: usize,
-    is_released: bool,
-}
-
-impl Held<'_> {
-    /// Where the server is.
-    pub(crate) fn endpoint(&self) -> &Endpoint {
-        &self.upstream.shared.addresses[self.peer]
-    }
-
-    /// Whether checks have found the server not well.
-    #[inline]
-    pub(crate) fn is_unhealthy(&self) -> bool {
-        self.upstream.shared.group.peers()[self.peer].is_unhealthy()
-    }
-
-    /// This thread's counts of it that only `api` shows, where it is asked for.
-    pub(crate) fn detail(&self) -> Option<&PeerDetail> {
-        self.upstream.counters(self.peer).detail.get().map(|detail| &**detail)
-    }
-
-    /// Gives the server back with how the attempt ended.
-    pub(crate) fn release(mut self, outcome: Outcome, now_ms: u64) -> Option<Transition> {
-        self.give_back(outcome, now_ms)
-    }
-
-    fn give_back(&mut self, outcome: Outcome, now_ms: u64) -> Option<Transition> {
-        self.is_released = true;
-        let counters = self.upstream.counters(self.peer);
-        counters.in_flight.sub(1);
-        if outcome == Outcome::Failure {
-            counters.failures.add(1);
-        }
-        let transition = self.upstream.balancer.borrow_mut().release(self.peer, outcome, now_ms);
-        if self.upstream.line.is_used() {
-            self.upstream.line.wake_first();
-        }
-        transition
-    }
-}
-
-impl Drop for Held<'_> {
-    fn drop(&mut self) {
-        if !self.is_released {
-            self.give_back(Outcome::Neutral, net::clock::coarse_ms());
-        }
     }
 }

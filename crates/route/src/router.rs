@@ -158,10 +158,17 @@ pub enum Algorithm {
     IpHash,
     /// `least_conn`.
     LeastConn,
+    /// `least_time`.
+    LeastTime {
+        /// The time that counts.
+        time: tree::AnswerTime,
+        /// `inflight`.
+        inflight: bool,
+    },
     /// `random`.
     Random {
         /// `two`.
-        two: bool,
+        two: Option<tree::Two>,
     },
 }
 
@@ -379,6 +386,7 @@ impl UpstreamRule {
             }
             tree::Algorithm::IpHash => Algorithm::IpHash,
             tree::Algorithm::LeastConn => Algorithm::LeastConn,
+            tree::Algorithm::LeastTime { time, inflight } => Algorithm::LeastTime { time: *time, inflight: *inflight },
             tree::Algorithm::Random { two } => Algorithm::Random { two: *two },
         };
         Self {

@@ -23,6 +23,7 @@ mod queue;
 mod requests;
 mod retries;
 mod rewriting;
+mod speeds;
 mod start;
 mod timeouts;
 mod tls;

@@ -4,7 +4,7 @@ use super::tls::LEAST_ZONE_BYTES;
 use super::{Apply, Contexts, Directive, Takes};
 use crate::Diagnostic;
 use crate::build::{Call, Cx, Outcome, UpstreamDraft};
-use crate::tree::Algorithm;
+use crate::tree::{Algorithm, AnswerTime, Two};
 use crate::value;
 
 pub(super) const DIRECTIVES: &[Directive] = &[
@@ -47,24 +47,50 @@ pub(super) const DIRECTIVES: &[Directive] = &[
         apply: Apply::Upstream(|draft, call, cx| choose(draft, call, cx, Algorithm::LeastConn)),
     },
     Directive {
+        name: "least_time",
+        contexts: Contexts::UPSTREAM,
+        takes: Takes::between(1, 2),
+        repeats: false,
+        default: "",
+        doc: "Chooses the server with the least mean time of its answers, to their head (header) or end (last_byte), \
+              and the fewest requests in flight, for its weight; inflight: requests count that wait longer.",
+        example: "least_time header inflight;",
+        apply: Apply::Upstream(|draft, call, cx| {
+            let time = match call.text(0) {
+                "header" => AnswerTime::Header,
+                "last_byte" => AnswerTime::LastByte,
+                _ => return Err(call.unknown_word(0, "time of \"least_time\"", ["header", "last_byte"])),
+            };
+            if call.args().len() == 2 && call.text(1) != "inflight" {
+                return Err(call.unknown_word(1, "parameter of \"least_time\"", ["inflight"]));
+            }
+            choose(draft, call, cx, Algorithm::LeastTime { time, inflight: call.args().len() == 2 })
+        }),
+    },
+    Directive {
         name: "random",
         contexts: Contexts::UPSTREAM,
         takes: Takes::between(0, 2),
         repeats: false,
         default: "",
-        doc: "Chooses a server by chance, or with \"two\" the one of two with fewer requests in flight.",
+        doc: "Chooses a server by chance, or with \"two\" the one of two with fewer requests in flight (least_conn), the \
+              one that answers sooner (least_time=header, least_time=last_byte), or that by its slowest answers \
+              (peak_ewma).",
         example: "random two least_conn;",
         apply: Apply::Upstream(|draft, call, cx| {
             if !call.args().is_empty() && call.text(0) != "two" {
                 return Err(call.unknown_word(0, "parameter of \"random\"", ["two"]));
             }
-            match call.text(1) {
-                _ if call.args().len() < 2 => {}
-                "least_conn" => {}
-                text if text.starts_with("least_time") => return Err(call.not_yet(1, "choosing by times of answers")),
-                _ => return Err(call.unknown_word(1, "way to choose one of two", ["least_conn"])),
-            }
-            choose(draft, call, cx, Algorithm::Random { two: !call.args().is_empty() })
+            let two = match call.text(1) {
+                _ if call.args().is_empty() => None,
+                _ if call.args().len() == 1 => Some(Two::LeastConn),
+                "least_conn" => Some(Two::LeastConn),
+                "least_time=header" => Some(Two::LeastTime(AnswerTime::Header)),
+                "least_time=last_byte" => Some(Two::LeastTime(AnswerTime::LastByte)),
+                "peak_ewma" => Some(Two::PeakEwma),
+                _ => return Err(call.unknown_word(1, "way to choose one of two", WAYS_OF_TWO)),
+            };
+            choose(draft, call, cx, Algorithm::Random { two })
         }),
     },
     Directive {
@@ -78,6 +104,8 @@ pub(super) const DIRECTIVES: &[Directive] = &[
         apply: Apply::Upstream(zone),
     },
 ];
+
+const WAYS_OF_TWO: [&str; 4] = ["least_conn", "least_time=header", "least_time=last_byte", "peak_ewma"];
 
 /// Sets the algorithm. As in nginx, the last one holds, with a warning.
 fn choose(draft: &mut UpstreamDraft, call: &Call<'_>, cx: &mut Cx<'_>, algorithm: Algorithm) -> Outcome {

@@ -118,8 +118,7 @@ const AREAS: &[Area] = &[
     Area {
         title: "more ways to choose a server",
         contexts: Contexts::ALL,
-        names: "least_time ntlm sticky_cookie_insert \
-            upstream_conf",
+        names: "ntlm sticky_cookie_insert upstream_conf",
     },
     Area {
         title: "health checks and pages about them",

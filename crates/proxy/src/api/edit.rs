@@ -251,7 +251,8 @@ impl Settings {
 
     /// A server with these settings; those that are not given stay.
     fn put(&self, rule: &UpstreamRule, mut server: UpstreamServer) -> Result<UpstreamServer, Fault> {
-        let by_weight = matches!(rule.algorithm, Algorithm::RoundRobin | Algorithm::LeastConn);
+        let by_weight =
+            matches!(rule.algorithm, Algorithm::RoundRobin | Algorithm::LeastConn | Algorithm::LeastTime { .. });
         if self.backup == Some(true) && !by_weight {
             return Err(bad("UpstreamNoBackup", format!("upstream \"{}\" has no backup", rule.name)));
         }

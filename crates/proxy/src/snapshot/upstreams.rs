@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 
-use balance::{Checks, Group, Method, PeerSettings, RetryBudget, RetryShare};
-use conf::tree::{self, PeerAddress, UpstreamServer, Zone};
+use balance::{Checks, Group, Method, PeerSettings, RetryBudget, RetryShare, Time, Two};
+use conf::tree::{self, AnswerTime, PeerAddress, UpstreamServer, Zone};
 use metrics::counter::Cell;
 use net::dial::Endpoint;
 use net::resolver::Settings;
@@ -138,13 +138,7 @@ impl UpstreamSnapshot {
     }
 
     fn new(rule: &UpstreamRule, members: Members, threads: usize) -> Self {
-        let method = match rule.algorithm {
-            Algorithm::RoundRobin => Method::RoundRobin,
-            Algorithm::Hash { consistent, .. } => Method::Hash { consistent },
-            Algorithm::IpHash => Method::IpHash,
-            Algorithm::LeastConn => Method::LeastConn,
-            Algorithm::Random { two } => Method::Random { two },
-        };
+        let method = method(&rule.algorithm);
         let servers = || members.all.iter().map(|member| &member.server);
         let counters = || servers().map(|_| Arc::default()).collect();
         let is_liberty = matches!(rule.sticky, Some(Sticky::Liberty { .. }));
@@ -238,6 +232,26 @@ impl UpstreamSnapshot {
             self.queue.clone_from(&old.queue);
         }
         self
+    }
+}
+
+fn method(algorithm: &Algorithm) -> Method {
+    let time = |written| match written {
+        AnswerTime::Header => Time::Header,
+        AnswerTime::LastByte => Time::LastByte,
+    };
+    let two = |written| match written {
+        tree::Two::LeastConn => Two::LeastConn,
+        tree::Two::LeastTime(of) => Two::LeastTime(time(of)),
+        tree::Two::PeakEwma => Two::PeakEwma,
+    };
+    match *algorithm {
+        Algorithm::RoundRobin => Method::RoundRobin,
+        Algorithm::Hash { consistent, .. } => Method::Hash { consistent },
+        Algorithm::IpHash => Method::IpHash,
+        Algorithm::LeastConn => Method::LeastConn,
+        Algorithm::LeastTime { time: of, inflight } => Method::LeastTime { time: time(of), inflight },
+        Algorithm::Random { two: written } => Method::Random { two: written.map(two) },
     }
 }
 

@@ -95,7 +95,10 @@ pub(crate) async fn attempt(
         lines::keep(&mut record.lines.get_or_insert_default().upstream, &from_upstream.data()[..head_length]);
     }
     let status = exchange.response.status;
-    note(exchange, |attempt, now_ms| (attempt.head_ms, attempt.status) = (Some(now_ms), status));
+    note(exchange, |attempt, now_ms| {
+        (attempt.head_ms, attempt.status) = (Some(now_ms), status);
+        held.answered(status, attempt.started_ms);
+    });
     let known = Known { anything_written: turn.written > 0, ..turn.known };
     Ok(Answered { link: turn.link, head_length, known })
 }

@@ -280,6 +280,9 @@ fn judge<'a>(
         upstream.counters(peer).retries.add(1);
         return Ok(Next::Same(held));
     }
+    if let (false, Some(attempt)) = (failed.is_local, exchange.record.attempts.last()) {
+        held.failed(failed.failure, attempt.started_ms);
+    }
     let outcome = if failed.is_local { Outcome::Neutral } else { outcome };
     let transition = held.release(outcome, now_ms);
     report(connection, upstream, transition, &failed.what);
@@ -364,7 +367,7 @@ fn render_key(
     let Exchange { request, path, key, maps, record, attempts, .. } = exchange;
     key.clear();
     match &routed.site.snapshot.router.upstreams()[upstream].algorithm {
-        Algorithm::RoundRobin | Algorithm::LeastConn => {}
+        Algorithm::RoundRobin | Algorithm::LeastConn | Algorithm::LeastTime { .. } => {}
         Algorithm::Hash { key: text, .. } => {
             let facts = connection.facts(request, routed, path, record, Some(rule));
             text.render(&facts, &routed.site.maps, maps, key);

@@ -1,6 +1,6 @@
 //! An answer on its way to the client, and what becomes of its server and connection afterwards.
 
-use balance::Outcome;
+use balance::{Failure, Outcome};
 use net::clock;
 use route::ProxyRule;
 
@@ -15,6 +15,9 @@ use crate::upstream::pool::Link;
 use crate::upstream::relay::{Relay, RelayError};
 use crate::upstream::upload::Upload;
 use crate::upstream::{affinity, attempt, fields, redirect, report, rewrite, tunnel};
+
+/// What a server has done whose answer broke off.
+const CUT: Failure = Failure::Receive { timed_out: false };
 
 /// Passes the answer on.
 pub(super) async fn pass_on(
@@ -69,6 +72,11 @@ pub(super) async fn pass_on(
                 detail.response_ms.add(now_ms.saturating_sub(attempt.started_ms));
                 detail.whole.add(1);
             }
+        }
+        match &relayed {
+            Ok(()) if is_read => held.ended(attempt.status, attempt.started_ms),
+            Err(RelayError::Upstream(_) | RelayError::Malformed(_)) => held.failed(CUT, attempt.started_ms),
+            _ => {}
         }
     }
     if routed.site.keeps.sent || routed.site.keeps.upstream {

@@ -1,0 +1,128 @@
+//! A server that an attempt holds: what it is, what the attempt finds out of it, and that it is given back.
+
+use std::cell::Cell;
+
+use balance::{Failure, Measure, Outcome, Peer, Time, Transition};
+use net::clock;
+use net::dial::Endpoint;
+
+use crate::counters::PeerDetail;
+use crate::site::Upstream;
+
+/// The least status that speaks against a server.
+const LEAST_ERROR: u16 = 500;
+
+/// A server picked for an attempt. Dropped without a word (the client went away, a panic) it counts as neither success
+/// nor failure.
+#[derive(Debug)]
+pub(crate) struct Held<'a> {
+    pub(crate) upstream: &'a Upstream,
+    pub(crate) peer: usize,
+    is_released: bool,
+    /// When it was picked, while its answer is waited for and that is looked at when a server is chosen.
+    awaited_ms: Cell<Option<u64>>,
+}
+
+impl<'a> Held<'a> {
+    /// Just picked.
+    pub(crate) fn new(upstream: &'a Upstream, peer: usize, now_ms: u64) -> Self {
+        let is_awaited = upstream.shared.group.measure().is_some_and(|measure| measure.looks_at_waiting);
+        Self { upstream, peer, is_released: false, awaited_ms: Cell::new(is_awaited.then_some(now_ms)) }
+    }
+
+    /// Where the server is.
+    pub(crate) fn endpoint(&self) -> &Endpoint {
+        &self.upstream.shared.addresses[self.peer]
+    }
+
+    /// Whether checks have found the server not well.
+    #[inline]
+    pub(crate) fn is_unhealthy(&self) -> bool {
+        self.known().is_unhealthy()
+    }
+
+    /// This thread's counts of it that only `api` shows, where it is asked for.
+    pub(crate) fn detail(&self) -> Option<&PeerDetail> {
+        self.upstream.counters(self.peer).detail.get().map(|detail| &**detail)
+    }
+
+    /// The head of its answer has come, to a request that it was sent at that time.
+    #[inline]
+    pub(crate) fn answered(&self, status: u16, started_ms: u64) {
+        if let Some(measure) = self.upstream.shared.group.measure() {
+            self.has_answered(measure, status, started_ms);
+        }
+    }
+
+    fn has_answered(&self, measure: Measure, status: u16, started_ms: u64) {
+        let (now_ms, peer) = (clock::coarse_ms(), self.known());
+        let took_ms = now_ms.saturating_sub(started_ms);
+        if status >= LEAST_ERROR {
+            peer.failed(measure, took_ms, now_ms);
+        } else if measure.time == Time::Header {
+            peer.answered(measure, took_ms, now_ms);
+        }
+        if measure.time == Time::Header {
+            self.end_wait();
+        }
+    }
+
+    /// The end of its answer has come.
+    #[inline]
+    pub(crate) fn ended(&self, status: u16, started_ms: u64) {
+        let measure = self.upstream.shared.group.measure();
+        if let Some(measure) = measure.filter(|measure| measure.time == Time::LastByte && status < LEAST_ERROR) {
+            let now_ms = clock::coarse_ms();
+            self.known().answered(measure, now_ms.saturating_sub(started_ms), now_ms);
+        }
+    }
+
+    /// It has failed a request that it was sent at that time.
+    #[cold]
+    pub(crate) fn failed(&self, failure: Failure, started_ms: u64) {
+        // An answer's status was looked at when it came.
+        let is_status = matches!(failure, Failure::Status(_));
+        if let Some(measure) = self.upstream.shared.group.measure().filter(|_| !is_status) {
+            let now_ms = clock::coarse_ms();
+            self.known().failed(measure, now_ms.saturating_sub(started_ms), now_ms);
+        }
+    }
+
+    /// Gives the server back with how the attempt ended.
+    pub(crate) fn release(mut self, outcome: Outcome, now_ms: u64) -> Option<Transition> {
+        self.give_back(outcome, now_ms)
+    }
+
+    fn known(&self) -> &'a Peer {
+        &self.upstream.shared.group.peers()[self.peer]
+    }
+
+    fn end_wait(&self) {
+        if let Some(picked_ms) = self.awaited_ms.take() {
+            self.known().end_wait(picked_ms);
+        }
+    }
+
+    fn give_back(&mut self, outcome: Outcome, now_ms: u64) -> Option<Transition> {
+        self.is_released = true;
+        self.end_wait();
+        let counters = self.upstream.counters(self.peer);
+        counters.in_flight.sub(1);
+        if outcome == Outcome::Failure {
+            counters.failures.add(1);
+        }
+        let transition = self.upstream.balancer.borrow_mut().release(self.peer, outcome, now_ms);
+        if self.upstream.line.is_used() {
+            self.upstream.line.wake_first();
+        }
+        transition
+    }
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        if !self.is_released {
+            self.give_back(Outcome::Neutral, clock::coarse_ms());
+        }
+    }
+}
