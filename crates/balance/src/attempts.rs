@@ -12,6 +12,8 @@ pub struct Attempts {
     pub(crate) on_backups: bool,
     /// The servers that are looked at are those that the request belongs to.
     pub(crate) is_bound: bool,
+    /// There is none but those that are ejected.
+    pub(crate) takes_ejected: bool,
     /// Where the hash stands; `None` before the first attempt.
     pub(crate) hash: Option<HashState>,
     /// Where the chance of `random` comes from.

@@ -42,7 +42,8 @@ impl Balancer {
             Method::Hash { consistent: false } => hash::pick(group, attempts, key, now_ms),
             Method::Hash { consistent: true } => ring::pick(group, weights, attempts, key, now_ms),
         };
-        let peer = chosen.or_else(|| weights.pick_in_turn(group, attempts, now_ms))?;
+        let chosen = chosen.or_else(|| weights.pick_in_turn(group, attempts, now_ms));
+        let peer = chosen.or_else(|| self.pick_ejected(attempts, now_ms))?;
         Some(self.picked(peer, attempts, now_ms))
     }
 
@@ -60,6 +61,16 @@ impl Balancer {
         let peer = routes.find_map(|route| weights.pick_among(group, group.servers_of(route), attempts, now_ms));
         attempts.is_bound = false;
         Some(self.picked(peer?, attempts, now_ms))
+    }
+
+    /// A server that stands out is better than none.
+    fn pick_ejected(&mut self, attempts: &mut Attempts, now_ms: u64) -> Option<usize> {
+        let Self { group, weights } = self;
+        group.outlier_rule()?;
+        attempts.takes_ejected = true;
+        let peer = weights.pick_in_turn(group, attempts, now_ms);
+        attempts.takes_ejected = false;
+        peer
     }
 
     fn picked(&self, peer: usize, attempts: &mut Attempts, now_ms: u64) -> usize {

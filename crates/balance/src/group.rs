@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use crate::attempts::Attempts;
 use crate::latency::{Measure, Time};
+use crate::outlier::{Change, OutlierRule, Outliers};
 use crate::peer::{Peer, PeerSettings};
 use crate::ring::Ring;
 
@@ -72,6 +73,7 @@ pub struct Group {
     peers: Vec<Peer>,
     method: Method,
     measure: Option<Measure>,
+    outliers: Option<Outliers>,
     /// Indexes of the primary servers, then of the backups, each in the order written.
     pub(crate) primaries: Vec<usize>,
     pub(crate) backups: Vec<usize>,
@@ -102,24 +104,48 @@ impl Group {
         let usable = peers.iter().filter(|peer| !peer.settings().down).count();
         let tries = u32::try_from(usable).unwrap_or(u32::MAX);
         let measure = method.measure();
-        Self { peers, method, measure, primaries, backups, total_weight, ring, routes, tries }
+        Self { peers, method, measure, outliers: None, primaries, backups, total_weight, ring, routes, tries }
     }
 
-    /// The same for a group that takes the place of another one: what is known of a server's health stays, where
-    /// `known` tells which of the other group's servers it is.
-    pub fn after(
-        peers: Vec<PeerSettings>,
-        method: Method,
-        previous: &Self,
-        known: impl Fn(usize) -> Option<usize>,
-    ) -> Self {
-        let mut group = Self::new(peers, method);
-        for (index, peer) in group.peers.iter_mut().enumerate() {
+    /// The same, and servers that stand out are ejected for a while.
+    pub fn ejecting(mut self, rule: Option<OutlierRule>) -> Self {
+        // A server alone cannot stand out.
+        let rule = rule.filter(|_| self.peers.len() > 1);
+        self.peers = self.peers.into_iter().map(|peer| peer.judged(rule.is_some())).collect();
+        self.outliers = rule.map(Outliers::new);
+        self
+    }
+
+    /// From now on it knows what is known of another group, whose place it takes: `known` tells which of the other
+    /// group's servers one of its own is.
+    pub fn knowing(mut self, previous: &Self, known: impl Fn(usize) -> Option<usize>) -> Self {
+        for (index, peer) in self.peers.iter_mut().enumerate() {
             if let Some(other) = known(index).and_then(|other| previous.peers.get(other)) {
                 peer.share_health(other);
             }
         }
-        group
+        if let (Some(own), Some(previous)) = (&mut self.outliers, &previous.outliers) {
+            own.follow(previous);
+        }
+        self
+    }
+
+    /// Whether it is to be told what becomes of requests: by [`Group::measure`], or because servers that stand out are
+    /// ejected ([`Peer::count_answer`], [`Peer::count_error`], [`Peer::count_cut`]).
+    #[inline]
+    pub fn is_watched(&self) -> bool {
+        self.measure.is_some() || self.outliers.is_some()
+    }
+
+    /// What is said of servers that stand out, if that is looked at.
+    pub fn outlier_rule(&self) -> Option<OutlierRule> {
+        self.outliers.as_ref().map(Outliers::rule)
+    }
+
+    /// Ejects servers that stand out, and takes back those whose time is over. To be called a few times a second, by
+    /// any thread.
+    pub fn judge_outliers(&self, now_ms: u64) -> Vec<Change> {
+        self.outliers.as_ref().map_or_else(Vec::new, |outliers| outliers.judge(self, now_ms))
     }
 
     /// The servers, in the order given to [`Group::new`].
@@ -152,7 +178,10 @@ impl Group {
     /// Whether a request with these attempts behind it may go to that server.
     pub(crate) fn may_pick(&self, attempts: &Attempts, peer: usize, now_ms: u64) -> bool {
         let other = &self.peers[peer];
-        !attempts.has_tried(peer) && (attempts.is_bound || !other.settings().drain) && other.may_be_tried(now_ms)
+        !attempts.has_tried(peer)
+            && (attempts.is_bound || !other.settings().drain)
+            && (attempts.takes_ejected || !other.is_ejected())
+            && other.may_be_tried(now_ms)
     }
 
     /// Whether a request with these attempts behind it could go to another server now.

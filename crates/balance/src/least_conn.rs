@@ -1,5 +1,5 @@
-//! `least_conn` and `least_time`: the server with the fewest requests in flight for its weight, or the one that will have
-//! answered them first; among equals it is their turn.
+//! `least_conn` and `least_time`: the server with the fewest requests in flight for its weight, or the one that will
+//! have answered them first; among equals it is their turn.
 
 use crate::attempts::Attempts;
 use crate::group::Group;

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 
 use crate::checked::{CheckCounts, Checked, Checks};
 use crate::latency::{Latency, Measure};
+use crate::outlier::{OutlierRule, Standing};
 
 /// What the configuration says of a server.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -106,6 +107,8 @@ pub struct Peer {
     single: bool,
     /// How it is chosen depends on what it has in flight.
     counts: bool,
+    /// It may be ejected.
+    is_judged: bool,
     health: Arc<Health>,
 }
 
@@ -129,6 +132,7 @@ struct Health {
     /// For how long it was, before that.
     down_ms: AtomicU64,
     latency: Latency,
+    standing: Standing,
 }
 
 impl Peer {
@@ -144,7 +148,7 @@ impl Peer {
             () if self.is_unhealthy() => State::Unhealthy,
             () if !self.is_checked_well() => State::Checking,
             () if self.settings.drain => State::Draining,
-            () if self.has_failed() => State::Unavailable,
+            () if self.has_failed() || self.is_ejected() => State::Unavailable,
             () => State::Up,
         }
     }
@@ -227,6 +231,61 @@ impl Peer {
         self.health.latency.failed(measure, took_ms, now_ms);
     }
 
+    /// A request to it was answered well after so long, as far as its standing among the others is concerned.
+    pub fn count_answer(&self, took_ms: u64) {
+        self.health.standing.answered(took_ms);
+    }
+
+    /// A request to it failed, or was answered with an error.
+    pub fn count_error(&self) {
+        self.health.standing.failed();
+    }
+
+    /// An answer that was counted broke off.
+    pub fn count_cut(&self) {
+        self.health.standing.cut();
+    }
+
+    /// Whether it gets no requests because it stands out.
+    #[inline]
+    pub fn is_ejected(&self) -> bool {
+        self.is_judged && self.health.standing.is_ejected()
+    }
+
+    pub(crate) fn standing(&self) -> &Standing {
+        &self.health.standing
+    }
+
+    /// Whether the configuration has requests sent to it.
+    pub(crate) fn is_used(&self) -> bool {
+        !self.settings.down && !self.settings.drain
+    }
+
+    /// Whether requests or checks have put it out of service.
+    pub(crate) fn is_out(&self) -> bool {
+        self.has_failed() || self.is_ejected() || !self.is_checked_well()
+    }
+
+    /// Puts it out of service for a while, and says for how long.
+    pub(crate) fn eject(&self, rule: &OutlierRule, now_ms: u64) -> u64 {
+        let for_ms = self.health.standing.eject(rule, now_ms);
+        self.health.since_ms.store(now_ms, Relaxed);
+        self.note_down(now_ms);
+        for_ms
+    }
+
+    /// Its time out of service is over: it begins slowly, as one that has failed does.
+    pub(crate) fn come_back(&self, now_ms: u64) {
+        self.health.since_ms.store(now_ms, Relaxed);
+        self.health.recovered_ms.store(now_ms.max(1), Relaxed);
+        self.note_up(now_ms);
+    }
+
+    pub(crate) fn judged(mut self, is_judged: bool) -> Self {
+        self.is_judged = is_judged;
+        self
+    }
+
     /// A request that it was picked for at that time waits no more.
     pub fn end_wait(&self, picked_ms: u64) {
         self.health.latency.end_wait(picked_ms);
@@ -258,7 +317,7 @@ impl Peer {
     pub(crate) fn new(mut settings: PeerSettings, single: bool, counts: bool) -> Self {
         settings.weight = settings.weight.max(1);
         let counts = counts || settings.max_conns > 0;
-        Self { settings, single, counts, health: Arc::default() }
+        Self { settings, single, counts, is_judged: false, health: Arc::default() }
     }
 
     /// From now on it is known to be what `other` is: the same server, under other settings.
@@ -305,7 +364,7 @@ impl Peer {
     }
 
     fn note_up(&self, now_ms: u64) {
-        if self.has_failed() || self.is_unhealthy() {
+        if self.has_failed() || self.is_unhealthy() || self.is_ejected() {
             return;
         }
         let since_ms = self.health.down_since_ms.swap(0, Relaxed);

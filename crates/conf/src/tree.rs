@@ -37,7 +37,7 @@ use crate::template::Template;
 pub use access::{AccessRule, AccessSettings, LimitExcept, RealIpSettings, Who};
 pub use api::{Api, Zone};
 pub use caching::{Expires, ExpiresRule};
-pub use failures::RetryBudget;
+pub use failures::{OutlierEjection, RetryBudget};
 pub use files::{
     FileSettings, IfModifiedSince, LinkRule, Links, ListFormat, Listing, Root, RootKind, TryFiles, TryLast, TryPath,
 };
@@ -210,6 +210,8 @@ pub struct Upstream {
     pub queue: Option<Queue>,
     /// `retry_budget`.
     pub retry_budget: Option<RetryBudget>,
+    /// `outlier_ejection`.
+    pub outlier_ejection: Option<OutlierEjection>,
     /// Where it was written.
     pub place: Place,
 }

@@ -49,14 +49,26 @@ impl<'a> Held<'a> {
     /// The head of its answer has come, to a request that it was sent at that time.
     #[inline]
     pub(crate) fn answered(&self, status: u16, started_ms: u64) {
-        if let Some(measure) = self.upstream.shared.group.measure() {
-            self.has_answered(measure, status, started_ms);
+        if self.upstream.shared.group.is_watched() {
+            self.has_answered(status, started_ms);
         }
     }
 
-    fn has_answered(&self, measure: Measure, status: u16, started_ms: u64) {
-        let (now_ms, peer) = (clock::coarse_ms(), self.known());
+    fn has_answered(&self, status: u16, started_ms: u64) {
+        let (now_ms, peer, group) = (clock::coarse_ms(), self.known(), &self.upstream.shared.group);
         let took_ms = now_ms.saturating_sub(started_ms);
+        match group.outlier_rule() {
+            Some(_) if status >= LEAST_ERROR => peer.count_error(),
+            Some(_) => peer.count_answer(took_ms),
+            None => {}
+        }
+        if let Some(measure) = group.measure() {
+            self.measure_head(measure, status, took_ms, now_ms);
+        }
+    }
+
+    fn measure_head(&self, measure: Measure, status: u16, took_ms: u64, now_ms: u64) {
+        let peer = self.known();
         if status >= LEAST_ERROR {
             peer.failed(measure, took_ms, now_ms);
         } else if measure.time == Time::Header {
@@ -81,8 +93,27 @@ impl<'a> Held<'a> {
     #[cold]
     pub(crate) fn failed(&self, failure: Failure, started_ms: u64) {
         // An answer's status was looked at when it came.
-        let is_status = matches!(failure, Failure::Status(_));
-        if let Some(measure) = self.upstream.shared.group.measure().filter(|_| !is_status) {
+        if matches!(failure, Failure::Status(_)) {
+            return;
+        }
+        // Checks have a say of their own.
+        if self.upstream.shared.group.outlier_rule().is_some() && failure != Failure::Unhealthy {
+            self.known().count_error();
+        }
+        self.measure_failure(started_ms);
+    }
+
+    /// Its answer has broken off.
+    #[cold]
+    pub(crate) fn cut(&self, started_ms: u64) {
+        if self.upstream.shared.group.outlier_rule().is_some() {
+            self.known().count_cut();
+        }
+        self.measure_failure(started_ms);
+    }
+
+    fn measure_failure(&self, started_ms: u64) {
+        if let Some(measure) = self.upstream.shared.group.measure() {
             let now_ms = clock::coarse_ms();
             self.known().failed(measure, now_ms.saturating_sub(started_ms), now_ms);
         }

@@ -27,6 +27,7 @@ use crate::snapshot::{Snapshot, UpstreamSnapshot};
 use crate::status::Status;
 use crate::sums::Baseline;
 use crate::thread::Thread;
+use crate::upstream::ejected;
 
 /// Listening sockets, by the index of the configuration's listener; `None` where another one's socket serves.
 pub type Listening = Vec<Option<TcpListener>>;
@@ -395,6 +396,7 @@ async fn keep_house(thread: Rc<Thread>) {
         event_loop::sleep(Duration::from_millis(net::deadline::SWEEP_MS)).await;
         let site = Rc::clone(&thread.site.borrow());
         for upstream in &site.upstreams {
+            ejected::look(&thread, upstream);
             let mut pool = upstream.pool.borrow_mut();
             pool.sweep(clock::coarse_ms());
             if let Some(idle) = upstream.shared.idle.get(site.thread) {

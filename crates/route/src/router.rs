@@ -134,6 +134,8 @@ pub struct UpstreamRule {
     pub queue: Option<tree::Queue>,
     /// `retry_budget`.
     pub retry_budget: Option<tree::RetryBudget>,
+    /// `outlier_ejection`.
+    pub outlier_ejection: Option<tree::OutlierEjection>,
     /// Whether its servers are checked.
     pub is_checked: bool,
     /// Whether they have to pass a check first.
@@ -403,6 +405,7 @@ impl UpstreamRule {
             keepalive_time_ms: upstream.keepalive_time_ms,
             queue: upstream.queue,
             retry_budget: upstream.retry_budget,
+            outlier_ejection: upstream.outlier_ejection,
             is_checked: false,
             is_checked_first: false,
             zone: upstream.zone.clone(),

@@ -16,6 +16,7 @@ mod keep_alive;
 mod messages;
 mod methods;
 mod names;
+mod outliers;
 mod pace;
 mod pressure;
 mod proxied;

@@ -11,7 +11,7 @@ use crate::template::{Part, Template};
 use crate::tree::{
     AccessSettings, Algorithm, Api, ClientAuth, ErrorLog, GzipFiles, GzipProxied, GzipSettings, HealthCheck,
     LimitSettings, Lingering, LingeringClose, Listen, LocationSettings, LogLevel, LogTarget, Main, NextUpstream,
-    ProxyPass, ProxySettings, Queue, RealIpSettings, Redirect, Redirects, Refusal, ResolvedServer, Resolver, RetryBudget, Rule,
+    OutlierEjection, ProxyPass, ProxySettings, Queue, RealIpSettings, Redirect, Redirects, Refusal, ResolvedServer, Resolver, RetryBudget, Rule,
     Sticky, Tls, TryFiles, Upstream, UpstreamServer, VerifyClient, Zone,
 };
 
@@ -132,6 +132,7 @@ pub(crate) struct UpstreamDraft {
     pub(crate) keepalive_time_ms: u64,
     pub(crate) queue: Option<Queue>,
     pub(crate) retry_budget: Option<RetryBudget>,
+    pub(crate) outlier_ejection: Option<OutlierEjection>,
     pub(crate) hash_place: Option<Place>,
     /// The directive that chose the algorithm; two may not.
     pub(crate) method: Option<(&'static str, Place)>,
@@ -355,6 +356,7 @@ impl UpstreamDraft {
             keepalive_time_ms: 60 * MINUTE_MS,
             queue: None,
             retry_budget: None,
+            outlier_ejection: None,
             hash_place: None,
             method: None,
             zone: None,
@@ -382,6 +384,7 @@ impl UpstreamDraft {
             zone: Zone { name: self.zone, state: self.state.map(|(path, _)| path) },
             queue: self.queue,
             retry_budget: self.retry_budget,
+            outlier_ejection: self.outlier_ejection,
             place,
         }
     }

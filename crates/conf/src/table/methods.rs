@@ -73,8 +73,8 @@ pub(super) const DIRECTIVES: &[Directive] = &[
         takes: Takes::between(0, 2),
         repeats: false,
         default: "",
-        doc: "Chooses a server by chance, or with \"two\" the one of two with fewer requests in flight (least_conn), the \
-              one that answers sooner (least_time=header, least_time=last_byte), or that by its slowest answers \
+        doc: "Chooses a server by chance, or with \"two\" the one of two with fewer requests in flight (least_conn), \
+              the one that answers sooner (least_time=header, least_time=last_byte), or that by its slowest answers \
               (peak_ewma).",
         example: "random two least_conn;",
         apply: Apply::Upstream(|draft, call, cx| {

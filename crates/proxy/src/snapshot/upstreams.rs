@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 
-use balance::{Checks, Group, Method, PeerSettings, RetryBudget, RetryShare, Time, Two};
+use balance::{Checks, Group, Method, OutlierRule, PeerSettings, RetryBudget, RetryShare, Time, Two};
 use conf::tree::{self, AnswerTime, PeerAddress, UpstreamServer, Zone};
 use metrics::counter::Cell;
 use net::dial::Endpoint;
@@ -138,14 +138,14 @@ impl UpstreamSnapshot {
     }
 
     fn new(rule: &UpstreamRule, members: Members, threads: usize) -> Self {
-        let method = method(&rule.algorithm);
         let servers = || members.all.iter().map(|member| &member.server);
         let counters = || servers().map(|_| Arc::default()).collect();
+        let group = Group::new(servers().map(|server| peer(server, rule)).collect(), method(&rule.algorithm));
         let is_liberty = matches!(rule.sticky, Some(Sticky::Liberty { .. }));
         let learns: Vec<bool> = servers().map(|server| is_liberty && server.route.is_empty()).collect();
         Self {
             name: rule.name.clone(),
-            group: Arc::new(Group::new(servers().map(|server| peer(server, rule)).collect(), method)),
+            group: Arc::new(group.ejecting(rule.outlier_ejection.map(outlier_rule))),
             addresses: servers().map(|server| endpoint(&server.address)).collect(),
             counters: std::iter::repeat_with(counters).take(threads).collect(),
             reasons: Mutex::default(),
@@ -191,6 +191,7 @@ impl UpstreamSnapshot {
             && self.queue == old.queue
             && self.retry_share() == old.retry_share()
             && self.group.method() == old.group.method()
+            && self.group.outlier_rule() == old.group.outlier_rule()
             && self.remembers_as(old)
             && self.counters.len() == old.counters.len()
             && settings(self) == settings(old)
@@ -205,7 +206,8 @@ impl UpstreamSnapshot {
         };
         let from: Vec<Option<usize>> = self.members.all.iter().map(from).collect();
         let settings = self.group.peers().iter().map(|peer| peer.settings().clone()).collect();
-        self.group = Arc::new(Group::after(settings, self.group.method(), &old.group, |index| from[index]));
+        let group = Group::new(settings, self.group.method()).ejecting(self.group.outlier_rule());
+        self.group = Arc::new(group.knowing(&old.group, |index| from[index]));
         self.memory = self.memory.map(|memory| memory.after(old.memory.as_ref()));
         self.strays = Arc::clone(&old.strays);
         let reasons = old.reasons.lock().map(|reasons| reasons.clone()).unwrap_or_default();
@@ -253,6 +255,12 @@ fn method(algorithm: &Algorithm) -> Method {
         Algorithm::LeastTime { time: of, inflight } => Method::LeastTime { time: time(of), inflight },
         Algorithm::Random { two: written } => Method::Random { two: written.map(two) },
     }
+}
+
+fn outlier_rule(written: tree::OutlierEjection) -> OutlierRule {
+    let tree::OutlierEjection { errors_percent, latency_times, min_requests, interval_ms, time_ms, max_time_ms } =
+        written;
+    OutlierRule { errors_percent, latency_times, min_requests, interval_ms, time_ms, max_time_ms }
 }
 
 fn budget(written: tree::RetryBudget) -> RetryBudget {

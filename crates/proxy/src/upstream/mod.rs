@@ -4,6 +4,7 @@ mod affinity;
 pub(crate) mod attempt;
 pub(crate) mod body;
 pub(crate) mod course;
+pub(crate) mod ejected;
 pub(crate) mod fields;
 mod head;
 mod passing;

@@ -1,6 +1,6 @@
 //! An answer on its way to the client, and what becomes of its server and connection afterwards.
 
-use balance::{Failure, Outcome};
+use balance::Outcome;
 use net::clock;
 use route::ProxyRule;
 
@@ -15,9 +15,6 @@ use crate::upstream::pool::Link;
 use crate::upstream::relay::{Relay, RelayError};
 use crate::upstream::upload::Upload;
 use crate::upstream::{affinity, attempt, fields, redirect, report, rewrite, tunnel};
-
-/// What a server has done whose answer broke off.
-const CUT: Failure = Failure::Receive { timed_out: false };
 
 /// Passes the answer on.
 pub(super) async fn pass_on(
@@ -75,7 +72,7 @@ pub(super) async fn pass_on(
         }
         match &relayed {
             Ok(()) if is_read => held.ended(attempt.status, attempt.started_ms),
-            Err(RelayError::Upstream(_) | RelayError::Malformed(_)) => held.failed(CUT, attempt.started_ms),
+            Err(RelayError::Upstream(_) | RelayError::Malformed(_)) => held.cut(attempt.started_ms),
             _ => {}
         }
     }
@@ -107,6 +104,7 @@ fn unusable(
         RelayError::Client | RelayError::ClientTimedOut => String::new(),
     };
     connection.log_failure(exchange, routed, &what, Some(name));
+    held.cut(exchange.record.attempts.last().map_or(0, |attempt| attempt.started_ms));
     let transition = held.release(Outcome::Failure, clock::coarse_ms());
     report(connection, upstream, transition, &what);
     Served::Status(502)

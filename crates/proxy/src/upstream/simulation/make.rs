@@ -83,6 +83,7 @@ impl PoolLimits {
             keepalive_time_ms: self.time_ms,
             queue: None,
             retry_budget: None,
+            outlier_ejection: None,
             is_checked: false,
             is_checked_first: false,
             zone: conf::tree::Zone::default(),
