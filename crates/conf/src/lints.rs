@@ -114,9 +114,14 @@ fn balanced_health(config: &Config, facts: &Facts, found: &mut Vec<Diagnostic>) 
 
 /// Trap 4: Liberty believes `$WS*` headers, which are dropped only because `$` is no valid character of a name.
 fn invalid_headers(facts: &Facts, found: &mut Vec<Diagnostic>) {
-    for place in &facts.invalid_headers_pass {
+    let servers = &facts.invalid_headers_of_servers;
+    let is_stripped = |place: &Place| {
+        let mut own = servers.iter().filter(|(of, _)| of == place).peekable();
+        own.peek().is_some() && own.all(|(_, is_stripped)| *is_stripped)
+    };
+    for place in facts.invalid_headers_pass.iter().filter(|place| !is_stripped(place)) {
         let message = "clients may now send headers such as $WSRA and $WSSC, which Liberty trusts";
-        let help = "remove this line: by default such headers are dropped";
+        let help = "remove this line: by default such headers are dropped; or write \"liberty_headers strip;\"";
         found.push(Diagnostic::warning("invalid-headers-pass", place, message).help(help));
     }
 }

@@ -216,6 +216,15 @@ pub struct Upstream {
     pub place: Place,
 }
 
+/// What becomes of a client's `$WS*` headers, which Liberty believes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LibertyHeaders {
+    /// They never go to a server.
+    Strip,
+    /// They do, whatever `ignore_invalid_headers` says: the client is a proxy that is trusted.
+    Pass,
+}
+
 /// `queue NUMBER [timeout=TIME]`: requests that wait for a server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Queue {
@@ -389,6 +398,8 @@ pub struct Server {
     pub http2_body_preread_size: u32,
     /// `ignore_invalid_headers`.
     pub ignore_invalid_headers: bool,
+    /// `liberty_headers`.
+    pub liberty_headers: Option<LibertyHeaders>,
     /// `underscores_in_headers`.
     pub underscores_in_headers: bool,
     /// `merge_slashes`.

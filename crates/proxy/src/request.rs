@@ -73,6 +73,7 @@ impl<'a> Routed<'a> {
             NameKind::Plain => true,
             NameKind::Underscore => self.server.underscores_in_headers || !self.server.ignore_invalid_headers,
             NameKind::Unusual => !self.server.ignore_invalid_headers,
+            NameKind::Liberty => self.server.takes_liberty_headers,
         }
     }
 }

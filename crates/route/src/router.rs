@@ -72,6 +72,8 @@ pub struct Server {
     pub http2_body_preread_size: u32,
     /// `ignore_invalid_headers`.
     pub ignore_invalid_headers: bool,
+    /// Whether clients' `$WS*` headers are taken: `liberty_headers`, or else as other names that are invalid.
+    pub takes_liberty_headers: bool,
     /// `underscores_in_headers`.
     pub underscores_in_headers: bool,
     /// `merge_slashes`.
@@ -358,6 +360,10 @@ impl Server {
             http2_max_concurrent_streams: server.http2_max_concurrent_streams,
             http2_body_preread_size: server.http2_body_preread_size,
             ignore_invalid_headers: server.ignore_invalid_headers,
+            takes_liberty_headers: match server.liberty_headers {
+                Some(written) => written == tree::LibertyHeaders::Pass,
+                None => !server.ignore_invalid_headers,
+            },
             underscores_in_headers: server.underscores_in_headers,
             merge_slashes: server.merge_slashes,
             header_line_max: server.header_line_max,

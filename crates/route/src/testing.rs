@@ -193,6 +193,7 @@ pub(crate) fn server(listens: Vec<Listen>, names: &[&str], locations: Vec<Locati
         http2_max_concurrent_streams: 128,
         http2_body_preread_size: 64 * 1024,
         ignore_invalid_headers: true,
+        liberty_headers: None,
         underscores_in_headers: false,
         merge_slashes: true,
         header_line_max: 8 << 10,

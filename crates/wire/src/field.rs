@@ -10,8 +10,10 @@ pub enum NameKind {
     Plain,
     /// An underscore besides these: applications that follow CGI cannot tell it from a hyphen.
     Underscore,
-    /// Other characters that a token may have, such as `$` in `$WSRA`.
+    /// Other characters that a token may have.
     Unusual,
+    /// `$WS` and more: what IBM's plug-in tells a server of the client (`$WSRA`, `$WSSC`), which believes it.
+    Liberty,
 }
 
 /// One field of a head.
@@ -43,10 +45,15 @@ impl NameKind {
         match classes {
             PLAIN => Some(Self::Plain),
             classes if classes >= NO_TOKEN || name.is_empty() => None,
+            classes if classes >= UNUSUAL && is_liberty(name) => Some(Self::Liberty),
             classes if classes >= UNUSUAL => Some(Self::Unusual),
             _ => Some(Self::Underscore),
         }
     }
+}
+
+fn is_liberty(name: &[u8]) -> bool {
+    name.first_chunk::<3>().is_some_and(|start| start.eq_ignore_ascii_case(b"$WS"))
 }
 
 /// Whether the byte may be in a token (RFC 9110 5.6.2).

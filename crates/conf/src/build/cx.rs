@@ -111,6 +111,8 @@ pub(crate) fn declared(zones: Vec<NamedZone>, directive: &str, cx: &mut Cx<'_>) 
 #[derive(Default)]
 pub(crate) struct Facts {
     pub(crate) invalid_headers_pass: Vec<Place>,
+    /// The same for each server that it holds for, and whether `liberty_headers strip` holds there too.
+    pub(crate) invalid_headers_of_servers: Vec<(Place, bool)>,
     pub(crate) nofile: Option<(u64, Place)>,
     /// One for each declared upstream.
     pub(crate) upstreams: Vec<UpstreamFacts>,

@@ -10,9 +10,9 @@ use crate::span::Place;
 use crate::template::{Part, Template};
 use crate::tree::{
     AccessSettings, Algorithm, Api, ClientAuth, ErrorLog, GzipFiles, GzipProxied, GzipSettings, HealthCheck,
-    LimitSettings, Lingering, LingeringClose, Listen, LocationSettings, LogLevel, LogTarget, Main, NextUpstream,
-    OutlierEjection, ProxyPass, ProxySettings, Queue, RealIpSettings, Redirect, Redirects, Refusal, ResolvedServer, Resolver, RetryBudget, Rule,
-    Sticky, Tls, TryFiles, Upstream, UpstreamServer, VerifyClient, Zone,
+    LibertyHeaders, LimitSettings, Lingering, LingeringClose, Listen, LocationSettings, LogLevel, LogTarget, Main,
+    NextUpstream, OutlierEjection, ProxyPass, ProxySettings, Queue, RealIpSettings, Redirect, Redirects, Refusal,
+    ResolvedServer, Resolver, RetryBudget, Rule, Sticky, Tls, TryFiles, Upstream, UpstreamServer, VerifyClient, Zone,
 };
 
 const MINUTE_MS: u64 = 60_000;
@@ -53,6 +53,9 @@ pub(crate) struct ServerWide {
     pub(crate) http2_max_concurrent_streams: u32,
     pub(crate) http2_body_preread_size: u32,
     pub(crate) ignore_invalid_headers: bool,
+    /// Where that was turned off.
+    pub(crate) invalid_headers_place: Option<Place>,
+    pub(crate) liberty_headers: Option<LibertyHeaders>,
     pub(crate) underscores_in_headers: bool,
     pub(crate) merge_slashes: bool,
     pub(crate) header_buffer: u64,
@@ -209,6 +212,8 @@ pub(crate) fn inherited(
         http2_max_concurrent_streams: 128,
         http2_body_preread_size: 64 * 1024,
         ignore_invalid_headers: true,
+        invalid_headers_place: None,
+        liberty_headers: None,
         underscores_in_headers: false,
         merge_slashes: true,
         header_buffer: 1024,

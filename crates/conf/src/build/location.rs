@@ -13,7 +13,9 @@ use crate::diagnostic::Diagnostic;
 use crate::lexer::Word;
 use crate::parser::Node;
 use crate::table::{Apply, Block};
-use crate::tree::{Handler, Location, LocationKind, NextUpstream, PassTo, ProxyPass, Server, VerifyClient};
+use crate::tree::{
+    Handler, LibertyHeaders, Location, LocationKind, NextUpstream, PassTo, ProxyPass, Server, VerifyClient,
+};
 
 /// Builds a server, but for what depends on the other servers at its addresses.
 pub(super) fn server(node: &Node, above: &Inherited, cx: &mut Cx<'_>) -> BuiltServer {
@@ -43,6 +45,10 @@ pub(super) fn server(node: &Node, above: &Inherited, cx: &mut Cx<'_>) -> BuiltSe
     }
     let locations = locations(&blocks, None, &level, cx);
     certificates(&level.server.tls, cx);
+    if let Some(place) = &level.server.invalid_headers_place {
+        let is_stripped = level.server.liberty_headers == Some(LibertyHeaders::Strip);
+        cx.facts.invalid_headers_of_servers.push((place.clone(), is_stripped));
+    }
     let server = Server {
         listens: Vec::new(),
         names: Vec::new(),
@@ -55,6 +61,7 @@ pub(super) fn server(node: &Node, above: &Inherited, cx: &mut Cx<'_>) -> BuiltSe
         http2_max_concurrent_streams: level.server.http2_max_concurrent_streams,
         http2_body_preread_size: level.server.http2_body_preread_size,
         ignore_invalid_headers: level.server.ignore_invalid_headers,
+        liberty_headers: level.server.liberty_headers,
         underscores_in_headers: level.server.underscores_in_headers,
         merge_slashes: level.server.merge_slashes,
         header_line_max: level.server.large_header_buffers.1.max(level.server.header_buffer),

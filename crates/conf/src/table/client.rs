@@ -1,7 +1,7 @@
 //! Directives for the client's side of a request: its connection, its body.
 
 use super::{Apply, Contexts, Directive, Ignored, Takes};
-use crate::tree::LingeringClose;
+use crate::tree::{LibertyHeaders, LingeringClose};
 
 pub(super) const DIRECTIVES: &[Directive] = &[
     Directive {
@@ -184,9 +184,29 @@ pub(super) const DIRECTIVES: &[Directive] = &[
         example: "ignore_invalid_headers on;",
         apply: Apply::Inherited(|level, call, cx| {
             level.server.ignore_invalid_headers = call.switch(0)?;
+            level.server.invalid_headers_place = None;
             if !level.server.ignore_invalid_headers {
+                level.server.invalid_headers_place = Some(call.node.name.place.clone());
                 cx.facts.invalid_headers_pass.push(call.node.name.place.clone());
             }
+            Ok(())
+        }),
+    },
+    Directive {
+        name: "liberty_headers",
+        contexts: Contexts::SERVERS,
+        takes: Takes::exactly(1),
+        repeats: false,
+        default: "",
+        doc: "Whether clients' $WS* headers, which Liberty believes, never go to servers (strip) or always do (pass), \
+              whatever ignore_invalid_headers says.",
+        example: "liberty_headers strip;",
+        apply: Apply::Inherited(|level, call, _| {
+            level.server.liberty_headers = Some(match call.text(0) {
+                "strip" => LibertyHeaders::Strip,
+                "pass" => LibertyHeaders::Pass,
+                _ => return Err(call.unknown_word(0, "value of \"liberty_headers\"", ["strip", "pass"])),
+            });
             Ok(())
         }),
     },

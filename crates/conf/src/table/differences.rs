@@ -48,7 +48,12 @@ const DIFFERENCES: &[(&str, Contexts, &str)] = &[
     ("keepalive", Contexts::UPSTREAM, "up to twice as many while they are in use"),
     ("large_client_header_buffers", Contexts::ALL, "a head of 64k at most"),
     ("least_conn", Contexts::ALL, "requests of all threads count, also without `zone`"),
-    ("least_time", Contexts::ALL, "answers and requests of all threads count, also without `zone`; errors are not quick"),
+    (
+        "least_time",
+        Contexts::ALL,
+        "answers and requests of all threads count, also without `zone`; errors are not quick",
+    ),
+    ("liberty_headers", Contexts::ALL, "bedloe's own"),
     ("limit_req_zone", Contexts::ALL, "a key takes 64 bytes and its length"),
     ("lingering_close", Contexts::ALL, "`on` does what `always` does"),
     ("listen", Contexts::ALL, "port 0 is a free one"),

@@ -123,8 +123,7 @@ const AREAS: &[Area] = &[
     Area {
         title: "health checks and pages about them",
         contexts: Contexts::ALL,
-        names: "dashboard liberty_headers \
-            prometheus status status_format stub_status",
+        names: "dashboard prometheus status status_format stub_status",
     },
     Area {
         title: "client addresses from a proxy",

@@ -45,7 +45,7 @@ fn a_usual_request() {
         ("Host", "example.com:8443", Known::Host, NameKind::Plain),
         ("User-Agent", "x", Known::UserAgent, NameKind::Plain),
         ("X_Y", "1", Known::Other, NameKind::Underscore),
-        ("$WSRA", "2", Known::Other, NameKind::Unusual),
+        ("$WSRA", "2", Known::Other, NameKind::Liberty),
         ("Content-Length", "5", Known::ContentLength, NameKind::Plain),
         ("Cookie", "a=b", Known::Cookie, NameKind::Plain),
     ];
