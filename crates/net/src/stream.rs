@@ -36,8 +36,15 @@ impl Stream {
 
     /// The client's side of a TLS handshake yet to be made; [`Stream::handshake`] makes it.
     pub fn tls_client(tcp: Socket, config: Arc<rustls::ClientConfig>, name: ServerName<'static>) -> io::Result<Self> {
-        let session = Session::client(config, name).map_err(io::Error::other)?;
-        Ok(Self { tls: Some(Box::new(session)), ..Self::plain(tcp) })
+        let mut stream = Self::plain(tcp);
+        stream.start_tls_client(config, name)?;
+        Ok(stream)
+    }
+
+    /// Goes over to the client's side of a TLS handshake.
+    pub fn start_tls_client(&mut self, config: Arc<rustls::ClientConfig>, name: ServerName<'static>) -> io::Result<()> {
+        self.tls = Some(Box::new(Session::client(config, name).map_err(io::Error::other)?));
+        Ok(())
     }
 
     /// Goes over to the server's side of a TLS handshake; `came` of it was read already.

@@ -38,6 +38,8 @@ pub struct CheckRule {
     pub timeout_ms: u64,
     /// `proxy_bind`.
     pub bind: Option<Text>,
+    /// `proxy_protocol`.
+    pub proxy_protocol: bool,
     /// `proxy_socket_keepalive`.
     pub socket_keepalive: bool,
     /// TLS to the servers.
@@ -106,6 +108,7 @@ impl CheckRule {
             keepalive_ms: check.keepalive_ms,
             timeout_ms: check.timeout_ms,
             bind: settings.bind.as_ref().map(|address| Text::compile(address, names)),
+            proxy_protocol: settings.proxy_protocol,
             socket_keepalive: settings.socket_keepalive,
             tls: check.tls.map(|way| ProxyTls::compile(way, &settings.ssl_name, names)),
             error_logs: check.error_logs.to_arc(),

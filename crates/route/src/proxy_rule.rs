@@ -61,6 +61,8 @@ pub struct ProxyRule {
     pub socket_keepalive: bool,
     /// `proxy_bind`.
     pub bind: Option<Text>,
+    /// `proxy_protocol`.
+    pub proxy_protocol: bool,
     /// TLS to the servers.
     pub tls: Option<ProxyTls>,
     /// `proxy_intercept_errors`.
@@ -169,6 +171,7 @@ impl ProxyRule {
             ignore_client_abort: settings.ignore_client_abort,
             socket_keepalive: settings.socket_keepalive,
             bind: settings.bind.as_ref().map(|address| Text::compile(address, maps)),
+            proxy_protocol: settings.proxy_protocol,
             tls: pass.tls.map(|way| ProxyTls::compile(way, &settings.ssl_name, maps)),
             answer: AnswerRule::compile(location_settings, settings, redirect_default(pass, location), maps),
             intercept_errors: settings.intercept_errors,

@@ -123,6 +123,7 @@ pub(crate) fn proxy_settings(set_headers: &[(&str, &str)]) -> ProxySettings {
         ignore_client_abort: false,
         socket_keepalive: false,
         bind: None,
+        proxy_protocol: false,
         redirects: vec![Redirect::Default],
         cookie_domains: Vec::new(),
         cookie_paths: Vec::new(),

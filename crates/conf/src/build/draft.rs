@@ -314,6 +314,7 @@ pub(super) fn proxy() -> ProxySettings {
         ignore_client_abort: false,
         socket_keepalive: false,
         bind: None,
+        proxy_protocol: false,
         redirects: vec![Redirect::Default],
         cookie_domains: Vec::new(),
         cookie_paths: Vec::new(),

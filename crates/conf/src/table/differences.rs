@@ -64,6 +64,7 @@ const DIFFERENCES: &[(&str, Contexts, &str)] = &[
     ("proxy_cookie_flags", Contexts::ALL, "a flag that is none is refused"),
     ("proxy_method", Contexts::ALL, "`HEAD` for a GET announces no body"),
     ("proxy_pass_request_body", Contexts::ALL, "`off` sends no `Content-Length` either"),
+    ("proxy_protocol", Contexts::ALL, "bedloe's own here: nginx has it for streams"),
     ("proxy_ssl_conf_command", Contexts::ALL, COMMANDS),
     ("proxy_ssl_name", Contexts::ALL, "kept connections are used again for the same name only"),
     ("proxy_ssl_verify", Contexts::ALL, "a name has to stand in subjectAltName, as browsers want it"),

@@ -125,11 +125,7 @@ const AREAS: &[Area] = &[
         contexts: Contexts::ALL,
         names: "dashboard prometheus status status_format stub_status",
     },
-    Area {
-        title: "client addresses from a proxy",
-        contexts: Contexts::ALL,
-        names: "proxy_protocol proxy_protocol_timeout",
-    },
+    Area { title: "client addresses from a proxy", contexts: Contexts::ALL, names: "proxy_protocol_timeout" },
     Area {
         title: "more of client connections",
         contexts: Contexts::ALL,

@@ -81,6 +81,20 @@ pub(super) const DIRECTIVES: &[Directive] = &[
         example: "proxy_bind 127.0.0.1;",
         apply: Apply::Inherited(bind),
     },
+    Directive {
+        name: "proxy_protocol",
+        contexts: Contexts::REQUEST,
+        takes: Takes::exactly(1),
+        repeats: false,
+        default: "off",
+        doc: "Whether servers are told by the PROXY protocol (version 1) where the client's connection comes from and \
+              goes to.",
+        example: "proxy_protocol on;",
+        apply: Apply::Inherited(|level, call, _| {
+            level.proxy.proxy_protocol = call.switch(0)?;
+            Ok(())
+        }),
+    },
     no_effect(
         "proxy_cache_bypass",
         Contexts::REQUEST,

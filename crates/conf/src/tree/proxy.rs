@@ -82,6 +82,8 @@ pub struct ProxySettings {
     pub socket_keepalive: bool,
     /// `proxy_bind`: the address on this side of connections to servers, with or without a port.
     pub bind: Option<Template>,
+    /// `proxy_protocol`.
+    pub proxy_protocol: bool,
     /// `proxy_redirect`; none at all is `off`.
     pub redirects: Vec<Redirect>,
     /// `proxy_cookie_domain`.

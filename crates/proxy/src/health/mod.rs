@@ -165,7 +165,7 @@ impl Target {
         let from = rule.bind.as_ref().and_then(|text| conf::table::bind_address(&rule.rendered(text, None, maps)));
         let mut request = Vec::new();
         rule.request(maps, &mut request);
-        Probe::new(rule, self.upstream.addresses[self.peer].clone(), Way::fixed(tls, from), request)
+        Probe::new(rule, self.upstream.addresses[self.peer].clone(), Way::fixed(tls, from, rule.proxy_protocol), request)
     }
 
     /// Takes a result: what was wrong, if anything was.

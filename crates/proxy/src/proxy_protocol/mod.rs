@@ -1,9 +1,10 @@
 //! The PROXY protocol: what a proxy says of a connection that it passes on, before the connection's own first byte.
 //!
-//! It is for listeners with `proxy_protocol` alone, where each connection has to begin with it; what it says is for
-//! variables, and for `real_ip_header proxy_protocol`. Left out: saying it to servers, which nginx does for streams.
+//! From clients it comes to listeners with `proxy_protocol` alone, where each connection has to begin with it; what it
+//! says is for variables, and for `real_ip_header proxy_protocol`. Servers are told by the directive of that name.
 
 mod header;
+mod out;
 
 use std::io;
 use std::rc::Rc;
@@ -11,6 +12,7 @@ use std::rc::Rc;
 use conf::tree::LogLevel;
 
 pub(crate) use header::{Told, Value};
+pub(crate) use out::{of_client, of_nobody};
 
 use crate::channel::Channel;
 use crate::downstream::Downstream;

@@ -14,6 +14,7 @@ use rustls::ClientConfig;
 
 use crate::downstream::Downstream;
 use crate::exchange::Exchange;
+use crate::proxy_protocol;
 use crate::request::Routed;
 
 /// The way to a server; most go the plain one.
@@ -24,6 +25,8 @@ pub(crate) struct Way(Option<Box<Detail>>);
 struct Detail {
     tls: Option<Tls>,
     from: Option<SocketAddr>,
+    /// What is said of the client's connection before anything else.
+    told: Option<Vec<u8>>,
 }
 
 /// What TLS is spoken with, and the name that is asked for.
@@ -53,10 +56,17 @@ pub(crate) enum Unmade {
 }
 
 impl Way {
-    /// The way of a check, which no client has a say in: what TLS is spoken with, under which name, and from where.
-    pub(crate) fn fixed(tls: Option<(Arc<ClientConfig>, Vec<u8>)>, from: Option<SocketAddr>) -> Self {
+    /// The way of a check, which no client has a say in: what TLS is spoken with, under which name, from where, and
+    /// whether the PROXY protocol comes first.
+    pub(crate) fn fixed(
+        tls: Option<(Arc<ClientConfig>, Vec<u8>)>,
+        from: Option<SocketAddr>,
+        proxy_protocol: bool,
+    ) -> Self {
         let tls = tls.map(|(config, name)| Tls { config, name });
-        Self((tls.is_some() || from.is_some()).then(|| Box::new(Detail { tls, from })))
+        let told = proxy_protocol.then(|| proxy_protocol::of_nobody().to_vec());
+        let is_plain = tls.is_none() && from.is_none() && told.is_none();
+        Self((!is_plain).then(|| Box::new(Detail { tls, from, told })))
     }
 
     /// The way of a request to a server.
@@ -68,7 +78,7 @@ impl Way {
         rule: &ProxyRule,
         to: &Endpoint,
     ) -> Self {
-        if rule.tls.is_none() && rule.bind.is_none() {
+        if rule.tls.is_none() && rule.bind.is_none() && !rule.proxy_protocol {
             return Self(None);
         }
         Self(Some(Box::new(Detail::of(connection, exchange, routed, rule, to))))
@@ -83,11 +93,15 @@ impl Way {
     pub(crate) async fn connect(&self, to: &Endpoint, keepalive: bool) -> Result<Stream, Unmade> {
         let from = self.0.as_ref().and_then(|detail| detail.from);
         let socket = dial::connect(to, dial::Options { from, keepalive }).await.map_err(Unmade::Connect)?;
+        let mut stream = Stream::plain(socket);
+        if let Some(told) = self.0.as_ref().and_then(|detail| detail.told.as_ref()) {
+            stream.write_all(told).await.map_err(Unmade::Connect)?;
+        }
         let Some(Tls { config, name }) = self.0.as_ref().and_then(|detail| detail.tls.as_ref()) else {
-            return Ok(Stream::plain(socket));
+            return Ok(stream);
         };
         let name = tls::name_to_ask_for(&String::from_utf8_lossy(name));
-        let mut stream = Stream::tls_client(socket, Arc::clone(config), name).map_err(Unmade::Handshake)?;
+        stream.start_tls_client(Arc::clone(config), name).map_err(Unmade::Handshake)?;
         // In a box: a task that waits for plain servers must not be larger for it.
         let handshake: std::pin::Pin<Box<dyn Future<Output = _>>> = Box::pin(stream.handshake());
         handshake.await.map_err(Unmade::Handshake)?;
@@ -118,6 +132,7 @@ impl Detail {
             let name = crate::facts::without_port(&name).to_vec();
             Tls { config: routed.site.tls_client(tls.way, to), name }
         });
-        Self { tls, from }
+        let told = rule.proxy_protocol.then(|| proxy_protocol::of_client(&connection.client));
+        Self { tls, from, told }
     }
 }

@@ -74,7 +74,7 @@ fn a_server_that_breaks_answers_off_is_ejected_and_a_reload_does_not_bring_it_ba
     let before = bad.received().len();
     assert!((0..20).all(|_| balancer.ask(GET).ends_with("good")));
     assert_eq!(bad.received().len(), before);
-    let shown = balancer.ask("GET /api/9/http/upstreams/app/peers HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n");
+    let shown = balancer.ask("GET /api/9/http/upstreams/app HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n");
     assert!(shown.contains("\"state\":\"unavail\"") && shown.contains("\"unavail\":1"), "{shown}");
     // Without the directive it serves again.
     balancer.rewrite(MAIN, &site(&servers, ""));
