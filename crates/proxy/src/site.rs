@@ -43,7 +43,8 @@ pub(crate) struct Upstream {
     pub(crate) shared: Arc<UpstreamSnapshot>,
     thread: usize,
     pub(crate) balancer: RefCell<Balancer>,
-    pub(crate) pool: RefCell<Pool>,
+    /// The same as before a change of the servers' settings.
+    pub(crate) pool: Rc<RefCell<Pool>>,
     /// Requests that wait for a server.
     pub(crate) line: Line,
 }
@@ -67,7 +68,7 @@ impl Site {
         let keeps = snapshot.router.keeps();
         let upstreams = snapshot.upstreams.iter().zip(snapshot.router.upstreams()).map(|(shared, rule)| {
             let same = before.iter().find(|old| Arc::ptr_eq(&old.shared, shared));
-            same.cloned().unwrap_or_else(|| Rc::new(Upstream::new(shared, rule, thread)))
+            same.cloned().unwrap_or_else(|| Rc::new(Upstream::after(shared, rule, thread, before)))
         });
         let upstreams = upstreams.collect();
         let (tls_clients, names) = (RefCell::default(), RefCell::default());
@@ -99,7 +100,7 @@ impl Site {
     /// Closes the kept connections of upstreams that the new site does not have.
     pub(crate) fn retire(&self, new: &Self) {
         for upstream in &self.upstreams {
-            if !new.upstreams.iter().any(|other| Rc::ptr_eq(other, upstream)) {
+            if !new.upstreams.iter().any(|other| Rc::ptr_eq(&other.pool, &upstream.pool)) {
                 upstream.pool.borrow_mut().retire();
             }
         }
@@ -114,14 +115,20 @@ impl Site {
 }
 
 impl Upstream {
-    fn new(shared: &Arc<UpstreamSnapshot>, rule: &UpstreamRule, thread: usize) -> Self {
-        Self {
-            shared: Arc::clone(shared),
-            thread,
-            balancer: RefCell::new(Balancer::new(Arc::clone(&shared.group))),
-            pool: RefCell::new(Pool::new(rule, shared.addresses.len())),
-            line: Line::default(),
-        }
+    /// One that has changed: connections to servers that it had before are kept.
+    fn after(shared: &Arc<UpstreamSnapshot>, rule: &UpstreamRule, thread: usize, before: &[Rc<Self>]) -> Self {
+        let new = || Pool::new(rule, shared.addresses.len());
+        let pool = match before.iter().find(|old| shared.keeps_connections_of(&old.shared)) {
+            None => Rc::new(RefCell::new(new())),
+            Some(old) if old.shared.addresses == shared.addresses => Rc::clone(&old.pool),
+            Some(old) => {
+                let known = |address| old.shared.addresses.iter().position(|other| other == address);
+                let known: Vec<_> = shared.addresses.iter().map(known).collect();
+                Rc::new(RefCell::new(new().with_idle_of(&mut old.pool.borrow_mut(), &known)))
+            }
+        };
+        let balancer = RefCell::new(Balancer::new(Arc::clone(&shared.group)));
+        Self { shared: Arc::clone(shared), thread, balancer, pool, line: Line::default() }
     }
 
     /// Servers that no configuration names, for one request.
@@ -129,7 +136,8 @@ impl Upstream {
         let peers = addresses.len();
         let shared = Arc::new(UpstreamSnapshot::of_addresses(name, addresses));
         let balancer = RefCell::new(Balancer::new(Arc::clone(&shared.group)));
-        Self { shared, thread: 0, balancer, pool: RefCell::new(Pool::none(peers)), line: Line::default() }
+        let pool = Rc::new(RefCell::new(Pool::none(peers)));
+        Self { shared, thread: 0, balancer, pool, line: Line::default() }
     }
 
     /// Picks a server for a request's next attempt.

@@ -58,8 +58,9 @@ async fn run(surroundings: Surroundings, mut served: impl AsyncFnMut() -> Option
     let mut watched: Vec<Watched> = Vec::new();
     while let Some(snapshot) = served().await {
         let (kept, gone): (Vec<_>, Vec<_>) = watched.into_iter().partition(|watched| watched.is_in(&snapshot));
-        gone.into_iter().flat_map(|watched| watched.tasks).for_each(Task::abort);
+        gone.into_iter().flat_map(|watched| watched.tasks).flatten().for_each(Task::abort);
         watched = kept;
+        watched.iter_mut().for_each(|watched| watched.follow(&snapshot, &teller));
         for upstream in 0..snapshot.upstreams.len() {
             if !watched.iter().any(|watched| watched.index == upstream) {
                 watched.extend(Watched::start(&snapshot, upstream, &teller));
@@ -72,42 +73,64 @@ async fn run(surroundings: Surroundings, mut served: impl AsyncFnMut() -> Option
 struct Watched {
     router: Arc<Router>,
     index: usize,
-    upstream: Arc<UpstreamSnapshot>,
-    tasks: Vec<Task>,
+    /// As it is now, for the tasks too: settings of its servers change while they are checked.
+    upstream: Rc<RefCell<Arc<UpstreamSnapshot>>>,
+    /// By server; one that is `down` has none.
+    tasks: Vec<Vec<Task>>,
 }
 
 impl Watched {
-    /// Whether another snapshot has the same upstream under the same rules.
+    /// Whether another snapshot has the same upstream under the same rules, if with other servers.
     fn is_in(&self, snapshot: &Snapshot) -> bool {
-        Arc::ptr_eq(&self.router, &snapshot.router) && Arc::ptr_eq(&self.upstream, &snapshot.upstreams[self.index])
+        Arc::ptr_eq(&self.router, &snapshot.router)
     }
 
     /// Checks all servers of an upstream; `None` where no check is for it.
     fn start(snapshot: &Arc<Snapshot>, index: usize, teller: &Rc<Teller>) -> Option<Self> {
-        let (router, upstream) = (Arc::clone(&snapshot.router), Arc::clone(&snapshot.upstreams[index]));
-        let checks: Vec<usize> =
-            (0..router.checks().len()).filter(|at| router.checks()[*at].upstream == index).collect();
-        if checks.is_empty() {
+        let router = Arc::clone(&snapshot.router);
+        if router.checks().iter().all(|check| check.upstream != index) {
             return None;
         }
-        let mut tasks = Vec::new();
-        for (peer, of_group) in upstream.group.peers().iter().enumerate().filter(|(_, peer)| !peer.settings().down) {
-            let known = Streak::of(of_group.found_well());
-            let streaks = Rc::new(RefCell::new(vec![known; checks.len()]));
-            for (place, check) in checks.iter().copied().enumerate() {
-                let target = Target {
-                    snapshot: Arc::clone(snapshot),
-                    check,
-                    place,
-                    upstream: Arc::clone(&upstream),
-                    peer,
-                    streaks: Rc::clone(&streaks),
-                    teller: Rc::clone(teller),
-                };
-                tasks.push(event_loop::spawn(target.watch()));
+        let upstream = Rc::new(RefCell::new(Arc::clone(&snapshot.upstreams[index])));
+        let mut watched = Self { router, index, upstream, tasks: Vec::new() };
+        watched.follow(snapshot, teller);
+        Some(watched)
+    }
+
+    /// Goes over to the upstream as it is now. Checks go on as they are, but for servers that are `down` from now on,
+    /// or no longer, and places in the list where there is another server.
+    fn follow(&mut self, snapshot: &Arc<Snapshot>, teller: &Rc<Teller>) {
+        let upstream = Arc::clone(&snapshot.upstreams[self.index]);
+        let before = self.upstream.replace(Arc::clone(&upstream));
+        for (peer, tasks) in self.tasks.iter_mut().enumerate() {
+            let is_same = before.addresses.get(peer) == upstream.addresses.get(peer);
+            if !is_same || upstream.group.peers()[peer].settings().down {
+                tasks.drain(..).for_each(Task::abort);
             }
         }
-        Some(Self { router, index, upstream, tasks })
+        self.tasks.resize_with(upstream.group.peers().len(), Vec::new);
+        for (peer, known) in upstream.group.peers().iter().enumerate() {
+            if !known.settings().down && self.tasks[peer].is_empty() {
+                self.tasks[peer] = self.watch(peer, known, snapshot, teller);
+            }
+        }
+    }
+
+    /// Makes the checks of one server.
+    fn watch(&self, peer: usize, known: &Peer, snapshot: &Arc<Snapshot>, teller: &Rc<Teller>) -> Vec<Task> {
+        let all = self.router.checks();
+        let checks: Vec<usize> = (0..all.len()).filter(|at| all[*at].upstream == self.index).collect();
+        let streaks = Rc::new(RefCell::new(vec![Streak::of(known.found_well()); checks.len()]));
+        let target = |(place, check): (usize, usize)| Target {
+            snapshot: Arc::clone(snapshot),
+            check,
+            place,
+            upstream: Rc::clone(&self.upstream),
+            peer,
+            streaks: Rc::clone(&streaks),
+            teller: Rc::clone(teller),
+        };
+        checks.into_iter().enumerate().map(|check| event_loop::spawn(target(check).watch())).collect()
     }
 }
 
@@ -117,7 +140,7 @@ struct Target {
     check: usize,
     /// Which of the server's checks it is.
     place: usize,
-    upstream: Arc<UpstreamSnapshot>,
+    upstream: Rc<RefCell<Arc<UpstreamSnapshot>>>,
     peer: usize,
     /// Of all checks of this server.
     streaks: Rc<RefCell<Vec<Streak>>>,
@@ -149,8 +172,13 @@ impl Target {
         &self.snapshot.router.checks()[self.check]
     }
 
-    fn known(&self) -> &Peer {
-        &self.upstream.group.peers()[self.peer]
+    /// The upstream as it is now.
+    fn upstream(&self) -> Arc<UpstreamSnapshot> {
+        Arc::clone(&self.upstream.borrow())
+    }
+
+    fn with_known<T>(&self, look: impl FnOnce(&Peer) -> T) -> T {
+        look(&self.upstream.borrow().group.peers()[self.peer])
     }
 
     fn probe(&self, maps: &Maps) -> Probe {
@@ -165,20 +193,25 @@ impl Target {
         let from = rule.bind.as_ref().and_then(|text| conf::table::bind_address(&rule.rendered(text, None, maps)));
         let mut request = Vec::new();
         rule.request(maps, &mut request);
-        Probe::new(rule, self.upstream.addresses[self.peer].clone(), Way::fixed(tls, from, rule.proxy_protocol), request)
+        Probe::new(
+            rule,
+            self.upstream().addresses[self.peer].clone(),
+            Way::fixed(tls, from, rule.proxy_protocol),
+            request,
+        )
     }
 
     /// Takes a result: what was wrong, if anything was.
     fn take(&self, wrong: Option<&str>) {
         let rule = self.rule();
         let passed = wrong.is_none();
-        self.known().count_check(passed);
+        self.with_known(|known| known.count_check(passed));
         let thresholds = Thresholds { fails: rule.fails, passes: rule.passes, is_mandatory: rule.is_mandatory };
         let mut streaks = self.streaks.borrow_mut();
         streaks[self.place].add(passed, thresholds);
         let together = balance::together(streaks.iter().map(Streak::verdict));
         if let Some(is_well) = together
-            && self.known().set_well(is_well, clock::coarse_ms())
+            && self.with_known(|known| known.set_well(is_well, clock::coarse_ms()))
         {
             self.teller.tell(self, wrong.filter(|_| !is_well));
             if !is_well {
@@ -209,7 +242,7 @@ impl Target {
 
     /// Whether it gets no requests, or hardly any, for what it has shown.
     fn is_out(&self) -> bool {
-        !matches!(self.known().state(), State::Up | State::Down | State::Draining)
+        !matches!(self.with_known(Peer::state), State::Up | State::Down | State::Draining)
     }
 }
 
@@ -225,7 +258,8 @@ struct Teller {
 impl Teller {
     /// Tells of a change of a server's state: what is wrong with it, or that it is well.
     fn tell(&self, target: &Target, wrong: Option<&str>) {
-        let Target { upstream, peer, snapshot, .. } = target;
+        let Target { peer, snapshot, .. } = target;
+        let upstream = target.upstream();
         let (uri, name, address) = (&target.rule().uri, &upstream.name, &upstream.addresses[*peer]);
         let of = format!("health check \"{uri}\" of peer {address} in upstream \"{name}\"");
         let (event, why, line) = match wrong {
@@ -236,8 +270,8 @@ impl Teller {
         if let Ok(mut reasons) = upstream.reasons.lock() {
             reasons.insert(*peer, Reason { why: why.clone(), unix_ms: at_ms });
         }
-        let (upstream, server) = (name.clone(), target.known().settings().name.clone());
-        self.events.send(Event { at_ms, event, upstream, server, why, count: 1 });
+        let server = upstream.group.peers()[*peer].settings().name.clone();
+        self.events.send(Event { at_ms, event, upstream: name.clone(), server, why, count: 1 });
         let (dates, logs) = (&mut *self.dates.borrow_mut(), &mut *self.logs.borrow_mut());
         let append = |time: &str, out: &mut Vec<u8>| process_line(time, LogLevel::Warn, &line, out);
         let writer = |to: &_| snapshot.error_log(to);

@@ -124,6 +124,11 @@ impl UpstreamSnapshot {
         }
     }
 
+    /// Whether it is the upstream that another one was, and keeps connections as that did.
+    pub(crate) fn keeps_connections_of(&self, old: &Self) -> bool {
+        self.name == old.name && self.declared == old.declared && self.keepalive == old.keepalive
+    }
+
     fn remembers_as(&self, old: &Self) -> bool {
         match (&self.memory, &old.memory) {
             (Some(own), Some(old)) => own.is_kept_with(old),

@@ -74,6 +74,18 @@ impl<S: Quiet> Pool<S> {
         }
     }
 
+    /// The same with the idle connections of another pool, to servers that are in both: by their numbers there.
+    pub(crate) fn with_idle_of(mut self, old: &mut Self, known: &[Option<usize>]) -> Self {
+        for (own, other) in self.idle.iter_mut().zip(known) {
+            if let Some(links) = other.and_then(|other| old.idle.get_mut(other)) {
+                own.append(links);
+            }
+        }
+        self.count = self.idle.iter().map(VecDeque::len).sum();
+        old.count = old.idle.iter().map(VecDeque::len).sum();
+        self
+    }
+
     /// How many there are.
     pub(crate) fn idle(&self) -> u64 {
         self.count as u64

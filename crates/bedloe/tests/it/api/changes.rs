@@ -256,3 +256,36 @@ fn hold(link: &mut crate::support::scripted::Link, _: usize) -> std::io::Result<
     link.send(ok("slow"))?;
     link.head().map(drop)
 }
+
+#[test]
+fn a_change_leaves_connections_and_checks_as_they_are() {
+    let servers = ["a", "b", "c"].map(Scripted::named);
+    let http = format!(
+        "upstream app {{ zone app 64k; {} }}
+         server {{ listen LISTEN; location / {{ proxy_pass http://app; health_check uri=/health interval=1h; }} }}
+         {BY_SOCKET}",
+        written(&servers[..2])
+    );
+    let balancer = Balancer::start(&http);
+    let api = Api::of(&balancer);
+    let checks = |server: &Scripted| server.all().matches("GET /health ").count();
+    wait_until("checks", || servers[..2].iter().all(|server| checks(server) == 1));
+    answers_become(&balancer, "", &["a", "b"]);
+    // One connection for requests, and one for checks.
+    let connections = || servers.each_ref().map(|server| server.received().len());
+    assert_eq!(connections(), [2, 2, 0]);
+    assert_eq!(api.patch(1, r#"{"weight":3,"max_conns":9}"#)["weight"], 3);
+    answers_become(&balancer, "", &["a", "b"]);
+    api.patch(1, r#"{"down":true}"#);
+    answers_become(&balancer, "", &["a"]);
+    assert_eq!(connections(), [2, 2, 0]);
+    let body = format!(r#"{{"server":"{}"}}"#, servers[2].address());
+    assert_eq!(api.ask("POST", SERVERS, &body).0, 201);
+    answers_become(&balancer, "", &["a", "c"]);
+    assert!(connections()[0] <= 3, "that of its requests is kept: {:?}", connections());
+    wait_until("a check of the server that is new", || checks(&servers[2]) == 1);
+    assert_eq!([checks(&servers[0]), checks(&servers[1])], [1, 1], "one goes on, one is down");
+    api.patch(1, r#"{"down":false}"#);
+    answers_become(&balancer, "", &["a", "b", "c"]);
+    wait_until("a check of the server that is there again", || checks(&servers[1]) == 2);
+}
