@@ -30,7 +30,7 @@ pub struct RetryBudget {
 struct Counts {
     requests: Window,
     retries: Window,
-    /// Retries that were not made, of all time.
+    /// Retries that were not made.
     denied: AtomicU64,
 }
 
@@ -41,7 +41,7 @@ pub struct BudgetCounts {
     pub requests: u64,
     /// Retries that were made.
     pub retries: u64,
-    /// Retries that were not made, since the upstream is there.
+    /// Retries that were not made, since they were counted anew.
     pub denied: u64,
 }
 
@@ -88,6 +88,11 @@ impl RetryBudget {
     pub fn counts(&self, now_ms: u64) -> BudgetCounts {
         let Counts { requests, retries, denied } = &*self.counts;
         BudgetCounts { requests: requests.sum(now_ms), retries: retries.sum(now_ms), denied: denied.load(Relaxed) }
+    }
+
+    /// Counts retries that were not made anew.
+    pub fn begin_anew(&self) {
+        self.counts.denied.store(0, Relaxed);
     }
 
     fn allowed(&self, now_ms: u64) -> u64 {

@@ -5,6 +5,7 @@ use conf::tree::UpstreamServer;
 use serde_json::{Map, Value, json};
 
 use crate::counters::{PeerCounters, STATUS_LEAST, STATUSES, TlsFailure};
+use crate::gate::{Fate, Fates};
 use crate::snapshot::{Member, Parent, UpstreamSnapshot, endpoint, is_busy};
 use crate::sums::{PEER_COUNTS, TLS_COUNTS, ZONE_COUNTS, sums};
 use crate::zones::StatusZone;
@@ -98,6 +99,26 @@ pub(super) fn location_zone(zone: &StatusZone) -> Value {
         "discarded": counts[1],
         "received": counts[2],
         "sent": counts[3],
+    })
+}
+
+/// What became of the requests of a zone of `limit_req`.
+pub(super) fn limit_req(fates: &Fates) -> Value {
+    json!({
+        "passed": fates.get(Fate::Passed),
+        "delayed": fates.get(Fate::Delayed),
+        "rejected": fates.get(Fate::Rejected),
+        "delayed_dry_run": fates.get(Fate::DelayedDryRun),
+        "rejected_dry_run": fates.get(Fate::RejectedDryRun),
+    })
+}
+
+/// The same of `limit_conn`.
+pub(super) fn limit_conn(fates: &Fates) -> Value {
+    json!({
+        "passed": fates.get(Fate::Passed),
+        "rejected": fates.get(Fate::Rejected),
+        "rejected_dry_run": fates.get(Fate::RejectedDryRun),
     })
 }
 

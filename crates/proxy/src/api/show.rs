@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
+use balance::RetryBudget;
 use net::clock;
 use route::Router;
 use serde_json::{Map, Value, json};
@@ -10,6 +11,7 @@ use serde_json::{Map, Value, json};
 use super::fault::{self, Fault, no_path, not_found};
 use super::objects::{self, Times};
 use crate::downstream::Downstream;
+use crate::gate::Fates;
 use crate::snapshot::{Snapshot, UpstreamSnapshot};
 use crate::sums::{Baseline, THREAD_COUNTS, TLS_COUNTS, sums};
 use crate::worker::Shared;
@@ -72,10 +74,12 @@ impl View {
             ["location_zones", name] => {
                 Ok(pick(objects::location_zone(location_zone(&zones.locations, name)?), fields))
             }
-            ["caches" | "limit_conns" | "limit_reqs" | "keyvals"] => Ok(names_or(Map::new(), fields)),
+            ["limit_conns"] => Ok(names_or(shown(self.limit_conns(), objects::limit_conn), fields)),
+            ["limit_conns", name] => Ok(pick(objects::limit_conn(self.limit_conn(name)?), fields)),
+            ["limit_reqs"] => Ok(names_or(shown(self.limit_reqs(), objects::limit_req), fields)),
+            ["limit_reqs", name] => Ok(pick(objects::limit_req(self.limit_req(name)?), fields)),
+            ["caches" | "keyvals"] => Ok(names_or(Map::new(), fields)),
             ["caches", _] => Err(not_found("cache not found", "CacheNotFound")),
-            ["limit_conns", _] => Err(not_found("limit_conn not found", "LimitConnNotFound")),
-            ["limit_reqs", _] => Err(not_found("limit_req not found", "LimitReqNotFound")),
             ["keyvals", _] => Err(not_found("keyval not found", "KeyvalNotFound")),
             ["upstreams", path @ ..] => self.upstreams(path, fields),
             _ => Err(no_path()),
@@ -98,6 +102,28 @@ impl View {
             }
             _ => Err(no_path()),
         }
+    }
+
+    /// The zones of `limit_conn` with what became of their requests.
+    fn limit_conns(&self) -> impl Iterator<Item = (&str, &Fates)> {
+        let zones = self.snapshot.router.connection_zones().iter().zip(&self.snapshot.zones.connections);
+        zones.map(|(zone, counts)| (zone.name.as_str(), &counts.fates))
+    }
+
+    fn limit_conn(&self, name: &str) -> Result<&Fates, Fault> {
+        let found = self.limit_conns().find(|(own, _)| *own == name);
+        found.map(|(_, fates)| fates).ok_or_else(|| not_found("limit_conn not found", "LimitConnNotFound"))
+    }
+
+    /// The same of `limit_req`.
+    fn limit_reqs(&self) -> impl Iterator<Item = (&str, &Fates)> {
+        let zones = self.snapshot.router.rate_zones().iter().zip(&self.snapshot.zones.rates);
+        zones.map(|(zone, counts)| (zone.name.as_str(), &counts.fates))
+    }
+
+    fn limit_req(&self, name: &str) -> Result<&Fates, Fault> {
+        let found = self.limit_reqs().find(|(own, _)| *own == name);
+        found.map(|(_, fates)| fates).ok_or_else(|| not_found("limit_req not found", "LimitReqNotFound"))
     }
 
     /// The index of an upstream that can be shown and changed.
@@ -127,12 +153,15 @@ impl View {
             ["ssl"] => shared.bases[TLS].begin(self.raw()),
             ["http", "server_zones", name] => reset(server_zone(&zones.servers, name)?),
             ["http", "location_zones", name] => reset(location_zone(&zones.locations, name)?),
+            ["http", "limit_conns", name] => self.limit_conn(name)?.begin_anew(),
+            ["http", "limit_reqs", name] => self.limit_req(name)?.begin_anew(),
             ["http", "upstreams", name] => {
                 let upstream = &self.snapshot.upstreams[self.upstream(name)?];
                 for (index, member) in upstream.members.all.iter().enumerate() {
                     member.base.begin(objects::peer_counts(upstream, index));
                 }
                 upstream.queue.iter().for_each(|queue| queue.begin_anew());
+                upstream.budget.iter().for_each(RetryBudget::begin_anew);
             }
             _ => return Ok(false),
         }
@@ -214,6 +243,11 @@ pub(super) fn number(id: &str) -> Result<u64, Fault> {
 
 pub(super) fn no_server(id: &str) -> Fault {
     not_found(format!("server with ID \"{id}\" does not exist"), "UpstreamServerNotFound")
+}
+
+/// Zones of limits by their names.
+fn shown<'z>(zones: impl Iterator<Item = (&'z str, &'z Fates)>, object: fn(&Fates) -> Value) -> Map<String, Value> {
+    zones.map(|(name, fates)| (name.to_owned(), object(fates))).collect()
 }
 
 fn all(zones: &[StatusZone], fields: Option<&[String]>, object: fn(&StatusZone) -> Value) -> Value {

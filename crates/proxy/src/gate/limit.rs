@@ -10,7 +10,7 @@ use net::clock;
 use net::timer::Timer;
 use route::LimitZone;
 
-use super::zone::{Counted, Flow, Rates, UnderWay, is_counted};
+use super::zone::{Counted, Fate, Flow, Rates, UnderWay, is_counted};
 use crate::answer;
 use crate::downstream::{After, Downstream};
 use crate::exchange::Exchange;
@@ -20,8 +20,8 @@ use crate::upstream::CLIENT_CLOSED;
 /// The counts of a configuration, taken over by the next one where a zone stays the same.
 #[derive(Debug, Default, Clone)]
 pub(crate) struct Zones {
-    rates: Vec<Arc<Rates>>,
-    connections: Vec<Arc<UnderWay>>,
+    pub(crate) rates: Vec<Arc<Rates>>,
+    pub(crate) connections: Vec<Arc<UnderWay>>,
 }
 
 /// What the limits have said of a request, for variables.
@@ -127,6 +127,7 @@ fn rate(
         if excess > limit.burst {
             tell(connection, exchange, routed, log_level, "limiting requests", dry_run, (excess, limit.zone));
             limited(exchange).rate = Some(if is_dry_run { "REJECTED_DRY_RUN" } else { "REJECTED" });
+            zone.fates.add(if is_dry_run { Fate::RejectedDryRun } else { Fate::Rejected });
             return if is_dry_run { Ok(0) } else { Err(status) };
         }
         longest = longest.max(delay(limit, excess, flow.rate));
@@ -138,6 +139,11 @@ fn rate(
     let (delay_ms, excess, zone) = longest;
     if asked.is_empty() {
         return Ok(0);
+    }
+    let delayed = if is_dry_run { Fate::DelayedDryRun } else { Fate::Delayed };
+    for (limit, ..) in &asked {
+        let is_delayed = delay_ms > 0 && limit.zone == zone;
+        snapshot.zones.rates[limit.zone].fates.add(if is_delayed { delayed } else { Fate::Passed });
     }
     if delay_ms == 0 {
         limited(exchange).rate = Some("PASSED");
@@ -191,7 +197,9 @@ fn count(
         if !is_counted(&key) {
             continue;
         }
-        let Some(counted) = snapshot.zones.connections[*index].enter(&key, *most, zone.bytes) else {
+        let under_way = &snapshot.zones.connections[*index];
+        let Some(counted) = under_way.enter(&key, *most, zone.bytes) else {
+            under_way.fates.add(if is_dry_run { Fate::RejectedDryRun } else { Fate::Rejected });
             let dry_run = if is_dry_run { ", dry run," } else { "" };
             let what = format!("limiting connections{dry_run} by zone \"{}\"", zone.name);
             connection.log_at(log_level, exchange, routed, &what);
@@ -200,6 +208,7 @@ fn count(
             limited.connections = Some(if is_dry_run { "REJECTED_DRY_RUN" } else { "REJECTED" });
             return if is_dry_run { Ok(()) } else { Err(status) };
         };
+        under_way.fates.add(Fate::Passed);
         let limited = limited(exchange);
         limited.counted.push(counted);
         limited.connections = Some("PASSED");

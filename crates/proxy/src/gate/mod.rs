@@ -19,6 +19,7 @@ use crate::request::{Routed, Served};
 pub(crate) use crypt::Verifier;
 pub use crypt::is_known as is_known_password;
 pub(crate) use limit::{Limited, Zones};
+pub(crate) use zone::{Fate, Fates};
 
 /// What one of the ways in says.
 #[derive(Clone, Copy, PartialEq, Eq)]

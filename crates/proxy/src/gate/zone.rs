@@ -4,6 +4,7 @@
 //! nginx's workers. A zone has as many keys as it has room for; of buckets the one goes that was used least lately.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::lru::{self, ENTRY_BYTES, Lru};
@@ -13,9 +14,40 @@ const KEY_MAX: usize = 65_535;
 /// A clock that goes back by more was set anew.
 const BACK_MAX_MS: u64 = 60_000;
 
+/// What became of a request that a zone has counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fate {
+    Passed,
+    Delayed,
+    Rejected,
+    DelayedDryRun,
+    RejectedDryRun,
+}
+
+/// What became of a zone's requests, for `api`.
+#[derive(Debug, Default)]
+pub(crate) struct Fates([AtomicU64; 5]);
+
+impl Fates {
+    pub(crate) fn add(&self, fate: Fate) {
+        self.0[fate as usize].fetch_add(1, Relaxed);
+    }
+
+    pub(crate) fn get(&self, fate: Fate) -> u64 {
+        self.0[fate as usize].load(Relaxed)
+    }
+
+    pub(crate) fn begin_anew(&self) {
+        self.0.iter().for_each(|count| count.store(0, Relaxed));
+    }
+}
+
 /// Buckets of `limit_req`.
 #[derive(Debug, Default)]
-pub(crate) struct Rates(Mutex<Lru<Bucket>>);
+pub(crate) struct Rates {
+    buckets: Mutex<Lru<Bucket>>,
+    pub(crate) fates: Fates,
+}
 
 /// What is counted of a key.
 #[derive(Debug, Default)]
@@ -42,7 +74,7 @@ impl Rates {
         if !lru::fits(key, flow.bytes) {
             return u64::MAX;
         }
-        let buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(bucket) = buckets.look(key) else { return 0 };
         excess(bucket, flow)
     }
@@ -52,7 +84,7 @@ impl Rates {
         if !lru::fits(key, flow.bytes) {
             return u64::MAX;
         }
-        let mut buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(bucket) = buckets.touch(key) else {
             buckets.add(key, Bucket { excess: 0, last_ms: flow.now_ms }, flow.bytes);
             return 0;
@@ -82,7 +114,10 @@ pub(crate) fn is_counted(key: &[u8]) -> bool {
 
 /// Requests under way of `limit_conn`.
 #[derive(Debug, Default)]
-pub(crate) struct UnderWay(Mutex<Counts>);
+pub(crate) struct UnderWay {
+    counts: Mutex<Counts>,
+    pub(crate) fates: Fates,
+}
 
 #[derive(Debug, Default)]
 struct Counts {
@@ -100,7 +135,7 @@ pub(crate) struct Counted {
 impl UnderWay {
     /// Counts a request, unless so many are under way or the zone is full.
     pub(crate) fn enter(self: &Arc<Self>, key: &[u8], most: u64, bytes: u64) -> Option<Counted> {
-        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         let key = match counts.by_key.get_key_value(key) {
             Some((_, count)) if *count >= most => return None,
             Some((key, _)) => Arc::clone(key),
@@ -120,7 +155,7 @@ impl UnderWay {
 
 impl Drop for Counted {
     fn drop(&mut self) {
-        let mut counts = self.zone.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut counts = self.zone.counts.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(count) = counts.by_key.get_mut(&self.key) {
             *count -= 1;
             if *count == 0 {
@@ -160,7 +195,7 @@ mod tests {
         for key in [b"a", b"b", b"c", b"a", b"d"] {
             rates.count(key, flow, 10_000);
         }
-        let buckets = rates.0.lock().unwrap();
+        let buckets = rates.buckets.lock().unwrap();
         assert_eq!([b"a", b"b", b"c", b"d"].map(|key| buckets.look(key).is_some()), [true, false, true, true]);
         assert_eq!(buckets.bytes(), flow.bytes);
     }
@@ -186,6 +221,6 @@ mod tests {
         drop((one, two));
         assert!(zone.enter(b"c", 2, 2 * (ENTRY_BYTES + 1)).is_some());
         drop(other);
-        assert_eq!(zone.0.lock().unwrap().bytes, 0);
+        assert_eq!(zone.counts.lock().unwrap().bytes, 0);
     }
 }

@@ -350,3 +350,33 @@ fn counts_of_checks_are_shown_and_set_back() {
     assert_eq!(api.peer(0)["health_checks"]["unhealthy"], 0);
     assert_eq!(api.peer(0)["state"], "unhealthy", "what is known of it stays");
 }
+
+#[test]
+fn what_limits_have_done_is_shown_and_set_back() {
+    let balancer = Balancer::start(&format!(
+        "limit_req_zone $uri zone=rate:1m rate=1r/m; limit_req_zone $uri zone=dry:1m rate=1r/m;
+         limit_conn_zone $uri zone=conn:1m; limit_conn_zone $uri zone=unused:1m;
+         server {{ listen LISTEN; limit_conn conn 1;
+             location / {{ limit_req zone=rate; try_files /none =404; }}
+             location /dry {{ limit_req zone=dry; limit_req_dry_run on; try_files /none =404; }} }} {BY_SOCKET}"
+    ));
+    let api = Api::of(&balancer);
+    let statuses = |path: &str| get(&balancer, path)[9..12].to_owned();
+    assert_eq!(["/a", "/a", "/b", "/dry", "/dry"].map(statuses), ["404", "503", "404", "404", "404"]);
+    let rates = serde_json::json!({
+        "rate": {"passed": 2, "delayed": 0, "rejected": 1, "delayed_dry_run": 0, "rejected_dry_run": 0},
+        "dry": {"passed": 1, "delayed": 0, "rejected": 0, "delayed_dry_run": 0, "rejected_dry_run": 1},
+    });
+    assert_eq!(api.get("http/limit_reqs"), rates);
+    let conns = serde_json::json!({
+        "conn": {"passed": 4, "rejected": 0, "rejected_dry_run": 0},
+        "unused": {"passed": 0, "rejected": 0, "rejected_dry_run": 0},
+    });
+    assert_eq!(api.get("http/limit_conns"), conns);
+    balancer.reload();
+    assert_eq!(api.get("http/limit_reqs/rate"), rates["rate"], "counts go on");
+    assert_eq!(api.ask("DELETE", "http/limit_reqs/rate", "").0, 204);
+    assert_eq!(api.ask("DELETE", "http/limit_conns/conn", "").0, 204);
+    assert_eq!(api.get("http/limit_reqs/rate?fields=rejected"), serde_json::json!({"rejected": 0}));
+    assert_eq!(api.get("http/limit_conns/conn?fields=passed"), serde_json::json!({"passed": 0}));
+}
