@@ -143,6 +143,8 @@ pub(crate) struct UpstreamDraft {
     pub(crate) state: Option<(PathBuf, Place)>,
     pub(crate) backup_place: Option<Place>,
     pub(crate) slow_start_place: Option<Place>,
+    /// Directives that mean something among several servers, and where they were written.
+    pub(crate) for_several: Vec<(&'static str, Place)>,
     pub(crate) keepalive_place: Option<Place>,
     pub(crate) keepalive_timeout_place: Option<Place>,
 }
@@ -369,6 +371,7 @@ impl UpstreamDraft {
             state: None,
             backup_place: None,
             slow_start_place: None,
+            for_several: Vec::new(),
             keepalive_place: None,
             keepalive_timeout_place: None,
         }

@@ -99,6 +99,7 @@ fn upstream(node: &Node, above: &Inherited, cx: &mut Cx<'_>) {
     sticky::check(node, &draft, cx);
     give_resolver(&mut draft, above, cx);
     check_method(&draft, cx);
+    check_several(&draft, cx);
     let index = cx.upstreams.len();
     cx.facts.upstreams.push(UpstreamFacts {
         upstream: index,
@@ -123,6 +124,18 @@ fn check_method(draft: &UpstreamDraft, cx: &mut Cx<'_>) {
         let message = format!("\"{method}\" does not support \"slow_start\"");
         let help = "remove \"slow_start\", or balance in turns or with \"least_conn\"";
         cx.report(Diagnostic::error("slow-start-with-hash", place, message).help(help));
+    }
+}
+
+/// What does nothing where there is one server, and `api` cannot add another.
+fn check_several(draft: &UpstreamDraft, cx: &mut Cx<'_>) {
+    if draft.servers.len() != 1 || !draft.resolved.is_empty() || draft.zone.is_some() {
+        return;
+    }
+    for (name, place) in &draft.for_several {
+        let message = format!("there is one server: \"{name}\" does nothing");
+        let help = "remove it, or add a server, or a \"zone\" so that \"api\" can add one";
+        cx.report(Diagnostic::warning("one-server", place, message).help(help));
     }
 }
 

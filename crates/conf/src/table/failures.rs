@@ -45,6 +45,7 @@ fn retry_budget(draft: &mut UpstreamDraft, call: &Call<'_>, _: &mut Cx<'_>) -> O
         Some(Some(text)) => value::number_u32(text, 0).map_err(|error| call.invalid(1, error))?,
         Some(None) => return Err(call.unknown_word(1, "parameter of \"retry_budget\"", ["min="])),
     };
+    draft.for_several.push((call.name, call.node.name.place.clone()));
     draft.retry_budget = Some(RetryBudget { percent, least });
     Ok(())
 }
@@ -86,6 +87,7 @@ fn outlier_ejection(draft: &mut UpstreamDraft, call: &Call<'_>, cx: &mut Cx<'_>)
         let message = "in \"outlier_ejection\" \"max_time\" is shorter than \"time\"";
         return Err(Diagnostic::error("invalid-value", &call.node.name.place, message));
     }
+    draft.for_several.push((call.name, call.node.name.place.clone()));
     draft.outlier_ejection = Some(rule);
     Ok(())
 }
