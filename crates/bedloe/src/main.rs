@@ -14,6 +14,7 @@ mod stand_in;
 mod summary;
 mod table;
 mod tied;
+mod tune;
 mod upstream;
 mod writing;
 mod xml;
@@ -42,6 +43,7 @@ enum Job {
     Lab(lab::LabArgs),
     StandIn(stand_in::StandInArgs),
     Upstream(Box<upstream::UpstreamArgs>),
+    Tune(tune::TuneArgs),
     #[command(hide = true)]
     Tied(tied::TiedArgs),
     #[command(hide = true)]
@@ -69,6 +71,7 @@ fn main() -> ExitCode {
         Job::Lab(args) => lab::run(args),
         Job::StandIn(args) => stand_in::run(args),
         Job::Tied(args) => tied::run(args),
+        Job::Tune(args) => tune::run(args),
         Job::Upstream(args) => upstream::run(*args),
         Job::Worker(args) => run::work(args),
     };

@@ -1,12 +1,13 @@
 //! Facts of one Linux host, read from `/proc`: what a process uses, who holds a port, how many cores there are.
 //!
-//! It only reads, but for this process's own limit of open files. Tuning a host has no place here yet; nor have facts
-//! of the whole machine.
+//! It only reads, but for this process's own limit of open files and for `tune`, which sets what a host must allow and
+//! puts it back. Facts of the whole machine over time have no place here yet.
 
 pub mod files;
 pub mod ports;
 pub mod process;
 pub mod sysctl;
+pub mod tune;
 
 pub use ports::{Holder, holder};
 pub use process::{ProcessFacts, family, process};

@@ -18,4 +18,5 @@ mod scripts;
 mod stand_in;
 mod support;
 mod tidy;
+mod tune;
 mod wire;

@@ -1,0 +1,211 @@
+//! What `bedloe tune` prints: the table, the plan as a script of the shell, both as JSON.
+
+use host::tune::{Ask, Facts, Look, Plan, Root, Row, State};
+use serde_json::json;
+
+use crate::table::{Align, Table};
+
+/// The table, and a sentence on what to do.
+pub(super) fn table(root: &Root, ask: &Ask, look: &Look) -> String {
+    let columns = ["setting", "now", "wanted", "ok", "set in", "why"].map(|name| (name, Align::Left));
+    let mut table = Table::new(&columns);
+    for row in &look.rows {
+        let set_in = row.set_in.as_deref().unwrap_or("-");
+        let cells = [row.setting.as_str(), &row.now, &row.wanted, word(row.state), set_in, &row.why];
+        table.row(cells.map(plain));
+    }
+    let amiss = look.rows.iter().filter(|row| !row.ok).count();
+    let count = look.rows.len();
+    let sentence = if amiss == 0 {
+        format!("all is as a {} wants it\n", ask.role)
+    } else {
+        let again = again(root, ask);
+        format!(
+            "{amiss} of {count} settings are not as wanted; `bedloe tune plan {again}` shows what would be changed\n"
+        )
+    };
+    table.render(0) + "\n" + &notes(&look.rows) + &sentence
+}
+
+/// The arguments by which the same is asked for.
+fn again(root: &Root, ask: &Ask) -> String {
+    let mut words = format!("--role {} --rate {} --connections {}", ask.role, ask.rate, ask.connections);
+    words.extend(ask.services.iter().map(|name| format!(" --service {}", quoted(name))));
+    words.extend(ask.users.iter().map(|name| format!(" --user {}", quoted(name))));
+    if !root.is_host() {
+        words += &format!(" --root {}", quoted(&root.path().display().to_string()));
+    }
+    plain(&words)
+}
+
+fn word(state: State) -> &'static str {
+    match state {
+        State::Ok => "ok",
+        State::Low => "NO",
+        State::Forbidden => "NO (kept)",
+        State::Overruled => "NO (overruled)",
+        State::Absent => "absent",
+        State::Advice => "advice",
+    }
+}
+
+/// What cannot be mended from here, and who can.
+fn notes(rows: &[Row]) -> String {
+    let mut notes = String::new();
+    for row in rows {
+        let note = match (row.state, &row.set_in) {
+            (State::Forbidden, _) => format!(
+                "{} is closed even to root here, as in a container: set it on the machine that runs this, to {}",
+                row.setting, row.wanted
+            ),
+            (State::Overruled, Some(place)) => {
+                format!("{} is set in {place}, which outweighs what is written here: change it there", row.setting)
+            }
+            (State::Overruled, None) => format!("{} is set by something that outweighs this", row.setting),
+            _ => continue,
+        };
+        notes += &format!("# {}\n", plain(&note));
+    }
+    notes
+}
+
+/// The same as data.
+pub(super) fn table_json(root: &Root, ask: &Ask, facts: &Facts, look: &Look) -> String {
+    let all = json!({
+        "role": ask.role,
+        "rate": ask.rate,
+        "connections": ask.connections,
+        "root": root.path(),
+        "memory_mib": facts.memory_mib(),
+        "cores": facts.cores(),
+        "ok": look.rows.iter().all(|row| row.ok),
+        "settings": look.rows,
+    });
+    format!("{all:#}\n")
+}
+
+/// The plan as a script of the shell that does the same.
+pub(super) fn plan(root: &Root, look: &Look) -> String {
+    let Look { rows, plan } = look;
+    let notes = notes(rows);
+    if plan.is_empty() {
+        return notes + "# nothing to change\n";
+    }
+    let mut text = notes;
+    let at = |path: &str| quoted(&root.path().join(path).display().to_string());
+    for folder in &plan.folders {
+        text += &format!("mkdir -m 0755 {}\n", at(folder));
+    }
+    for file in &plan.files {
+        let what = if file.is_new() { "new" } else { "replaced" };
+        let path = at(&file.path);
+        let content: String = file.content().lines().map(|line| plain(line) + "\n").collect();
+        text += &format!("cat > {path} <<'END'   # {what}\n{content}END\nchmod {:04o} {path}\n", file.mode());
+    }
+    for command in commands(plan) {
+        text += &format!("{command}\n");
+    }
+    for command in &plan.later {
+        text += &format!("# in the running host of this tree, or by its next start: {command}\n");
+    }
+    text
+}
+
+fn commands(plan: &Plan) -> Vec<String> {
+    let values = plan.values.iter().map(|value| {
+        let set = if value.name.starts_with('/') {
+            format!("echo {} > {}", quoted(&value.after), value.name)
+        } else {
+            format!("sysctl -w {}", quoted(&format!("{}={}", value.name, value.after)))
+        };
+        let before = if value.before.is_empty() { "none" } else { &value.before };
+        plain(&format!("{set}   # {before} now"))
+    });
+    let processes = plan.processes.iter().map(|process| {
+        let (after, before) = (process.after, process.before);
+        let set = format!("prlimit --pid {} --nofile={}:{}", process.pid, limit(after.soft), limit(after.hard));
+        plain(&format!("{set}   # {}, {}:{} now", process.name, limit(before.soft), limit(before.hard)))
+    });
+    let reload = plan.reloads_systemd.then(|| "systemctl daemon-reload".to_owned());
+    values.chain(processes).chain(reload).collect()
+}
+
+fn limit(limit: u64) -> String {
+    if limit == u64::MAX { "unlimited".to_owned() } else { limit.to_string() }
+}
+
+/// The same as data.
+pub(super) fn plan_json(root: &Root, look: &Look) -> String {
+    let Look { rows, plan } = look;
+    let files = plan.files.iter().map(|file| {
+        json!({
+            "path": format!("/{}", file.path),
+            "new": file.is_new(),
+            "mode": format!("{:04o}", file.mode()),
+            "content": file.content(),
+        })
+    });
+    let values = plan.values.iter();
+    let values = values.map(|value| json!({"name": value.name, "before": value.before, "after": value.after}));
+    let processes = plan.processes.iter().map(|process| {
+        let limits = |limits: host::tune::Limits| json!({"soft": limit(limits.soft), "hard": limit(limits.hard)});
+        let (before, after) = (limits(process.before), limits(process.after));
+        json!({"pid": process.pid, "name": process.name, "before": before, "after": after})
+    });
+    let kept = rows.iter().filter(|row| matches!(row.state, State::Forbidden | State::Overruled));
+    let all = json!({
+        "root": root.path(),
+        "folders": plan.folders.iter().map(|folder| format!("/{folder}")).collect::<Vec<_>>(),
+        "files": files.collect::<Vec<_>>(),
+        "values": values.collect::<Vec<_>>(),
+        "processes": processes.collect::<Vec<_>>(),
+        "commands": commands(plan),
+        "later": plan.later,
+        "not_possible": kept.collect::<Vec<_>>(),
+    });
+    format!("{all:#}\n")
+}
+
+/// What came of it.
+pub(super) fn applied(root: &Root, plan: &Plan) -> String {
+    let tree =
+        if root.is_host() { String::new() } else { format!(" --root {}", quoted(&root.path().display().to_string())) };
+    let count = plan.files.len() + plan.values.len() + plan.processes.len();
+    let changes = if count == 1 { "change" } else { "changes" };
+    let mut text =
+        plain(&format!("{count} {changes} made; `bedloe tune undo{tree}` puts back what stood before")) + "\n";
+    if plan.files.iter().any(|file| file.path.starts_with("etc/systemd/")) {
+        text += "services have their new limits from their next start on; what runs of this role was raised now\n";
+    }
+    text
+}
+
+/// Lines as they are, without what a terminal would act upon.
+pub(super) fn lines(lines: &[String]) -> String {
+    lines.iter().map(|line| plain(line)).collect::<Vec<_>>().join("\n")
+}
+
+/// Names of processes and texts of files may hold anything.
+fn plain(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { '?' } else { c }).collect()
+}
+
+/// A word of the shell.
+fn quoted(text: &str) -> String {
+    let is_part = |c: char| c.is_ascii_alphanumeric() || "/._-=+,:@".contains(c);
+    if !text.is_empty() && text.chars().all(is_part) {
+        return text.to_owned();
+    }
+    format!("'{}'", text.replace('\'', "'\\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn words_of_the_shell_stay_one_word() {
+        for (text, expected) in [("a=1", "a=1"), ("a=1 2", "'a=1 2'"), ("it's; $x", "'it'\\''s; $x'"), ("", "''")] {
+            assert_eq!(super::quoted(text), expected);
+        }
+        assert_eq!(super::plain("a\x1b[31m\nb"), "a?[31m?b");
+    }
+}
