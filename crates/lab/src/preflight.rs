@@ -147,7 +147,7 @@ impl fmt::Display for Obstacle {
             Self::Files { limit, needed } => write!(
                 f,
                 "at this rate the balancer may need {needed} open files, and the limit is {limit}: \
-                 run `ulimit -n {needed}` before, or lower --rate"
+                 run `ulimit -n {needed}` before, or lower --rate; `bedloe tune apply --role balancer` sets it for good"
             ),
             Self::Port { address, holder: Some(holder), .. } => write!(f, "{address} is in use by {holder}"),
             Self::Port { address, error, .. } => match error.kind() {
@@ -191,7 +191,8 @@ mod tests {
         assert!(few_files(None, 2_000).is_none() && few_files(Some(4_128), 2_000).is_none());
         let said = few_files(Some(1_024), injector::users(8_000)).unwrap().to_string();
         let expected = "at this rate the balancer may need 4128 open files, and the limit is 1024: \
-                        run `ulimit -n 4128` before, or lower --rate";
+                        run `ulimit -n 4128` before, or lower --rate; \
+                        `bedloe tune apply --role balancer` sets it for good";
         assert_eq!(said, expected);
     }
 

@@ -53,7 +53,8 @@ pub(super) fn room(plan: &Plan, kernel: &Kernel) -> anyhow::Result<Vec<String>> 
             let needed = needed(users);
             format!(
                 "{users} users of a script need {needed} mappings of memory, and the limit is {most}; \
-                 `sysctl -w vm.max_map_count={needed}` (as root) mends that"
+                 `sysctl -w vm.max_map_count={needed}` (as root) mends that, and {} for good",
+                tuned(users)
             )
         })?;
     }
@@ -62,13 +63,19 @@ pub(super) fn room(plan: &Plan, kernel: &Kernel) -> anyhow::Result<Vec<String>> 
         judge(&|users| users, has, &|users| {
             format!(
                 "{users} users need a local port each, and there are {has} ({} to {}); \
-                 `sysctl -w net.ipv4.ip_local_port_range=\"1024 65535\"` (as root) makes it 64512",
+                 `sysctl -w net.ipv4.ip_local_port_range=\"1024 65535\"` (as root) makes it 64512, and {} for good",
                 ports.start(),
-                ports.end()
+                ports.end(),
+                tuned(users)
             )
         })?;
     }
     Ok(warnings)
+}
+
+/// The command that sets what so many users need on this host, and keeps it set.
+fn tuned(users: u64) -> String {
+    format!("`bedloe tune apply --role injector --connections {users}`")
 }
 
 /// Makes room for the test's users, with a warning where these are fewer than asked for. Users who were promised are
@@ -86,7 +93,9 @@ pub(super) fn fit(plan: &mut Plan, cores: usize, limit: Option<u64>) -> anyhow::
     let needed = u64::from(all) + beside;
     anyhow::ensure!(
         needed <= limit,
-        "{all} users need {needed} open files, and the limit is {limit}; `ulimit -n {needed}` (as root) mends that"
+        "{all} users need {needed} open files, and the limit is {limit}; `ulimit -n {needed}` (as root) mends that, \
+         and {} for good",
+        tuned(u64::from(all))
     );
     Ok(None)
 }
@@ -102,7 +111,7 @@ fn fit_users(users: Users, threads: usize, limit: u64) -> anyhow::Result<(Users,
         Users::Promised { pre_allocated, .. } => (u64::from(pre_allocated), u64::from(pre_allocated).max(1)),
         Users::OnDemand => (room, FEWEST_ON_DEMAND),
     };
-    let mends = format!("`ulimit -n {}` (as root) mends that", max + beside);
+    let mends = format!("`ulimit -n {}` (as root) mends that, and {} for good", max + beside, tuned(max));
     anyhow::ensure!(
         room >= fewest,
         "{max} users need {} open files, and the limit is {limit}; {mends}, or fewer users{}",
