@@ -1,12 +1,11 @@
-//! The balancer's configuration: the seed's, but for addresses, paths and the port of the redirection.
+//! The balancer's configuration: the seed's with addresses, paths and the port of the redirection of this machine, with
+//! affinity by the servers' clone ids in place of the hash, and with checks of the servers' health.
 //!
 //! The seed's files are part of the program, so the lab needs no file at hand. Every line that differs is told.
 
-use std::time::Duration;
-
 use serde::Serialize;
 
-use crate::plan::Plan;
+use crate::plan::{Plan, Server};
 
 /// The files of the seed, as they lie in `examples/seed`.
 const SEED: [(&str, &str); 3] = [
@@ -17,8 +16,14 @@ const SEED: [(&str, &str); 3] = [
 /// The servers of the seed; where a lab has more, they are written like the last.
 const SERVERS: [&str; 3] = ["10.0.0.11:9080", "10.0.0.12:9080", "10.0.0.13:9080"];
 
-/// For how long the balancer leaves a server alone that failed, by the seed's `fail_timeout`.
-pub const FAIL_TIMEOUT: Duration = Duration::from_secs(30);
+/// What leads requests to servers in the seed: a hash, which does not keep the sessions of Liberty together.
+const HASH: [&str; 5] = [
+    "# affinity by the servers' cookie, at random without it",
+    "map $cookie_JSESSIONID $aff_key {",
+    "    default $request_id;",
+    "    \"~.+\"   $cookie_JSESSIONID;",
+    "}",
+];
 
 /// One file of the configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,8 +52,9 @@ pub fn generate(plan: &Plan) -> (Vec<File>, Vec<Difference>) {
     let mut differences = Vec::new();
     let mut file = |path, seed: &str| {
         let mut text = String::new();
+        let hash = hash_in(seed);
         for (index, line) in seed.lines().enumerate() {
-            let lines = rewrite(line, plan);
+            let lines = if hash.contains(&index) { Vec::new() } else { rewrite(line, plan) };
             lines.iter().for_each(|line| text.extend([line.as_str(), "\n"]));
             if lines != [line] {
                 differences.push(Difference { file: path, line: index + 1, seed: line.to_owned(), lab: lines });
@@ -60,11 +66,29 @@ pub fn generate(plan: &Plan) -> (Vec<File>, Vec<Difference>) {
     (files, differences)
 }
 
+/// Where the lines of the hash are in a file.
+fn hash_in(seed: &str) -> std::ops::Range<usize> {
+    let lines: Vec<&str> = seed.lines().collect();
+    let start = lines.windows(HASH.len()).position(|window| window == HASH);
+    start.map_or(0..0, |start| start..start + HASH.len())
+}
+
 /// What becomes of one line. Paths turn relative: they count from the folder that the balancer gets as its prefix.
 fn rewrite(line: &str, plan: &Plan) -> Vec<String> {
     if let Some(index) = SERVERS.iter().position(|server| line.contains(server)) {
         let ours = plan.servers.iter().skip(index).take(if index + 1 < SERVERS.len() { 1 } else { usize::MAX });
-        return ours.map(|server| line.replace(SERVERS[index], &server.address.to_string())).collect();
+        return ours.map(|server| member(line, SERVERS[index], server)).collect();
+    }
+    let more = |line: &str, behind: &[&str]| {
+        let indent = &line[..line.len() - line.trim_start().len()];
+        [line.to_owned()].into_iter().chain(behind.iter().map(|each| format!("{indent}{each}"))).collect()
+    };
+    match line {
+        "    hash $aff_key consistent;" => return more("    zone liberty_app 64k;", &["sticky liberty;"]),
+        // Liberty closes a connection that was idle for 30 s.
+        "    keepalive 64;" => return more(line, &["keepalive_timeout 20s;"]),
+        "        proxy_pass http://liberty_app;" => return more(line, checks(plan)),
+        _ => {}
     }
     let changed = line
         .replace("listen 80 ", &format!("listen {} ", plan.http))
@@ -77,6 +101,21 @@ fn rewrite(line: &str, plan: &Plan) -> Vec<String> {
         // Not every host has that user, and a lab runs as whoever starts it.
         .replace("user www-data;", "# user www-data;");
     vec![changed]
+}
+
+/// The line of a server. Its `route` is its clone id, by which the cookies of its sessions name it.
+fn member(line: &str, seed: &str, server: &Server) -> String {
+    let (line, route) = (line.replace(seed, &server.address.to_string()), &server.clone);
+    format!("{} route={route};", line.trim_end_matches(';'))
+}
+
+/// How the servers are asked how they are. A Java machine on a busy machine may pause for longer than a stand-in.
+fn checks(plan: &Plan) -> &'static [&'static str] {
+    if plan.options.liberty.is_some() {
+        &["health_check uri=/health/ready interval=1s fails=3;", "health_check_timeout 3s;"]
+    } else {
+        &["health_check uri=/health/ready interval=1s fails=1;", "health_check_timeout 1s;"]
+    }
 }
 
 #[cfg(test)]
@@ -95,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn the_differences_are_addresses_paths_and_the_port() {
+    fn what_differs_from_the_seed() {
         let expected = [
             "nginx.conf:1: user www-data; => # user www-data;",
             "nginx.conf:4: pid /run/nginx.pid; => pid nginx.pid;",
@@ -109,19 +148,21 @@ mod tests {
              => ssl_certificate     tls/liberty.crt;",
             "conf.d/liberty-lb.conf:10: ssl_certificate_key /etc/nginx/ssl/liberty.key; \
              => ssl_certificate_key tls/liberty.key;",
+            "conf.d/liberty-lb.conf:36: proxy_pass http://liberty_app; => proxy_pass http://liberty_app; + \
+             health_check uri=/health/ready interval=1s fails=1; + health_check_timeout 1s;",
+            "conf.d/liberty-upstream.conf:1: # affinity by the servers' cookie, at random without it => ",
+            "conf.d/liberty-upstream.conf:2: map $cookie_JSESSIONID $aff_key { => ",
+            "conf.d/liberty-upstream.conf:3: default $request_id; => ",
+            "conf.d/liberty-upstream.conf:4: \"~.+\"   $cookie_JSESSIONID; => ",
+            "conf.d/liberty-upstream.conf:5: } => ",
+            "conf.d/liberty-upstream.conf:7: hash $aff_key consistent; => zone liberty_app 64k; + sticky liberty;",
             "conf.d/liberty-upstream.conf:8: server 10.0.0.11:9080 max_fails=3 fail_timeout=30s; \
-             => server 127.0.0.11:9080 max_fails=3 fail_timeout=30s;",
+             => server 127.0.0.11:9080 max_fails=3 fail_timeout=30s route=s1;",
             "conf.d/liberty-upstream.conf:9: server 10.0.0.12:9080 max_fails=3 fail_timeout=30s; => ",
             "conf.d/liberty-upstream.conf:10: server 10.0.0.13:9080 max_fails=3 fail_timeout=30s; => ",
+            "conf.d/liberty-upstream.conf:11: keepalive 64; => keepalive 64; + keepalive_timeout 20s;",
         ];
         assert_eq!(shown(1), expected);
-    }
-
-    #[test]
-    fn the_fail_timeout_is_the_seeds() {
-        let servers = SEED[2].1.lines().filter(|line| line.trim().starts_with("server "));
-        let written = format!("fail_timeout={FAIL_TIMEOUT:?};");
-        assert!(servers.clone().count() == 3 && servers.into_iter().all(|line| line.ends_with(&written)));
     }
 
     #[test]
@@ -130,7 +171,8 @@ mod tests {
         let (files, _) = generate(&plan);
         let upstream = files.iter().find(|file| file.path == "conf.d/liberty-upstream.conf").unwrap();
         for number in 11..=15 {
-            let line = format!("    server 127.0.0.{number}:9080 max_fails=3 fail_timeout=30s;\n");
+            let clone = format!("s{}", number - 10);
+            let line = format!("    server 127.0.0.{number}:9080 max_fails=3 fail_timeout=30s route={clone};\n");
             assert_eq!(upstream.text.matches(&line).count(), 1);
         }
         assert!(!upstream.text.contains("10.0.0.1"));

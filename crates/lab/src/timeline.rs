@@ -122,11 +122,11 @@ impl Timeline {
     /// The balancer told of an event of the server called `server`.
     pub fn event(&mut self, at_ms: u64, server: &str, event: &Event) {
         match event.event.as_str() {
-            "down" => {
+            "down" | "unhealthy" => {
                 self.push(at_ms, server, What::Down { why: event.why.clone() });
                 self.change(server, |incident| incident.noticed_ms = incident.noticed_ms.or(Some(at_ms)));
             }
-            "up" => {
+            "up" | "healthy" => {
                 self.push(at_ms, server, What::Up);
                 self.change(server, |incident| incident.serving_ms = incident.back_ms.map(|_| at_ms));
             }

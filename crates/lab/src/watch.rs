@@ -67,7 +67,7 @@ pub struct UpstreamStatus {
 pub struct ServerStatus {
     /// Its address as configured.
     pub name: String,
-    /// `up`, `down` or `unavailable`.
+    /// `up`, or why it gets no requests: `down`, `unavailable`, `unhealthy`...
     pub state: String,
     /// Requests sent to it.
     pub requests: u64,
@@ -83,7 +83,7 @@ pub struct ServerStatus {
 pub struct Event {
     /// When, since 1970.
     pub at_ms: u64,
-    /// `down`, `up` or `retries`.
+    /// `down`, `up`, `unhealthy`, `healthy` or `retries`.
     pub event: String,
     /// The server's address as configured.
     pub server: String,

@@ -1,8 +1,5 @@
 //! The result of a lab as text: k6's summary, what each process used, the time line of the faults, the verdict.
 
-use std::collections::BTreeSet;
-
-use lab::config::FAIL_TIMEOUT;
 use lab::timeline::Incident;
 use lab::{Action, Plan, ProcessRow, Report};
 use load::Metric;
@@ -23,7 +20,6 @@ pub(super) fn render(report: &Report, plan: &Plan, max_lost: u64, colour: bool) 
     }
     if !report.timeline.incidents.is_empty() {
         text += &format!("\n\n  FAILURES OF SERVERS\n\n{}", incidents(&report.timeline.incidents));
-        text += &outlasting(&report.timeline.incidents, report.elapsed_ms);
     }
     if !report.load.failures.is_empty() {
         text += &format!("\n\n  FAILED REQUESTS\n\n{}", failures(report));
@@ -85,24 +81,6 @@ fn incidents(incidents: &[Incident]) -> String {
         ]);
     }
     table.render(4)
-}
-
-/// Why a server that is back does not serve yet, where the load was too short to see it.
-fn outlasting(incidents: &[Incident], elapsed_ms: u64) -> String {
-    let left_alone_ms = u64::try_from(FAIL_TIMEOUT.as_millis()).unwrap_or(u64::MAX);
-    let is_waiting = |each: &&Incident| {
-        let until = each.noticed_ms.map(|noticed| noticed.saturating_add(left_alone_ms));
-        each.back_ms.is_some() && each.serving_ms.is_none() && until.is_some_and(|until| until > elapsed_ms)
-    };
-    let names: BTreeSet<&str> = incidents.iter().filter(is_waiting).map(|each| each.server.as_str()).collect();
-    if names.is_empty() {
-        return String::new();
-    }
-    let names = names.into_iter().collect::<Vec<_>>().join(", ");
-    format!(
-        "    {names}: the balancer leaves a server that failed alone for {FAIL_TIMEOUT:?} (fail_timeout), and the\n    \
-         load ended before; a longer --duration shows the return\n"
-    )
 }
 
 fn failures(report: &Report) -> String {
@@ -180,25 +158,6 @@ mod tests {
             verdicts: vec![verdict("rate<0.1", true), verdict("rate<0.01", false)],
         };
         assert_eq!(crossed(&[metric]), ["the threshold http_req_failed rate<0.01 does not hold: it is 0.0512"]);
-    }
-
-    #[test]
-    fn a_load_that_ends_before_the_fail_timeout_says_so() {
-        let incident = |noticed_ms, back_ms, serving_ms| Incident {
-            server: "liberty-2".into(),
-            action: Action::Kill,
-            at_ms: 2_500,
-            noticed_ms,
-            back_ms,
-            serving_ms,
-            retried: 0,
-            lost: 0,
-        };
-        let said = |incident| outlasting(&[incident], 10_000);
-        let text = said(incident(Some(2_503), Some(5_012), None));
-        assert!(text.contains("liberty-2: the balancer leaves") && text.contains("30s (fail_timeout)"), "{text}");
-        assert_eq!(said(incident(Some(2_503), Some(5_012), Some(9_000))), "");
-        assert_eq!(said(incident(Some(2_503), None, None)), "");
     }
 
     #[test]

@@ -5,8 +5,8 @@
 //! which the servers write down before they answer. CI runs the short form; the full one (five kills, 2,000 requests a
 //! second, half a minute) is `cargo test -p bedloe --release --test it -- --ignored faults_full --nocapture`.
 //!
-//! The configuration is the lab's, but that a server is tried again after two seconds instead of thirty: each kill then
-//! meets a server in use, and each time of death has attempts to reach the dead one.
+//! The configuration is the lab's, but for its checks, and a server is tried again after two seconds instead of thirty:
+//! each kill then meets a server in use, and each time of death has attempts to reach the dead one.
 
 mod client;
 mod site;

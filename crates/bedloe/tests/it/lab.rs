@@ -107,7 +107,7 @@ fn a_kill_loses_no_request_and_is_told() {
     assert_eq!(run.status.code(), Some(0), "{out}{err}");
     let parts = [
         "    + return 301 https://$host:8443$request_uri;",
-        "30s (fail_timeout)",
+        "fail_timeout=30s route=s2;",
         "logs stay in /",
         "TOTAL RESULTS",
         "PROCESSES",
