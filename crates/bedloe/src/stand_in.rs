@@ -61,6 +61,10 @@ pub(crate) struct StandInArgs {
     /// Append the ids of orders to this file before they are answered, and take it up at the start
     #[arg(long, value_name = "FILE")]
     orders_log: Option<PathBuf>,
+    /// Take orders at this unix socket, a line each, on what to do wrong from then on: none, hang, reset, reset-within,
+    /// cut, unavailable, slow, race. Answers then say in X-Served-By whose they are
+    #[arg(long, value_name = "SOCKET")]
+    faults: Option<PathBuf>,
     /// End when this process, the one that started it, ends
     #[arg(long, value_name = "PID", hide = true)]
     die_with_parent: Option<u32>,
@@ -93,6 +97,7 @@ impl StandInArgs {
             error_rate: self.error_rate,
             error_status: self.error_status,
             orders_log: self.orders_log,
+            faults: self.faults,
         }
     }
 }

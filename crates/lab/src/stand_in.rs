@@ -7,6 +7,7 @@ mod answer;
 mod body;
 mod connections;
 mod dice;
+mod fault;
 mod orders;
 mod pages;
 mod session;
@@ -18,9 +19,11 @@ use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
 
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, UnixListener};
 use tokio::task::LocalSet;
 
+pub(crate) use answer::SERVED_BY;
+pub use fault::{Fault, tell};
 pub(crate) use pages::HELLO;
 
 use answer::Server;
@@ -66,6 +69,8 @@ pub struct Options {
     pub error_status: u16,
     /// A file that the ids of orders are appended to before they are answered, so that a kill loses none.
     pub orders_log: Option<PathBuf>,
+    /// A socket where it is told what to do wrong; its answers then say whose they are.
+    pub faults: Option<PathBuf>,
 }
 
 impl Options {
@@ -86,6 +91,7 @@ impl Options {
             error_rate: 0.0,
             error_status: 503,
             orders_log: None,
+            faults: None,
         }
     }
 }
@@ -112,6 +118,14 @@ pub enum Error {
         /// What the system said.
         source: std::io::Error,
     },
+    /// The socket for faults is not to be had.
+    #[error("cannot listen at {path}")]
+    Faults {
+        /// The socket.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
     /// No runtime, no signals.
     #[error("cannot start")]
     Start(#[from] std::io::Error),
@@ -134,6 +148,7 @@ pub fn run(options: Options, ready: impl FnOnce(SocketAddr)) -> Result<(), Error
 pub struct StandIn {
     listener: TcpListener,
     address: SocketAddr,
+    faults: Option<UnixListener>,
     server: Rc<Server>,
 }
 
@@ -145,10 +160,15 @@ impl StandIn {
             None => Orders::default(),
             Some(path) => Orders::with_log(path).map_err(|source| Error::OrdersLog { path: path.clone(), source })?,
         };
+        let faults = options
+            .faults
+            .as_ref()
+            .map(|path| fault::listen(path).map_err(|source| Error::Faults { path: path.clone(), source }));
+        let faults = faults.transpose()?;
         let refused = |source| Error::Listen { address: options.listen, source };
         let listener = TcpListener::bind(options.listen).await.map_err(refused)?;
         let address = listener.local_addr().map_err(refused)?;
-        Ok(Self { listener, address, server: Rc::new(Server::new(options, orders)) })
+        Ok(Self { listener, address, faults, server: Rc::new(Server::new(options, orders)) })
     }
 
     /// The address it listens at.
@@ -161,7 +181,8 @@ impl StandIn {
     pub async fn serve(self, stop: impl Future<Output = ()>) {
         let connections = Rc::new(Connections::new(self.server.options.persist_timeout));
         let sweeper = tokio::task::spawn_local(sweep(connections.clone()));
-        let Self { listener, server, .. } = self;
+        let Self { listener, server, faults, .. } = self;
+        let obeys = faults.map(|listener| tokio::task::spawn_local(fault::obey(listener, server.clone())));
         tokio::select! {
             () = accept(&listener, &server, &connections) => {}
             () = stop => {}
@@ -174,6 +195,7 @@ impl StandIn {
         let all_gone = connections.all_gone();
         // What is still open after the limit goes with the process.
         let _ = tokio::time::timeout(STOP_LIMIT, all_gone).await;
+        obeys.iter().for_each(tokio::task::JoinHandle::abort);
     }
 }
 

@@ -5,12 +5,13 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use hyper::body::Incoming;
-use hyper::header::{CONNECTION, HeaderValue};
+use hyper::header::{CONNECTION, HeaderName, HeaderValue};
 use hyper::{Request, Response, StatusCode};
 
 use super::Options;
 use super::body::Body;
 use super::dice::Dice;
+use super::fault::{Broken, Fault, Present, SLOW};
 use super::orders::Orders;
 use super::pages;
 use super::session::{Identity, Sessions, split_path};
@@ -20,14 +21,20 @@ const FIELD_MAX: usize = 32_768;
 /// The longest delay that a request may ask for.
 const DELAY_MAX: Duration = Duration::from_secs(600);
 
+/// The field that says which server an answer is of.
+pub(crate) const SERVED_BY: HeaderName = HeaderName::from_static("x-served-by");
+
 /// One server: what it was told to be and what it remembers.
 pub(super) struct Server {
     pub(super) options: Options,
     pub(super) dice: Dice,
     pub(super) sessions: RefCell<Sessions>,
     pub(super) orders: RefCell<Orders>,
+    pub(super) fault: Present,
     opened: Instant,
     stopping: Cell<bool>,
+    /// What its answers say of whose they are.
+    signature: Option<HeaderValue>,
 }
 
 impl Server {
@@ -38,7 +45,10 @@ impl Server {
             separator: options.separator,
             no_additional_info: options.no_additional_info,
         };
+        let signed = || HeaderValue::from_str(&options.name).ok();
         Self {
+            signature: options.faults.is_some().then(signed).flatten(),
+            fault: Present::default(),
             options,
             dice,
             sessions: RefCell::new(Sessions::new(identity)),
@@ -58,6 +68,14 @@ impl Server {
         self.options.ready_after.is_zero() || self.opened.elapsed() >= self.options.ready_after
     }
 
+    /// Whose answer it is, where that is asked for.
+    fn sign(&self, mut response: Response<Body>) -> Response<Body> {
+        if let Some(name) = &self.signature {
+            response.headers_mut().insert(SERVED_BY, name.clone());
+        }
+        response
+    }
+
     /// What an answer given now is late by: the delay, and what is left of the warm-up's.
     fn delay(&self) -> Duration {
         let Options { delay, warm_up, warm_up_delay, .. } = self.options;
@@ -69,8 +87,19 @@ impl Server {
     }
 }
 
-/// Answers one request.
-pub(super) async fn answer(server: &Rc<Server>, request: Request<Incoming>) -> Response<Body> {
+/// Answers one request, or fails it as told. `is_reused` where its connection had one before.
+pub(super) async fn answer(
+    server: &Rc<Server>,
+    request: Request<Incoming>,
+    is_reused: bool,
+) -> Result<Response<Body>, Broken> {
+    match server.fault.get() {
+        Fault::Hang => server.fault.change().await,
+        Fault::Slow => tokio::time::sleep(SLOW).await,
+        Fault::Race if is_reused => return Err(Broken),
+        Fault::Unavailable => return Ok(server.sign(pages::error(503))),
+        _ => {}
+    }
     let mut response = if request.headers().values().any(|value| value.len() > FIELD_MAX) {
         pages::text(StatusCode::BAD_REQUEST, "a header field is longer than limitFieldSize allows\n")
     } else if split_path(request.uri().path()).0.starts_with(pages::CONTEXT_ROOT) {
@@ -81,7 +110,11 @@ pub(super) async fn answer(server: &Rc<Server>, request: Request<Incoming>) -> R
     if server.stopping.get() {
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }
-    response
+    match server.fault.get() {
+        Fault::Reset => Err(Broken),
+        Fault::ResetWithin | Fault::Cut => Ok(server.sign(response.map(Body::cut))),
+        _ => Ok(server.sign(response)),
+    }
 }
 
 /// The application's pages, with the delays and errors that the options or the request ask for.

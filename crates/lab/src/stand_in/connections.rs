@@ -4,8 +4,6 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
-use std::convert::Infallible;
-use std::pin::pin;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -37,6 +35,8 @@ pub(super) struct Connections {
 /// What the sweep needs to know of one connection.
 struct Connection {
     requests: Cell<u32>,
+    /// Whether it has had a request.
+    is_reused: Cell<bool>,
     idle_since: Cell<Instant>,
     now: Rc<Cell<Instant>>,
     finish: Notify,
@@ -66,6 +66,7 @@ impl Connections {
         let number = self.next.replace(self.next.get() + 1);
         let connection = Rc::new(Connection {
             requests: Cell::new(0),
+            is_reused: Cell::new(false),
             idle_since: Cell::new(Instant::now()),
             now: self.now.clone(),
             finish: Notify::new(),
@@ -109,26 +110,39 @@ impl Connections {
 impl Connection {
     async fn run(self: &Rc<Self>, stream: TcpStream, server: &Rc<Server>) {
         let service = service_fn(|request| {
-            let busy = self.begin();
-            async move { Ok::<_, Infallible>(answer::answer(server, request).await.map(|body| body.holding(busy))) }
+            let (busy, is_reused) = (self.begin(), self.is_reused());
+            async move {
+                let answer = answer::answer(server, request, is_reused).await;
+                answer.map(|answer| answer.map(|body| body.holding(busy)))
+            }
         });
-        let mut http = pin!(
-            http1::Builder::new()
-                .max_headers(FIELDS_MAX)
-                .title_case_headers(true)
-                .serve_connection(TokioIo::new(stream), service)
-        );
+        let mut http = http1::Builder::new()
+            .max_headers(FIELDS_MAX)
+            .title_case_headers(true)
+            .serve_connection(TokioIo::new(stream), service);
+        let ended = tokio::select! {
+            ended = &mut http => ended,
+            () = self.finish.notified() => {
+                std::pin::Pin::new(&mut http).graceful_shutdown();
+                (&mut http).await
+            }
+        };
         // A client that goes away or talks nonsense is no matter of a stand-in's.
-        tokio::select! {
-            _ = http.as_mut() => return,
-            () = self.finish.notified() => http.as_mut().graceful_shutdown(),
+        if ended.is_err() && server.fault.get().resets() {
+            let stream = http.into_parts().io.into_inner();
+            // What is closed with no time to linger is reset.
+            let _ = rustix::net::sockopt::set_socket_linger(&stream, Some(Duration::ZERO));
         }
-        let _ = http.await;
     }
 
     fn begin(self: &Rc<Self>) -> Busy {
         self.requests.set(self.requests.get() + 1);
         Busy(self.clone())
+    }
+
+    /// Whether the request that begins is not the first one of its connection.
+    fn is_reused(&self) -> bool {
+        self.is_reused.replace(true)
     }
 }
 

@@ -7,7 +7,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 
-use super::{Options, StandIn, pages};
+use super::{Fault, Options, StandIn, pages, tell};
 
 /// A stand-in in the test's own thread, and the order to stop it.
 struct Running {
@@ -217,6 +217,78 @@ fn it_stops_as_liberty_does() {
         let said = answer(&mut busy).await;
         assert!(said.ends_with(pages::HELLO) && said.contains("Connection: close\r\n"), "{said}");
         server.done.await.unwrap();
+    });
+}
+
+#[test]
+fn it_does_wrong_as_it_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("faults.sock");
+    let page = get("/accounts-external/api/hello");
+    run(async {
+        let server = start(Options { faults: Some(socket.clone()), ..options() }).await;
+        let mut kept = server.connect().await;
+        let said = exchange(&mut kept, &page).await;
+        assert!(said.contains("X-Served-By: liberty-1\r\n") && said.ends_with(pages::HELLO), "{said}");
+        tell(&socket, Fault::Race).await.unwrap();
+        assert_eq!(exchange(&mut kept, &page).await, "");
+        assert!(server.ask(&page).await.ends_with(pages::HELLO));
+        tell(&socket, Fault::Unavailable).await.unwrap();
+        for page in [&page, &get("/health/ready")] {
+            assert!(server.ask(page).await.starts_with("HTTP/1.1 503 "));
+        }
+        tell(&socket, Fault::Cut).await.unwrap();
+        let said = server.ask(&page).await;
+        assert!(said.contains("Content-Length: 58\r\n") && said.ends_with(&pages::HELLO[..29]), "{said}");
+        tell(&socket, Fault::Hang).await.unwrap();
+        let mut waits = server.connect().await;
+        waits.write_all(page.as_bytes()).await.unwrap();
+        let early = tokio::time::timeout(Duration::from_millis(50), answer(&mut waits)).await;
+        assert!(early.is_err(), "{early:?}");
+        tell(&socket, Fault::None).await.unwrap();
+        assert!(answer(&mut waits).await.ends_with(pages::HELLO));
+    });
+}
+
+#[test]
+fn it_resets_connections_as_it_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("faults.sock");
+    // What came of the answer before the connection's end.
+    async fn until_reset(server: &Running, request: &str) -> String {
+        let (mut stream, mut seen) = (server.connect().await, Vec::new());
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let end = stream.read_to_end(&mut seen).await.map_err(|error| error.kind());
+        assert_eq!(end, Err(std::io::ErrorKind::ConnectionReset));
+        String::from_utf8(seen).unwrap()
+    }
+    run(async {
+        let server = start(Options { faults: Some(socket.clone()), ..options() }).await;
+        let order = "POST /accounts-external/api/orders HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\na";
+        tell(&socket, Fault::Reset).await.unwrap();
+        assert_eq!(until_reset(&server, order).await, "");
+        tell(&socket, Fault::ResetWithin).await.unwrap();
+        until_reset(&server, &get("/accounts-external/api/hello")).await;
+        tell(&socket, Fault::None).await.unwrap();
+        let said = server.ask(&get("/accounts-external/api/orders")).await;
+        assert!(said.ends_with(r#"{"total":1,"distinct":1,"repeated":0,"duplicates":[]}"#), "{said}");
+    });
+}
+
+#[test]
+fn what_is_no_fault_is_answered_with_those_that_are() {
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("faults.sock");
+    run(async {
+        let _server = start(Options { faults: Some(socket.clone()), ..options() }).await;
+        for nonsense in ["hangs\n", "\n", &"x".repeat(64)] {
+            let mut stream = tokio::net::UnixStream::connect(&socket).await.unwrap();
+            stream.write_all(nonsense.as_bytes()).await.unwrap();
+            stream.shutdown().await.unwrap();
+            let mut said = String::new();
+            stream.read_to_string(&mut said).await.unwrap();
+            assert!(said.starts_with("no such fault; say one of none, hang, reset,"), "{said}");
+        }
     });
 }
 
