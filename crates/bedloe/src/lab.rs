@@ -1,5 +1,6 @@
 //! `bedloe lab`: arguments, and the run of the whole architecture on this machine as somebody sees it.
 
+mod drill;
 mod export;
 mod outcome;
 mod screen;
@@ -21,6 +22,8 @@ use screen::Screen;
 const CROSSED: u8 = 99;
 /// The exit code of a load that passed and whose result could not be written.
 const UNWRITTEN: u8 = 1;
+/// Requests a second unless told otherwise.
+const RATE: u64 = 8000;
 /// Requests a second that a script's users count as, where they do not arrive at a rate: the warm-up goes by it.
 const SCRIPT_RATE: u64 = 400;
 /// The load that is not counted, unless told otherwise; a Java machine is slow until it has compiled what it runs.
@@ -36,13 +39,13 @@ const INTERRUPTED: u8 = 105;
 /// started again. Everything is taken down at the end; a second Ctrl-C waits for nothing. Configuration and logs stay
 /// in the lab's folder.
 ///
-/// Exit codes: 0 the thresholds hold and no more than --max-lost requests are lost, 99 not so, 105 ended by a signal,
-/// 1 the lab could not be run to its end or its result not be written, 2 bad flags.
+/// Exit codes: 0 the thresholds hold and no more than --max-lost requests are lost, or what drills ask for holds; 99
+/// not so, 105 ended by a signal, 1 the lab could not be run to its end or its result not be written, 2 bad flags.
 #[derive(Debug, Args)]
 pub(crate) struct LabArgs {
-    /// Requests a second
-    #[arg(long, value_name = "N", default_value_t = 8000, conflicts_with = "script")]
-    rate: u64,
+    /// Requests a second [default: 8000; of drills 2000]
+    #[arg(long, value_name = "N", conflicts_with = "script")]
+    rate: Option<u64>,
     /// How long the load lasts
     #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = lab::duration::parse)]
     #[arg(conflicts_with = "script")]
@@ -97,11 +100,16 @@ pub(crate) struct LabArgs {
     /// The balancer's address; the servers take those that follow
     #[arg(long, value_name = "ADDRESS", default_value_t = Ipv4Addr::new(127, 0, 0, 10))]
     address: Ipv4Addr,
+    #[command(flatten)]
+    drill: drill::DrillArgs,
 }
 
 /// Runs the lab and shows it.
 #[allow(clippy::needless_pass_by_value, reason = "each command takes its arguments")]
 pub(crate) fn run(args: LabArgs) -> anyhow::Result<ExitCode> {
+    if args.drill.is_wanted() {
+        return args.drill.run(args.place()?);
+    }
     let options = args.options()?;
     // The lab's own folder may not be there yet; the lab tries that itself.
     let is_outside = |path: &&PathBuf| !std::path::absolute(path).is_ok_and(|path| path.starts_with(&options.folder));
@@ -161,14 +169,25 @@ fn exit_code(report: &Report, max_lost: u64) -> u8 {
 }
 
 impl LabArgs {
-    fn options(&self) -> anyhow::Result<Options> {
+    /// The lab's folder.
+    fn folder(&self) -> anyhow::Result<PathBuf> {
         let name = format!("bedloe-lab-{}", self.address);
         let folder = self.folder.clone().unwrap_or_else(|| std::env::temp_dir().join(name));
         // The balancer gets it as its prefix, from which relative paths would count once more.
-        let folder = std::path::absolute(&folder).with_context(|| format!("the folder {}", folder.display()))?;
+        std::path::absolute(&folder).with_context(|| format!("the folder {}", folder.display()))
+    }
+
+    /// What drills take of the lab's flags.
+    fn place(&self) -> anyhow::Result<drill::Place> {
+        let (folder, json) = (self.folder()?, self.json.clone());
+        Ok(drill::Place { folder, address: self.address, servers: self.servers, rate: self.rate, json })
+    }
+
+    fn options(&self) -> anyhow::Result<Options> {
+        let folder = self.folder()?;
         let liberty = self.liberty()?;
         let load = self.script.as_ref().map(|script| self.load(script)).transpose()?;
-        let (rate, duration) = load.as_ref().map_or((self.rate, self.duration), shape);
+        let (rate, duration) = load.as_ref().map_or((self.rate.unwrap_or(RATE), self.duration), shape);
         Ok(Options {
             program: std::env::current_exe().context("cannot find the program itself")?,
             folder,

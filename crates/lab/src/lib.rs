@@ -8,6 +8,7 @@
 pub mod certificate;
 pub mod config;
 mod crew;
+pub mod drill;
 pub mod duration;
 pub mod faults;
 pub mod injector;

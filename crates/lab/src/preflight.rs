@@ -4,7 +4,7 @@ use std::fmt;
 use std::fs;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use host::Holder;
@@ -89,6 +89,12 @@ fn try_port(address: SocketAddr) -> Option<Obstacle> {
     Some(Obstacle::Port { address, error, holder: in_use.then(|| host::holder(address)).flatten() })
 }
 
+/// Writes a file for this user only: some hold a secret.
+pub(crate) fn write_new(path: &Path, text: &str) -> io::Result<()> {
+    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    io::Write::write_all(&mut file, text.as_bytes())
+}
+
 /// Makes the folder, for this user only, and takes an earlier lab's files away.
 fn prepare(folder: &Path, socket: &Path) -> Result<(), Obstacle> {
     let obstacle = |why: String| Obstacle::Folder { folder: folder.to_owned(), why };
@@ -103,7 +109,7 @@ fn prepare(folder: &Path, socket: &Path) -> Result<(), Obstacle> {
         fs::create_dir(&path).map_err(|error| obstacle(error.to_string()))?;
     }
     let _ = fs::remove_dir_all(folder.join(liberty::FOLDER));
-    for name in ["nginx.conf", "nginx.pid", "admin.sock"] {
+    for name in ["nginx.conf", "haproxy.cfg", "nginx.pid", "admin.sock"] {
         let _ = fs::remove_file(folder.join(name));
     }
     Ok(())

@@ -3,7 +3,6 @@
 //! Processes are started from the thread that calls [`run`], for the kernel ties them to its life.
 
 use std::fs;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -269,12 +268,8 @@ fn write_servers(plan: &Plan) -> Result<(), Error> {
     Ok(())
 }
 
-/// Writes a file for this user only: some hold a secret.
 fn write_new(path: &Path, text: &str) -> Result<(), Error> {
-    let mut options = fs::OpenOptions::new();
-    let file = options.write(true).create_new(true).mode(0o600).open(path);
-    let written = file.and_then(|mut file| std::io::Write::write_all(&mut file, text.as_bytes()));
-    written.map_err(|source| Error::Write { path: path.to_owned(), source })
+    preflight::write_new(path, text).map_err(|source| Error::Write { path: path.to_owned(), source })
 }
 
 /// Writes configuration, certificate and key.

@@ -3,6 +3,7 @@
 mod api;
 mod balancer;
 mod check;
+mod drills;
 mod faults;
 mod fixtures;
 mod import;
