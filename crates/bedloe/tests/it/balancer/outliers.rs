@@ -97,7 +97,7 @@ fn a_server_that_answers_with_errors_comes_back_after_its_time() {
 
 #[test]
 fn a_server_that_is_late_is_ejected_and_serves_where_there_is_no_other() {
-    let late = well("late", Duration::from_millis(40));
+    let late = well("late", Duration::from_millis(150));
     // Answers once a connection, so that it is gone when it ends.
     let good = Scripted::start(|link, _| {
         link.head()?;

@@ -9,7 +9,7 @@ use crate::support::scripted::{Link, Scripted};
 const GET: &str = "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
 const REQUESTS: usize = 20;
 /// How long the slow server takes; the other one takes no time at all.
-const SLOW: Duration = Duration::from_millis(50);
+const SLOW: Duration = Duration::from_millis(150);
 
 /// A server that takes its time between a request, its answer's head, and the body.
 fn server(name: &'static str, head: Duration, body: Duration) -> Scripted {
