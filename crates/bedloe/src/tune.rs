@@ -169,6 +169,7 @@ fn undo(root: &Root, is_all: bool, is_forced: bool, is_sure: bool) -> anyhow::Re
     may_change(root)?;
     let lines = tune::undoable(root, is_all)?;
     if lines.is_empty() {
+        tune::undo(root, &mut Kernel(root), is_all, is_forced)?;
         print("nothing to undo: no run of `bedloe tune apply` is recorded\n")?;
         return Ok(ExitCode::SUCCESS);
     }

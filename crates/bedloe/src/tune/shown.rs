@@ -17,7 +17,7 @@ pub(super) fn table(root: &Root, ask: &Ask, look: &Look) -> String {
     let amiss = look.rows.iter().filter(|row| !row.ok).count();
     let count = look.rows.len();
     let sentence = if amiss == 0 {
-        format!("all is as a {} wants it\n", ask.role)
+        format!("all is as the role {} wants it\n", ask.role)
     } else {
         let again = again(root, ask);
         format!(
@@ -175,7 +175,8 @@ pub(super) fn applied(root: &Root, plan: &Plan) -> String {
     let mut text =
         plain(&format!("{count} {changes} made; `bedloe tune undo{tree}` puts back what stood before")) + "\n";
     if plan.files.iter().any(|file| file.path.starts_with("etc/systemd/")) {
-        text += "services have their new limits from their next start on; what runs of this role was raised now\n";
+        text += "services have their new limits from their next start on";
+        text += if plan.processes.is_empty() { "\n" } else { "; what runs of this role was raised now\n" };
     }
     text
 }

@@ -17,7 +17,7 @@ pub fn apply(root: &Root, plan: &Plan, ask: &Ask, machine: &mut dyn Machine) -> 
     let done = recorded(root, &store, plan, ask, machine);
     if done.is_err() {
         // What went wrong before is what is to be told.
-        let _ = store.clear(&store.made);
+        let _ = store.clear();
     }
     done
 }
@@ -30,7 +30,7 @@ fn recorded(root: &Root, store: &Store<'_>, plan: &Plan, ask: &Ask, machine: &mu
     }
     is_as_planned(root, plan, machine)?;
     let number = records.last().map_or(1, |(number, _)| number + 1);
-    let mut record = Record::of(plan, ask, store.made.clone());
+    let mut record = Record::of(plan, ask);
     store.save(number, &record)?;
     let done = carry_out(root, plan, machine).and_then(|()| {
         record.progress = Progress::Done;
@@ -64,7 +64,8 @@ fn is_as_planned(root: &Root, plan: &Plan, machine: &dyn Machine) -> Result<(), 
 
 fn carry_out(root: &Root, plan: &Plan, machine: &mut dyn Machine) -> Result<(), Error> {
     for folder in &plan.folders {
-        root.make_folder(folder, 0o755).map_err(Error::file("make the folder", folder))?;
+        let made = root.make_folder(folder, 0o755).and_then(|()| root.sync(folder));
+        made.map_err(Error::file("make the folder", folder))?;
     }
     for file in &plan.files {
         root.replace(&file.path, &file.after).map_err(Error::file("write", &file.path))?;

@@ -2,8 +2,9 @@
 //! is cut off can be undone too; one run at a time is let in. A record that anybody but its owner could have written,
 //! or that is not as it was written, is refused.
 
-use std::io;
-use std::os::fd::OwnedFd;
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::fs::FileExt;
 
 use rustix::fs::{FileType, FlockOperation, flock, fstat};
 use rustix::io::Errno;
@@ -64,8 +65,6 @@ pub(super) struct Record {
     rate: u64,
     connections: u64,
     pub(super) folders: Vec<String>,
-    /// Folders made for the records themselves.
-    pub(super) own_folders: Vec<String>,
     pub(super) files: Vec<FileRecord>,
     pub(super) values: Vec<ValueRecord>,
     pub(super) processes: Vec<ProcessRecord>,
@@ -79,7 +78,7 @@ struct Sealed {
 }
 
 impl Record {
-    pub(super) fn of(plan: &Plan, ask: &Ask, own_folders: Vec<String>) -> Self {
+    pub(super) fn of(plan: &Plan, ask: &Ask) -> Self {
         let files = plan.files.iter().cloned();
         let values = plan.values.iter().cloned();
         let processes = plan.processes.iter();
@@ -90,7 +89,6 @@ impl Record {
             rate: ask.rate,
             connections: ask.connections,
             folders: plan.folders.clone(),
-            own_folders,
             files: files.map(|file| FileRecord { path: file.path, before: file.before, after: file.after }).collect(),
             values: values
                 .map(|value| ValueRecord { path: value.path, before: value.before, after: value.after })
@@ -139,15 +137,13 @@ impl Record {
         let is_value = |path: &str| SETTINGS.iter().any(|name| facts::path(name) == path);
         let leads_to = |folder: &str, path: &str| path.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'));
         let is_folder = |folder: &str| self.files.iter().any(|file| leads_to(folder, &file.path));
-        let is_own = |folder: &str| leads_to(folder, LOCK);
         let mode =
             |file: &&FileRecord| file.after.mode > 0o777 || file.before.as_ref().is_some_and(|it| it.mode > 0o7777);
         let bad_mode = self.files.iter().find(mode).map(|file| file.path.as_str());
         let files = self.files.iter().map(|file| file.path.as_str()).find(|path| !is_file(path));
         let values = self.values.iter().map(|value| value.path.as_str()).find(|path| !is_value(path));
         let folders = self.folders.iter().map(String::as_str).find(|folder| !is_folder(folder));
-        let own = self.own_folders.iter().map(String::as_str).find(|folder| !is_own(folder));
-        bad_mode.or(files).or(values).or(folders).or(own)
+        bad_mode.or(files).or(values).or(folders)
     }
 }
 
@@ -155,9 +151,10 @@ impl Record {
 #[derive(Debug)]
 pub(super) struct Store<'a> {
     root: &'a Root,
-    _lock: OwnedFd,
-    /// Folders that were made for it now.
-    pub(super) made: Vec<String>,
+    _lock: File,
+    /// Folders that were made for it, now or by a run before. The lock names them, for a run may be cut off before it
+    /// has a record.
+    made: Vec<String>,
 }
 
 impl<'a> Store<'a> {
@@ -171,14 +168,16 @@ impl<'a> Store<'a> {
                 return Err(Error::file("make the folder", folder)(error));
             }
         }
-        let lock = trust(root).and_then(|()| lock(root));
-        match lock {
-            Ok(lock) => Ok(Self { root, _lock: lock, made }),
-            Err(error) => {
-                remove_folders(root, &made);
-                Err(error)
-            }
+        let store = trust(root).and_then(|()| lock(root)).and_then(|lock| {
+            // Noted at once, lasting then: a run that is cut off in between leaves as little as can be.
+            let made = noted(&lock, made.clone()).map_err(Error::file("write", LOCK))?;
+            made.iter().try_for_each(|folder| root.sync(folder).map_err(Error::file("write", folder)))?;
+            Ok(Self { root, _lock: lock, made })
+        });
+        if store.is_err() {
+            remove_folders(root, &made);
         }
+        store
     }
 
     /// The same where there is a folder already.
@@ -187,7 +186,9 @@ impl<'a> Store<'a> {
             return Ok(None);
         }
         trust(root)?;
-        Ok(Some(Self { root, _lock: lock(root)?, made: Vec::new() }))
+        let lock = lock(root)?;
+        let made = noted(&lock, Vec::new()).map_err(Error::file("read", LOCK))?;
+        Ok(Some(Self { root, _lock: lock, made }))
     }
 
     /// All records, the oldest first.
@@ -207,15 +208,16 @@ impl<'a> Store<'a> {
         self.root.remove(&path).map_err(Error::file("remove", &path))
     }
 
-    /// Takes the lock and these folders away, where no record is left.
-    pub(super) fn clear(&self, folders: &[String]) -> Result<(), Error> {
-        if self.records()?.is_empty() && !folders.is_empty() {
+    /// Takes the lock and the folders that were made away, where no record is left.
+    pub(super) fn clear(&self) -> Result<(), Error> {
+        if self.records()?.is_empty() {
             for number in self.rests() {
                 let path = path(number);
                 self.root.remove_rest(&path).map_err(Error::file("remove", &path))?;
             }
             self.root.remove(LOCK).map_err(Error::file("remove", LOCK))?;
-            remove_folders(self.root, folders);
+            let _ = self.root.remove_folder(FOLDER);
+            remove_folders(self.root, &self.made);
         }
         Ok(())
     }
@@ -266,7 +268,23 @@ fn trust(root: &Root) -> Result<(), Error> {
     Err(Error::Record { path: FOLDER.to_owned(), why: why.to_owned() })
 }
 
-fn lock(root: &Root) -> Result<OwnedFd, Error> {
+/// The folders that the lock names, and these, which it names from now on. Only those that lead to it are believed.
+fn noted(lock: &File, made: Vec<String>) -> io::Result<Vec<String>> {
+    /// More than the names of its folders take.
+    const LOCK_MAX: u64 = 1024;
+    let mut text = String::new();
+    lock.take(LOCK_MAX).read_to_string(&mut text)?;
+    let is_own = |folder: &&str| LOCK.strip_prefix(*folder).is_some_and(|rest| rest.starts_with('/'));
+    let mut all: Vec<String> = text.lines().filter(is_own).map(str::to_owned).collect();
+    if !made.is_empty() {
+        all.extend(made.into_iter().filter(|folder| !text.lines().any(|line| line == folder)));
+        all.sort();
+        lock.write_all_at((all.join("\n") + "\n").as_bytes(), 0)?;
+    }
+    Ok(all)
+}
+
+fn lock(root: &Root) -> Result<File, Error> {
     for _ in 0..TRIES {
         let file = root.open_private(LOCK).map_err(Error::file("open", LOCK))?;
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {
@@ -277,7 +295,7 @@ fn lock(root: &Root) -> Result<OwnedFd, Error> {
         // Who held it before may have taken it away when it ended.
         let held = fstat(&file).map_err(|error| Error::file("look at", LOCK)(error.into()))?;
         if root.stat(LOCK).is_ok_and(|there| (there.st_dev, there.st_ino) == (held.st_dev, held.st_ino)) {
-            return Ok(file);
+            return Ok(File::from(file));
         }
     }
     Err(Error::Busy { path: LOCK.to_owned() })

@@ -183,8 +183,12 @@ impl Root {
         let mode = Mode::from_raw_mode(mode);
         mkdirat(&parent, name, mode)?;
         // The caller's umask may have taken rights away.
-        chmodat(&parent, name, mode, AtFlags::empty())?;
-        Ok(fsync(&parent)?)
+        Ok(chmodat(&parent, name, mode, AtFlags::empty())?)
+    }
+
+    /// Waits until the disk has what was made in the folder that `path` is in.
+    pub(super) fn sync(&self, path: &str) -> io::Result<()> {
+        Ok(fsync(self.folder(split(path).0)?)?)
     }
 
     /// Takes a folder away that is empty; one that is not, or is not there, is left alone.

@@ -54,6 +54,10 @@ fn lines(root: &Root, record: &Record) -> Vec<String> {
 pub fn undo(root: &Root, machine: &mut dyn Machine, is_all: bool, is_forced: bool) -> Result<Undone, Error> {
     let Some(store) = Store::existing(root)? else { return Ok(Undone { runs: 0, left: 0 }) };
     let mut records = store.records()?;
+    if records.is_empty() {
+        // A run that was cut off before it had a record has changed nothing, and may have left the lock.
+        store.clear()?;
+    }
     let mut runs = 0;
     while let Some((number, record)) = records.pop() {
         if !is_forced {
@@ -67,7 +71,7 @@ pub fn undo(root: &Root, machine: &mut dyn Machine, is_all: bool, is_forced: boo
             return Err(Error::NotPutBack(left));
         }
         store.remove(number)?;
-        store.clear(&record.own_folders)?;
+        store.clear()?;
         runs += 1;
         if !is_all {
             break;
