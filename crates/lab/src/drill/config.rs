@@ -120,6 +120,7 @@ backend liberty_app
     option httpchk
     http-check send meth GET uri /health/ready ver HTTP/1.1 hdr Host liberty
     http-check expect status 200
+    http-check expect string checks
     default-server inter 1s fastinter 250ms downinter 250ms fall 1 rise 1
     default-server observe layer7 error-limit 3 on-error mark-down
 {routes}{servers}",

@@ -95,7 +95,11 @@ pub(super) async fn answer(
 ) -> Result<Response<Body>, Broken> {
     match server.fault.get() {
         Fault::Hang => server.fault.change().await,
-        Fault::Slow => tokio::time::sleep(SLOW).await,
+        // What made a server slow is over for what it is at, too.
+        Fault::Slow => tokio::select! {
+            () = tokio::time::sleep(SLOW) => {}
+            () = server.fault.change() => {}
+        },
         Fault::Race if is_reused => return Err(Broken),
         Fault::Unavailable => return Ok(server.sign(pages::error(503))),
         _ => {}
