@@ -127,13 +127,21 @@ fn check_method(draft: &UpstreamDraft, cx: &mut Cx<'_>) {
     }
 }
 
-/// What does nothing where there is one server, and `api` cannot add another.
+/// What does nothing where there are no two servers, and `api` cannot add one.
 fn check_several(draft: &UpstreamDraft, cx: &mut Cx<'_>) {
-    if draft.servers.len() != 1 || !draft.resolved.is_empty() || draft.zone.is_some() {
+    if !draft.resolved.is_empty() || draft.zone.is_some() {
         return;
     }
+    let used = |backup| draft.servers.iter().filter(|server| !server.down && server.backup == backup).count();
+    let (primaries, backups) = (used(false), used(true));
     for (name, place) in &draft.for_several {
-        let message = format!("there is one server: \"{name}\" does nothing");
+        let missing = match *name {
+            _ if primaries + backups < 2 => "no two servers are in use",
+            // Backup servers are judged among themselves.
+            "outlier_ejection" if primaries.max(backups) < 2 => "no two primary servers are in use, nor two backups",
+            _ => continue,
+        };
+        let message = format!("{missing}: \"{name}\" does nothing");
         let help = "remove it, or add a server, or a \"zone\" so that \"api\" can add one";
         cx.report(Diagnostic::warning("one-server", place, message).help(help));
     }
