@@ -177,16 +177,18 @@ impl Group {
 
     /// Whether a request with these attempts behind it may go to that server.
     pub(crate) fn may_pick(&self, attempts: &Attempts, peer: usize, now_ms: u64) -> bool {
-        let other = &self.peers[peer];
-        !attempts.has_tried(peer)
-            && (attempts.is_bound || !other.settings().drain)
-            && (attempts.takes_ejected || !other.is_ejected())
-            && other.may_be_tried(now_ms)
+        (attempts.takes_ejected || !self.peers[peer].is_ejected()) && self.may_serve(attempts, peer, now_ms)
     }
 
-    /// Whether a request with these attempts behind it could go to another server now.
+    /// The same, whether it is ejected or not.
+    fn may_serve(&self, attempts: &Attempts, peer: usize, now_ms: u64) -> bool {
+        let other = &self.peers[peer];
+        !attempts.has_tried(peer) && (attempts.is_bound || !other.settings().drain) && other.may_be_tried(now_ms)
+    }
+
+    /// Whether a request with these attempts behind it could go to another server now: to an ejected one, if need be.
     pub fn has_another(&self, attempts: &Attempts, now_ms: u64) -> bool {
-        (0..self.peers.len()).any(|peer| self.may_pick(attempts, peer, now_ms))
+        (0..self.peers.len()).any(|peer| self.may_serve(attempts, peer, now_ms))
     }
 
     /// Whether there is a server in use that a request has not been to, whatever is known of it now.
