@@ -54,6 +54,14 @@ impl Latency {
         self.of(measure).raise(took_ms as f64, now_ms);
     }
 
+    /// A request was given up by its client after so long: where that is late, it is as bad as an answer then.
+    pub(crate) fn given_up(&self, measure: Measure, waited_ms: u64, now_ms: u64) {
+        let expected_ms = self.of(measure).read(now_ms).unwrap_or(FAILED_MS);
+        if waited_ms as f64 > expected_ms {
+            self.answered(measure, waited_ms, now_ms);
+        }
+    }
+
     /// How long the next request will take, in milliseconds; `None` where nothing is known.
     pub(crate) fn expected_ms(&self, measure: Measure, now_ms: u64) -> Option<f64> {
         let heard = self.of(measure).read(now_ms);
@@ -203,6 +211,24 @@ mod tests {
             latency.failed(measure, 60_000, 1_000_002);
             assert_eq!(latency.expected_ms(measure, 1_000_002), Some(60_000.0));
         }
+    }
+
+    #[test]
+    fn what_clients_give_up_counts_where_it_is_late() {
+        let latency = Latency::default();
+        latency.given_up(PEAK, 999, 1_000);
+        assert_eq!(latency.expected_ms(PEAK, 1_000), None, "a client that went away says nothing");
+        latency.answered(PEAK, 10, 1_000);
+        latency.given_up(PEAK, 5, 1_000);
+        assert_eq!(latency.expected_ms(PEAK, 1_000), Some(10.0));
+        // One that hangs does not look quicker for it.
+        for second in 1..60 {
+            latency.given_up(PEAK, 3_000, 1_000 + second * 1_000);
+            assert_eq!(latency.expected_ms(PEAK, 1_000 + second * 1_000), Some(3_000.0));
+        }
+        let unknown = Latency::default();
+        unknown.given_up(PEAK, 3_000, 1_000);
+        assert_eq!(unknown.expected_ms(PEAK, 1_000), Some(3_000.0));
     }
 
     #[test]

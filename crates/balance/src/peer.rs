@@ -231,6 +231,11 @@ impl Peer {
         self.health.latency.failed(measure, took_ms, now_ms);
     }
 
+    /// A client has given up waiting for its answer after so long.
+    pub fn given_up(&self, measure: Measure, waited_ms: u64, now_ms: u64) {
+        self.health.latency.given_up(measure, waited_ms, now_ms);
+    }
+
     /// A request to it was answered well after so long, as far as its standing among the others is concerned.
     pub fn count_answer(&self, took_ms: u64) {
         self.health.standing.answered(took_ms);

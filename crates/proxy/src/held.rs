@@ -19,14 +19,14 @@ pub(crate) struct Held<'a> {
     pub(crate) upstream: &'a Upstream,
     pub(crate) peer: usize,
     is_released: bool,
-    /// When it was picked, while its answer is waited for and that is looked at when a server is chosen.
+    /// When it was picked, while its answer is waited for and times decide how a server is chosen.
     awaited_ms: Cell<Option<u64>>,
 }
 
 impl<'a> Held<'a> {
     /// Just picked.
     pub(crate) fn new(upstream: &'a Upstream, peer: usize, now_ms: u64) -> Self {
-        let is_awaited = upstream.shared.group.measure().is_some_and(|measure| measure.looks_at_waiting);
+        let is_awaited = upstream.shared.group.measure().is_some();
         Self { upstream, peer, is_released: false, awaited_ms: Cell::new(is_awaited.then_some(now_ms)) }
     }
 
@@ -129,8 +129,22 @@ impl<'a> Held<'a> {
     }
 
     fn end_wait(&self) {
-        if let Some(picked_ms) = self.awaited_ms.take() {
+        let measure = self.upstream.shared.group.measure();
+        if let (Some(measure), Some(picked_ms)) = (measure, self.awaited_ms.take())
+            && measure.looks_at_waiting
+        {
             self.known().end_wait(picked_ms);
+        }
+    }
+
+    /// Nobody waits for its answer any longer. Of an answer's end that says nothing: clients may be slow to take it.
+    #[cold]
+    fn given_up(&self, now_ms: u64) {
+        let measure = self.upstream.shared.group.measure();
+        if let (Some(measure), Some(picked_ms)) = (measure, self.awaited_ms.get())
+            && measure.time == Time::Header
+        {
+            self.known().given_up(measure, now_ms.saturating_sub(picked_ms), now_ms);
         }
     }
 
@@ -153,7 +167,9 @@ impl<'a> Held<'a> {
 impl Drop for Held<'_> {
     fn drop(&mut self) {
         if !self.is_released {
-            self.give_back(Outcome::Neutral, clock::coarse_ms());
+            let now_ms = clock::coarse_ms();
+            self.given_up(now_ms);
+            self.give_back(Outcome::Neutral, now_ms);
         }
     }
 }

@@ -1,10 +1,12 @@
 //! `least_time` and `random two` by times: a slow server gets few requests, also after a reload.
 
-use std::io;
+use std::io::{self, Read, Write};
+use std::net::TcpStream;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 use crate::support::balancer::Balancer;
-use crate::support::scripted::{Link, Scripted};
+use crate::support::scripted::{Link, Scripted, ok};
 
 const GET: &str = "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
 const REQUESTS: usize = 20;
@@ -75,5 +77,33 @@ fn errors_make_no_server_look_quick() {
         let balancer = Balancer::start(&site(method, &failing, &quick));
         let got = slow_ones(&balancer);
         assert!(got <= 1, "{method}: {got} of {REQUESTS}");
+    }
+}
+
+/// Whether an answer comes before this client has had enough.
+fn is_answered(balancer: &Balancer) -> bool {
+    let mut client = TcpStream::connect(balancer.address()).expect("a connection");
+    client.set_read_timeout(Some(SLOW)).expect("a timeout");
+    client.write_all(GET.as_bytes()).expect("a request");
+    client.read(&mut [0; 1_024]).is_ok_and(|length| length > 0)
+}
+
+#[test]
+fn a_server_that_hangs_does_not_look_quick_when_clients_give_up() {
+    for method in ["least_time header", "least_time header inflight", "random two peak_ewma"] {
+        let is_known = AtomicBool::new(false);
+        let hanging = Scripted::start(move |link, _| {
+            loop {
+                link.head()?;
+                if is_known.swap(true, Relaxed) {
+                    return link.closed();
+                }
+                link.send(ok("quick once"))?;
+            }
+        });
+        let quick = Scripted::named("quick");
+        let balancer = Balancer::start(&site(method, &hanging, &quick));
+        let unanswered = (0..REQUESTS).filter(|_| !is_answered(&balancer)).count();
+        assert!(unanswered <= 2, "{method}: {unanswered} of {REQUESTS}");
     }
 }
