@@ -85,7 +85,8 @@ fn outlier_ejection(draft: &mut UpstreamDraft, call: &Call<'_>, cx: &mut Cx<'_>)
     }
     if rule.max_time_ms < rule.time_ms {
         let message = "in \"outlier_ejection\" \"max_time\" is shorter than \"time\"";
-        return Err(Diagnostic::error("invalid-value", &call.node.name.place, message));
+        let wrong = Diagnostic::error("invalid-value", &call.node.name.place, message);
+        return Err(wrong.help("\"max_time\" is 5m where it is not written"));
     }
     draft.for_several.push((call.name, call.node.name.place.clone()));
     draft.outlier_ejection = Some(rule);
