@@ -378,7 +378,8 @@ impl Peer {
         }
     }
 
-    fn has_failed(&self) -> bool {
+    /// Whether it is left alone after failures in a row.
+    pub fn has_failed(&self) -> bool {
         let max_fails = self.settings.max_fails;
         max_fails > 0 && self.health.fails.load(Relaxed) >= max_fails
     }

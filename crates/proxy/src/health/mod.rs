@@ -240,9 +240,13 @@ impl Target {
         }
     }
 
-    /// Whether it gets no requests, or hardly any, for what it has shown.
+    /// Whether it gets no requests, or hardly any, and a check can change that: of one that is ejected it cannot.
     fn is_out(&self) -> bool {
-        !matches!(self.with_known(Peer::state), State::Up | State::Down | State::Draining)
+        self.with_known(|known| match known.state() {
+            State::Up | State::Down | State::Draining => false,
+            State::Unhealthy | State::Checking => true,
+            State::Unavailable => known.has_failed(),
+        })
     }
 }
 
