@@ -117,11 +117,12 @@ impl Group {
     }
 
     /// From now on it knows what is known of another group, whose place it takes: `known` tells which of the other
-    /// group's servers one of its own is.
-    pub fn knowing(mut self, previous: &Self, known: impl Fn(usize) -> Option<usize>) -> Self {
+    /// group's servers one of its own is. Where what put a server out is not looked at any longer, its time out ends.
+    pub fn knowing(mut self, previous: &Self, known: impl Fn(usize) -> Option<usize>, now_ms: u64) -> Self {
         for (index, peer) in self.peers.iter_mut().enumerate() {
             if let Some(other) = known(index).and_then(|other| previous.peers.get(other)) {
                 peer.share_health(other);
+                peer.note_up(now_ms);
             }
         }
         if let (Some(own), Some(previous)) = (&mut self.outliers, &previous.outliers) {

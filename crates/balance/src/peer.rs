@@ -368,7 +368,8 @@ impl Peer {
         let _ = self.health.down_since_ms.compare_exchange(0, now_ms.max(1), Relaxed, Relaxed);
     }
 
-    fn note_up(&self, now_ms: u64) {
+    /// Its time out is over, unless there is something else that puts it out.
+    pub(crate) fn note_up(&self, now_ms: u64) {
         if self.has_failed() || self.is_unhealthy() || self.is_ejected() {
             return;
         }

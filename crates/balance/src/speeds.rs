@@ -137,7 +137,7 @@ fn settings(speeds: &[Speed], now_ms: u64) -> Vec<PeerSettings> {
 impl World<'_> {
     /// A server that was not there is there.
     fn join(&mut self, now_ms: u64) {
-        let group = Arc::new(Group::new(settings(self.speeds, now_ms), self.method).knowing(&self.group, Some));
+        let group = Arc::new(Group::new(settings(self.speeds, now_ms), self.method).knowing(&self.group, Some, now_ms));
         self.threads = [Balancer::new(Arc::clone(&group)), Balancer::new(Arc::clone(&group))];
         self.group = group;
     }

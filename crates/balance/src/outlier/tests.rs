@@ -154,15 +154,28 @@ fn a_group_that_takes_its_place_knows_who_is_ejected() {
     interval(&old, &[(0, 100, 10), (100, 0, 10), (0, 100, 10)], 11_000);
     old.peers()[2].count_error();
     let again = |rule| Group::new(vec![peer("1"), peer("2"), peer("3")], ROUND_ROBIN).ejecting(rule);
-    let longer =
-        again(Some(OutlierRule { min_requests: 1, ..RULE })).knowing(&old, |index| [Some(1), Some(2), None][index]);
+    let longer = again(Some(OutlierRule { min_requests: 1, ..RULE })).knowing(
+        &old,
+        |index| [Some(1), Some(2), None][index],
+        11_000,
+    );
     assert_eq!(ejected(&longer), [0]);
     assert!(longer.judge_outliers(20_999).is_empty(), "the interval goes on");
     (0..9).for_each(|_| longer.peers()[2].count_answer(1));
     let changes = longer.judge_outliers(21_000);
     assert_eq!(changes[0], Change::Returned { peer: 0 });
     assert_eq!(ejected(&longer), [1], "what was counted before counts");
-    assert!(ejected(&again(None).knowing(&old, Some)).is_empty());
+}
+
+#[test]
+fn where_nothing_is_judged_any_longer_nobody_stays_out() {
+    let old = group(3);
+    interval(&old, &[(0, 100, 10), (100, 0, 10), (0, 100, 10)], 11_000);
+    assert_eq!(old.peers()[1].down_since_ms(), Some(11_000));
+    let settings = old.peers().iter().map(|peer| peer.settings().clone()).collect();
+    let again = Group::new(settings, ROUND_ROBIN).knowing(&old, Some, 14_000);
+    let peer = &again.peers()[1];
+    assert_eq!((peer.state(), peer.down_since_ms(), peer.down_ms(20_000)), (State::Up, None, 3_000));
 }
 
 #[test]

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use balance::{Checks, Group, Method, OutlierRule, PeerSettings, RetryBudget, RetryShare, Time, Two};
 use conf::tree::{self, AnswerTime, PeerAddress, UpstreamServer, Zone};
 use metrics::counter::Cell;
+use net::clock;
 use net::dial::Endpoint;
 use net::resolver::Settings;
 use route::{Algorithm, Sticky, UpstreamRule};
@@ -212,7 +213,7 @@ impl UpstreamSnapshot {
         let from: Vec<Option<usize>> = self.members.all.iter().map(from).collect();
         let settings = self.group.peers().iter().map(|peer| peer.settings().clone()).collect();
         let group = Group::new(settings, self.group.method()).ejecting(self.group.outlier_rule());
-        self.group = Arc::new(group.knowing(&old.group, |index| from[index]));
+        self.group = Arc::new(group.knowing(&old.group, |index| from[index], clock::coarse_ms()));
         self.memory = self.memory.map(|memory| memory.after(old.memory.as_ref()));
         self.strays = Arc::clone(&old.strays);
         let reasons = old.reasons.lock().map(|reasons| reasons.clone()).unwrap_or_default();
