@@ -84,6 +84,11 @@ impl Checked {
         let _ = self.found.0.compare_exchange(0, WELL, Relaxed, Relaxed);
     }
 
+    /// Nothing is known of it any more.
+    pub(crate) fn forget(&self) {
+        self.found.0.store(0, Relaxed);
+    }
+
     /// Notes what they have found, and gives what that was before.
     pub(crate) fn set(&self, is_well: bool) -> Option<bool> {
         let before = self.found.swap(is_well);

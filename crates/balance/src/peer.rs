@@ -112,6 +112,9 @@ pub struct Peer {
     health: Arc<Health>,
 }
 
+/// In the place of a time: the slow start of a server that was put back begins with the next request.
+const PUT_BACK: u64 = u64::MAX;
+
 /// What answers have shown of a server. It outlives a change of the server's settings: a reload must not forget that a
 /// server is down, nor what it is working on.
 #[derive(Debug, Default)]
@@ -124,7 +127,7 @@ struct Health {
     checked_ms: AtomicU64,
     in_flight: AtomicU32,
     since_ms: AtomicU64,
-    /// When it last recovered; 0 when it never did.
+    /// When it last recovered; 0 when it never did, [`PUT_BACK`] when it was put back and not looked at since.
     recovered_ms: AtomicU64,
     checked: Checked,
     /// Since when it is unavailable or unhealthy; 0 while it is neither.
@@ -310,7 +313,11 @@ impl Peer {
         if slow_ms == 0 {
             return weight;
         }
-        let recovered_ms = self.health.recovered_ms.load(Relaxed);
+        let mut recovered_ms = self.health.recovered_ms.load(Relaxed);
+        if recovered_ms == PUT_BACK {
+            recovered_ms = now_ms.max(1);
+            self.health.recovered_ms.store(recovered_ms, Relaxed);
+        }
         let passed_ms = now_ms.saturating_sub(recovered_ms);
         if recovered_ms == 0 || passed_ms >= slow_ms {
             return weight;
@@ -328,6 +335,13 @@ impl Peer {
     /// From now on it is known to be what `other` is: the same server, under other settings.
     pub(crate) fn share_health(&mut self, other: &Self) {
         self.health = Arc::clone(&other.health);
+        if other.is_set_aside() && !self.is_set_aside() {
+            self.health.recovered_ms.store(PUT_BACK, Relaxed);
+        }
+        if other.settings.down && !self.settings.down && self.settings.checks == Checks::Mandatory {
+            // Nobody has asked it meanwhile: what was known of it may be of another time.
+            self.health.checked.forget();
+        }
         if other.settings.checks == Checks::None {
             // A check that is new says no to nobody before it was made.
             self.health.checked.take_for_well();
@@ -357,6 +371,11 @@ impl Peer {
             Outcome::Success => self.succeed(now_ms).then_some(Transition::Up { peer }),
             Outcome::Neutral => None,
         }
+    }
+
+    /// Whether somebody has said that it gets no new requests.
+    fn is_set_aside(&self) -> bool {
+        self.settings.down || self.settings.drain
     }
 
     /// Whether checks, where there are any, let requests be sent to it.

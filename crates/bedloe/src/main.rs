@@ -8,6 +8,7 @@ mod import;
 mod lab;
 mod load;
 mod nginx;
+mod roll;
 mod run;
 mod signal;
 mod stand_in;
@@ -44,6 +45,7 @@ enum Job {
     StandIn(stand_in::StandInArgs),
     Upstream(Box<upstream::UpstreamArgs>),
     Tune(tune::TuneArgs),
+    Roll(Box<roll::RollArgs>),
     #[command(hide = true)]
     Tied(tied::TiedArgs),
     #[command(hide = true)]
@@ -73,6 +75,7 @@ fn main() -> ExitCode {
         Job::Tied(args) => tied::run(args),
         Job::Tune(args) => tune::run(args),
         Job::Upstream(args) => upstream::run(*args),
+        Job::Roll(args) => roll::run(*args),
         Job::Worker(args) => run::work(args),
     };
     done.unwrap_or_else(|error| {

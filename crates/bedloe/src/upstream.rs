@@ -1,6 +1,6 @@
 //! `bedloe upstream`: the servers of a running balancer, seen and changed through its `api`.
 
-mod client;
+pub(crate) mod client;
 mod find;
 mod wait;
 
@@ -37,7 +37,7 @@ pub(crate) struct UpstreamArgs {
 
 /// Where the interface is, and how it is shown.
 #[derive(Debug, Args)]
-struct At {
+pub(crate) struct At {
     /// Where `api` answers: http://HOST[:PORT][/PATH], or unix:SOCKET[:/PATH]; the path is /api where none is written
     #[arg(long, value_name = "URL", global = true)]
     api: Option<String>,
@@ -53,7 +53,19 @@ struct At {
     prefix: Option<PathBuf>,
     /// Print JSON, to the standard output
     #[arg(long, global = true)]
-    json: bool,
+    pub(crate) json: bool,
+}
+
+impl At {
+    /// A client of the interface that is meant.
+    pub(crate) fn client(&self) -> anyhow::Result<Client> {
+        let address = match &self.api {
+            Some(url) => url.parse()?,
+            None => find::in_configuration(&Source::new(self.config.clone(), self.prefix.clone(), None))?,
+        };
+        let credentials = self.credentials.as_deref().map(client::credentials).transpose()?;
+        Ok(Client::new(address, credentials))
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -144,13 +156,9 @@ struct Added {
 /// Runs the command.
 pub(crate) fn run(args: UpstreamArgs) -> anyhow::Result<ExitCode> {
     let UpstreamArgs { what, at } = args;
-    let address = match &at.api {
-        Some(url) => url.parse()?,
-        None => find::in_configuration(&Source::new(at.config.clone(), at.prefix.clone(), None))?,
-    };
-    let credentials = at.credentials.as_deref().map(client::credentials).transpose()?;
+    let client = at.client()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(carry_out(&Client::new(address, credentials), what, at.json))
+    runtime.block_on(carry_out(&client, what, at.json))
 }
 
 async fn carry_out(client: &Client, what: What, is_json: bool) -> anyhow::Result<ExitCode> {

@@ -28,6 +28,7 @@ pub use faults::{Action, Fault};
 pub use plan::{Options, Plan};
 pub use report::{ProcessRow, Report};
 pub use run::{Error, Event, run};
+pub use signals::Signals;
 
 /// An error and what caused it, on one line. No error's own text repeats its cause.
 pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {

@@ -1,4 +1,4 @@
-//! The signals that end a lab: the first in good order, the second at once.
+//! The signals that end a lab, or what else is to be ended in good order by the first and at once by the second.
 
 use std::io;
 
@@ -6,13 +6,13 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
 /// How many of Ctrl-C, the order to end and the terminal's going away have come. Counted by a task of its own, so that
-/// none waits for whatever the lab does at that moment.
+/// none waits for whatever is done at that moment.
 #[derive(Clone)]
-pub(crate) struct Signals(watch::Receiver<u32>);
+pub struct Signals(watch::Receiver<u32>);
 
 impl Signals {
     /// Catches the signals from now on. Must run inside a `LocalSet`.
-    pub(crate) fn new() -> io::Result<Self> {
+    pub fn new() -> io::Result<Self> {
         let kinds = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()];
         let (count, counted) = watch::channel(0);
         for kind in kinds {
@@ -22,13 +22,18 @@ impl Signals {
     }
 
     /// Waits until a signal has come: the load ends, the rest is taken down in order.
-    pub(crate) async fn first(&mut self) {
+    pub async fn first(&mut self) {
         self.at_least(1).await;
     }
 
     /// Waits until a second one has come: nothing is waited for any more.
-    pub(crate) async fn second(&mut self) {
+    pub async fn second(&mut self) {
         self.at_least(2).await;
+    }
+
+    /// Whether one has come.
+    pub fn have_come(&self) -> bool {
+        *self.0.borrow() > 0
     }
 
     async fn at_least(&mut self, count: u32) {

@@ -89,6 +89,33 @@ fn what_checks_have_found_outlives_a_change_of_settings() {
 }
 
 #[test]
+fn one_that_is_put_back_begins_slowly() {
+    for (down, drain) in [(true, false), (false, true), (true, true)] {
+        let away = Peer::new(PeerSettings { down, drain, slow_start_ms: 1_000, ..peer("a") }, false, false);
+        let mut back = Peer::new(PeerSettings { slow_start_ms: 1_000, ..peer("a") }, false, false);
+        back.share_health(&away);
+        let weights = [5_000, 5_250, 6_000, 9_000].map(|now_ms| back.eased(100, now_ms));
+        assert_eq!(weights, [1, 25, 100, 100], "from the first request on");
+        let mut still = Peer::new(PeerSettings { weight: 2, slow_start_ms: 1_000, ..peer("a") }, false, false);
+        still.share_health(&back);
+        assert_eq!(still.eased(100, 9_100), 100, "another change does not begin anew");
+    }
+}
+
+#[test]
+fn one_that_was_down_is_checked_anew_where_that_is_mandatory() {
+    for (checks, state) in [(Checks::Mandatory, State::Checking), (Checks::Watched, State::Up)] {
+        let old = checked(checks);
+        old.set_well(true, 1_000);
+        let mut down = Peer::new(PeerSettings { checks, down: true, ..peer("a") }, false, false);
+        down.share_health(&old);
+        let mut back = checked(checks);
+        back.share_health(&down);
+        assert_eq!(back.state(), state, "{checks:?}");
+    }
+}
+
+#[test]
 fn a_server_that_checks_bring_back_begins_slowly() {
     for (checks, has_failed) in [(Checks::Watched, true), (Checks::Mandatory, false)] {
         let slow = Peer::new(PeerSettings { checks, slow_start_ms: 1_000, ..peer("a") }, false, false);

@@ -22,14 +22,14 @@ const PATH: &str = "/api";
 
 /// Where the interface is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Address {
-    pub(super) to: To,
+pub(crate) struct Address {
+    pub(crate) to: To,
     /// The path that it answers below, without a slash at its end.
-    pub(super) path: String,
+    pub(crate) path: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum To {
+pub(crate) enum To {
     /// Host and port.
     Tcp(String),
     Unix(PathBuf),
@@ -64,7 +64,7 @@ impl FromStr for Address {
 }
 
 /// Reads `NAME:PASSWORD`, as a field has it.
-pub(super) fn credentials(file: &Path) -> anyhow::Result<String> {
+pub(crate) fn credentials(file: &Path) -> anyhow::Result<String> {
     let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
     let line = text.lines().next().unwrap_or_default();
     if !line.contains(':') {
@@ -88,7 +88,7 @@ fn base64(bytes: &[u8]) -> String {
 }
 
 /// A name as a path may hold it.
-pub(super) fn escaped(name: &str) -> String {
+pub(crate) fn escaped(name: &str) -> String {
     let letter = |byte: u8| match byte {
         b'-' | b'.' | b'_' | b'~' | b':' => char::from(byte).to_string(),
         _ if byte.is_ascii_alphanumeric() => char::from(byte).to_string(),
@@ -98,29 +98,29 @@ pub(super) fn escaped(name: &str) -> String {
 }
 
 /// The client.
-pub(super) struct Client {
+pub(crate) struct Client {
     address: Address,
     credentials: Option<String>,
 }
 
 impl Client {
-    pub(super) fn new(address: Address, credentials: Option<String>) -> Self {
+    pub(crate) fn new(address: Address, credentials: Option<String>) -> Self {
         Self { address, credentials }
     }
 
-    pub(super) async fn get(&self, path: &str) -> anyhow::Result<Value> {
+    pub(crate) async fn get(&self, path: &str) -> anyhow::Result<Value> {
         self.ask("GET", path, None).await
     }
 
-    pub(super) async fn patch(&self, upstream: &str, id: u64, body: &Value) -> anyhow::Result<Value> {
+    pub(crate) async fn patch(&self, upstream: &str, id: u64, body: &Value) -> anyhow::Result<Value> {
         self.ask("PATCH", &format!("http/upstreams/{}/servers/{id}", escaped(upstream)), Some(body)).await
     }
 
-    pub(super) async fn add(&self, upstream: &str, body: &Value) -> anyhow::Result<Value> {
+    pub(crate) async fn add(&self, upstream: &str, body: &Value) -> anyhow::Result<Value> {
         self.ask("POST", &format!("http/upstreams/{}/servers", escaped(upstream)), Some(body)).await
     }
 
-    pub(super) async fn remove(&self, upstream: &str, id: u64) -> anyhow::Result<Value> {
+    pub(crate) async fn remove(&self, upstream: &str, id: u64) -> anyhow::Result<Value> {
         self.ask("DELETE", &format!("http/upstreams/{}/servers/{id}", escaped(upstream)), None).await
     }
 
@@ -172,6 +172,21 @@ impl Client {
             To::Unix(socket) => format!("unix:{}:{}", socket.display(), self.address.path),
         }
     }
+}
+
+/// The status that a server itself answers a GET with.
+pub(crate) async fn status_of(server: &To, path: &str) -> anyhow::Result<StatusCode> {
+    let host = match server {
+        To::Tcp(host) => host.as_str(),
+        To::Unix(_) => "localhost",
+    };
+    let request = Request::builder().uri(path).header("Host", host).header("Connection", "close");
+    let request = request.body(Full::new(Bytes::new()))?;
+    let (status, _) = match server {
+        To::Tcp(host) => exchange(TcpStream::connect(host.as_str()).await?, request).await?,
+        To::Unix(socket) => exchange(UnixStream::connect(socket).await?, request).await?,
+    };
+    Ok(status)
 }
 
 async fn exchange<S>(stream: S, request: Request<Full<Bytes>>) -> anyhow::Result<(StatusCode, Bytes)>

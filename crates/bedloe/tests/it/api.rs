@@ -15,13 +15,13 @@ use serde_json::Value as Json;
 use crate::support::balancer::{Balancer, PATIENCE};
 
 /// A server on a unix socket, over which everything may be changed.
-const BY_SOCKET: &str = "server { listen unix:FOLDER/api.sock; location /api/ { api write=on; } }";
+pub(crate) const BY_SOCKET: &str = "server { listen unix:FOLDER/api.sock; location /api/ { api write=on; } }";
 
 /// The interface of a balancer, by its unix socket.
-struct Api(PathBuf);
+pub(crate) struct Api(PathBuf);
 
 impl Api {
-    fn of(balancer: &Balancer) -> Self {
+    pub(crate) fn of(balancer: &Balancer) -> Self {
         Self(balancer.path("api.sock"))
     }
 
@@ -37,13 +37,13 @@ impl Api {
     }
 
     /// A server of the upstream `app`, with what is counted of it.
-    fn peer(&self, id: u64) -> Json {
+    pub(crate) fn peer(&self, id: u64) -> Json {
         let upstream = self.get("http/upstreams/app");
         let peers = upstream["peers"].as_array().expect("peers");
         peers.iter().find(|peer| peer["id"] == id).unwrap_or_else(|| panic!("{id}: {upstream}")).clone()
     }
 
-    fn patch(&self, id: u64, body: &str) -> Json {
+    pub(crate) fn patch(&self, id: u64, body: &str) -> Json {
         let (status, json) = self.ask("PATCH", &format!("http/upstreams/app/servers/{id}"), body);
         assert_eq!(status, 200, "{body}: {json}");
         json

@@ -15,6 +15,7 @@ mod nginx_paths;
 mod nginx_picks;
 mod outputs;
 mod processes;
+mod roll;
 mod scripts;
 mod stand_in;
 mod support;

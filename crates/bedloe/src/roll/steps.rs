@@ -1,0 +1,302 @@
+//! The steps of a roll, one server after the other: drain, down, the command, ready, in service, slow start.
+//!
+//! ```text
+//! up -> draining -> down, nothing in flight -> restarted -> [probed] -> [draining, checks pass] -> up -> [slow start]
+//! ```
+//!
+//! Until the command runs, a failure puts the server back; from then on it leaves the server down, for nobody knows
+//! what it is.
+
+use std::time::Duration;
+
+use anyhow::{Context, anyhow, bail};
+use serde_json::json;
+use tokio::time::{Instant, sleep};
+
+use super::plan::{Target, enough, values};
+use super::ready::{Passes, probe};
+use super::report::{Left, Row};
+use super::view::{Marks, Server, View};
+use super::{Settings, command};
+use crate::upstream::client::Client;
+
+/// How often the interface is asked.
+const LOOK: Duration = Duration::from_millis(100);
+/// For how long nothing is in flight before that counts: threads take a change up one by one.
+const SETTLED: Duration = Duration::from_millis(500);
+/// The time between two probes.
+const PROBE: Duration = Duration::from_millis(250);
+/// How often the interface is asked once more where it does not answer, and after which pause.
+const TRIES: u32 = 3;
+const PAUSE: Duration = Duration::from_millis(500);
+
+const UP: Marks = Marks { down: false, drain: false };
+const DRAIN: Marks = Marks { down: false, drain: true };
+const DOWN: Marks = Marks { down: true, drain: false };
+
+/// Why a roll ends early.
+pub(super) enum Stop {
+    Interrupted,
+    Failed(anyhow::Error),
+}
+
+impl From<anyhow::Error> for Stop {
+    fn from(error: anyhow::Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
+/// A roll under way.
+pub(super) struct Roll<'a> {
+    pub(super) client: &'a Client,
+    pub(super) settings: &'a Settings,
+    pub(super) signals: lab::Signals,
+    pub(super) began: Instant,
+}
+
+impl Roll<'_> {
+    /// Restarts one server after the other. Each row says how far that came.
+    pub(super) async fn all(&mut self, targets: &[Target], rows: &mut [Row]) -> Result<(), Stop> {
+        for (target, row) in targets.iter().zip(rows) {
+            self.unless_interrupted()?;
+            self.one(target, row).await?;
+        }
+        Ok(())
+    }
+
+    async fn one(&mut self, target: &Target, row: &mut Row) -> Result<(), Stop> {
+        self.wait_for_others(target).await?;
+        if let Err(stop) = self.set_aside(target, row).await {
+            let put_back = self.mark(target, UP).await;
+            row.left = if put_back.is_ok() { Left::AsBefore } else { Left::Unknown };
+            self.say(target, if put_back.is_ok() { "is put back" } else { "could not be put back" });
+            return Err(stop);
+        }
+        row.left = Left::Down;
+        if let Err(error) = self.restart(target, row).await {
+            // Where the balancer is gone there is nobody to tell.
+            let _ = self.mark(target, DOWN).await;
+            return Err(error.into());
+        }
+        self.mark(target, UP).await?;
+        row.left = Left::Restarted;
+        self.settle(target).await
+    }
+
+    /// Enough of the others have to be up before this one goes.
+    async fn wait_for_others(&mut self, target: &Target) -> Result<(), Stop> {
+        let end = Instant::now() + self.settings.ready_timeout;
+        loop {
+            match enough(&self.look().await?, &target.server, self.settings.min_up) {
+                Ok(()) => return Ok(()),
+                Err(error) if Instant::now() >= end => return Err(error.into()),
+                Err(_) => self.pause().await?,
+            }
+        }
+    }
+
+    /// Takes a server out of service, its sessions last.
+    async fn set_aside(&mut self, target: &Target, row: &mut Row) -> Result<(), Stop> {
+        row.left = Left::Unknown;
+        self.mark(target, DRAIN).await?;
+        self.say(target, "drains");
+        let began = Instant::now();
+        row.sessions_cut = self.drain(target).await?;
+        self.mark(target, DOWN).await?;
+        self.finish(target).await?;
+        row.drain_ms = Some(millis(began));
+        self.say(target, if row.sessions_cut { "is down; its sessions go elsewhere" } else { "is down" });
+        Ok(())
+    }
+
+    /// Waits until nothing is in flight and sessions are idle. True where sessions are still in use at the end of the
+    /// time that they have.
+    async fn drain(&mut self, target: &Target) -> Result<bool, Stop> {
+        let mut quiet = Quiet::default();
+        let end = Instant::now() + self.settings.drain_timeout;
+        loop {
+            let view = self.look().await?;
+            enough(&view, &target.server, self.settings.min_up)?;
+            let idle = self.settings.idle.unwrap_or(if view.has_routes() { super::IDLE } else { Duration::ZERO });
+            let server = own(&view, target, DRAIN)?;
+            if quiet.with(server) >= idle.max(SETTLED) {
+                return Ok(false);
+            }
+            if Instant::now() >= end {
+                // Without sessions it is requests that do not end; who is down gets no more of either.
+                return Ok(!idle.is_zero());
+            }
+            self.pause().await?;
+        }
+    }
+
+    /// Waits until what a server has begun is over.
+    async fn finish(&mut self, target: &Target) -> Result<(), Stop> {
+        let mut quiet = Quiet::default();
+        let end = Instant::now() + self.settings.drain_timeout;
+        loop {
+            let view = self.look().await?;
+            let server = own(&view, target, DOWN)?;
+            if quiet.with(server) >= SETTLED {
+                return Ok(());
+            }
+            if Instant::now() >= end {
+                let left = server.active;
+                return Err(anyhow!("{left} requests are still in flight after --drain-timeout").into());
+            }
+            self.pause().await?;
+        }
+    }
+
+    /// Runs the command and waits until the server is ready. An interrupt waits for that too.
+    async fn restart(&mut self, target: &Target, row: &mut Row) -> anyhow::Result<()> {
+        let (began, end) = (Instant::now(), Instant::now() + self.settings.ready_timeout);
+        self.say(target, &format!("is restarted: {}", target.command));
+        let values = values(&target.server).map(|(_, variable, value)| (variable, value));
+        command::run(&target.command, &values, end).await?;
+        row.command_ms = Some(millis(began));
+        let is_checked = target.server.is_checked();
+        if let Some(path) = self.settings.probe.as_deref().or((!is_checked).then_some(super::PROBED)) {
+            self.probed(target, path, end).await?;
+        }
+        if is_checked {
+            self.mark(target, DRAIN).await?;
+            self.checked(target, end).await?;
+        }
+        row.ready_ms = Some(millis(began));
+        self.say(target, &format!("is ready after {:.1} s", began.elapsed().as_secs_f64()));
+        Ok(())
+    }
+
+    /// Waits until the server itself has answered so often in a row.
+    async fn probed(&self, target: &Target, path: &str, end: Instant) -> anyhow::Result<()> {
+        let mut passed = 0;
+        while passed < self.settings.passes {
+            match probe(&target.server.address, path).await {
+                Ok(()) => passed += 1,
+                Err(error) if Instant::now() >= end => {
+                    return Err(error.context(format!("it is not ready within --ready-timeout, at {path}")));
+                }
+                Err(_) => passed = 0,
+            }
+            sleep(PROBE).await;
+        }
+        Ok(())
+    }
+
+    /// Waits until so many of the balancer's checks have passed in a row.
+    async fn checked(&self, target: &Target, end: Instant) -> anyhow::Result<()> {
+        let mut passes: Option<Passes> = None;
+        loop {
+            let view = self.look().await?;
+            let server = own(&view, target, DRAIN)?;
+            let passed = passes.get_or_insert_with(|| Passes::since(server.checks)).with(server.checks);
+            if passed >= self.settings.passes && server.state == "draining" {
+                return Ok(());
+            }
+            if Instant::now() >= end {
+                bail!(
+                    "it is not ready within --ready-timeout: {passed} of {} checks have passed in a row, and it is {}",
+                    self.settings.passes,
+                    server.state
+                );
+            }
+            sleep(LOOK).await;
+        }
+    }
+
+    /// Waits until the server bears its share; one that fails then is no server to go on after.
+    async fn settle(&mut self, target: &Target) -> Result<(), Stop> {
+        let slow = target.server.slow_start;
+        let text = if slow.is_zero() { String::new() } else { format!("; slow start for {:.0} s", slow.as_secs_f64()) };
+        self.say(target, &format!("is in service{text}"));
+        let (settled, end) = (Instant::now() + slow, Instant::now() + slow + self.settings.ready_timeout);
+        loop {
+            let view = self.look().await?;
+            let server = own(&view, target, UP)?;
+            let is_up = server.state == "up";
+            if is_up && Instant::now() >= settled {
+                return Ok(());
+            }
+            if server.state == "unhealthy" || (!is_up && Instant::now() >= end) {
+                return Err(anyhow!("it was in service again and is {} now", server.state).into());
+            }
+            self.pause().await?;
+        }
+    }
+
+    /// Tells the balancer; once more where that fails, for it may be about to read its configuration anew.
+    async fn mark(&self, target: &Target, marks: Marks) -> anyhow::Result<()> {
+        let body = json!({"down": marks.down, "drain": marks.drain});
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            match self.client.patch(&self.settings.upstream, target.server.id, &body).await {
+                Ok(_) => return Ok(()),
+                Err(error) if tries == TRIES => return Err(error),
+                Err(_) => sleep(PAUSE).await,
+            }
+        }
+    }
+
+    async fn look(&self) -> anyhow::Result<View> {
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            match View::look(self.client, &self.settings.upstream).await {
+                Ok(view) => return Ok(view),
+                Err(error) if tries == TRIES => return Err(error),
+                Err(_) => sleep(PAUSE).await,
+            }
+        }
+    }
+
+    /// The time between two looks; cut short by a signal.
+    async fn pause(&mut self) -> Result<(), Stop> {
+        tokio::select! {
+            () = self.signals.first() => Err(Stop::Interrupted),
+            () = sleep(LOOK) => Ok(()),
+        }
+    }
+
+    fn unless_interrupted(&self) -> Result<(), Stop> {
+        if self.signals.have_come() { Err(Stop::Interrupted) } else { Ok(()) }
+    }
+
+    fn say(&self, target: &Target, what: &str) {
+        super::note(self.began, &format!("{} {what}", target.server.shown()));
+    }
+}
+
+/// The server as it is now, if it is still the one that was marked.
+fn own<'v>(view: &'v View, target: &Target, marks: Marks) -> anyhow::Result<&'v Server> {
+    let server = view.server(target.server.id).filter(|server| server.address == target.server.address);
+    let server = server.context("it is not in the upstream any more")?;
+    if server.marks != marks {
+        bail!(
+            "somebody else has changed what was set of it (a reload brings back what the configuration says): it is {}",
+            server.state
+        );
+    }
+    Ok(server)
+}
+
+/// Since when a server has nothing to do.
+#[derive(Default)]
+struct Quiet {
+    requests: u64,
+    since: Option<Instant>,
+}
+
+impl Quiet {
+    fn with(&mut self, server: &Server) -> Duration {
+        if server.active > 0 || server.requests != self.requests || self.since.is_none() {
+            *self = Self { requests: server.requests, since: Some(Instant::now()) };
+        }
+        self.since.map_or(Duration::ZERO, |since| since.elapsed())
+    }
+}
+
+fn millis(since: Instant) -> u64 {
+    u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,311 @@
+//! `bedloe roll`: servers restarted one after the other under load; what stops it, and what it leaves behind then.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read};
+use std::net::SocketAddr;
+use std::process::{Command, Output, Stdio};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value as Json;
+use tempfile::TempDir;
+
+use crate::api::{Api, BY_SOCKET};
+use crate::support::balancer::{Balancer, Reserved, wait_until};
+use crate::support::scripted::{Link, Scripted, ok};
+
+/// Stand-ins that a script starts and starts again, as an operator's would.
+struct Servers {
+    home: TempDir,
+    addresses: Vec<SocketAddr>,
+    /// Held, so that nobody else gets a port while its server is restarted.
+    _ports: Vec<Reserved>,
+}
+
+/// `$1` is the port. A new one opens its port late, and is not ready then.
+const SCRIPT: &str = r#"cd "$(dirname "$0")"
+test -f "$1" && kill "$(cat "$1")"
+"$BEDLOE" stand-in --listen "127.0.0.1:$1" --name "s$1" --start-delay 200ms --ready-after 300ms >/dev/null 2>&1 &
+echo $! >"$1"
+echo "$1" >>restarted
+"#;
+
+impl Servers {
+    fn start(count: usize) -> Self {
+        let home = tempfile::tempdir().expect("a folder");
+        fs::write(home.path().join("restart"), SCRIPT).expect("a file");
+        let ports: Vec<Reserved> = (0..count).map(|_| Reserved::new()).collect();
+        let servers = Self { home, addresses: ports.iter().map(|port| port.address).collect(), _ports: ports };
+        for address in &servers.addresses {
+            let script = servers.home.path().join("restart");
+            let port = address.port().to_string();
+            let status = Command::new("sh").arg(script).arg(port).env("BEDLOE", env!("CARGO_BIN_EXE_bedloe")).status();
+            assert!(status.expect("a shell").success());
+        }
+        for address in &servers.addresses {
+            wait_until("a server", || std::net::TcpStream::connect(address).is_ok());
+        }
+        fs::remove_file(servers.home.path().join("restarted")).expect("a file");
+        servers
+    }
+
+    /// What restarts one of them.
+    fn command(&self) -> String {
+        format!("sh {}/restart {{port}}", self.home.path().display())
+    }
+
+    fn pid(&self, address: SocketAddr) -> Option<Pid> {
+        let text = fs::read_to_string(self.home.path().join(address.port().to_string())).ok()?;
+        Pid::from_raw(text.trim().parse().ok()?)
+    }
+
+    /// The ports of those that were restarted, in order.
+    fn restarted(&self) -> Vec<u16> {
+        let lines = fs::read_to_string(self.home.path().join("restarted")).unwrap_or_default();
+        lines.lines().map(|line| line.parse().expect("a port")).collect()
+    }
+
+    fn balancer(&self, location: &str) -> Balancer {
+        let lines: String =
+            self.addresses.iter().map(|address| format!("server {address} slow_start=300ms; ")).collect();
+        Balancer::start(&format!(
+            "upstream app {{ zone app 64k; {lines} keepalive 8; }}
+             server {{ listen LISTEN; location / {{ proxy_pass http://app; {location} }} }} {BY_SOCKET}"
+        ))
+    }
+}
+
+impl Drop for Servers {
+    fn drop(&mut self) {
+        for pid in self.addresses.iter().filter_map(|address| self.pid(*address)) {
+            let _ = kill_process(pid, Signal::KILL);
+        }
+    }
+}
+
+const CHECK: &str = "health_check uri=/health/ready interval=100ms mandatory;";
+
+fn command(balancer: &Balancer, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_bedloe"));
+    command.args(["roll", "app", "-c"]).arg(balancer.path("nginx.conf")).arg("-p").arg(balancer.folder());
+    command.args(arguments).env("BEDLOE", env!("CARGO_BIN_EXE_bedloe"));
+    command
+}
+
+fn roll(balancer: &Balancer, arguments: &[&str]) -> Output {
+    command(balancer, arguments).output().expect("it starts")
+}
+
+/// What it says to a person, after it has ended so.
+fn said(output: &Output, code: i32) -> String {
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(code), "{said}");
+    said
+}
+
+/// GETs, one after the other, while something is done: how many, and those that were not answered with 200.
+fn under_load<T>(balancer: &Balancer, work: impl FnOnce() -> T) -> (T, u64, Vec<String>) {
+    let (is_over, count) = (AtomicBool::new(false), AtomicU64::new(0));
+    let load = || {
+        let mut failed = Vec::new();
+        while !is_over.load(Relaxed) {
+            let answer =
+                balancer.ask("GET /accounts-external/api/hello HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+            count.fetch_add(1, Relaxed);
+            if !answer.starts_with("HTTP/1.1 200 ") {
+                failed.push(answer);
+            }
+        }
+        failed
+    };
+    std::thread::scope(|scope| {
+        let users = [scope.spawn(load), scope.spawn(load)];
+        let done = work();
+        is_over.store(true, Relaxed);
+        let failed = users.into_iter().flat_map(|user| user.join().expect("no panic")).collect();
+        (done, count.load(Relaxed), failed)
+    })
+}
+
+#[test]
+fn all_are_restarted_and_no_request_fails() {
+    let servers = Servers::start(3);
+    let balancer = servers.balancer(CHECK);
+    let api = Api::of(&balancer);
+    wait_until("all checked", || (0..3).all(|id| api.peer(id)["state"] == "up"));
+    let before: Vec<_> = servers.addresses.iter().map(|address| servers.pid(*address)).collect();
+    let arguments = ["--restart", &servers.command(), "--min-up", "2", "--passes", "2", "--json"];
+    let (output, count, failed) = under_load(&balancer, || roll(&balancer, &arguments));
+    let said = said(&output, 0);
+    assert!(failed.is_empty() && count > 10, "{} of {count}: {:?}\n{said}", failed.len(), failed.first());
+    let ports: Vec<u16> = servers.addresses.iter().map(SocketAddr::port).collect();
+    assert_eq!(servers.restarted(), ports);
+    for (address, before) in servers.addresses.iter().zip(before) {
+        assert_ne!(servers.pid(*address), before, "another process");
+    }
+    let json: Json = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!(json["outcome"], "done", "{json}");
+    for server in json["servers"].as_array().expect("a list") {
+        assert!(server["left"] == "restarted" && server["ready_ms"].as_u64() >= Some(500), "{json}");
+    }
+    assert!((0..3).all(|id| api.peer(id)["state"] == "up"), "{said}");
+    for part in ["drains", "is down", "is restarted: sh ", "is ready after", "is in service"] {
+        assert_eq!(said.matches(part).count(), 3, "{part:?} in {said}");
+    }
+}
+
+#[test]
+fn without_checks_the_servers_themselves_are_asked() {
+    let servers = Servers::start(2);
+    let balancer = servers.balancer("");
+    let second = servers.addresses[1].to_string();
+    let arguments = ["--restart", &servers.command(), "--server", &second, "--passes", "2"];
+    let (output, _, failed) = under_load(&balancer, || roll(&balancer, &arguments));
+    let said = said(&output, 0);
+    assert!(failed.is_empty(), "{failed:?}\n{said}");
+    assert_eq!(servers.restarted(), [servers.addresses[1].port()]);
+    let stdout = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(stdout.starts_with("app: 1 of 1 servers are restarted in "), "{stdout}");
+}
+
+#[test]
+fn it_stops_at_a_command_that_fails() {
+    let servers = ["a", "b"].map(Scripted::named);
+    let balancer = before(&servers);
+    let output = roll(&balancer, &["--restart", "echo to the log; exit 3"]);
+    let said = said(&output, 1);
+    let (first, second) = (servers[0].address(), servers[1].address());
+    for part in [
+        "to the log\n".to_owned(),
+        format!("bedloe: app: stopped at {first}: the command failed (exit status: 3)\n"),
+        format!("  {first} is down in the balancer: when it is well, `bedloe upstream up app 0`\n"),
+        format!("  go on by the same command with --server {second}\n"),
+    ] {
+        assert!(said.contains(&part), "{part:?} is missing in {said}");
+    }
+    let api = Api::of(&balancer);
+    assert_eq!((&api.peer(0)["state"], &api.peer(1)["state"]), (&"down".into(), &"up".into()));
+}
+
+fn before(servers: &[Scripted]) -> Balancer {
+    let lines: String = servers.iter().map(|server| format!("server {}; ", server.address())).collect();
+    Balancer::start(&format!(
+        "upstream app {{ zone app 64k; {lines} }}
+         server {{ listen LISTEN; location / {{ proxy_pass http://app; proxy_request_buffering off; }} }} {BY_SOCKET}"
+    ))
+}
+
+#[test]
+fn it_stops_at_a_server_that_does_not_come_back() {
+    let servers = Servers::start(2);
+    let balancer = servers.balancer(CHECK);
+    let api = Api::of(&balancer);
+    wait_until("all checked", || (0..2).all(|id| api.peer(id)["state"] == "up"));
+    let kill = format!("kill $(cat {}/{{port}})", servers.home.path().display());
+    let arguments = ["--restart", &kill, "--ready-timeout", "1s", "--json"];
+    let (output, _, failed) = under_load(&balancer, || roll(&balancer, &arguments));
+    let said = said(&output, 1);
+    assert!(failed.is_empty(), "{failed:?}\n{said}");
+    assert!(said.contains("it is not ready within --ready-timeout: 0 of 3 checks have passed"), "{said}");
+    let json: Json = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!((&json["outcome"], &json["servers"][0]["left"]), (&"failed".into(), &"down".into()));
+    assert_eq!((&api.peer(0)["state"], &api.peer(1)["state"]), (&"down".into(), &"up".into()));
+    let long = ["--restart", "sleep 100", "--server", "1", "--min-up", "0", "--ready-timeout", "200ms"];
+    let said = self::said(&roll(&balancer, &long), 1);
+    assert!(said.contains("the command has not ended within --ready-timeout"), "{said}");
+}
+
+#[test]
+fn what_cannot_be_is_refused_before_anything_is_done() {
+    let servers = ["a", "b"].map(Scripted::named);
+    let balancer = before(&servers);
+    let api = Api::of(&balancer);
+    let table: [(&[&str], i32, &str); 8] = [
+        (&["--restart", "true", "--min-up", "2"], 1, "app: nothing was done: without "),
+        (&["--restart", "true", "--server", "c"], 1, "no server \"c\" is in the upstream"),
+        (&["--restart", "do {adress}"], 1, "the command has {adress}, and there are {name}, {address}"),
+        (&["--restart", "do {route}"], 1, "let the command use \"$BEDLOE_ROUTE\""),
+        (&[], 2, "--restart"),
+        (&["--restart", "true", "--passes", "0"], 2, "--passes"),
+        (&["--restart", "true", "--ready-timeout", "0"], 2, "no server is ready in no time"),
+        (&["--restart", "true", "--probe", "here"], 2, "want a path such as"),
+    ];
+    for (arguments, code, part) in table {
+        let said = said(&roll(&balancer, arguments), code);
+        assert!(said.contains(part), "{part:?} is missing in {said}");
+    }
+    let dry = roll(&balancer, &["--restart", "do {id}", "--dry-run", "--server", "1", "0"]);
+    said(&dry, 0);
+    let (first, second) = (servers[0].address(), servers[1].address());
+    let steps = |id| format!("drain; do {id}; 3 probes of /health/ready; slow start 0 s");
+    let expected = format!("{second}: {}\n{first}: {}\n", steps(1), steps(0));
+    assert_eq!(String::from_utf8_lossy(&dry.stdout), expected);
+    assert!([0, 1].iter().all(|id| api.peer(*id)["state"] == "up"));
+    api.patch(1, r#"{"drain":true}"#);
+    let said = said(&roll(&balancer, &["--restart", "false", "--min-up", "0"]), 1);
+    assert!(said.contains(&format!("{second} is passed over: it is draining already")), "{said}");
+    assert_eq!(api.peer(1)["state"], "draining");
+}
+
+#[test]
+fn an_interrupt_puts_a_server_back() {
+    // Answers when something more has come.
+    let slow = Scripted::start(|link: &mut Link, _| {
+        link.head()?;
+        link.head()?;
+        link.send(ok("slow"))
+    });
+    let servers = [slow, Scripted::named("b")];
+    let balancer = before(&servers);
+    let api = Api::of(&balancer);
+    let mut client = balancer.connect();
+    client.send("POST /slow HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\n");
+    wait_until("a request in flight", || api.peer(0)["active"] == 1);
+    let mut child = command(&balancer, &["--restart", "true"]).stderr(Stdio::piped()).spawn().expect("it starts");
+    let mut lines = BufReader::new(child.stderr.take().expect("a pipe"));
+    let mut said = String::new();
+    while !said.ends_with(" drains\n") {
+        assert!(lines.read_line(&mut said).expect("text") > 0, "{said}");
+    }
+    assert_eq!(api.peer(0)["state"], "draining");
+    kill_process(Pid::from_child(&child), Signal::INT).expect("it runs");
+    lines.read_to_string(&mut said).expect("text");
+    assert_eq!(child.wait().expect("it ends").code(), Some(105), "{said}");
+    assert!(said.contains("is put back") && said.contains("was not restarted\n  go on by the same command"), "{said}");
+    assert_eq!(api.peer(0)["state"], "up");
+    client.send("\r\n\r\n");
+    assert_eq!(client.reply().body, "slow", "what was under way");
+}
+
+#[test]
+fn sessions_are_waited_for_and_then_go_elsewhere() {
+    let servers = ["a", "b"].map(Scripted::named);
+    let lines = format!("server {} route=s1; server {} route=s2;", servers[0].address(), servers[1].address());
+    let balancer = Balancer::start(&format!(
+        "upstream app {{ zone app 64k; sticky route $cookie_route; {lines} }}
+         server {{ listen LISTEN; location / {{ proxy_pass http://app; }} }} {BY_SOCKET}"
+    ));
+    let visit = || balancer.ask("GET / HTTP/1.1\r\nHost: a\r\nCookie: route=s1\r\nConnection: close\r\n\r\n");
+    let run = |timeout| {
+        let times = ["--drain-timeout", timeout, "--idle", "1s"];
+        let output = roll(&balancer, &[&["--restart", "true", "--server", "s1", "--json"], &times[..]].concat());
+        said(&output, 0);
+        serde_json::from_slice::<Json>(&output.stdout).expect("JSON")["servers"][0].clone()
+    };
+    let idle = run("20s");
+    assert_eq!(idle["sessions_cut"], false, "{idle}");
+    let is_over = AtomicBool::new(false);
+    let busy = std::thread::scope(|scope| {
+        let user = scope.spawn(|| {
+            while !is_over.load(Relaxed) {
+                assert!(visit().starts_with("HTTP/1.1 200 "));
+            }
+        });
+        let busy = run("2s");
+        is_over.store(true, Relaxed);
+        user.join().expect("no panic");
+        busy
+    });
+    assert!(busy["sessions_cut"] == true && busy["drain_ms"].as_u64() >= Some(2_000), "{busy}");
+    assert!(visit().ends_with("\r\n\r\na"), "they are back");
+}
