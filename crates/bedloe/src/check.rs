@@ -157,7 +157,8 @@ fn print_json(path: &Path, loaded: &Loaded) -> io::Result<()> {
     writeln!(stdout)
 }
 
-fn as_json(found: &Diagnostic) -> serde_json::Value {
+/// A finding as `--json` shows it.
+pub(crate) fn as_json(found: &Diagnostic) -> serde_json::Value {
     let place = &found.place;
     json!({
         "severity": found.severity.name(),

@@ -4,6 +4,7 @@ mod check;
 mod diagnostics;
 mod files;
 mod findings;
+mod ha;
 mod import;
 mod lab;
 mod load;
@@ -46,6 +47,7 @@ enum Job {
     Upstream(Box<upstream::UpstreamArgs>),
     Tune(tune::TuneArgs),
     Roll(Box<roll::RollArgs>),
+    Ha(ha::HaArgs),
     #[command(hide = true)]
     Tied(tied::TiedArgs),
     #[command(hide = true)]
@@ -76,6 +78,7 @@ fn main() -> ExitCode {
         Job::Tune(args) => tune::run(args),
         Job::Upstream(args) => upstream::run(*args),
         Job::Roll(args) => roll::run(*args),
+        Job::Ha(args) => ha::run(args),
         Job::Worker(args) => run::work(args),
     };
     done.unwrap_or_else(|error| {

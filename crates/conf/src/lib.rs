@@ -27,6 +27,7 @@ pub use diagnostic::{Diagnostic, Severity};
 pub use loader::{Loaded, Loader, NeededFile, Options};
 pub use net::Net;
 pub use shared::Shared;
+pub use suggest::nearest;
 pub use variables::{Variable, variables};
 
 /// What stands for the file in places that the command line's directives (nginx's `-g`) have.

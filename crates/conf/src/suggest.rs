@@ -4,7 +4,7 @@
 const MAX_LETTERS: usize = 64;
 
 /// The candidate that is nearest to a word, if any is near enough to be what was meant.
-pub(crate) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     if word.len() > MAX_LETTERS {
         return None;
     }

@@ -6,6 +6,7 @@ mod check;
 mod drills;
 mod faults;
 mod fixtures;
+mod ha;
 mod import;
 mod injector;
 mod lab;
