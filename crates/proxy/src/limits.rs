@@ -4,8 +4,9 @@
 /// one before it at least, so that one that fails at once, or only by its time-out, is not made without a pause.
 pub(crate) const CHECK_AGAIN_MS: u64 = 250;
 pub(crate) const CHECK_PAUSE_MS: u64 = 10;
-/// Connections to a server that a check tries at once, each a while after the one before it.
-pub(crate) const CHECK_CONNECTS: usize = 4;
+/// Connections to a server that a check tries at once, each a while after the one before it; and checks that are under
+/// way at once at a server that gets no requests.
+pub(crate) const CHECK_TRIES: usize = 4;
 /// Bytes of the body of a check's answer that are looked at, as in nginx.
 pub(crate) const CHECK_BODY_MAX: usize = 256 * 1024;
 

@@ -150,7 +150,7 @@ struct Target {
 impl Target {
     async fn watch(self) {
         let maps = self.snapshot.router.maps().clone();
-        let mut probe = self.probe(&maps);
+        let probe = self.probe(&maps);
         loop {
             let began_ms = clock::coarse_ms();
             let plain = self.rule().is_plain();
@@ -159,7 +159,7 @@ impl Target {
                 Some(down) if plain => Err(format!("status {}: {down}", answer.status)),
                 Some(down) => self.rule().judge(answer, &maps).map_err(|wrong| format!("{wrong}: {down}")),
             };
-            match probe.ask(judge).await {
+            match probe.ask(self.is_out(), judge).await {
                 Ok(()) => self.take(None),
                 Err(Wrong::Server(what)) => self.take(Some(&what)),
                 Err(Wrong::Here) => {}

@@ -12,7 +12,7 @@ use net::{Buffer, Stream, clock, event_loop};
 use route::{Answer, CheckRule};
 use wire::{Body, Limits, ResponseHead};
 
-use crate::limits::{CHECK_AGAIN_MS, CHECK_BODY_MAX, CHECK_CONNECTS, INTERIM_ANSWERS};
+use crate::limits::{CHECK_AGAIN_MS, CHECK_BODY_MAX, CHECK_TRIES, INTERIM_ANSWERS};
 use crate::upstream::attempt::describe;
 use crate::upstream::way::{Unmade, Way};
 
@@ -32,7 +32,7 @@ pub(super) struct Probe {
     request: Vec<u8>,
     timeout_ms: u64,
     keepalive_ms: u64,
-    kept: Option<Kept>,
+    kept: Cell<Option<Kept>>,
     /// What is being done, for a check that takes too long.
     doing: Cell<&'static str>,
 }
@@ -75,35 +75,46 @@ impl Probe {
             request,
             timeout_ms: rule.timeout_ms,
             keepalive_ms: rule.keepalive_ms,
-            kept: None,
+            kept: Cell::new(None),
             doing: Cell::new(""),
         }
     }
 
-    /// Makes a check; `judge` says what is wrong with an answer.
-    pub(super) async fn ask(&mut self, judge: impl Fn(&Answer<'_>) -> Result<(), String>) -> Result<(), Wrong> {
+    /// Makes a check; `judge` says what is wrong with an answer. Of a server that is out several are made beside one
+    /// another: one that waits since before the server was well again must not be what keeps it out.
+    pub(super) async fn ask(
+        &self,
+        is_out: bool,
+        judge: impl Fn(&Answer<'_>) -> Result<(), String>,
+    ) -> Result<(), Wrong> {
         let timeout = Duration::from_millis(self.timeout_ms);
-        let asked = event_loop::timeout(timeout, self.exchange(judge)).await;
-        asked.unwrap_or_else(|_| {
+        let asked = async {
+            match is_out {
+                true => first_of(|| self.exchange(&judge, 1)).await,
+                false => self.exchange(&judge, CHECK_TRIES).await,
+            }
+        };
+        event_loop::timeout(timeout, asked).await.unwrap_or_else(|_| {
             let (after, doing) = (self.timeout_ms, self.doing.get());
             Err(Wrong::Server(format!("timed out after {after} ms while {doing}")))
         })
     }
 
-    /// Over the connection that is kept, if there is one; one that its server has closed meanwhile says nothing.
-    async fn exchange(&mut self, judge: impl Fn(&Answer<'_>) -> Result<(), String>) -> Result<(), Wrong> {
+    /// Over the connection that is kept, if there is one; one that its server has closed meanwhile says nothing. Else
+    /// over a new one, of at most so many that are tried.
+    async fn exchange(&self, judge: &impl Fn(&Answer<'_>) -> Result<(), String>, tries: usize) -> Result<(), Wrong> {
         let is_young = |kept: &Kept| clock::coarse_ms().saturating_sub(kept.made_ms) < self.keepalive_ms;
         if let Some(mut kept) = self.kept.take().filter(is_young)
             && kept.stream.is_quiet()
         {
-            match self.over(kept, &judge).await {
+            match self.over(kept, judge).await {
                 Err(Broken::Unanswered(_)) => {}
                 done => return done.map_err(Broken::into_wrong),
             }
         }
         self.doing.set("connecting to upstream");
         let made_ms = clock::coarse_ms();
-        let stream = match self.connect().await {
+        let stream = match self.connect(tries).await {
             Ok(stream) => stream,
             Err(Unmade::Connect(error)) if dial::is_local_fault(&error) => return Err(Wrong::Here),
             Err(Unmade::Connect(error)) => {
@@ -113,31 +124,18 @@ impl Probe {
                 return Err(Wrong::Server(describe("SSL_do_handshake", &error, "SSL handshaking to upstream")));
             }
         };
-        self.over(Kept { stream, made_ms }, &judge).await.map_err(Broken::into_wrong)
+        self.over(Kept { stream, made_ms }, judge).await.map_err(Broken::into_wrong)
     }
 
-    /// Makes a connection, and tries another one beside those that take long: the system sends a first packet that was
-    /// lost again after a second only, and a server whose queue was full has room long before that.
-    async fn connect(&self) -> Result<Stream, Unmade> {
-        let connect = || Box::pin(self.way.connect(&self.endpoint, self.socket_keepalive));
-        let again = || Box::pin(event_loop::sleep(Duration::from_millis(CHECK_AGAIN_MS)));
-        let (mut tried, mut wait) = (vec![connect()], again());
-        poll_fn(|cx| {
-            while tried.len() < CHECK_CONNECTS && wait.as_mut().poll(cx).is_ready() {
-                tried.push(connect());
-                wait = again();
-            }
-            let made = tried.iter_mut().find_map(|connect| match connect.as_mut().poll(cx) {
-                Poll::Ready(made) => Some(made),
-                Poll::Pending => None,
-            });
-            made.map_or(Poll::Pending, Poll::Ready)
-        })
-        .await
+    /// Makes a connection. Several are tried beside one another where one takes long: the system sends a first packet
+    /// that was lost again after a second only, and a server whose queue was full has room long before that.
+    async fn connect(&self, tries: usize) -> Result<Stream, Unmade> {
+        let connect = || self.way.connect(&self.endpoint, self.socket_keepalive);
+        if tries == 1 { connect().await } else { first_of(connect).await }
     }
 
     /// Sends the request and reads the answer; the connection is kept where it can be used again.
-    async fn over(&mut self, mut kept: Kept, judge: &impl Fn(&Answer<'_>) -> Result<(), String>) -> Result<(), Broken> {
+    async fn over(&self, mut kept: Kept, judge: &impl Fn(&Answer<'_>) -> Result<(), String>) -> Result<(), Broken> {
         self.doing.set("sending request to upstream");
         let sent = kept.stream.write_all(&self.request).await;
         sent.map_err(|error| Broken::Unanswered(describe("send", &error, "sending request to upstream")))?;
@@ -149,10 +147,32 @@ impl Probe {
         let fields: Vec<_> = head.fields.iter().map(|field| (field.name.of(&bytes), field.value.of(&bytes))).collect();
         let judged = judge(&Answer { status: head.status, fields: &fields, body: &body });
         if head.keep_alive && is_whole && input.is_empty() && self.keepalive_ms > 0 {
-            self.kept = Some(kept);
+            self.kept.set(Some(kept));
         }
         judged.map_err(Broken::wrong)
     }
+}
+
+/// What comes first of several that are begun one after the other, as long as none has come to an end. The first one
+/// is given all the time there is; where there are too many, the oldest of the others makes room.
+async fn first_of<T, F: Future<Output = T>>(begin: impl Fn() -> F) -> T {
+    let again = || Box::pin(event_loop::sleep(Duration::from_millis(CHECK_AGAIN_MS)));
+    let (mut begun, mut wait) = (vec![Box::pin(begin())], again());
+    poll_fn(|cx| {
+        while wait.as_mut().poll(cx).is_ready() {
+            if begun.len() == CHECK_TRIES {
+                begun.remove(1);
+            }
+            begun.push(Box::pin(begin()));
+            wait = again();
+        }
+        let ended = begun.iter_mut().find_map(|one| match one.as_mut().poll(cx) {
+            Poll::Ready(what) => Some(what),
+            Poll::Pending => None,
+        });
+        ended.map_or(Poll::Pending, Poll::Ready)
+    })
+    .await
 }
 
 /// The head of the answer, and its bytes.

@@ -2,6 +2,8 @@
 
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
 
 use lab::certificate::Certificate;
 
@@ -108,6 +110,36 @@ fn a_dead_server_and_one_that_answers_nothing_are_not_well() {
     let _back = Server::start_at(dead.address, "back", Some(page(200, UP)));
     wait_for_states(&balancer, &["up", "unhealthy"]);
     assert_eq!((0..3).map(|_| body(&balancer)).collect::<Vec<_>>(), ["back"; 3]);
+}
+
+#[test]
+fn a_check_that_waits_keeps_no_server_out() {
+    const DOWN_NOW: u8 = 0;
+    const HOLDS: u8 = 1;
+    const WELL: u8 = 2;
+    let does = Arc::new(AtomicU8::new(DOWN_NOW));
+    let own = Arc::clone(&does);
+    let scripted = Scripted::start(move |link, _| {
+        loop {
+            link.head()?;
+            match own.load(Ordering::SeqCst) {
+                DOWN_NOW => link.send(page(503, ""))?,
+                // Until the other side gives up.
+                HOLDS => link.closed()?,
+                _ => link.send(page(200, UP))?,
+            }
+        }
+    });
+    let other = Server::well("other");
+    let servers = [scripted.address().to_string(), other.address()];
+    let check = "health_check uri=/health/ready interval=50ms;";
+    let balancer = Balancer::start(&site(&servers, "health_check_timeout 5m;", check));
+    wait_for_states(&balancer, &["unhealthy", "up"]);
+    does.store(HOLDS, Ordering::SeqCst);
+    let before = scripted.received().len();
+    wait_until("checks beside the one that waits", || scripted.received().len() > before + 6);
+    does.store(WELL, Ordering::SeqCst);
+    wait_for_states(&balancer, &["up", "up"]);
 }
 
 #[test]
