@@ -3,6 +3,7 @@
 mod drill;
 mod export;
 mod outcome;
+pub(crate) mod restart;
 mod screen;
 
 use std::net::Ipv4Addr;
@@ -29,6 +30,9 @@ const SCRIPT_RATE: u64 = 400;
 /// The load that is not counted, unless told otherwise; a Java machine is slow until it has compiled what it runs.
 const WARM_UP: Duration = Duration::from_secs(5);
 const WARM_UP_OF_JAVA: Duration = Duration::from_secs(20);
+/// How long a load lasts, unless told otherwise; three Java machines take a while to be restarted.
+const DURATION: Duration = Duration::from_secs(60);
+const ROLL_OF_JAVA: Duration = Duration::from_secs(300);
 /// The exit code of a run that was interrupted; as k6's.
 const INTERRUPTED: u8 = 105;
 
@@ -46,10 +50,13 @@ pub(crate) struct LabArgs {
     /// Requests a second [default: 8000; of drills 2000]
     #[arg(long, value_name = "N", conflicts_with = "script")]
     rate: Option<u64>,
-    /// How long the load lasts
-    #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = lab::duration::parse)]
+    /// How long the load lasts [default: 60s; with --roll and real Liberty servers 5m]
+    #[arg(long, value_name = "DURATION", value_parser = lab::duration::parse)]
     #[arg(conflicts_with = "script")]
-    duration: Duration,
+    duration: Option<Duration>,
+    /// Restart all servers one after the other under the load, by `bedloe roll`; no other fault unless one is named
+    #[arg(long)]
+    roll: bool,
     /// Let a k6 script be the load, as `bedloe load` runs it; its `__ENV.URL` is the balancer, https://ADDRESS:8443
     #[arg(long, value_name = "FILE")]
     script: Option<PathBuf>,
@@ -157,7 +164,8 @@ fn shape(load: &load::Plan) -> (u64, Duration) {
 
 /// Whether all is as it should be.
 fn passed(report: &Report, max_lost: u64) -> bool {
-    lab::injector::passed(&report.load) && report.lost <= max_lost
+    let is_rolled = report.roll.as_ref().is_none_or(|roll| roll.code == Some(0));
+    lab::injector::passed(&report.load) && report.lost <= max_lost && is_rolled
 }
 
 fn exit_code(report: &Report, max_lost: u64) -> u8 {
@@ -169,6 +177,12 @@ fn exit_code(report: &Report, max_lost: u64) -> u8 {
 }
 
 impl LabArgs {
+    /// How long the load lasts.
+    fn duration(&self) -> Duration {
+        let is_java = self.liberty.is_some() || self.liberty_home.is_some();
+        self.duration.unwrap_or(if self.roll && is_java { ROLL_OF_JAVA } else { DURATION })
+    }
+
     /// The lab's folder.
     fn folder(&self) -> anyhow::Result<PathBuf> {
         let name = format!("bedloe-lab-{}", self.address);
@@ -187,7 +201,7 @@ impl LabArgs {
         let folder = self.folder()?;
         let liberty = self.liberty()?;
         let load = self.script.as_ref().map(|script| self.load(script)).transpose()?;
-        let (rate, duration) = load.as_ref().map_or((self.rate.unwrap_or(RATE), self.duration), shape);
+        let (rate, duration) = load.as_ref().map_or((self.rate.unwrap_or(RATE), self.duration()), shape);
         Ok(Options {
             program: std::env::current_exe().context("cannot find the program itself")?,
             folder,
@@ -199,6 +213,7 @@ impl LabArgs {
             faults: self.faults()?,
             liberty,
             load: load.map(Box::new),
+            roll: self.roll,
         })
     }
 
@@ -232,7 +247,7 @@ impl LabArgs {
         ];
         let faults = written.iter().flat_map(|(action, texts)| texts.iter().map(|text| Fault::parse(*action, text)));
         let faults = faults.collect::<Result<Vec<_>, _>>()?;
-        Ok((self.no_faults || !faults.is_empty()).then_some(faults))
+        Ok((self.no_faults || self.roll || !faults.is_empty()).then_some(faults))
     }
 
     fn write_json(&self, plan: &Plan, report: &Report) -> anyhow::Result<()> {

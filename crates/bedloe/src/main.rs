@@ -42,7 +42,7 @@ enum Job {
     Import(import::ImportArgs),
     Signal(signal::SignalArgs),
     Load(Box<load::LoadArgs>),
-    Lab(lab::LabArgs),
+    Lab(Box<lab::LabArgs>),
     StandIn(stand_in::StandInArgs),
     Upstream(Box<upstream::UpstreamArgs>),
     Tune(tune::TuneArgs),
@@ -50,6 +50,8 @@ enum Job {
     Ha(ha::HaArgs),
     #[command(hide = true)]
     Tied(tied::TiedArgs),
+    #[command(hide = true)]
+    RestartInLab(lab::restart::RestartArgs),
     #[command(hide = true)]
     Worker(run::WorkerArgs),
 }
@@ -72,13 +74,14 @@ fn main() -> ExitCode {
         Job::Import(args) => import::run(args),
         Job::Signal(args) => signal::run(args),
         Job::Load(args) => load::run(*args),
-        Job::Lab(args) => lab::run(args),
+        Job::Lab(args) => lab::run(*args),
         Job::StandIn(args) => stand_in::run(args),
         Job::Tied(args) => tied::run(args),
         Job::Tune(args) => tune::run(args),
         Job::Upstream(args) => upstream::run(*args),
         Job::Roll(args) => roll::run(*args),
         Job::Ha(args) => ha::run(args),
+        Job::RestartInLab(args) => lab::restart::run(args),
         Job::Worker(args) => run::work(args),
     };
     done.unwrap_or_else(|error| {

@@ -6,6 +6,7 @@
 use serde::Serialize;
 
 use crate::plan::{Plan, Server};
+use crate::roll;
 
 /// The files of the seed, as they lie in `examples/seed`.
 const SEED: [(&str, &str); 3] = [
@@ -62,7 +63,10 @@ pub fn generate(plan: &Plan) -> (Vec<File>, Vec<Difference>) {
         }
         File { path, text }
     };
-    let files = SEED.into_iter().map(|(path, seed)| file(path, seed)).collect();
+    let mut files: Vec<File> = SEED.into_iter().map(|(path, seed)| file(path, seed)).collect();
+    if plan.options.roll {
+        files.push(File { path: "conf.d/lab-api.conf", text: roll::configuration(&plan.options.folder) });
+    }
     (files, differences)
 }
 
@@ -77,7 +81,7 @@ fn hash_in(seed: &str) -> std::ops::Range<usize> {
 fn rewrite(line: &str, plan: &Plan) -> Vec<String> {
     if let Some(index) = SERVERS.iter().position(|server| line.contains(server)) {
         let ours = plan.servers.iter().skip(index).take(if index + 1 < SERVERS.len() { 1 } else { usize::MAX });
-        return ours.map(|server| member(line, SERVERS[index], server)).collect();
+        return ours.map(|server| member(line, SERVERS[index], server, plan)).collect();
     }
     let more = |line: &str, behind: &[&str]| {
         let indent = &line[..line.len() - line.trim_start().len()];
@@ -87,7 +91,7 @@ fn rewrite(line: &str, plan: &Plan) -> Vec<String> {
         "    hash $aff_key consistent;" => return more("    zone liberty_app 64k;", &["sticky liberty;"]),
         // Liberty closes a connection that was idle for 30 s.
         "    keepalive 64;" => return more(line, &["keepalive_timeout 20s;"]),
-        "        proxy_pass http://liberty_app;" => return more(line, checks(plan)),
+        "        proxy_pass http://liberty_app;" => return more(line, &checks(plan)),
         _ => {}
     }
     let changed = line
@@ -104,17 +108,20 @@ fn rewrite(line: &str, plan: &Plan) -> Vec<String> {
 }
 
 /// The line of a server. Its `route` is its clone id, by which the cookies of its sessions name it.
-fn member(line: &str, seed: &str, server: &Server) -> String {
+fn member(line: &str, seed: &str, server: &Server, plan: &Plan) -> String {
     let (line, route) = (line.replace(seed, &server.address.to_string()), &server.clone);
-    format!("{} route={route};", line.trim_end_matches(';'))
+    let slow = roll::slow_start(plan.options.liberty.is_some());
+    let slow = if plan.options.roll { format!(" slow_start={slow:?}") } else { String::new() };
+    format!("{} route={route}{slow};", line.trim_end_matches(';'))
 }
 
 /// How the servers are asked how they are. A Java machine on a busy machine may pause for longer than a stand-in.
-fn checks(plan: &Plan) -> &'static [&'static str] {
-    if plan.options.liberty.is_some() {
-        &["health_check uri=/health/ready interval=1s fails=3;", "health_check_timeout 3s;"]
-    } else {
-        &["health_check uri=/health/ready interval=1s fails=1;", "health_check_timeout 1s;"]
+fn checks(plan: &Plan) -> [&'static str; 2] {
+    match (plan.options.liberty.is_some(), plan.options.roll) {
+        (true, false) => ["health_check uri=/health/ready interval=1s fails=3;", "health_check_timeout 3s;"],
+        (true, true) => ["health_check uri=/health/ready interval=1s fails=3 mandatory;", "health_check_timeout 3s;"],
+        (false, false) => ["health_check uri=/health/ready interval=1s fails=1;", "health_check_timeout 1s;"],
+        (false, true) => ["health_check uri=/health/ready interval=1s fails=1 mandatory;", "health_check_timeout 1s;"],
     }
 }
 
@@ -163,6 +170,16 @@ mod tests {
             "conf.d/liberty-upstream.conf:11: keepalive 64; => keepalive 64; + keepalive_timeout 20s;",
         ];
         assert_eq!(shown(1), expected);
+    }
+
+    #[test]
+    fn a_roll_needs_an_api_and_brings_servers_back_slowly() {
+        let plan = Plan::new(Options { roll: true, ..options() }).unwrap();
+        let (files, _) = generate(&plan);
+        let text = |path: &str| files.iter().find(|file| file.path == path).unwrap().text.clone();
+        assert!(text("conf.d/lab-api.conf").contains("listen unix:lab/api.sock;"));
+        assert_eq!(text("conf.d/liberty-upstream.conf").matches(" slow_start=3s;").count(), 3);
+        assert!(text("conf.d/liberty-lb.conf").contains("fails=1 mandatory;"));
     }
 
     #[test]

@@ -115,6 +115,16 @@ impl Crew {
         Ok(())
     }
 
+    /// Restarts a server for somebody who names it by its address.
+    pub(crate) async fn restart(&mut self, at: Duration, address: &str) -> Result<(), String> {
+        let server = self.servers.iter().find(|server| server.address().to_string() == address);
+        let Some(server) = server.map(|server| server.name().to_owned()) else {
+            return Err("no server of the lab is there".to_owned());
+        };
+        let fault = Fault { action: Action::Restart, server, at };
+        self.fault(crate::report::millis(at), &fault).await.map_err(|error| crate::with_causes(&error))
+    }
+
     /// Waits for a server that was started again to listen.
     pub(crate) async fn listening(&mut self) -> Option<usize> {
         self.listening.1.recv().await
@@ -214,6 +224,7 @@ impl Crew {
             load,
             elapsed_ms,
             processes,
+            roll: None,
         }
     }
 
@@ -231,14 +242,14 @@ impl Crew {
     }
 }
 
-fn stand_in(plan: &Plan, server: &Server) -> Recipe {
+pub(crate) fn stand_in(plan: &Plan, server: &Server) -> Recipe {
     let address = server.address.to_string();
     let arguments = ["stand-in", "--listen", &address, "--name", &server.name, "--clone", &server.clone];
     let log = plan.options.folder.join("logs").join(format!("{}.log", server.name));
     Recipe::own(&server.name, &plan.options.program, &arguments, server.address, log)
 }
 
-fn balancer(plan: &Plan) -> Recipe {
+pub(crate) fn balancer(plan: &Plan) -> Recipe {
     let text = |path: PathBuf| path.to_string_lossy().into_owned();
     let admin = format!("unix:{}", text(plan.admin()));
     let (configuration, folder) = (text(plan.configuration()), text(plan.options.folder.clone()));

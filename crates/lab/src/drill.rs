@@ -189,5 +189,6 @@ fn plan(options: &Options, name: Option<String>) -> Result<Plan, Error> {
         faults: Some(Vec::new()),
         liberty: None,
         load: None,
+        roll: false,
     })?)
 }

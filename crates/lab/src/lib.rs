@@ -18,6 +18,7 @@ pub mod plan;
 pub mod preflight;
 pub mod processes;
 pub mod report;
+pub mod roll;
 mod run;
 mod signals;
 pub mod stand_in;

@@ -43,6 +43,8 @@ pub struct Options {
     pub liberty: Option<liberty::Wanted>,
     /// The measured load, where it is not the page at that rate.
     pub load: Option<Box<load::Plan>>,
+    /// Whether the servers are restarted one after the other under the load.
+    pub roll: bool,
 }
 
 /// One server of the lab.
@@ -161,6 +163,7 @@ pub(crate) mod tests {
             faults: None,
             liberty: None,
             load: None,
+            roll: false,
         }
     }
 

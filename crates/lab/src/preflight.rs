@@ -96,7 +96,7 @@ pub(crate) fn write_new(path: &Path, text: &str) -> io::Result<()> {
 }
 
 /// Makes the folder, for this user only, and takes an earlier lab's files away.
-fn prepare(folder: &Path, socket: &Path) -> Result<(), Obstacle> {
+pub(crate) fn prepare(folder: &Path, socket: &Path) -> Result<(), Obstacle> {
     let obstacle = |why: String| Obstacle::Folder { folder: folder.to_owned(), why };
     if socket.as_os_str().len() > SOCKET_PATH_MAX {
         return Err(obstacle(format!("the path of a socket in it is longer than {SOCKET_PATH_MAX} bytes")));
@@ -109,7 +109,7 @@ fn prepare(folder: &Path, socket: &Path) -> Result<(), Obstacle> {
         fs::create_dir(&path).map_err(|error| obstacle(error.to_string()))?;
     }
     let _ = fs::remove_dir_all(folder.join(liberty::FOLDER));
-    for name in ["nginx.conf", "haproxy.cfg", "nginx.pid", "admin.sock"] {
+    for name in ["nginx.conf", "haproxy.cfg", "nginx.pid", "admin.sock", "api.sock", "restart.sock"] {
         let _ = fs::remove_file(folder.join(name));
     }
     Ok(())

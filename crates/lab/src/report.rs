@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use crate::plan::Plan;
 use crate::processes::Usage;
+use crate::roll;
 use crate::timeline::Timeline;
 
 /// The injector's codes of whole answers with a status of 400 to 499: 1,000 more than the status.
@@ -27,6 +28,8 @@ pub struct Report {
     pub timeline: Timeline,
     /// Servers that answered at the end, by the balancer's word.
     pub servers_up: usize,
+    /// What came of the rolling restart, where there was one.
+    pub roll: Option<roll::Outcome>,
 }
 
 /// What one process did during the measured load.
@@ -84,6 +87,7 @@ impl Report {
             "failures": self.failures(),
             "processes": self.processes,
             "timeline": self.timeline,
+            "roll": self.roll,
             "load": load::export::summary(&self.load, &load::stat::Stat::usual()),
         })
     }

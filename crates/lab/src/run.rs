@@ -19,6 +19,7 @@ use crate::plan::{Options, Plan, PlanError};
 use crate::preflight::{self, Obstacles};
 use crate::processes::ProcessError;
 use crate::report::{Report, lost, millis};
+use crate::roll::{self, Roll};
 use crate::signals::Signals;
 use crate::timeline::Moment;
 use crate::watch::{self, Status, WatchError};
@@ -84,6 +85,8 @@ pub enum Event<'a> {
     },
     /// Something happened to a server.
     Moment(&'a Moment),
+    /// A line of the rolling restart.
+    Roll(String),
     /// A signal ends the load; another one would end the lab at once, without a result.
     Stopping,
     /// Something is odd and does not end the lab.
@@ -197,6 +200,8 @@ async fn measured(
         None => Injector::start(&plan.url(), plan.options.rate, plan.options.duration)?,
     };
     tell(Event::Load);
+    let mut roll = plan.options.roll.then(|| Roll::start(plan)).transpose()?;
+    let mut rolled = plan.options.roll.then(roll::Outcome::default);
     let mut faults = plan.faults.iter().peekable();
     let (mut look, mut told) = (every(LOOK), 0);
     let load = loop {
@@ -213,6 +218,7 @@ async fn measured(
                 }
             }
             Some(event) = events.recv() => crew.event(event.at_ms.saturating_sub(start_unix_ms), &event),
+            news = next_of(&mut roll) => rolled = take(news, rolled, start, crew, tell).await,
             Some(index) = crew.listening() => crew.listens(since(start), index),
             _ = look.tick() => crew.check(since(start))?,
             Some(status) = statuses.recv() => {
@@ -234,7 +240,36 @@ async fn measured(
     let last = watch::status(&plan.admin()).await;
     crew.saw(since(start), last).into_iter().for_each(|odd| tell(Event::Warning(odd)));
     listener.abort();
-    Ok(crew.report(load, since(start)))
+    Ok(Report { roll: rolled, ..crew.report(load, since(start)) })
+}
+
+/// What a roll tells next; for ever nothing where there is none.
+async fn next_of(roll: &mut Option<Roll>) -> roll::News {
+    match roll {
+        Some(roll) => roll.next().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Does what a roll asks for, and notes its end.
+async fn take(
+    news: roll::News,
+    before: Option<roll::Outcome>,
+    start: Instant,
+    crew: &mut Crew,
+    tell: &mut dyn FnMut(Event<'_>),
+) -> Option<roll::Outcome> {
+    match news {
+        roll::News::Line(line) => tell(Event::Roll(line)),
+        roll::News::Restart(address, done) => {
+            // Who asked may have been told to end meanwhile.
+            let _ = done.send(crew.restart(start.elapsed(), &address).await);
+        }
+        roll::News::Ended(code, result) => {
+            return Some(roll::Outcome { ended_ms: Some(since(start)), code, result });
+        }
+    }
+    before
 }
 
 /// The balancer's state, asked for beside everything else: a balancer that hangs must not stop the lab.
@@ -253,7 +288,7 @@ fn statuses(admin: PathBuf) -> mpsc::Receiver<Result<Status, WatchError>> {
 }
 
 /// Writes the files of the Liberty servers.
-fn write_servers(plan: &Plan) -> Result<(), Error> {
+pub(crate) fn write_servers(plan: &Plan) -> Result<(), Error> {
     let secret = fs::read_to_string("/proc/sys/kernel/random/uuid").unwrap_or_default();
     let memory_mib = host::memory_mib().unwrap_or(0);
     for server in &plan.servers {

@@ -21,6 +21,9 @@ pub(super) fn render(report: &Report, plan: &Plan, max_lost: u64, colour: bool) 
     if !report.timeline.incidents.is_empty() {
         text += &format!("\n\n  FAILURES OF SERVERS\n\n{}", incidents(&report.timeline.incidents));
     }
+    if let Some(roll) = &report.roll {
+        text += &format!("\n\n  ROLLING RESTART\n\n{}", restarts(roll));
+    }
     if !report.load.failures.is_empty() {
         text += &format!("\n\n  FAILED REQUESTS\n\n{}", failures(report));
     }
@@ -83,6 +86,18 @@ fn incidents(incidents: &[Incident]) -> String {
     table.render(4)
 }
 
+fn restarts(roll: &lab::roll::Outcome) -> String {
+    let right = |name| (name, Align::Right);
+    let columns = [("server", Align::Left), right("drained after"), right("restarted in"), right("ready after")];
+    let mut table = Table::new(&[&columns[..], &[("left", Align::Left)]].concat());
+    for server in roll.result["servers"].as_array().into_iter().flatten() {
+        let text = |name: &str| server[name].as_str().unwrap_or_default().to_owned();
+        let time = |name: &str| server[name].as_u64().map_or("-".to_owned(), span);
+        table.row([text("name"), time("drain_ms"), time("command_ms"), time("ready_ms"), text("left")]);
+    }
+    table.render(4)
+}
+
 fn failures(report: &Report) -> String {
     let mut table = Table::new(&[("requests", Align::Right), ("code", Align::Right), ("what", Align::Left)]);
     for each in report.load.failures.iter().take(FAILURES_SHOWN) {
@@ -111,6 +126,16 @@ fn reasons(report: &Report, max_lost: u64) -> Vec<String> {
     let mut reasons = crossed(&report.load.metrics);
     if report.lost > max_lost {
         reasons.push(format!("{} requests are lost, {max_lost} allowed", report.lost));
+    }
+    match &report.roll {
+        Some(roll) if roll.ended_ms.is_none() => {
+            reasons.push("the load ended before the rolling restart did: it needs a longer --duration".to_owned());
+        }
+        Some(roll) if roll.code != Some(0) => {
+            let error = roll.result["error"].as_str().unwrap_or("see above");
+            reasons.push(format!("the rolling restart failed: {error}"));
+        }
+        _ => {}
     }
     let dropped = report.load.count("dropped_iterations");
     if dropped > 0 {

@@ -73,6 +73,7 @@ impl Screen {
             Event::Moment(moment) => {
                 self.note(&format!("{}  {} {}", clock(moment.at_ms), moment.server, what(&moment.what)));
             }
+            Event::Roll(line) => self.note(&line),
             Event::Stopping => self.note("stopping the load; once more to end at once, without a result"),
             Event::Warning(text) => self.note(&format!("warning: {text}")),
             Event::Done { .. } => {

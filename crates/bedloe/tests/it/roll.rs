@@ -309,3 +309,22 @@ fn sessions_are_waited_for_and_then_go_elsewhere() {
     assert!(busy["sessions_cut"] == true && busy["drain_ms"].as_u64() >= Some(2_000), "{busy}");
     assert!(visit().ends_with("\r\n\r\na"), "they are back");
 }
+
+#[test]
+fn a_lab_restarts_its_servers_under_load() {
+    let place = crate::lab::Place::new(21);
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("numbers.json");
+    let path = file.to_str().expect("a plain path");
+    let run = place.output(&["--roll", "--servers", "2", "--rate", "50", "--duration", "35s", "--json", path]);
+    let said = String::from_utf8_lossy(&run.stdout).into_owned() + &String::from_utf8_lossy(&run.stderr);
+    assert_eq!(run.status.code(), Some(0), "{said}");
+    let numbers: Json = serde_json::from_slice(&fs::read(&file).expect("a file")).expect("JSON");
+    assert_eq!((&numbers["lost"], &numbers["roll"]["code"]), (&0.into(), &0.into()), "{said}");
+    let servers = numbers["roll"]["result"]["servers"].as_array().expect("a list");
+    assert!(servers.len() == 2 && servers.iter().all(|server| server["left"] == "restarted"), "{numbers}");
+    for part in ["ROLLING RESTART", "restart-in-lab", "2 of 2 servers serve at the end"] {
+        assert!(said.contains(part), "{part:?} is missing in {said}");
+    }
+    place.assert_gone();
+}

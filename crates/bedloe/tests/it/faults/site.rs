@@ -116,6 +116,7 @@ fn plan(home: &TempDir, number: u8) -> Plan {
         faults: Some(Vec::new()),
         liberty: None,
         load: None,
+        roll: false,
     };
     Plan::new(options).expect("a plan")
 }
