@@ -2,6 +2,7 @@
 
 mod drill;
 mod export;
+mod netns;
 mod outcome;
 pub(crate) mod restart;
 mod screen;
@@ -14,6 +15,7 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::Args;
 use lab::liberty::Wanted;
+use lab::netns::Act;
 use lab::{Action, Error, Event, Fault, Options, Plan, Report};
 
 use export::Export;
@@ -47,7 +49,7 @@ const INTERRUPTED: u8 = 105;
 /// not so, 105 ended by a signal, 1 the lab could not be run to its end or its result not be written, 2 bad flags.
 #[derive(Debug, Args)]
 pub(crate) struct LabArgs {
-    /// Requests a second [default: 8000; of drills 2000]
+    /// Requests a second [default: 8000; of drills 2000, with --netns 500]
     #[arg(long, value_name = "N", conflicts_with = "script")]
     rate: Option<u64>,
     /// How long the load lasts [default: 60s; with --roll and real Liberty servers 5m]
@@ -90,7 +92,9 @@ pub(crate) struct LabArgs {
     #[arg(long, value_name = "NAME@TIME")]
     resume: Vec<String>,
     /// No failure at all
-    #[arg(long, conflicts_with_all = ["kill", "restart", "pause", "resume"])]
+    #[arg(long, conflicts_with_all = [
+        "kill", "restart", "pause", "resume", "cut", "mend", "drop", "stop_host", "start_host",
+    ])]
     no_faults: bool,
     /// How many requests may be lost: without a whole answer, or with a status of 500 or more
     #[arg(long, value_name = "N", default_value_t = 0)]
@@ -109,6 +113,8 @@ pub(crate) struct LabArgs {
     address: Ipv4Addr,
     #[command(flatten)]
     drill: drill::DrillArgs,
+    #[command(flatten)]
+    netns: netns::NetnsArgs,
 }
 
 /// Runs the lab and shows it.
@@ -116,6 +122,9 @@ pub(crate) struct LabArgs {
 pub(crate) fn run(args: LabArgs) -> anyhow::Result<ExitCode> {
     if args.drill.is_wanted() {
         return args.drill.run(args.place()?);
+    }
+    if args.netns.is_wanted() {
+        return args.netns.run(args.hosts()?);
     }
     let options = args.options()?;
     // The lab's own folder may not be there yet; the lab tries that itself.
@@ -177,6 +186,26 @@ fn exit_code(report: &Report, max_lost: u64) -> u8 {
 }
 
 impl LabArgs {
+    /// What the lab on hosts of its own takes of the flags.
+    fn hosts(&self) -> anyhow::Result<netns::Place> {
+        let written = [
+            (Act::Kill, &self.kill),
+            (Act::Restart, &self.restart),
+            (Act::Pause, &self.pause),
+            (Act::Resume, &self.resume),
+        ];
+        Ok(netns::Place {
+            folder: self.folder()?,
+            servers: self.servers,
+            rate: self.rate,
+            duration: self.duration(),
+            liberty: self.liberty()?,
+            json: self.json.clone(),
+            no_faults: self.no_faults,
+            faults: written.map(|(act, texts)| (act, texts.clone())).into(),
+        })
+    }
+
     /// How long the load lasts.
     fn duration(&self) -> Duration {
         let is_java = self.liberty.is_some() || self.liberty_home.is_some();

@@ -5,6 +5,7 @@ mod diagnostics;
 mod files;
 mod findings;
 mod ha;
+mod hold_network;
 mod import;
 mod lab;
 mod load;
@@ -51,6 +52,8 @@ enum Job {
     #[command(hide = true)]
     Tied(tied::TiedArgs),
     #[command(hide = true)]
+    HoldNetwork(hold_network::HoldNetworkArgs),
+    #[command(hide = true)]
     RestartInLab(lab::restart::RestartArgs),
     #[command(hide = true)]
     Worker(run::WorkerArgs),
@@ -78,6 +81,7 @@ fn main() -> ExitCode {
         Job::StandIn(args) => stand_in::run(args),
         Job::Tied(args) => tied::run(args),
         Job::Tune(args) => tune::run(args),
+        Job::HoldNetwork(args) => hold_network::run(args),
         Job::Upstream(args) => upstream::run(*args),
         Job::Roll(args) => roll::run(*args),
         Job::Ha(args) => ha::run(args),

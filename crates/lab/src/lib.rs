@@ -13,6 +13,7 @@ pub mod duration;
 pub mod faults;
 pub mod injector;
 pub mod liberty;
+pub mod netns;
 pub mod orphan;
 pub mod plan;
 pub mod preflight;

@@ -26,7 +26,7 @@ pub(crate) struct DrillArgs {
     /// table says what each cost, and the exit code whether bedloe held its bars
     #[arg(long, value_name = "FAULTS", conflicts_with_all = [
         "script", "duration", "warm_up", "liberty", "liberty_home", "kill", "restart", "pause", "resume", "no_faults",
-        "keep", "max_lost", "roll",
+        "keep", "max_lost", "roll", "netns",
     ])]
     drill: Option<String>,
     /// The same drills for other balancers, where they are installed: nginx, haproxy

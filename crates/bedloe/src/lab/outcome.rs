@@ -156,7 +156,8 @@ fn crossed(metrics: &[Metric]) -> Vec<String> {
         .collect()
 }
 
-fn span(ms: u64) -> String {
+/// A span of time, short.
+pub(super) fn span(ms: u64) -> String {
     if ms < 1000 { format!("{ms} ms") } else { format!("{}.{:03} s", ms / 1000, ms % 1000) }
 }
 

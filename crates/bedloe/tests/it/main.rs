@@ -12,6 +12,7 @@ mod injector;
 mod lab;
 mod liberty;
 mod load;
+mod netns;
 mod nginx_paths;
 mod nginx_picks;
 mod outputs;
