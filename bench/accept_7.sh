@@ -2,7 +2,21 @@
 # not: rows, figures and options, which are bench/accept's, and the sessions of line 7.2, which are bench/sessions'.
 
 SESSIONS=1000      # line 7.2
+ROLL_RATE=500      # line 7.3: the same while they are restarted in turn
+NETNS_RATE=200     # line 7.4
 LIBERTY_RATE=1000  # line 7.3: requests a second on three real servers, one killed
+
+# Each fault for itself at 2,000/s, beside what nginx and HAProxy make of it. The short form is among the tests.
+line_7_1() {
+    local against=() peers=()
+    if [ "$short" = 1 ]; then return 0; fi
+    cargo build --release --quiet -p bedloe
+    for peer in nginx haproxy; do if has "$peer"; then peers+=("$peer"); fi; done
+    if [ ${#peers[@]} -gt 0 ]; then against=(--against "$(IFS=,; echo "${peers[*]}")"); fi
+    shown 7.1 'drills: no GET fails while there is a server, no POST is done twice' \
+        "$bedloe" lab --drill all "${against[@]}" || true
+    cat "$log"
+}
 
 # has_liberty: Java, and Maven for the release.
 has_liberty() { has java && has mvn; }
@@ -37,6 +51,17 @@ line_7_3() {
     if ! has_liberty; then row 7.3 'the lab with Liberty' 'bedloe lab --liberty' skipped 'no Java or no Maven'; return 0; fi
     cargo build --release --quiet -p bedloe
     shown 7.3 'three Liberty servers, one killed: nothing lost' "$bedloe" lab --liberty --rate $LIBERTY_RATE || true
+    shown 7.3 'three Liberty servers restarted in turn: nothing lost' "$bedloe" lab --liberty --roll --rate $ROLL_RATE || true
+}
+
+# Two balancers with keepalived, and every host a network namespace of its own.
+line_7_4() {
+    if [ "$short" = 1 ]; then return 0; fi
+    if [ "$(id -u)" != 0 ] || ! has keepalived; then row 7.4 'two balancers' 'bedloe lab --netns' skipped 'not root, or no keepalived'; return 0; fi
+    cargo build --release --quiet -p bedloe
+    shown 7.4 'a balancer cut off and back: the address is served, sessions kept' \
+        "$bedloe" lab --netns --rate $NETNS_RATE --duration 50s || true
+    cat "$log"
 }
 
 line_7_5() {
