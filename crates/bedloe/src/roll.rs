@@ -114,7 +114,7 @@ pub(crate) fn run(args: RollArgs) -> anyhow::Result<ExitCode> {
 
 async fn roll(client: &Client, settings: &Settings, plan: &Plan, is_json: bool) -> anyhow::Result<ExitCode> {
     let signals = lab::Signals::new()?;
-    let (mut first, mut second) = (signals.clone(), signals.clone());
+    let (mut first, counted) = (signals.clone(), signals.clone());
     let began = Instant::now();
     tokio::task::spawn_local(async move {
         first.first().await;
@@ -122,11 +122,8 @@ async fn roll(client: &Client, settings: &Settings, plan: &Plan, is_json: bool) 
     });
     let mut rows = vec![Row::default(); plan.targets.len()];
     let mut roll = Roll { client, settings, signals, began };
-    let stopped = tokio::select! {
-        biased;
-        () = second.second() => Err(Stop::Interrupted),
-        done = Box::pin(roll.all(&plan.targets, &mut rows)) => done,
-    };
+    let done = Box::pin(roll.all(&plan.targets, &mut rows));
+    let stopped = counted.until_second(done).await.unwrap_or(Err(Stop::Interrupted));
     let (outcome, error) = match stopped {
         Ok(()) => ("done", None),
         Err(Stop::Interrupted) => ("interrupted", Some(anyhow!("ended by a signal"))),

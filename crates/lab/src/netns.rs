@@ -24,7 +24,7 @@ use crate::injector::{Injector, InjectorError, News};
 use crate::liberty::{self, Liberty};
 use crate::preflight::Obstacle;
 use crate::processes::ProcessError;
-use crate::report::{lost, millis};
+use crate::report::millis;
 use crate::signals::Signals;
 
 pub use hosts::{HostsError, READY};
@@ -120,13 +120,10 @@ async fn conduct(
     liberty: Option<&Liberty>,
     tell: &mut dyn FnMut(Event<'_>),
 ) -> Result<Report, Error> {
-    let mut signals = Signals::new()?;
-    let mut second = signals.clone();
-    tokio::select! {
-        biased;
-        () = second.second() => Err(Error::Interrupted),
-        report = Box::pin(in_order(options, site, liberty, &mut signals, tell)) => report,
-    }
+    let counted = Signals::new()?;
+    let mut signals = counted.clone();
+    let report = Box::pin(in_order(options, site, liberty, &mut signals, tell));
+    counted.until_second(report).await.unwrap_or(Err(Error::Interrupted))
 }
 
 async fn in_order(
@@ -219,9 +216,4 @@ async fn measured(
     keeper.abort();
     sessions.visit_all().await;
     Ok(journal.finish(load, &probes.stop(), sessions.count(), sessions.lost()))
-}
-
-/// Failed requests of a load.
-fn lost_of(load: &load::Report) -> u64 {
-    lost(load)
 }

@@ -129,13 +129,10 @@ async fn conduct(
     keep: bool,
     tell: &mut dyn FnMut(Event<'_>),
 ) -> Result<Report, Error> {
-    let mut signals = Signals::new()?;
-    let mut second = signals.clone();
-    tokio::select! {
-        biased;
-        () = second.second() => Err(Error::Interrupted),
-        report = Box::pin(in_order(plan, liberty, keep, &mut signals, tell)) => report,
-    }
+    let counted = Signals::new()?;
+    let mut signals = counted.clone();
+    let report = Box::pin(in_order(plan, liberty, keep, &mut signals, tell));
+    counted.until_second(report).await.unwrap_or(Err(Error::Interrupted))
 }
 
 async fn in_order(

@@ -26,9 +26,14 @@ impl Signals {
         self.at_least(1).await;
     }
 
-    /// Waits until a second one has come: nothing is waited for any more.
-    pub async fn second(&mut self) {
-        self.at_least(2).await;
+    /// Does something that ends in good order by the first signal; at the second it is dropped, and there is nothing.
+    pub async fn until_second<T>(&self, task: impl Future<Output = T>) -> Option<T> {
+        let mut signals = self.clone();
+        tokio::select! {
+            biased;
+            () = signals.at_least(2) => None,
+            done = task => Some(done),
+        }
     }
 
     /// Whether one has come.

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::plan::{Act, BALANCERS, SHARED};
 use super::probe::Probe;
+use crate::report::lost;
 
 /// How long new clients may be without service after a balancer's host is gone.
 pub(super) const BACK_MS: u64 = 3_000;
@@ -100,7 +101,7 @@ impl Journal {
     }
 
     pub(super) fn finish(self, load: load::Report, probes: &[Probe], sessions: usize, sessions_lost: u64) -> Report {
-        let failed = super::lost_of(&load);
+        let failed = lost(&load);
         let rows = self.filled(probes, failed, sessions_lost);
         Report { rows, masters: self.masters, load, failed, sessions, sessions_lost }
     }
