@@ -112,37 +112,35 @@ impl Roll<'_> {
     /// Waits until nothing is in flight and sessions are idle. True where sessions are still in use at the end of the
     /// time that they have.
     async fn drain(&mut self, target: &Target) -> Result<bool, Stop> {
+        let has_routes = self.look().await?.has_routes();
+        let idle = self.settings.idle.unwrap_or(if has_routes { super::IDLE } else { Duration::ZERO });
+        let in_flight = self.quiet(target, DRAIN, idle).await?;
+        // Without sessions it is requests that do not end; who is down gets no more of either.
+        Ok(in_flight.is_some() && !idle.is_zero())
+    }
+
+    /// Waits until what a server has begun is over.
+    async fn finish(&mut self, target: &Target) -> Result<(), Stop> {
+        match self.quiet(target, DOWN, Duration::ZERO).await? {
+            None => Ok(()),
+            Some(left) => Err(anyhow!("{left} requests are still in flight after --drain-timeout").into()),
+        }
+    }
+
+    /// Waits until a server that is set aside has had nothing to do for so long; the requests in flight where it does
+    /// not come to that in its time. Enough of the others have to be up all the while.
+    async fn quiet(&mut self, target: &Target, marks: Marks, idle: Duration) -> Result<Option<u64>, Stop> {
         let mut quiet = Quiet::default();
         let end = Instant::now() + self.settings.drain_timeout;
         loop {
             let view = self.look().await?;
             enough(&view, &target.server, self.settings.min_up)?;
-            let idle = self.settings.idle.unwrap_or(if view.has_routes() { super::IDLE } else { Duration::ZERO });
-            let server = own(&view, target, DRAIN)?;
+            let server = own(&view, target, marks)?;
             if quiet.with(server) >= idle.max(SETTLED) {
-                return Ok(false);
+                return Ok(None);
             }
             if Instant::now() >= end {
-                // Without sessions it is requests that do not end; who is down gets no more of either.
-                return Ok(!idle.is_zero());
-            }
-            self.pause().await?;
-        }
-    }
-
-    /// Waits until what a server has begun is over.
-    async fn finish(&mut self, target: &Target) -> Result<(), Stop> {
-        let mut quiet = Quiet::default();
-        let end = Instant::now() + self.settings.drain_timeout;
-        loop {
-            let view = self.look().await?;
-            let server = own(&view, target, DOWN)?;
-            if quiet.with(server) >= SETTLED {
-                return Ok(());
-            }
-            if Instant::now() >= end {
-                let left = server.active;
-                return Err(anyhow!("{left} requests are still in flight after --drain-timeout").into());
+                return Ok(Some(server.active));
             }
             self.pause().await?;
         }

@@ -12,6 +12,7 @@ use tempfile::TempDir;
 
 use crate::api::{Api, BY_SOCKET};
 use crate::support::balancer::{Balancer, Reserved, wait_until};
+use crate::support::raw::Raw;
 use crate::support::scripted::{Link, Scripted, ok};
 
 /// Stand-ins that a script starts and starts again, as an operator's would.
@@ -247,20 +248,51 @@ fn what_cannot_be_is_refused_before_anything_is_done() {
     assert_eq!(api.peer(1)["state"], "draining");
 }
 
-#[test]
-fn an_interrupt_puts_a_server_back() {
-    // Answers when something more has come.
+/// A server that answers when something more than a head has come, and one that answers at once.
+fn slow_and_quick() -> [Scripted; 2] {
     let slow = Scripted::start(|link: &mut Link, _| {
         link.head()?;
         link.head()?;
         link.send(ok("slow"))
     });
-    let servers = [slow, Scripted::named("b")];
-    let balancer = before(&servers);
-    let api = Api::of(&balancer);
+    [slow, Scripted::named("b")]
+}
+
+/// A client whose request the first server is busy with.
+fn in_flight(balancer: &Balancer) -> Raw {
     let mut client = balancer.connect();
     client.send("POST /slow HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\n");
-    wait_until("a request in flight", || api.peer(0)["active"] == 1);
+    wait_until("a request in flight", || Api::of(balancer).peer(0)["active"] == 1);
+    client
+}
+
+#[test]
+fn too_few_others_stop_it_until_the_command_runs() {
+    let servers = slow_and_quick();
+    let balancer = before(&servers);
+    let api = Api::of(&balancer);
+    let mut client = in_flight(&balancer);
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("restarted");
+    let restart = format!("touch {}", file.display());
+    let arguments = ["--restart", &restart, "--server", "0", "--drain-timeout", "3s"];
+    let child =
+        command(&balancer, &arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
+    wait_until("it is down, with a request in flight", || api.peer(0)["state"] == "down");
+    api.patch(1, r#"{"down":true}"#);
+    client.send("\r\n\r\n");
+    assert_eq!(client.reply().body, "slow");
+    let said = said(&child.wait_with_output().expect("it ends"), 1);
+    assert!(said.contains("0 would be up, and --min-up wants 1") && said.contains("is put back"), "{said}");
+    assert!(!file.exists() && api.peer(0)["state"] == "up", "{said}");
+}
+
+#[test]
+fn an_interrupt_puts_a_server_back() {
+    let servers = slow_and_quick();
+    let balancer = before(&servers);
+    let api = Api::of(&balancer);
+    let mut client = in_flight(&balancer);
     let mut child = command(&balancer, &["--restart", "true"]).stderr(Stdio::piped()).spawn().expect("it starts");
     let mut lines = BufReader::new(child.stderr.take().expect("a pipe"));
     let mut said = String::new();
