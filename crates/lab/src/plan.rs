@@ -137,13 +137,21 @@ impl Plan {
 
 fn server(number: usize, options: &Options) -> Option<Server> {
     let address = u32::from(options.address).checked_add(u32::try_from(number).ok()?).map(Ipv4Addr::from)?;
-    // Clone ids of one length: IBM's plug-in looks for them as parts of a string, and would find s1 in s10.
-    let width = options.servers.to_string().len();
-    (options.address.is_loopback() && address.is_loopback()).then(|| Server {
-        name: format!("liberty-{number}"),
-        clone: format!("s{number:0width$}"),
-        address: SocketAddr::new(IpAddr::V4(address), 9080),
-    })
+    let is_loopback = options.address.is_loopback() && address.is_loopback();
+    is_loopback.then(|| Server::numbered(number, options.servers, address))
+}
+
+impl Server {
+    /// One of so many.
+    pub(crate) fn numbered(number: usize, servers: usize, address: Ipv4Addr) -> Self {
+        // Clone ids of one length: IBM's plug-in looks for them as parts of a string, and would find s1 in s10.
+        let width = servers.to_string().len();
+        Self {
+            name: format!("liberty-{number}"),
+            clone: format!("s{number:0width$}"),
+            address: SocketAddr::new(IpAddr::V4(address), 9080),
+        }
+    }
 }
 
 #[cfg(test)]

@@ -25,6 +25,14 @@ pub enum Fault {
     Upgrade,
 }
 
+/// Who does a fault.
+enum Part {
+    /// A stand-in, whose word for it is the drill's name too.
+    StandIn(stand_in::Fault),
+    /// The lab, by this name.
+    Lab(&'static str),
+}
+
 /// A list of faults that names one that is none.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("there is no drill {0:?}; there are all, {known}", known = Fault::ALL.map(Fault::name).join(", "))]
@@ -64,20 +72,29 @@ impl Fault {
 
     /// Its name.
     pub fn name(self) -> &'static str {
+        match self.part() {
+            Part::StandIn(fault) => fault.word(),
+            Part::Lab(name) => name,
+        }
+    }
+
+    /// Who does it: a stand-in, as it is told, or the lab to its processes.
+    fn part(self) -> Part {
+        use stand_in::Fault as Told;
         match self {
-            Self::Kill => "kill",
-            Self::Hang => "hang",
-            Self::Freeze => "freeze",
-            Self::Reset => "reset",
-            Self::ResetWithin => "reset-within",
-            Self::Cut => "cut",
-            Self::Unavailable => "unavailable",
-            Self::Slow => "slow",
-            Self::Race => "race",
-            Self::Stop => "stop",
-            Self::AllDown => "all-down",
-            Self::Reload => "reload",
-            Self::Upgrade => "upgrade",
+            Self::Kill => Part::Lab("kill"),
+            Self::Hang => Part::StandIn(Told::Hang),
+            Self::Freeze => Part::Lab("freeze"),
+            Self::Reset => Part::StandIn(Told::Reset),
+            Self::ResetWithin => Part::StandIn(Told::ResetWithin),
+            Self::Cut => Part::StandIn(Told::Cut),
+            Self::Unavailable => Part::StandIn(Told::Unavailable),
+            Self::Slow => Part::StandIn(Told::Slow),
+            Self::Race => Part::StandIn(Told::Race),
+            Self::Stop => Part::Lab("stop"),
+            Self::AllDown => Part::Lab("all-down"),
+            Self::Reload => Part::Lab("reload"),
+            Self::Upgrade => Part::Lab("upgrade"),
         }
     }
 
@@ -102,15 +119,9 @@ impl Fault {
 
     /// What a stand-in is told, where the fault is one of its answers.
     pub(super) fn order(self) -> Option<stand_in::Fault> {
-        match self {
-            Self::Hang => Some(stand_in::Fault::Hang),
-            Self::Reset => Some(stand_in::Fault::Reset),
-            Self::ResetWithin => Some(stand_in::Fault::ResetWithin),
-            Self::Cut => Some(stand_in::Fault::Cut),
-            Self::Unavailable => Some(stand_in::Fault::Unavailable),
-            Self::Slow => Some(stand_in::Fault::Slow),
-            Self::Race => Some(stand_in::Fault::Race),
-            _ => None,
+        match self.part() {
+            Part::StandIn(fault) => Some(fault),
+            Part::Lab(_) => None,
         }
     }
 

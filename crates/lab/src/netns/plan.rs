@@ -164,13 +164,8 @@ impl Options {
 
     /// The servers, as the seed has them.
     pub(super) fn members(&self) -> Vec<Server> {
-        let width = self.servers.to_string().len();
-        let server = |number: usize| Server {
-            name: format!("liberty-{number}"),
-            clone: format!("s{number:0width$}"),
-            address: SocketAddr::from(([10, 0, 0, u8::try_from(10 + number).unwrap_or(u8::MAX)], 9080)),
-        };
-        (1..=self.servers).map(server).collect()
+        let address = |number: usize| Ipv4Addr::new(10, 0, 0, u8::try_from(10 + number).unwrap_or(u8::MAX));
+        (1..=self.servers).map(|number| Server::numbered(number, self.servers, address(number))).collect()
     }
 }
 
