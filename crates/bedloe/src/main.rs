@@ -1,6 +1,7 @@
 //! bedloe: a high-availability kit for Liberty servers. The program's table of contents: one subcommand a job.
 
 mod check;
+mod completions;
 mod diagnostics;
 mod files;
 mod findings;
@@ -9,6 +10,7 @@ mod hold_network;
 mod import;
 mod lab;
 mod load;
+mod man;
 mod nginx;
 mod roll;
 mod run;
@@ -49,6 +51,8 @@ enum Job {
     Tune(tune::TuneArgs),
     Roll(Box<roll::RollArgs>),
     Ha(ha::HaArgs),
+    Completions(completions::CompletionsArgs),
+    Man(man::ManArgs),
     #[command(hide = true)]
     Tied(tied::TiedArgs),
     #[command(hide = true)]
@@ -85,6 +89,8 @@ fn main() -> ExitCode {
         Job::Upstream(args) => upstream::run(*args),
         Job::Roll(args) => roll::run(*args),
         Job::Ha(args) => ha::run(args),
+        Job::Completions(args) => completions::run(args),
+        Job::Man(args) => man::run(args),
         Job::RestartInLab(args) => lab::restart::run(args),
         Job::Worker(args) => run::work(args),
     };

@@ -12,6 +12,7 @@ mod injector;
 mod lab;
 mod liberty;
 mod load;
+mod manual;
 mod netns;
 mod nginx_paths;
 mod nginx_picks;
