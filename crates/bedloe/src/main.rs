@@ -1,5 +1,7 @@
 //! bedloe: a high-availability kit for Liberty servers. The program's table of contents: one subcommand a job.
 
+#[allow(dead_code, unused_imports, reason = "the pages that draw charts come next")]
+mod charts;
 mod check;
 mod completions;
 mod diagnostics;
@@ -12,6 +14,8 @@ mod lab;
 mod load;
 mod man;
 mod nginx;
+#[allow(dead_code, reason = "the pages that stand in it come next")]
+mod page;
 mod roll;
 mod run;
 mod signal;
