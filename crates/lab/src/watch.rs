@@ -16,6 +16,8 @@ use tokio::sync::mpsc;
 
 /// How long the balancer may take to tell its state.
 const ANSWER_LIMIT: Duration = Duration::from_secs(2);
+/// How often a full queue is tried.
+const TRY: Duration = Duration::from_millis(10);
 /// The longest state: some thousand servers.
 const STATUS_BYTES_MAX: usize = 1 << 20;
 /// The longest event.
@@ -141,8 +143,19 @@ pub async fn events(socket: &Path, to: mpsc::Sender<Event>) -> Result<(), WatchE
     Ok(())
 }
 
+/// Connects to a unix socket. Where many come at once its queue is full for a moment, which the kernel says at once and
+/// does not wait for as it does with TCP; the caller limits the time.
+pub async fn connect(socket: &Path) -> io::Result<UnixStream> {
+    loop {
+        match UnixStream::connect(socket).await {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => tokio::time::sleep(TRY).await,
+            done => return done,
+        }
+    }
+}
+
 async fn get(socket: &Path, page: &str) -> Result<Response<Incoming>, WatchError> {
-    let stream = UnixStream::connect(socket).await?;
+    let stream = connect(socket).await?;
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
     tokio::task::spawn_local(connection);
     let mut request = Request::new(Empty::<Bytes>::new());
@@ -219,6 +232,29 @@ mod tests {
             assert_eq!(down.server, "127.0.0.12:9080");
             assert_eq!(from.recv().await.unwrap().count, 3);
             assert_eq!(from.recv().await, None);
+        });
+    }
+
+    #[test]
+    fn a_full_queue_is_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("full.sock");
+        run(async {
+            use rustix::net::{AddressFamily, SocketAddrUnix, SocketType};
+            let socket = rustix::net::socket(AddressFamily::UNIX, SocketType::STREAM, None).unwrap();
+            rustix::net::bind(&socket, &SocketAddrUnix::new(&path).unwrap()).unwrap();
+            rustix::net::listen(&socket, 0).unwrap();
+            let listener = std::os::unix::net::UnixListener::from(socket);
+            let mut waiting = Vec::new();
+            while let Ok(stream) = UnixStream::connect(&path).await {
+                waiting.push(stream);
+            }
+            let waited = tokio::time::timeout(TRY * 3, connect(&path)).await;
+            assert!(waited.is_err(), "it is full: {waited:?}");
+            let taken = async { listener.accept().map(drop) };
+            let (connected, taken) = tokio::join!(connect(&path), taken);
+            assert!(connected.is_ok() && taken.is_ok());
+            assert_eq!(connect(&folder.path().join("none")).await.unwrap_err().kind(), io::ErrorKind::NotFound);
         });
     }
 

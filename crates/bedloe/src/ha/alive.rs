@@ -1,5 +1,5 @@
 //! `bedloe ha alive`: whether the balancer of this host serves. It is what keepalived runs every second, so it asks one
-//! thing, waits a second and ends.
+//! thing, waits a second and ends. A queue of connections that is full is waited for within that second.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -22,8 +22,8 @@ pub(super) struct AliveArgs {
     /// The balancer's admin socket, as `bedloe run --admin` has it: unix:PATH
     #[arg(long, value_name = "unix:PATH", value_parser = socket, required_unless_present = "url")]
     admin: Option<PathBuf>,
-    /// A page of the balancer that must be answered with less than 500: http://HOST[:PORT]/PATH
-    #[arg(long, value_name = "URL")]
+    /// A page of the balancer that must be answered with less than 500: http://HOST[:PORT][/PATH]
+    #[arg(long, value_name = "URL", value_parser = Address::page)]
     url: Option<Address>,
     /// Want a server that gets requests in each upstream too
     #[arg(long, requires = "admin")]

@@ -7,10 +7,11 @@ use std::time::Duration;
 use anyhow::{Context, anyhow, bail};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Bytes;
+use hyper::http::uri::{Authority, PathAndQuery};
 use hyper::{Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
-use tokio::net::{TcpStream, UnixStream};
+use tokio::net::TcpStream;
 
 /// How long an answer may take: the balancer is on this machine, or not far away.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -39,27 +40,55 @@ impl FromStr for Address {
     type Err = anyhow::Error;
 
     fn from_str(text: &str) -> anyhow::Result<Self> {
-        let path = |path: &str| match path.trim_end_matches('/') {
+        let Self { to, path } = split(text, "--api")?;
+        let path = match path.trim_end_matches('/') {
             "" => PATH.to_owned(),
             path => format!("/{}", path.trim_start_matches('/')),
         };
-        if let Some(rest) = text.strip_prefix("unix:").filter(|rest| !rest.is_empty()) {
-            let (socket, behind) = rest.split_once(":/").unwrap_or((rest, ""));
-            return Ok(Self { to: To::Unix(PathBuf::from(socket)), path: path(behind) });
+        Ok(Self { to, path })
+    }
+}
+
+impl Address {
+    /// Reads the address of a page, whose path is meant as it is written; without one it is `/`.
+    pub(crate) fn page(text: &str) -> anyhow::Result<Self> {
+        let Self { to, path } = split(text, "--url")?;
+        let path = if path.is_empty() { "/".to_owned() } else { path };
+        if path.parse::<PathAndQuery>().is_err() {
+            bail!("`{path}` is no path of a page");
         }
-        if text.starts_with("https://") {
-            bail!("--api takes http:// and unix:, not `{text}`: use the unix socket, or a tunnel");
-        }
-        let Some(rest) = text.strip_prefix("http://") else {
-            bail!("--api takes http://HOST[:PORT][/PATH] or unix:SOCKET[:/PATH], not `{text}`");
-        };
-        let (authority, behind) = rest.split_once('/').unwrap_or((rest, ""));
-        if authority.is_empty() || authority.contains('@') {
-            bail!("--api needs a host, and a password goes into the file of --credentials: `{text}`");
-        }
-        let has_port = authority.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
-        let host = if has_port { authority.to_owned() } else { format!("{authority}:80") };
-        Ok(Self { to: To::Tcp(host), path: path(behind) })
+        Ok(Self { to, path })
+    }
+}
+
+/// `http://HOST[:PORT][/PATH]` or `unix:SOCKET[:/PATH]`, with the path as written.
+fn split(text: &str, flag: &str) -> anyhow::Result<Address> {
+    if let Some(rest) = text.strip_prefix("unix:").filter(|rest| !rest.is_empty()) {
+        let (socket, path) = rest.split_at(rest.find(":/").unwrap_or(rest.len()));
+        return Ok(Address { to: To::Unix(PathBuf::from(socket)), path: path.trim_start_matches(':').to_owned() });
+    }
+    if text.starts_with("https://") {
+        bail!("{flag} takes http:// and unix:, not `{text}`: use the unix socket, or a tunnel");
+    }
+    let Some(rest) = text.strip_prefix("http://") else {
+        bail!("{flag} takes http://HOST[:PORT][/PATH] or unix:SOCKET[:/PATH], not `{text}`");
+    };
+    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    if authority.is_empty() || authority.contains('@') {
+        bail!("{flag} needs a host and no name and password before it: `{text}`");
+    }
+    let Some(host) = with_port(authority) else { bail!("`{authority}` in {flag} is no host, with or without a port") };
+    Ok(Address { to: To::Tcp(host), path: path.to_owned() })
+}
+
+/// A host with its port, 80 where there is none.
+fn with_port(authority: &str) -> Option<String> {
+    let parsed: Authority = authority.parse().ok()?;
+    let host = parsed.host();
+    let behind = authority.strip_prefix(host).filter(|_| !host.is_empty())?;
+    match behind.strip_prefix(':') {
+        None => behind.is_empty().then(|| format!("{host}:80")),
+        Some(port) => port.parse::<u16>().ok().filter(|port| *port > 0).map(|port| format!("{host}:{port}")),
     }
 }
 
@@ -162,7 +191,7 @@ impl Client {
         let request = request.body(Full::new(Bytes::from(text)))?;
         match &self.address.to {
             To::Tcp(host) => exchange(TcpStream::connect(host.as_str()).await?, request).await,
-            To::Unix(socket) => exchange(UnixStream::connect(socket).await?, request).await,
+            To::Unix(socket) => exchange(lab::watch::connect(socket).await?, request).await,
         }
     }
 
@@ -184,7 +213,7 @@ pub(crate) async fn status_of(server: &To, path: &str) -> anyhow::Result<StatusC
     let request = request.body(Full::new(Bytes::new()))?;
     let (status, _) = match server {
         To::Tcp(host) => exchange(TcpStream::connect(host.as_str()).await?, request).await?,
-        To::Unix(socket) => exchange(UnixStream::connect(socket).await?, request).await?,
+        To::Unix(socket) => exchange(lab::watch::connect(socket).await?, request).await?,
     };
     Ok(status)
 }
@@ -223,9 +252,23 @@ mod tests {
         for (text, expected) in table {
             assert_eq!(text.parse::<Address>().unwrap(), expected, "{text}");
         }
-        for text in ["", "unix:", "127.0.0.1:80", "https://a.test", "http://", "http://ann:secret@a.test/"] {
-            assert!(text.parse::<Address>().is_err(), "{text}");
+        for text in ["", "unix:", "127.0.0.1:80", "https://a.test", "http://", "http://ann:secret@a.test/"]
+            .into_iter()
+            .chain(["http://a:99999/", "http://a:0/", "http://a:b/", "http://:80/", "http://a b/", "http://[::1/"])
+        {
+            assert!(text.parse::<Address>().is_err() && Address::page(text).is_err(), "{text}");
         }
+        let table = [
+            ("http://127.0.0.1:8080", tcp("127.0.0.1:8080", "/")),
+            ("http://[::1]/", tcp("[::1]:80", "/")),
+            ("http://a.test/x/y/?z=1", tcp("a.test:80", "/x/y/?z=1")),
+            ("unix:/run/a.sock", unix("/run/a.sock", "/")),
+            ("unix:/run/a.sock:/a/", unix("/run/a.sock", "/a/")),
+        ];
+        for (text, expected) in table {
+            assert_eq!(Address::page(text).unwrap(), expected, "{text}");
+        }
+        assert!(Address::page("http://a.test/a b").is_err());
     }
 
     #[test]
