@@ -3,10 +3,12 @@
 //!
 //! keepalived itself is not part of bedloe; the address moves by VRRP, and is the kernel's business.
 
+mod address;
 mod alive;
 mod keepalived;
 mod lint;
 mod pair;
+mod script;
 mod tree;
 
 use std::io::{self, Write};
@@ -64,8 +66,12 @@ fn check(args: &CheckArgs) -> anyhow::Result<ExitCode> {
     let mut found = Vec::new();
     let mut read = Vec::new();
     for path in &args.files {
+        let before = found.len();
         let nodes = tree::read(path, &mut loaded.files, &mut found);
-        found.extend(lint::findings(&nodes));
+        // Of what could not be read nothing more is known.
+        if !nodes.is_empty() || found.len() == before {
+            found.extend(lint::findings(&nodes, path));
+        }
         read.push((path, nodes));
     }
     if let [(_, first), (path, second)] = read.as_slice() {

@@ -1,10 +1,10 @@
 //! Files that are written while the program runs, logs and the pid file: opened as `run` does, and tried by `check`
-//! without making any.
+//! without making any; and files that a command makes for its user, which are there whole or not at all.
 //!
 //! Nothing here waits: a pipe that nobody reads is an error, where nginx stands still until somebody does.
 
 use std::fs::{File, OpenOptions};
-use std::io;
+use std::io::{self, Write};
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -47,6 +47,24 @@ pub(crate) fn try_make(path: &Path) -> io::Result<()> {
     Ok(access(folder, Access::WRITE_OK | Access::EXEC_OK)?)
 }
 
+/// Makes a file that is there whole or not at all. One that is there already is kept unless `replaces`, and a link is
+/// never followed: what it leads to is somebody else's.
+pub(crate) fn make(path: &Path, text: &str, replaces: bool) -> io::Result<()> {
+    match std::fs::symlink_metadata(path) {
+        Ok(there) if !there.is_file() => return Err(io::Error::other("it is there and is no file")),
+        _ => {}
+    }
+    let name = path.file_name().ok_or_else(|| io::Error::other("it is no file's name"))?.to_string_lossy();
+    let beside = path.with_file_name(format!(".{name}.{}", std::process::id()));
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(MODE).open(&beside)?;
+    let written = file.write_all(text.as_bytes()).and_then(|()| file.sync_all());
+    // A second name is given only where there is none yet.
+    let named = |()| if replaces { std::fs::rename(&beside, path) } else { std::fs::hard_link(&beside, path) };
+    let written = written.and_then(named);
+    let _ = std::fs::remove_file(&beside);
+    written
+}
+
 fn tried(path: &Path, options: &mut OpenOptions) -> io::Result<Option<File>> {
     match opened(path, options) {
         Ok(file) => Ok(file.metadata()?.file_type().is_fifo().then_some(file)),
@@ -85,7 +103,7 @@ fn end_of_links(path: &Path) -> io::Result<PathBuf> {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a failed step fails the test")]
 
-    use std::io::{Read, Write};
+    use std::io::Read;
     use std::os::unix::fs::symlink;
 
     use rustix::fs::{CWD, FileType, Mode, mknodat};
@@ -141,5 +159,32 @@ mod tests {
         let mut read = String::new();
         reader.read_to_string(&mut read).unwrap();
         assert_eq!(read, "line");
+    }
+    #[test]
+    fn a_file_is_made_whole_and_none_is_lost() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        std::fs::write(at("there"), "old").unwrap();
+        symlink("there", at("link")).unwrap();
+        symlink("none", at("dangling")).unwrap();
+        let table = [
+            ("new", false, true),
+            ("there", false, false),
+            ("there", true, true),
+            ("new", true, true),
+            ("link", true, false),
+            ("link", false, false),
+            ("dangling", true, false),
+            (".", true, false),
+            ("none/new", true, false),
+        ];
+        for (name, replaces, expected) in table {
+            assert_eq!(make(&at(name), name, replaces).is_ok(), expected, "{name} {replaces}");
+        }
+        let read = |name: &str| std::fs::read_to_string(at(name)).unwrap();
+        assert_eq!((read("new").as_str(), read("there").as_str()), ("new", "there"));
+        let mut names: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
+        names.sort();
+        assert_eq!(names, ["dangling", "link", "new", "there"]);
     }
 }

@@ -3,19 +3,20 @@
 //! Whether keepalived takes the file it says itself (`keepalived -t`); here is what it takes and does not do.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use conf::Diagnostic;
+use conf::span::Place;
 
-use super::tree::{Node, Word, line, number, value};
-use super::{error, warning};
+use super::tree::{Node, line, number, value};
+use super::{error, script, warning};
 
 /// The longest time without the address that nobody is warned of: clients give up by themselves about then.
 const TAKEOVER_MAX_S: f64 = 3.0;
-/// The same for a balancer that does not answer: a check has to fail several times.
-const NOTICED_MAX_S: u64 = 6;
 /// keepalived's own values where nothing is written.
 const ADVERT_S: f64 = 1.0;
 const PRIORITY: u16 = 100;
+const GROUP: &str = "224.0.0.18";
 
 /// Words at the start of a line of an instance, of a script and of `global_defs` that have a near miss worth telling.
 const INSTANCE: &[&str] = &[
@@ -102,6 +103,7 @@ const GLOBAL: &[&str] = &[
     "vrrp_higher_prio_send_advert",
     "vrrp_lower_prio_no_advert",
     "vrrp_mcast_group4",
+    "vrrp_mcast_group6",
     "vrrp_skip_check_adv_addr",
     "vrrp_startup_delay",
     "vrrp_strict",
@@ -112,16 +114,23 @@ const GLOBAL: &[&str] = &[
 pub(super) struct Instance<'n> {
     pub(super) node: &'n Node,
     pub(super) version: u8,
+    /// The group that it tells, where it does so by multicast.
+    pub(super) group: &'n str,
     /// The scripts that it goes by, with the weight of each.
     pub(super) scripts: Vec<(&'n Node, i32)>,
 }
 
 /// Everything found.
-pub(super) fn findings(nodes: &[Node]) -> Vec<Diagnostic> {
+pub(super) fn findings(nodes: &[Node], path: &Path) -> Vec<Diagnostic> {
     let mut found = Vec::new();
     words(nodes, &mut found);
-    scripts(nodes, &mut found);
+    script::findings(nodes, global(nodes), &mut found);
     let instances = instances(nodes);
+    if instances.is_empty() {
+        let place = Place { file: Arc::new(path.to_owned()), ..Place::default() };
+        let message = "there is no vrrp_instance here: no address is shared";
+        found.push(Diagnostic::error("ha-missing", &place, message));
+    }
     for instance in &instances {
         needed(instance, &mut found);
         times(instance, &mut found);
@@ -149,7 +158,9 @@ pub(super) fn instances(nodes: &[Node]) -> Vec<Instance<'_>> {
     let instances = nodes.iter().filter(|node| node.is("vrrp_instance"));
     let instance = |node| {
         let version = number(node_block(node), "version").or_else(|| number(global, "vrrp_version")).unwrap_or(2);
-        Instance { node, version, scripts: tracked_scripts(node, nodes) }
+        let own = value(node_block(node), "mcast_dst_ip").or_else(|| value(global, "vrrp_mcast_group4"));
+        let group = own.map_or(GROUP, |word| word.text.as_str());
+        Instance { node, version, group, scripts: tracked_scripts(node, nodes) }
     };
     instances.map(instance).collect()
 }
@@ -162,24 +173,32 @@ fn global(nodes: &[Node]) -> &[Node] {
     line(nodes, "global_defs").map(node_block).unwrap_or_default()
 }
 
-fn scripts_of(nodes: &[Node]) -> impl Iterator<Item = &Node> {
-    nodes.iter().filter(|node| node.is("vrrp_script"))
+/// The blocks of these names that an instance goes by: its own, and those of the group that it is a member of.
+fn tracks<'n>(instance: &'n Node, nodes: &'n [Node], names: &[&str]) -> Vec<&'n Node> {
+    let name = instance.value().map(|word| word.text.as_str());
+    let is_member = |group: &&Node| {
+        let members = line(&group.block, "group").map(node_block).unwrap_or_default();
+        members.iter().flat_map(|line| &line.words).any(|word| Some(word.text.as_str()) == name)
+    };
+    let groups = nodes.iter().filter(|node| node.is("vrrp_sync_group")).filter(is_member);
+    let blocks = [instance].into_iter().chain(groups);
+    blocks.flat_map(|block| names.iter().filter_map(|name| line(&block.block, name))).collect()
 }
 
-fn named<'n>(nodes: &'n [Node], name: &str) -> Option<&'n Node> {
-    scripts_of(nodes).find(|script| script.value().is_some_and(|word| word.text == name))
+/// The lines of `track_script`.
+fn script_lines<'n>(instance: &'n Node, nodes: &'n [Node]) -> impl Iterator<Item = &'n Node> {
+    tracks(instance, nodes, &["track_script"]).into_iter().flat_map(node_block)
 }
 
 /// `NAME` or `NAME weight N` in `track_script`.
 fn tracked_scripts<'n>(instance: &'n Node, nodes: &'n [Node]) -> Vec<(&'n Node, i32)> {
-    let lines = line(&instance.block, "track_script").map(node_block).unwrap_or_default();
     let one = |line: &'n Node| {
-        let script = named(nodes, &line.name().text)?;
+        let script = script::named(nodes, &line.name().text)?;
         let own = line.words.iter().position(|word| word.text == "weight").and_then(|at| line.words.get(at + 1));
         let weight = own.and_then(|word| word.text.parse().ok()).or_else(|| number(&script.block, "weight"));
         Some((script, weight.unwrap_or(0)))
     };
-    lines.iter().filter_map(one).collect()
+    script_lines(instance, nodes).filter_map(one).collect()
 }
 
 /// Words that keepalived does not know and that are near to one that it does.
@@ -198,59 +217,6 @@ fn words(nodes: &[Node], found: &mut Vec<Diagnostic>) {
                 found.push(warning("ha-unknown", word, message).help(format!("did you mean \"{near}\"?")));
             }
         }
-    }
-}
-
-/// Scripts by themselves.
-fn scripts(nodes: &[Node], found: &mut Vec<Diagnostic>) {
-    let tracked: Vec<&str> = nodes
-        .iter()
-        .flat_map(|node| &node.block)
-        .filter(|node| node.is("track_script"))
-        .flat_map(|node| node.block.iter().map(|line| line.name().text.as_str()))
-        .collect();
-    for script in scripts_of(nodes) {
-        let Some(name) = script.value() else {
-            found.push(error("ha-syntax", script.name(), "a script needs a name"));
-            continue;
-        };
-        if !tracked.contains(&name.text.as_str()) {
-            found.push(warning("ha-script-unused", name, "no instance goes by this script: it is never run"));
-        }
-        let Some(command) = value(&script.block, "script") else {
-            found.push(error("ha-missing", name, "the block has no `script`"));
-            continue;
-        };
-        let program = command.text.split_whitespace().next().unwrap_or_default();
-        if program.starts_with('/') && !Path::new(program).is_file() {
-            let message = format!("{program} is not on this host: keepalived leaves the script out where it is not");
-            found.push(warning("ha-script-file", command, message));
-        }
-        script_times(script, name, found);
-    }
-    let global = global(nodes);
-    if let Some(script) = scripts_of(nodes).next()
-        && line(global, "enable_script_security").is_none()
-    {
-        let message = "scripts are run as root, whoever may write them";
-        let help = "add enable_script_security and script_user to global_defs";
-        found.push(warning("ha-script-security", script.name(), message).help(help));
-    }
-}
-
-fn script_times(script: &Node, name: &Word, found: &mut Vec<Diagnostic>) {
-    let of = |word, usual| number(&script.block, word).unwrap_or(usual);
-    let (interval, fall, rise): (u64, u64, u64) = (of("interval", 1), of("fall", 1), of("rise", 1));
-    let timeout = of("timeout", interval);
-    if fall < 2 || rise < 2 {
-        let message = "a single result decides, so that one slow answer moves the address";
-        found.push(warning("ha-script-flaps", name, message).help("write fall 2 and rise 3"));
-    }
-    let noticed = interval.saturating_mul(fall.saturating_sub(1)).saturating_add(timeout);
-    if noticed > NOTICED_MAX_S {
-        let message =
-            format!("a balancer that hangs is noticed after up to {noticed} s (interval x fall, and timeout)");
-        found.push(warning("ha-script-slow", name, message).help("write interval 1, timeout 2 and fall 2"));
     }
 }
 
@@ -308,12 +274,13 @@ fn times(instance: &Instance<'_>, found: &mut Vec<Diagnostic>) {
 /// What an instance goes by.
 fn tracked(instance: &Instance<'_>, nodes: &[Node], found: &mut Vec<Diagnostic>) {
     let block = &instance.node.block;
-    let lines = line(block, "track_script").map(node_block).unwrap_or_default();
-    for script in lines.iter().map(Node::name).filter(|name| named(nodes, &name.text).is_none()) {
+    let own = line(block, "track_script").map(node_block).unwrap_or_default();
+    for script in own.iter().map(Node::name).filter(|name| script::named(nodes, &name.text).is_none()) {
         found.push(error("ha-script-unknown", script, format!("there is no vrrp_script \"{}\"", script.text)));
     }
     let others = ["track_process", "track_file", "track_bfd"];
-    if lines.is_empty() && others.iter().all(|other| line(block, other).is_none()) {
+    let is_asked = script_lines(instance.node, nodes).next().is_some();
+    if !is_asked && tracks(instance.node, nodes, &others).is_empty() {
         let name = instance.node.value().unwrap_or(instance.node.name());
         let message = "nothing is asked of the balancer: a host whose balancer is dead keeps the address";
         let help = "let a vrrp_script run `bedloe ha alive --admin unix:PATH`, and name it in track_script";
@@ -385,7 +352,7 @@ vrrp_instance one {\n state BACKUP\n interface eth0\n virtual_router_id 51\n pri
         std::fs::write(&path, text).unwrap();
         let mut found = Vec::new();
         let nodes = super::super::tree::read(&path, &mut Vec::new(), &mut found);
-        found.extend(findings(&nodes));
+        found.extend(findings(&nodes, &path));
         found.iter().map(|found| format!("{}:{} {}", found.place.line, found.place.column, found.code)).collect()
     }
 
@@ -409,6 +376,13 @@ vrrp_instance one {\n state BACKUP\n interface eth0\n virtual_router_id 51\n pri
             (&[("  ok\n", "  no\n  ok\n")], "24:3 ha-script-unknown"),
             (&[("\n rise 2", "")], "5:13 ha-script-flaps"),
             (&[("fall 2", "fall 2\n timeout 9")], "5:13 ha-script-slow"),
+            (&[("rise 2", "rise 600")], "5:13 ha-script-slow"),
+            (&[("fall 2", "fall 99999999999999999999")], "7:7 ha-range"),
+            (&[("fall 2", "fall x")], "7:7 ha-range"),
+            (&[("rise 2", "rise 0")], "8:7 ha-range"),
+            (&[("rise 2", "rise -1")], "8:7 ha-range"),
+            (&[("rise 2", "rise 2\n interval 0")], "9:11 ha-range"),
+            (&[("rise 2", "rise 2\n weight 254")], "9:9 ha-range"),
             (&[("/bin/sh", "/nowhere/sh")], "6:9 ha-script-file"),
             (&[(" script \"/bin/sh -c true\"\n", "")], "5:13 ha-missing"),
             (&[("rise 2", "risse 2\n rise 2")], "8:2 ha-unknown"),
@@ -423,6 +397,15 @@ vrrp_instance one {\n state BACKUP\n interface eth0\n virtual_router_id 51\n pri
         ];
         for (replaced, expected) in table {
             assert_eq!(found(replaced), [*expected], "{replaced:?}");
+        }
+        let grouped = |group: &str| {
+            let group = format!("vrrp_sync_group g {{\n group {{\n  one\n }}\n {group}\n}}\nvrrp_instance one");
+            found(&[(" track_script {\n  ok\n }\n", ""), ("vrrp_instance one", &group)])
+        };
+        assert_eq!(grouped("track_script {\n  ok\n }"), [""; 0]);
+        assert_eq!(grouped("global_tracking"), ["5:13 ha-script-unused", "16:15 ha-no-check"]);
+        for text in ["", "virtual_server 10.0.0.1 80 {\n}\n"] {
+            assert_eq!(found(&[(GOOD, text)]), ["0:0 ha-missing"], "{text}");
         }
         let none = found(&[(" track_script {\n  ok\n }\n", "")]);
         assert_eq!(none, ["5:13 ha-script-unused", "10:15 ha-no-check"]);

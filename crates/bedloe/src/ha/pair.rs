@@ -1,5 +1,6 @@
 //! What in the configurations of two balancers does not fit together.
 
+use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -50,32 +51,54 @@ fn together(own: &Instance<'_>, other: &Instance<'_>, found: &mut Vec<Diagnostic
         let message = format!("advert_int is {} here and {} at the other", advert(own), advert(other));
         found.push(warning("ha-pair-advert", text(own, "advert_int").unwrap_or(name(own)), message));
     }
-    let shared = |of: &Instance<'_>| {
-        let lines = line(&of.node.block, "virtual_ipaddress").map(|node| node.block.as_slice()).unwrap_or_default();
-        let mut all: Vec<String> = lines.iter().map(|line| line.name().text.clone()).collect();
-        all.sort();
-        all
-    };
     if shared(own) != shared(other) {
         let message =
             format!("the shared addresses are {} here and {} there", shared(own).join(" "), shared(other).join(" "));
         let at = line(&own.node.block, "virtual_ipaddress").map_or(name(own), Node::name);
         found.push(error("ha-pair-address", at, message));
     }
-    hears(own, other, found);
-    hears(other, own, found);
+    tell(own, other, found);
     weights(own, other, found);
     weights(other, own, found);
 }
 
+/// The shared addresses, each with the length that keepalived takes where none is written.
+fn shared(of: &Instance<'_>) -> Vec<String> {
+    let lines = line(&of.node.block, "virtual_ipaddress").map(|node| node.block.as_slice()).unwrap_or_default();
+    let whole = |text: &str| match text.parse() {
+        Ok(IpAddr::V4(address)) => format!("{address}/32"),
+        Ok(IpAddr::V6(address)) => format!("{address}/128"),
+        Err(_) => text.to_owned(),
+    };
+    let mut all: Vec<String> = lines.iter().map(|line| whole(&line.name().text)).collect();
+    all.sort();
+    all
+}
+
 /// A balancer that is told nothing by the other one is master beside it.
-fn hears(own: &Instance<'_>, other: &Instance<'_>, found: &mut Vec<Diagnostic>) {
-    let Some(address) = text(own, "unicast_src_ip") else { return };
-    let Some(peers) = line(&other.node.block, "unicast_peer") else {
-        let message = "the other one is told by unicast, and this one tells by multicast";
-        if line(&own.node.block, "unicast_peer").is_some() {
-            found.push(error("ha-pair-peer", name(other), message));
+fn tell(own: &Instance<'_>, other: &Instance<'_>, found: &mut Vec<Diagnostic>) {
+    let peers = |of: &Instance<'_>| line(&of.node.block, "unicast_peer").is_some();
+    match (peers(own), peers(other)) {
+        (true, true) => {
+            hears(own, other, found);
+            hears(other, own, found);
         }
+        (false, false) if own.group != other.group => {
+            let message = format!("it tells {} and the other one {}", own.group, other.group);
+            found.push(error("ha-pair-peer", text(own, "mcast_dst_ip").unwrap_or(name(own)), message));
+        }
+        (false, false) => {}
+        (own_peers, _) => {
+            let one = if own_peers { other } else { own };
+            let message = "the other one tells by unicast, and this one by multicast: neither hears the other";
+            found.push(error("ha-pair-peer", name(one), message));
+        }
+    }
+}
+
+/// Whether a balancer takes the other one's address for its peer's.
+fn hears(own: &Instance<'_>, other: &Instance<'_>, found: &mut Vec<Diagnostic>) {
+    let (Some(address), Some(peers)) = (text(own, "unicast_src_ip"), line(&other.node.block, "unicast_peer")) else {
         return;
     };
     if peers.block.iter().all(|peer| peer.name().text != address.text) {
@@ -125,6 +148,8 @@ vrrp_instance one {{\n interface e\n virtual_router_id 51\n priority 100\n adver
             (("10.0.0.10/24", "10.0.0.11/24"), vec!["b 17:2 ha-pair-address"]),
             (("  10.0.0.2\n", "  10.0.0.9\n"), vec!["b 14:2 ha-pair-peer"]),
             (("src_ip 10.0.0.3", "src_ip 10.0.0.9"), vec!["a 14:2 ha-pair-peer"]),
+            (("10.0.0.10/24", "10.0.0.10"), vec!["b 17:2 ha-pair-address"]),
+            ((" unicast_peer {\n  10.0.0.2\n }\n", ""), vec!["b 8:15 ha-pair-peer"]),
             (("priority 100", "priority 120"), vec!["b 6:9 ha-pair-weight"]),
             (("priority 100", "priority 80"), vec!["a 6:9 ha-pair-weight"]),
             (("priority 100", "priority 119"), vec![]),
@@ -144,6 +169,34 @@ vrrp_instance one {{\n interface e\n virtual_router_id 51\n priority 100\n adver
                 format!("{file} {}:{} {}", found.place.line, found.place.column, found.code)
             });
             assert_eq!(shown.collect::<Vec<_>>(), expected, "{replaced:?}");
+        }
+    }
+
+    #[test]
+    fn an_address_is_the_same_however_it_is_written_and_so_is_a_group() {
+        let unicast = |own: &str, other: &str| format!(" unicast_src_ip {own}\n unicast_peer {{\n  {other}\n }}\n");
+        let found = |first: (&str, &str), second: (&str, &str)| {
+            let folder = tempfile::tempdir().unwrap();
+            let read = |name: &str, own: &str, other: &str, (address, told): (&str, &str)| {
+                let text = file(own, other, (&unicast(own, other), told)).replace("10.0.0.10/24", address);
+                let path = folder.path().join(name);
+                std::fs::write(&path, text).unwrap();
+                super::super::tree::read(&path, &mut Vec::new(), &mut Vec::new())
+            };
+            let (a, b) = (read("a", "10.0.0.2", "10.0.0.3", first), read("b", "10.0.0.3", "10.0.0.2", second));
+            findings(&a, &b, Path::new("b")).iter().map(|found| found.code).collect::<Vec<_>>()
+        };
+        let table = [
+            (("10.0.0.10", ""), ("10.0.0.10/32", ""), ""),
+            (("fd00::a/128", ""), ("fd00:0::a", ""), ""),
+            (("10.0.0.10", ""), ("10.0.0.10/24", ""), "ha-pair-address"),
+            (("10.0.0.10", ""), ("10.0.0.10", " mcast_dst_ip 224.0.0.18\n"), ""),
+            (("10.0.0.10", ""), ("10.0.0.10", " mcast_dst_ip 224.0.0.99\n"), "ha-pair-peer"),
+            (("10.0.0.10", ""), ("10.0.0.10", " unicast_peer {\n  10.0.0.2\n }\n"), "ha-pair-peer"),
+        ];
+        for (first, second, expected) in table {
+            let expected: Vec<&str> = [expected].into_iter().filter(|code| !code.is_empty()).collect();
+            assert_eq!(found(first, second), expected, "{first:?} {second:?}");
         }
     }
 }

@@ -27,6 +27,8 @@ pub(super) struct Node {
 pub(super) struct Word {
     pub(super) text: String,
     pub(super) place: Place,
+    /// Whether it stands in quotes: a brace is none there.
+    is_quoted: bool,
 }
 
 impl Node {
@@ -155,7 +157,8 @@ fn split(line: &str, file: &Arc<PathBuf>, number: u32, found: &mut Vec<Diagnosti
         if text.is_some() && !line[start + 1..at].ends_with('"') {
             found.push(Diagnostic::error("ha-syntax", &place, "the quotes do not end on their line"));
         }
-        words.push(Word { text: text.unwrap_or_else(|| line[start..at].to_owned()), place });
+        let is_quoted = text.is_some();
+        words.push(Word { text: text.unwrap_or_else(|| line[start..at].to_owned()), place, is_quoted });
     }
     if words.first().is_some_and(|word| word.text.starts_with('@')) {
         words.remove(0);
@@ -171,6 +174,7 @@ fn blocks(lines: Vec<Vec<Word>>, found: &mut Vec<Diagnostic>) -> Vec<Node> {
         let mut words = Vec::new();
         for word in line {
             match word.text.as_str() {
+                _ if word.is_quoted => words.push(word),
                 "{" => {
                     push(&mut open, &mut words);
                     if open.len() > DEPTH_MAX {
@@ -248,6 +252,7 @@ mod tests {
             ("a { b c }\nd{e}\n", "a(b c); d(e)"),
             ("@one a 1\n$X=5\na $X\n", "a 1; a $X"),
             ("a {\n include mor?\n}\n", "a(more 1)"),
+            ("a \"{\" {\n b \"}\"\n}\n", "a {(b })"),
             ("", ""),
         ];
         for (text, expected) in table {

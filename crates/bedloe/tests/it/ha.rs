@@ -34,10 +34,14 @@ fn keepalived_takes_what_is_written() {
         return;
     };
     let folder = tempfile::tempdir().expect("a folder");
-    for (name, own, peer) in [("a", "10.255.0.2", "10.255.0.3"), ("b", "10.255.0.3", "10.255.0.2")] {
+    for (name, own, told) in [
+        ("a", "10.255.0.2", &["--peer", "10.255.0.3"][..]),
+        ("b", "10.255.0.3", &["--peer", "10.255.0.2"]),
+        ("c", "10.255.0.2", &["--multicast"]),
+    ] {
         let file = folder.path().join(name).display().to_string();
-        let pair = ["--interface", &interface, "--address", "10.255.0.10/24", "--self", own, "--peer", peer];
-        let written = ha(&[&["keepalived", "--output", &file], &pair[..]].concat());
+        let rest = ["--interface", &interface, "--address", "10.255.0.10/24", "--self", own];
+        let written = ha(&[&["keepalived", "--output", &file], &rest[..], told].concat());
         assert_eq!(written.status.code(), Some(0), "{}", text(&written.stderr));
         let judged =
             Command::new("keepalived").args(["--config-test", "--use-file", &file]).output().expect("it starts");
@@ -49,6 +53,29 @@ fn keepalived_takes_what_is_written() {
     let path = |name: &str| folder.path().join(name).display().to_string();
     let checked = ha(&["check", &path("a"), &path("b")]);
     assert_eq!((checked.status.code(), text(&checked.stderr).as_str()), (Some(0), "bedloe: nothing found\n"));
+    let checked = ha(&["check", &path("b"), &path("c")]);
+    assert!(checked.status.code() == Some(1) && text(&checked.stderr).contains("error[ha-pair-peer]"));
+}
+
+#[test]
+fn a_file_that_is_there_is_replaced_only_where_that_is_asked_for() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    fs::write(path("there"), "mine").expect("a file");
+    std::os::unix::fs::symlink("there", path("link")).expect("a link");
+    let written = |name: &str, more: &[&str]| {
+        let rest = "keepalived --interface e --address 10.0.0.9/24 --self 10.0.0.2 --peer 10.0.0.3 --output";
+        let words: Vec<&str> = rest.split(' ').collect();
+        let output = ha(&[&words[..], &[&path(name)], more].concat());
+        (output.status.code(), text(&output.stderr))
+    };
+    let (code, said) = written("there", &[]);
+    assert!(code == Some(1) && said.contains("is not written over without --force"), "{said}");
+    let (code, said) = written("link", &["--force"]);
+    assert!(code == Some(1) && said.contains("no file"), "{said}");
+    assert_eq!(fs::read_to_string(path("there")).expect("a file"), "mine");
+    assert_eq!(written("there", &["--force"]), (Some(0), String::new()));
+    assert!(fs::read_to_string(path("link")).expect("a file").starts_with("# The balancer 10.0.0.2"));
 }
 
 #[test]
@@ -72,6 +99,11 @@ fn what_is_found_is_shown_at_its_place() {
     }
     let json: serde_json::Value = serde_json::from_slice(&ha(&["check", "--json", &path]).stdout).expect("JSON");
     assert_eq!((&json["ok"], &json["diagnostics"][1]["line"]), (&false.into(), &5.into()), "{json}");
+    let empty = folder.path().join("empty.conf").display().to_string();
+    fs::write(&empty, "# nothing\n").expect("a file");
+    let checked = ha(&["check", &path, &empty]);
+    let said = text(&checked.stderr);
+    assert!(checked.status.code() == Some(1) && said.contains("there is no vrrp_instance here"), "{said}");
     let none = ha(&["check", "/nowhere/keepalived.conf"]);
     let said = text(&none.stderr);
     assert!(none.status.code() == Some(1) && said.contains("cannot read /nowhere/keepalived.conf"), "{said}");
@@ -88,7 +120,7 @@ fn a_balancer_is_alive_or_is_not() {
         server.address()
     ));
     let admin = format!("unix:{}", balancer.admin().display());
-    let url = format!("http://{}/", balancer.address());
+    let url = format!("http://{}", balancer.address());
     let said = |arguments: &[&str], code: i32| {
         let output = ha(&[&["alive"], arguments].concat());
         let said = text(&output.stderr);
