@@ -92,7 +92,7 @@ impl Plan {
             let enough = needed.next_power_of_two().max(1024);
             bail!(
                 "the limit of open files is {limit}, and {needed} are needed before any client comes: \
-                 `ulimit -n {enough}`"
+                 `ulimit -n {enough}`, and `bedloe tune apply --role balancer` for good"
             );
         }
         Ok(())

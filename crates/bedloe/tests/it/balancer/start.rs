@@ -114,7 +114,11 @@ fn too_few_open_files() {
     let folder = tempfile::tempdir().expect("a folder");
     let (said, code) = shell(folder.path(), "ulimit -n 8;", "-c nginx.conf -p .");
     assert_eq!(code, Some(1), "{said}");
-    assert!(said.contains("the limit of open files is 8") && said.contains("`ulimit -n 1024`"), "{said}");
+    assert!(
+        said.contains("the limit of open files is 8")
+            && said.contains("`ulimit -n 1024`, and `bedloe tune apply --role balancer` for good"),
+        "{said}"
+    );
     assert!(!said.contains("panic"), "{said}");
 }
 
