@@ -153,7 +153,7 @@ fn apply(host: &HostArgs, is_sure: bool) -> anyhow::Result<ExitCode> {
     let (root, ask) = (open(&host.root)?, host.ask());
     may_change(&root)?;
     let look = tune::look(&root, &ask)?;
-    print(&shown::plan(&root, &look))?;
+    print(&shown::plan(&root, &look)).context("nothing was changed")?;
     if look.plan.is_empty() {
         return Ok(ExitCode::SUCCESS);
     }
@@ -161,7 +161,7 @@ fn apply(host: &HostArgs, is_sure: bool) -> anyhow::Result<ExitCode> {
         return not_agreed();
     }
     tune::apply(&root, &look.plan, &ask, &mut Kernel(&root))?;
-    print(&shown::applied(&root, &look.plan))?;
+    print(&shown::applied(&root, &look.plan)).context("all of it was done, and not said")?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -173,7 +173,7 @@ fn undo(root: &Root, is_all: bool, is_forced: bool, is_sure: bool) -> anyhow::Re
         print("nothing to undo: no run of `bedloe tune apply` is recorded\n")?;
         return Ok(ExitCode::SUCCESS);
     }
-    print(&(shown::lines(&lines) + "\n"))?;
+    print(&(shown::lines(&lines) + "\n")).context("nothing was undone")?;
     if !is_sure && !is_agreed("Put this back?")? {
         return not_agreed();
     }
@@ -182,8 +182,9 @@ fn undo(root: &Root, is_all: bool, is_forced: bool, is_sure: bool) -> anyhow::Re
         0 => String::new(),
         left => format!("; {left} earlier left: `bedloe tune undo` again, or --all"),
     };
-    print(&format!("{} run{} undone{left}\n", undone.runs, if undone.runs == 1 { "" } else { "s" }))?;
-    Ok(ExitCode::SUCCESS)
+    let runs = format!("{} run{} undone{left}\n", undone.runs, if undone.runs == 1 { "" } else { "s" });
+    print(&runs).context("all of it was undone, and not said")?;
+    undone.untold.map_or(Ok(ExitCode::SUCCESS), |untold| bail!(untold))
 }
 
 fn open(path: &std::path::Path) -> anyhow::Result<Root> {

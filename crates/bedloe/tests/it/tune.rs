@@ -232,3 +232,64 @@ fn a_value_that_the_kernel_refuses_undoes_the_run() {
     assert!(out.contains("THE SAME\n"), "{out}");
     assert!(out.contains("net.core.somaxconn is closed even to root here, as in a container"), "{out}");
 }
+
+/// A `systemctl` of the test's tells what it found when it was called; it fails where a file says so.
+#[test]
+fn systemd_is_told_after_the_pieces_are_written_and_taken_away() {
+    let script = r#"
+        mount -t tmpfs none /dev/shm; mount -t tmpfs none /run
+        mkdir -p /run/systemd/system /dev/shm/sbin
+        cat > /dev/shm/sbin/systemctl <<'END'
+#!/bin/sh
+echo "CALLED $* $(tail -n 1 /etc/systemd/system/nginx.service.d/zz-bedloe.conf 2> /dev/null)" >> /dev/shm/calls
+test ! -e /dev/shm/fails || { echo 'Failed to reload daemon: no answer' >&2; exit 1; }
+END
+        chmod +x /dev/shm/sbin/systemctl
+        test ! -L /usr/sbin || { echo NO OWN PLACE; exit 0; }
+        mount --bind /dev/shm/sbin /usr/sbin
+        state > /dev/shm/before
+        "$B" tune apply --role balancer --yes > /dev/null
+        "$B" tune undo --yes > /dev/null
+        touch /dev/shm/fails
+        "$B" tune apply --role balancer --yes > /dev/null && exit 1
+        state > /dev/shm/after
+        diff /dev/shm/before /dev/shm/after
+        rm /dev/shm/fails
+        "$B" tune apply --role balancer --yes > /dev/null
+        touch /dev/shm/fails
+        "$B" tune undo --yes > /dev/null && exit 1
+        state > /dev/shm/after
+        diff /dev/shm/before /dev/shm/after && echo THE SAME
+        "$B" tune undo --yes
+        cat /dev/shm/calls
+    "#;
+    let Some(done) = apart(script) else { return skipped("systemd's part", "unshare for root") };
+    let (out, err) = (text(&done.stdout), text(&done.stderr));
+    if out.contains("NO OWN PLACE") {
+        return skipped("systemd's part", "a folder of programs that a test may cover");
+    }
+    assert!(done.status.success(), "{out}\n{err}");
+    let (set, gone) = ("CALLED daemon-reload LimitNOFILE=200000:524288", "CALLED daemon-reload ");
+    let calls: Vec<&str> = out.lines().filter(|line| line.starts_with("CALLED")).collect();
+    assert_eq!(calls, [set, gone, set, gone, set, gone], "{out}\n{err}");
+    // What systemd does not hear of is put back all the same, and no record keeps later runs out.
+    assert!(out.contains("THE SAME\nnothing to undo"), "{out}");
+    let refused = "systemctl daemon-reload was refused: Failed to reload daemon: no answer (exit status: 1); \
+                   everything of this run was undone; systemd has not read its units again";
+    assert!(err.contains(refused) && err.contains("run `systemctl daemon-reload` once it answers"), "{err}");
+}
+
+/// Who reads no further is told by the exit code, and by words of what was done.
+#[test]
+fn output_that_nobody_takes_changes_nothing_unsaid() {
+    let folder = tree();
+    let root = folder.path().to_str().expect("a plain path");
+    let before = snapshot(folder.path());
+    let mut command = Command::new(env!("CARGO_BIN_EXE_bedloe"));
+    command.args(["tune", "apply", "--yes", "--role", "balancer", "--root", root]).stdin(Stdio::null());
+    let full = fs::OpenOptions::new().write(true).open("/dev/full").expect("a device");
+    let done = command.stdout(full).output().expect("the program runs");
+    assert_eq!(done.status.code(), Some(1));
+    assert!(text(&done.stderr).starts_with("bedloe: nothing was changed: cannot write"), "{}", text(&done.stderr));
+    assert_eq!(snapshot(folder.path()), before);
+}

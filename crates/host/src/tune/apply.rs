@@ -5,7 +5,7 @@ use std::io;
 use super::kernel::Machine;
 use super::record::{Progress, Record, Store, path};
 use super::root::Root;
-use super::undo::put_back;
+use super::undo::{put_back, tell_systemd};
 use super::{Ask, Error, Plan};
 
 /// Carries a plan out.
@@ -38,10 +38,11 @@ fn recorded(root: &Root, store: &Store<'_>, plan: &Plan, ask: &Ask, machine: &mu
     });
     let Err(cause) = done else { return Ok(()) };
     let left = put_back(root, &record, machine, true);
+    let untold = tell_systemd(root, &record, machine);
     if left.is_empty() {
         store.remove(number)?;
     }
-    Err(Error::RolledBack { cause: Box::new(cause), left })
+    Err(Error::RolledBack { cause: Box::new(cause), left, untold })
 }
 
 /// Between showing the plan and carrying it out somebody else may have been at work.
@@ -72,7 +73,7 @@ fn carry_out(root: &Root, plan: &Plan, machine: &mut dyn Machine) -> Result<(), 
     }
     for value in &plan.values {
         let what = || format!("{} = {}", value.name, value.after);
-        let refused = |source| Error::Refused { what: what(), source };
+        let refused = |said| Error::Refused { what: what(), said };
         machine.write(&value.path, &value.after).map_err(refused)?;
         // Some settings are cut to what the kernel allows, without a word.
         let taken = machine.read(&value.path).map_err(refused)?;
@@ -86,11 +87,11 @@ fn carry_out(root: &Root, plan: &Plan, machine: &mut dyn Machine) -> Result<(), 
             continue;
         }
         let what = format!("{} open files for {} (process {})", process.after.soft, process.name, process.pid);
-        machine.set_limits(process.pid, process.after).map_err(|source| Error::Refused { what, source })?;
+        machine.set_limits(process.pid, process.after).map_err(|said| Error::Refused { what, said })?;
     }
     if plan.reloads_systemd {
         let what = "systemctl daemon-reload".to_owned();
-        machine.reload_systemd().map_err(|source| Error::Refused { what, source })?;
+        machine.reload_systemd().map_err(|said| Error::Refused { what, said })?;
     }
     Ok(())
 }

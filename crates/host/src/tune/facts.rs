@@ -98,6 +98,16 @@ impl Facts {
         boot.or(self.values.get(name).map(|value| value.text.as_str()))
     }
 
+    /// The most files that a process may be given where that is not ours to raise. A limit of a login above it would
+    /// keep that user from logging in.
+    pub(super) fn files_cap(&self) -> u64 {
+        const NAME: &str = "fs.nr_open";
+        let now = self.values.get(NAME).filter(|value| !self.is_tree && value.access == Access::Forbidden);
+        let boot = self.at_boot.get(NAME).filter(|boot| boot.is_above_ours);
+        let caps = [now.map(|value| &value.text), boot.map(|boot| &boot.value)];
+        caps.into_iter().flatten().filter_map(|text| text.parse().ok()).min().unwrap_or(u64::MAX)
+    }
+
     /// Memory in MiB, where it is known.
     pub fn memory_mib(&self) -> Option<u64> {
         self.memory_bytes.map(|bytes| bytes >> 20)

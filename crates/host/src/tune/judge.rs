@@ -77,7 +77,7 @@ pub(super) fn judge(facts: &Facts, wanted: Wanted) -> Judged {
         What::Kernel(name) if facts.is_tree => in_tree(facts, name, &rule, why),
         What::Kernel(name) => running(facts, name, &rule, why),
         What::Service(at) => service(&facts.services[at], &rule, why),
-        What::Login(at) => login(&facts.logins[at], &rule, why),
+        What::Login(at) => login(&facts.logins[at], facts.files_cap(), &rule, why),
         What::Running(name) => processes(facts, &name, &rule, why),
         What::Advice(advice) => said(advice),
         What::Nothing(setting) => absent(setting, &rule, why),
@@ -147,12 +147,9 @@ fn running(facts: &Facts, name: &str, rule: &Rule, why: String) -> Judged {
         (None, Some(_)) if !is_writable_at_boot(facts, name) => State::Overruled,
         _ => State::Low,
     };
-    // Where a file already says more than is wanted, that is what is loaded.
-    let target = match (&now, boot) {
-        (Some(_), Some(boot)) if late.is_none() => boot.value.clone(),
-        (Some(mended), _) => mended.clone(),
-        (None, _) => value.text.clone(),
-    };
+    // Where a file says more than is wanted, that is what is loaded; what it says is not lost at the next start.
+    let target = now.as_ref().unwrap_or(&value.text);
+    let target = boot.map_or_else(|| target.clone(), |boot| rule.joined(target, &boot.value));
     let mut row = row(name, &value.text, now.clone().unwrap_or_else(|| rule.to_string()), state, why);
     row.set_in = boot.map(|boot| place(boot, &value.text));
     if matches!(state, State::Ok | State::Forbidden) {
@@ -193,7 +190,7 @@ fn service(service: &units::Service, rule: &Rule, why: String) -> Judged {
     Judged { row, fixes: if state == State::Low { fixes } else { Vec::new() } }
 }
 
-fn login(login: &logins::Login, rule: &Rule, why: String) -> Judged {
+fn login(login: &logins::Login, cap: u64, rule: &Rule, why: String) -> Judged {
     let least = least(rule);
     let is_ok = login.soft.is_some_and(|soft| soft >= least) && login.hard.is_none_or(|hard| hard >= least);
     let state = match (is_ok, login.is_above_ours) {
@@ -207,7 +204,7 @@ fn login(login: &logins::Login, rule: &Rule, why: String) -> Judged {
         .map_or("-".to_owned(), |soft| Limits { soft, hard: login.hard.unwrap_or(soft) }.written("unlimited"));
     let mut row = row(format!("nofile of {who}"), now, rule.to_string(), state, why);
     row.set_in = login.place.clone();
-    let fixes = vec![Fix::Login { user: login.user.clone(), limits: login.with(least) }];
+    let fixes = vec![Fix::Login { user: login.user.clone(), limits: login.with(least, cap) }];
     Judged { row, fixes: if state == State::Low { fixes } else { Vec::new() } }
 }
 

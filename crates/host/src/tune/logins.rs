@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use super::boot::folders;
 use super::limits::{Limits, limit};
+use super::plan::{MARK, edited};
 use super::root::Root;
 
 /// Where ours stand. Files are read by the order of their names, after limits.conf, and the last line holds.
@@ -28,9 +29,11 @@ pub(super) struct Login {
 }
 
 impl Login {
-    /// The limits that hold `wanted`.
-    pub(super) fn with(&self, wanted: u64) -> Limits {
-        Limits { soft: self.soft.unwrap_or(0), hard: self.hard.unwrap_or(HARD) }.with(wanted)
+    /// The limits that hold `wanted`, up to what any process may have.
+    pub(super) fn with(&self, wanted: u64, cap: u64) -> Limits {
+        let Limits { soft, hard } =
+            Limits { soft: self.soft.unwrap_or(0), hard: self.hard.unwrap_or(HARD) }.with(wanted);
+        Limits { soft: soft.min(cap), hard: hard.min(cap) }
     }
 }
 
@@ -43,16 +46,34 @@ pub(super) fn has_limits(root: &Root) -> bool {
 pub(super) fn logins(root: &Root, users: &[String]) -> Vec<Login> {
     let mut files: Vec<(String, String)> = root.text(FIRST).map(|text| (FIRST.to_owned(), text)).into_iter().collect();
     files.extend(folders(root, &[FOLDER]));
-    users.iter().map(|user| login(&files, user)).collect()
+    users.iter().map(|user| login(&files, user, &groups(root, user))).collect()
 }
 
-fn login(files: &[(String, String)], user: &str) -> Login {
+/// Names of the groups that a user is in.
+fn groups(root: &Root, user: &str) -> Vec<String> {
+    let text = |path| root.text(path).unwrap_or_default();
+    let users = text("etc/passwd");
+    let own = users.lines().map(|line| line.split(':').collect::<Vec<_>>()).find(|fields| fields[0] == user);
+    let own = own.and_then(|fields| fields.get(3).map(|id| (*id).to_owned()));
+    let groups = text("etc/group");
+    let groups = groups.lines().filter_map(|line| <[&str; 4]>::try_from(line.split(':').collect::<Vec<_>>()).ok());
+    let is_in = |id: &str, members: &str| own.as_deref() == Some(id) || members.split(',').any(|member| member == user);
+    groups.filter(|[_, _, id, members]| is_in(id, members)).map(|[name, ..]| name.to_owned()).collect()
+}
+
+fn login(files: &[(String, String)], user: &str, groups: &[String]) -> Login {
     let mut found = Login { user: user.to_owned(), soft: None, hard: None, place: None, is_above_ours: false };
-    // A line for the user outweighs one for all; root is not among all.
-    let domains = if user == "root" || user == "*" { vec![user] } else { vec!["*", user] };
-    for domain in domains {
+    // A line for the user outweighs one for a group, and that one for all; neither of these counts for root.
+    let is_group = |domain: &str| domain.strip_prefix('@').is_some_and(|name| groups.iter().any(|group| group == name));
+    let is_of = |rank: usize, domain: &str| match rank {
+        _ if domain == user => rank == 2,
+        _ if user == "root" || user == "*" => false,
+        0 => domain == "*",
+        rank => rank == 1 && is_group(domain),
+    };
+    for rank in 0..3 {
         for (path, text) in files {
-            for [_, kind, _, value] in lines(text).filter(|line| line[0] == domain) {
+            for [domain, kind, _, value] in lines(text).filter(|line| is_of(rank, line[0])) {
                 let Some(value) = limit(value) else { continue };
                 if kind != "hard" {
                     let is_above_ours = domain == user && path.as_str() > PATH;
@@ -76,29 +97,14 @@ fn lines(text: &str) -> impl Iterator<Item = [&str; 4]> {
     })
 }
 
-/// What our own file sets, by user.
-pub(super) fn own(text: &str) -> BTreeMap<String, Limits> {
-    let files = [(PATH.to_owned(), text.to_owned())];
-    let users: Vec<String> = lines(text).map(|line| line[0].to_owned()).collect();
-    let login = |user: String| {
-        let found = login(&files, &user);
-        let soft = found.soft.or(found.hard)?;
-        Some((user, Limits { soft, hard: found.hard.unwrap_or(soft) }))
-    };
-    users.into_iter().filter_map(login).collect()
-}
-
-/// Our own file's text.
-pub(super) fn written(users: &BTreeMap<String, Limits>) -> String {
-    let mut text =
-        "# Written by bedloe tune; `bedloe tune undo` takes it away. For logins alone: services of systemd have\n\
-        # LimitNOFILE in their unit.\n"
-            .to_owned();
-    for (user, limits) in users {
-        for (kind, value) in [("soft", limits.soft), ("hard", limits.hard)] {
-            let value = if value == u64::MAX { "unlimited".to_owned() } else { value.to_string() };
-            text += &format!("{user} {kind} nofile {value}\n");
-        }
-    }
-    text
+/// Our own file's text with these limits; other lines of it stay, for somebody may have added them.
+pub(super) fn written(now: &str, users: &BTreeMap<String, Limits>) -> String {
+    let head = format!("{MARK}# For logins alone: services of systemd have LimitNOFILE in their unit.\n");
+    let is_replaced = |line: &str| lines(line).any(|[user, ..]| users.contains_key(user));
+    let value = |limit: u64| if limit == u64::MAX { "unlimited".to_owned() } else { limit.to_string() };
+    let new = users.iter().flat_map(|(user, limits)| {
+        [("soft", limits.soft), ("hard", limits.hard)]
+            .map(|(kind, limit)| format!("{user} {kind} nofile {}\n", value(limit)))
+    });
+    edited(now, &head, is_replaced, new)
 }

@@ -82,30 +82,32 @@ pub struct Ask {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A file or folder.
-    #[error("cannot {doing} /{path}: {source}")]
+    #[error("cannot {doing} /{path}: {said}")]
     File {
         /// Such as "read".
         doing: &'static str,
         /// The path below the root.
         path: String,
         /// What the system said.
-        source: io::Error,
+        said: io::Error,
     },
     /// The kernel, or a command, refused a change.
-    #[error("{what} was refused: {source}")]
+    #[error("{what} was refused: {said}")]
     Refused {
         /// The change.
         what: String,
         /// What the kernel said.
-        source: io::Error,
+        said: io::Error,
     },
     /// A change failed, and here is what became of those before it.
-    #[error("{cause}; {}", undone(.left))]
+    #[error("{cause}; {}{}", undone(.left), .untold.as_ref().map(|untold| format!("; {untold}")).unwrap_or_default())]
     RolledBack {
         /// What failed.
         cause: Box<Error>,
         /// What could not be put back.
         left: Vec<String>,
+        /// Why systemd does not know yet.
+        untold: Option<String>,
     },
     /// What `undo` could not put back.
     #[error("could not be put back: {}; the rest was. `bedloe tune undo` tries again", .0.join("; "))]
@@ -126,10 +128,16 @@ pub enum Error {
     },
     /// Something was changed after the change that is to be undone.
     #[error(
-        "changed since the run: {}; nothing was undone. --force puts back what stood before, and loses the change",
-        .0.join(", ")
+        "changed since the run: {}; {}. --force puts back what stood before, and loses the change",
+        .paths.join(", "),
+        match .runs { 0 => "nothing was undone".to_owned(), runs => format!("{runs} later undone, and this one not") }
     )]
-    ChangedSince(Vec<String>),
+    ChangedSince {
+        /// What was changed.
+        paths: Vec<String>,
+        /// How many later runs were undone before this one.
+        runs: usize,
+    },
 }
 
 fn undone(left: &[String]) -> String {
@@ -141,7 +149,7 @@ fn undone(left: &[String]) -> String {
 
 impl Error {
     fn file(doing: &'static str, path: &str) -> impl FnOnce(io::Error) -> Self {
-        move |source| Self::File { doing, path: path.to_owned(), source }
+        move |said| Self::File { doing, path: path.to_owned(), said }
     }
 }
 

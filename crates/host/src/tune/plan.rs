@@ -11,6 +11,9 @@ use super::limits::{Limits, Process};
 use super::root::{Root, Saved};
 use super::{logins, units};
 
+/// How each of our files begins.
+pub(super) const MARK: &str = "# Written by bedloe tune; `bedloe tune undo` takes it away.\n";
+
 /// A file that is made or replaced.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FileChange {
@@ -89,7 +92,7 @@ impl Plan {
     pub(super) fn make(root: &Root, facts: &Facts, fixes: Vec<Fix>) -> Result<Self, Error> {
         let mut plan = Self::default();
         let (mut sysctl, mut tmpfiles, mut logins) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-        let mut contents = BTreeMap::new();
+        let (mut services, mut contents) = (BTreeMap::new(), BTreeMap::new());
         for fix in fixes {
             match fix {
                 Fix::Value { path, name, before, after } => {
@@ -97,24 +100,25 @@ impl Plan {
                 }
                 Fix::Boot { name, value } if name.starts_with('/') => drop(tmpfiles.insert(name, value)),
                 Fix::Boot { name, value } => drop(sysctl.insert(name, value)),
-                Fix::Service { name, limits } => drop(contents.insert(units::piece(&name), units::written(limits))),
+                Fix::Service { name, limits } => drop(services.insert(units::piece(&name), limits)),
                 Fix::Login { user, limits } => drop(logins.insert(user, limits)),
                 Fix::Process { process, after } => plan.processes.push(ProcessChange::of(process, after)),
             }
         }
         let text = |path: &str| root.saved(path).map_err(Error::file("read", path)).map(own_text);
-        let has_units = !contents.is_empty();
-        let (has_sysctl, has_tmpfiles) = (!sysctl.is_empty(), !tmpfiles.is_empty());
+        let (has_units, has_sysctl, has_tmpfiles) = (!services.is_empty(), !sysctl.is_empty(), !tmpfiles.is_empty());
+        for (path, limits) in services {
+            let content = units::written(&text(&path)?, limits);
+            contents.insert(path, content);
+        }
         if has_sysctl {
-            contents.insert(SYSCTL.to_owned(), sysctl_file(&text(SYSCTL)?, sysctl));
+            contents.insert(SYSCTL.to_owned(), sysctl_file(&text(SYSCTL)?, &sysctl));
         }
         if has_tmpfiles {
-            contents.insert(TMPFILES.to_owned(), tmpfiles_file(&text(TMPFILES)?, tmpfiles));
+            contents.insert(TMPFILES.to_owned(), tmpfiles_file(&text(TMPFILES)?, &tmpfiles));
         }
         if !logins.is_empty() {
-            let mut all = logins::own(&text(logins::PATH)?);
-            all.extend(logins);
-            contents.insert(logins::PATH.to_owned(), logins::written(&all));
+            contents.insert(logins::PATH.to_owned(), logins::written(&text(logins::PATH)?, &logins));
         }
         for (path, content) in contents {
             plan.add(root, path, content)?;
@@ -164,18 +168,25 @@ fn own_text(saved: Option<Saved>) -> String {
     saved.map(|saved| saved.content).unwrap_or_default()
 }
 
-/// Our file of `sysctl`: what it says already, and what is new.
-fn sysctl_file(now: &str, new: BTreeMap<String, String>) -> String {
-    let mut all: BTreeMap<String, String> = sysctl_lines(now).map(|(_, key, value)| (key, value)).collect();
-    all.extend(new);
-    let lines = all.iter().map(|(key, value)| format!("{key} = {value}\n"));
-    ["# Written by bedloe tune; `bedloe tune undo` takes it away.\n".to_owned()].into_iter().chain(lines).collect()
+/// Our file of `sysctl` with these values; other lines of it stay, for somebody may have added them.
+fn sysctl_file(now: &str, new: &BTreeMap<String, String>) -> String {
+    let is_replaced = |line: &str| sysctl_lines(line).any(|(_, key, _)| new.contains_key(&key));
+    edited(now, MARK, is_replaced, new.iter().map(|(key, value)| format!("{key} = {value}\n")))
 }
 
 /// The same for what is below `/sys`.
-fn tmpfiles_file(now: &str, new: BTreeMap<String, String>) -> String {
-    let mut all: BTreeMap<String, String> = tmpfiles_lines(now).map(|(_, key, value)| (key, value)).collect();
-    all.extend(new);
-    let lines = all.iter().map(|(path, value)| format!("w {path} - - - - {value}\n"));
-    ["# Written by bedloe tune; `bedloe tune undo` takes it away.\n".to_owned()].into_iter().chain(lines).collect()
+fn tmpfiles_file(now: &str, new: &BTreeMap<String, String>) -> String {
+    let is_replaced = |line: &str| tmpfiles_lines(line).any(|(_, path, _)| new.contains_key(&path));
+    edited(now, MARK, is_replaced, new.iter().map(|(path, value)| format!("w {path} - - - - {value}\n")))
+}
+
+/// A text without the lines that are replaced, and with these behind; a new one begins with `head`.
+pub(super) fn edited(
+    now: &str,
+    head: &str,
+    is_replaced: impl Fn(&str) -> bool,
+    lines: impl Iterator<Item = String>,
+) -> String {
+    let kept = if now.is_empty() { head } else { now }.lines().filter(|line| !is_replaced(line));
+    kept.map(|line| format!("{line}\n")).chain(lines).collect()
 }

@@ -231,7 +231,9 @@ impl<'a> Store<'a> {
 
 /// All records, the oldest first, without keeping anybody out.
 pub(super) fn records(root: &Root) -> Result<Vec<(u32, Record)>, Error> {
-    let numbers = root.list(FOLDER).into_iter().filter_map(|name| name.strip_suffix(".json")?.parse().ok());
+    let number = |name: &String| name.strip_suffix(".json")?.parse().ok();
+    let names = root.list(FOLDER).into_iter();
+    let numbers = names.filter_map(|name| number(&name).filter(|number| path(*number) == format!("{FOLDER}/{name}")));
     let mut all: Vec<(u32, Record)> = Vec::new();
     for number in numbers {
         all.push((number, read(root, number)?));

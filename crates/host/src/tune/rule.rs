@@ -44,6 +44,22 @@ impl Rule {
         };
         (!fits).then(|| self.to_string())
     }
+
+    /// One value that holds what both hold, written as the kernel writes it: neither a hand nor another file loses a
+    /// port by ours. Of a choice of words `other` where it fits.
+    pub(super) fn joined(&self, value: &str, other: &str) -> String {
+        let numbers = || Some((value.parse::<u64>().ok()?, other.parse::<u64>().ok()?));
+        let joined = match self {
+            Self::AtLeast(_) => numbers().map(|(one, two)| one.max(two).to_string()),
+            Self::AtMost(_) => numbers().map(|(one, two)| one.min(two).to_string()),
+            Self::Range(..) => range(value).zip(range(other)).map(|((low, high), (other_low, other_high))| {
+                format!("{} {}", low.min(other_low), high.max(other_high))
+            }),
+            Self::Ports(_) => Some(ports::written(&(&ports::list(value) | &ports::list(other)))),
+            Self::Word(words) => words.contains(&other).then(|| other.to_owned()),
+        };
+        joined.unwrap_or_else(|| value.to_owned())
+    }
 }
 
 impl fmt::Display for Rule {
@@ -91,6 +107,26 @@ mod tests {
             assert_eq!(rule.mended(now).as_deref(), mended, "{rule:?} {now:?}");
             let after = mended.unwrap_or(now);
             assert_eq!(rule.mended(after), None, "twice: {rule:?} {after:?}");
+        }
+    }
+
+    #[test]
+    fn two_values_are_joined_and_nothing_of_either_is_lost() {
+        let ports = || Rule::Ports(BTreeSet::from([9080]));
+        for (rule, value, other, joined) in [
+            (Rule::AtLeast(10), "10", "70", "70"),
+            (Rule::AtLeast(10), "10", "4", "10"),
+            (Rule::AtLeast(10), "10", "odd", "10"),
+            (Rule::AtMost(15), "15", "5", "5"),
+            (Rule::AtMost(15), "15", "60", "15"),
+            (Rule::Range(1024, 65_535), "500 65535", "1024 65535", "500 65535"),
+            (Rule::Range(1024, 65_535), "1024 65535", "odd", "1024 65535"),
+            (ports(), "7000,9080", "9081,9080", "7000,9080-9081"),
+            (ports(), "9080", "", "9080"),
+            (Rule::Word(&["madvise", "never"]), "madvise", "never", "never"),
+            (Rule::Word(&["madvise", "never"]), "madvise", "always", "madvise"),
+        ] {
+            assert_eq!(rule.joined(value, other), joined, "{rule:?} {value:?} {other:?}");
         }
     }
 }

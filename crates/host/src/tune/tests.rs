@@ -1,5 +1,7 @@
 //! The whole of it on folder trees: what is found, written, put back; refused values, hostile links, broken records.
 
+mod kept;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
@@ -116,6 +118,10 @@ fn apply_now(root: &Root, role: Role) -> Result<Plan, Error> {
     Ok(look.plan)
 }
 
+fn undone(runs: usize, left: usize) -> Undone {
+    Undone { runs, left, untold: None }
+}
+
 #[test]
 fn what_was_applied_is_there_once_and_is_undone_byte_for_byte() {
     let (folder, root) = tree();
@@ -132,7 +138,7 @@ fn what_was_applied_is_there_once_and_is_undone_byte_for_byte() {
         apply(&root, &again.plan, &ask(role), &mut Fake::default()).unwrap();
         assert_eq!(snapshot(folder.path()), after);
         assert_eq!(fs::metadata(&odd).unwrap().mode() & 0o7777, 0o600);
-        assert_eq!(undo(&root, &mut Fake::default(), false, false).unwrap(), Undone { runs: 1, left: 0 });
+        assert_eq!(undo(&root, &mut Fake::default(), false, false).unwrap(), undone(1, 0));
         assert_eq!(snapshot(folder.path()), before, "{role}");
     }
 }
@@ -175,12 +181,12 @@ fn runs_of_several_roles_are_undone_one_by_one_or_all() {
     apply_now(&root, Role::Liberty).unwrap();
     let text = fs::read_to_string(folder.path().join(SYSCTL)).unwrap();
     assert!(text.contains("vm.swappiness = 10") && text.contains("net.ipv4.tcp_tw_reuse = 1"), "{text}");
-    assert_eq!(undo(&root, &mut Fake::default(), false, false).unwrap(), Undone { runs: 1, left: 1 });
+    assert_eq!(undo(&root, &mut Fake::default(), false, false).unwrap(), undone(1, 1));
     assert_eq!(snapshot(folder.path()), first);
     apply_now(&root, Role::Liberty).unwrap();
-    assert_eq!(undo(&root, &mut Fake::default(), true, false).unwrap(), Undone { runs: 2, left: 0 });
+    assert_eq!(undo(&root, &mut Fake::default(), true, false).unwrap(), undone(2, 0));
     assert_eq!(snapshot(folder.path()), before);
-    assert_eq!(undo(&root, &mut Fake::default(), true, false).unwrap(), Undone { runs: 0, left: 0 });
+    assert_eq!(undo(&root, &mut Fake::default(), true, false).unwrap(), undone(0, 0));
 }
 
 #[test]
@@ -487,7 +493,7 @@ fn one_run_at_a_time() {
     // As if it was cut off before it had a record: the next one finds what it made.
     drop(held);
     put(folder.path(), "var/lib/bedloe/tune/.0001.json.bedloe-new", "{");
-    assert_eq!(undo(&root, &mut Fake::default(), false, false).unwrap(), Undone { runs: 0, left: 0 });
+    assert_eq!(undo(&root, &mut Fake::default(), false, false).unwrap(), undone(0, 0));
     assert_eq!(snapshot(folder.path()), before);
     // What was shown is what is done: a host that changed since is looked at anew.
     put(folder.path(), SYSCTL, "vm.swappiness = 1\n");

@@ -6,12 +6,14 @@ use super::record::{FileRecord, Progress, Record, Store, ValueRecord, records, r
 use super::root::Root;
 
 /// What became of an undoing.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub struct Undone {
     /// How many runs were undone.
     pub runs: usize,
     /// How many are left that could be.
     pub left: usize,
+    /// Why systemd does not know of it yet.
+    pub untold: Option<String>,
 }
 
 /// What would be undone, a line a change, and how many runs that is. Reads only.
@@ -52,21 +54,22 @@ fn lines(root: &Root, record: &Record) -> Vec<String> {
 
 /// Undoes the last run, or all of them, the newest first. With `is_forced` what was changed since is lost.
 pub fn undo(root: &Root, machine: &mut dyn Machine, is_all: bool, is_forced: bool) -> Result<Undone, Error> {
-    let Some(store) = Store::existing(root)? else { return Ok(Undone { runs: 0, left: 0 }) };
+    let Some(store) = Store::existing(root)? else { return Ok(Undone::default()) };
     let mut records = store.records()?;
     if records.is_empty() {
         // A run that was cut off before it had a record has changed nothing, and may have left the lock.
         store.clear()?;
     }
-    let mut runs = 0;
+    let (mut runs, mut untold) = (0, None);
     while let Some((number, record)) = records.pop() {
         if !is_forced {
-            let changed = changed_since(root, &record, machine)?;
-            if !changed.is_empty() {
-                return Err(Error::ChangedSince(changed));
+            let paths = changed_since(root, &record, machine)?;
+            if !paths.is_empty() {
+                return Err(Error::ChangedSince { paths, runs });
             }
         }
         let left = put_back(root, &record, machine, is_forced);
+        untold = tell_systemd(root, &record, machine).or(untold);
         if !left.is_empty() {
             return Err(Error::NotPutBack(left));
         }
@@ -77,7 +80,7 @@ pub fn undo(root: &Root, machine: &mut dyn Machine, is_all: bool, is_forced: boo
             break;
         }
     }
-    Ok(Undone { runs, left: records.len() })
+    Ok(Undone { runs, left: records.len(), untold })
 }
 
 /// What is neither as it was before the run nor as the run left it.
@@ -114,10 +117,15 @@ pub(super) fn put_back(root: &Root, record: &Record, machine: &mut dyn Machine, 
         Some(format!("/{} ({error})", file.path))
     }));
     remove_folders(root, &record.folders);
-    if record.reloads_systemd && root.is_host() {
-        left.extend(machine.reload_systemd().err().map(|error| format!("systemctl daemon-reload ({error})")));
-    }
     left
+}
+
+/// Has systemd read its units again. Where it does not, all is put back none the less, and the record is not kept for
+/// it: else a systemd that never answers would keep every later run out.
+pub(super) fn tell_systemd(root: &Root, record: &Record, machine: &mut dyn Machine) -> Option<String> {
+    let is_due = record.reloads_systemd && root.is_host();
+    let said = is_due.then(|| machine.reload_systemd().err()).flatten()?;
+    Some(format!("systemd has not read its units again ({said}): run `systemctl daemon-reload` once it answers"))
 }
 
 fn value_back(value: &ValueRecord, machine: &mut dyn Machine, is_forced: bool) -> Option<String> {

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use super::boot::folders;
 use super::limits::{Limits, limit};
+use super::plan::{MARK, edited};
 use super::root::Root;
 
 /// The name of our piece. Pieces are read by the order of their names, and the last one holds.
@@ -15,6 +17,8 @@ const FOLDERS: [&str; 5] = [
     "usr/lib/systemd/system",
     "lib/systemd/system",
 ];
+/// Where systemd's own settings stand.
+const MANAGER: [&str; 4] = ["etc/systemd", "run/systemd", "usr/local/lib/systemd", "usr/lib/systemd"];
 /// What systemd gives a service that says nothing, since version 240.
 const DEFAULT: Limits = Limits { soft: 1024, hard: 524_288 };
 
@@ -52,15 +56,14 @@ pub(super) fn names(root: &Root) -> Vec<String> {
 pub(super) fn service(root: &Root, name: &str) -> Service {
     let default = manager_default(root).unwrap_or(DEFAULT);
     let mut service = Service { name: name.to_owned(), limits: default, place: None, is_above_ours: false };
-    let unit = FOLDERS.iter().map(|folder| format!("{folder}/{name}.service")).find(|path| root.has(path));
-    for path in unit.into_iter().chain(pieces(root, name)) {
+    let unit = unit(root, name).map(|path| (path, false));
+    for (path, is_piece) in unit.into_iter().chain(pieces(root, name).into_iter().map(|path| (path, true))) {
         for value in values(&root.text(&path).unwrap_or_default(), "Service", "LimitNOFILE") {
             let (limits, place) = match parsed(value) {
                 Some(limits) => (limits, Some(format!("/{path}"))),
                 None if value.is_empty() => (default, None),
                 None => continue,
             };
-            let is_piece = path.contains(".service.d/");
             let is_above_ours = is_piece && path.rsplit('/').next().is_some_and(|file| file > PIECE);
             service = Service { limits, place, is_above_ours, ..service };
         }
@@ -68,11 +71,27 @@ pub(super) fn service(root: &Root, name: &str) -> Service {
     service
 }
 
-/// Pieces of one service from all folders, by the order of their names.
+/// The unit's file: its own, or that of the template it is made from.
+fn unit(root: &Root, name: &str) -> Option<String> {
+    let names = [Some(name.to_owned()), template(name)];
+    let paths = names.into_iter().flatten().flat_map(|name| FOLDERS.map(|folder| format!("{folder}/{name}.service")));
+    paths.into_iter().find(|path| root.has(path))
+}
+
+/// `liberty@` of `liberty@shop`.
+fn template(name: &str) -> Option<String> {
+    name.split_once('@').filter(|(_, instance)| !instance.is_empty()).map(|(head, _)| format!("{head}@"))
+}
+
+/// Pieces of one service from all folders, by the order of their names: its own, its template's, those of names that
+/// begin as it does (`shop-` of `shop-web`), and those of all services.
 fn pieces(root: &Root, name: &str) -> Vec<String> {
+    let beginnings = name.match_indices('-').map(|(at, _)| &name[..=at]).rev();
+    let names = [name].into_iter().map(str::to_owned).chain(template(name)).chain(beginnings.map(str::to_owned));
+    let mut folders: Vec<String> = names.map(|name| format!("{name}.service.d")).collect();
+    folders.push("service.d".to_owned());
     let mut files = BTreeMap::new();
-    for folder in FOLDERS {
-        let folder = format!("{folder}/{name}.service.d");
+    for folder in folders.iter().flat_map(|name| FOLDERS.map(|folder| format!("{folder}/{name}"))) {
         for file in root.list(&folder).into_iter().filter(|file| file.ends_with(".conf")) {
             let path = format!("{folder}/{file}");
             files.entry(file).or_insert(path);
@@ -82,8 +101,10 @@ fn pieces(root: &Root, name: &str) -> Vec<String> {
 }
 
 fn manager_default(root: &Root) -> Option<Limits> {
-    let text = root.text("etc/systemd/system.conf")?;
-    values(&text, "Manager", "DefaultLimitNOFILE").last().and_then(parsed)
+    let main = MANAGER.iter().find_map(|folder| root.text(&format!("{folder}/system.conf"))).unwrap_or_default();
+    let pieces = folders(root, &MANAGER.map(|folder| format!("{folder}/system.conf.d")).each_ref().map(String::as_str));
+    let texts = [main].into_iter().chain(pieces.into_iter().map(|(_, text)| text));
+    texts.filter_map(|text| values(&text, "Manager", "DefaultLimitNOFILE").filter_map(parsed).last()).next_back()
 }
 
 /// The values of a key in a section.
@@ -115,10 +136,12 @@ fn number(text: &str) -> Option<u64> {
     if shift == 0 { Some(number) } else { number.checked_mul(1 << shift) }
 }
 
-/// Our piece's text.
-pub(super) fn written(limits: Limits) -> String {
-    format!(
-        "# Written by bedloe tune; `bedloe tune undo` takes it away.\n[Service]\nLimitNOFILE={}\n",
-        limits.written("infinity")
-    )
+/// Our piece's text; other lines of it stay, for somebody may have added them.
+pub(super) fn written(now: &str, limits: Limits) -> String {
+    let line = format!("LimitNOFILE={}\n", limits.written("infinity"));
+    let is_key = |line: &str| line.split_once('=').is_some_and(|(key, _)| key.trim() == "LimitNOFILE");
+    if values(now, "Service", "LimitNOFILE").next().is_none() {
+        return edited(now, MARK, is_key, [format!("[Service]\n{line}")].into_iter());
+    }
+    now.lines().map(|old| if is_key(old) { line.clone() } else { format!("{old}\n") }).collect()
 }

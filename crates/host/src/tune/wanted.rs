@@ -78,6 +78,8 @@ fn kernel(name: &'static str, rule: Rule, why: impl Into<String>) -> Wanted {
 
 /// Open files: of a process, and of the host.
 struct Files {
+    /// What would be set if the host allowed it.
+    wished: u64,
     each: u64,
     why: String,
 }
@@ -93,17 +95,20 @@ impl Files {
         };
         let needed = connections * an_each + FILES_ELSE;
         let room = facts.memory_bytes.map_or(u64::MAX, |bytes| (bytes / CONNECTION_BYTES).max(16_384));
-        let each = usual.max(needed).min(room);
-        let why = if each < needed {
-            format!("{connections} {what} take {needed}, and {} MiB hold {each}", facts.memory_mib().unwrap_or(0))
+        let wished = usual.max(needed).min(room);
+        let cap = facts.files_cap();
+        let why = if cap < wished {
+            format!("{connections} {what} take {needed}; fs.nr_open, which cannot be raised from here, allows {cap}")
+        } else if wished < needed {
+            format!("{connections} {what} take {needed}, and {} MiB hold {wished}", facts.memory_mib().unwrap_or(0))
         } else {
             format!("{connections} {what} take {needed}; {usual} is the least that is set, as memory allows")
         };
-        Self { each, why }
+        Self { wished, each: wished.min(cap), why }
     }
 
     fn wishes(&self, facts: &Facts, ask: &Ask) -> Vec<Wanted> {
-        let Self { each, why } = self;
+        let Self { wished, each, why } = self;
         let of = |what: What, why: String| Wanted { what, rule: Rule::AtLeast(*each), why };
         let mut all: Vec<Wanted> = (0..facts.services.len()).map(|at| of(What::Service(at), why.clone())).collect();
         if facts.services.is_empty() && facts.has_systemd && ask.role != Role::Injector {
@@ -119,8 +124,8 @@ impl Files {
         all.extend(names.into_iter().map(|name| of(What::Running(name.to_owned()), running.clone())));
         all.push(kernel(
             "fs.nr_open",
-            Rule::AtLeast((*each).max(1 << 20)),
-            format!("no process may be given more than this, and {each} are wanted"),
+            Rule::AtLeast((*wished).max(1 << 20)),
+            format!("no process may be given more than this, and {wished} are wanted"),
         ));
         let host = (2 * each + 100_000).max(if ask.role == Role::Liberty { 0 } else { 500_000 });
         all.push(kernel(
