@@ -132,6 +132,16 @@ need_debian() {
     if [ "$unset_policy" = 1 ]; then rm -f /usr/sbin/policy-rc.d; fi
 }
 
+# need_cargo_deb: the tool that packs, fetched where it is missing, into the folder of what is built.
+need_cargo_deb() {
+    local tools
+    tools=$(target_folder "$(dirname "${BASH_SOURCE[0]}")/..")/tools
+    PATH=$PATH:$tools/bin
+    if cargo deb --version >/dev/null 2>&1; then return 0; fi
+    say 'fetching cargo-deb'
+    cargo install --quiet --locked --debug --root "$tools" cargo-deb >&2 && cargo deb --version >/dev/null 2>&1
+}
+
 # target_folder ROOT: where cargo puts what it builds.
 target_folder() {
     cargo metadata --manifest-path "$1/Cargo.toml" --no-deps --format-version 1 --offline 2>/dev/null |

@@ -3,6 +3,7 @@
 use std::fs;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::net::UnixDatagram;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use rustix::io::{FdFlags, fcntl_setfd};
@@ -11,6 +12,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use super::nginx::{Installed, Running};
 use crate::support::balancer::{PATIENCE, wait_until};
 use crate::support::raw::Raw;
+use crate::support::skipped;
 
 /// A process of ours, ended when dropped.
 struct Guard(Child);
@@ -148,28 +150,53 @@ fn a_socket_that_was_opened_for_it_is_found_by_its_address() {
     wait_until("the one descriptor of the master", || has_socket() == 1);
 }
 
-/// The unit as it is shipped, with this program in its place.
-fn unit(folder: &std::path::Path) -> std::path::PathBuf {
-    let shipped = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../packaging/bedloe.service");
-    let text = fs::read_to_string(shipped).expect("the unit");
-    let path = folder.join("bedloe.service");
+/// A unit as it is shipped, with this program in its place.
+fn unit(name: &str, folder: &Path) -> PathBuf {
+    let text = fs::read_to_string(packaging().join(name)).expect("the unit");
+    let path = folder.join(name);
     fs::write(&path, text.replace("/usr/bin/bedloe", env!("CARGO_BIN_EXE_bedloe"))).expect("a file");
     path
 }
 
+fn packaging() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../packaging")
+}
+
 #[test]
-#[allow(clippy::print_stderr, reason = "a check that is skipped must be seen")]
-fn the_unit_is_right_and_exposes_little() {
+fn the_units_are_right_and_expose_little() {
     let folder = tempfile::tempdir().expect("a folder");
-    let unit = unit(folder.path());
-    let analyze = |arguments: &[&str]| Command::new("systemd-analyze").args(arguments).arg(&unit).output();
-    let Ok(verified) = analyze(&["verify", "--man=no"]) else {
-        return eprintln!("skipped: the_unit_is_right_and_exposes_little: systemd-analyze is not installed");
-    };
-    let said = String::from_utf8_lossy(&verified.stderr);
-    let ours: Vec<&str> = said.lines().filter(|line| line.contains("bedloe.service")).collect();
-    assert!(ours.is_empty(), "{said}");
-    // Exit code 1 above the threshold, which is of tenths.
-    let secure = analyze(&["security", "--offline=true", "--threshold=35"]).expect("it was there before");
-    assert!(secure.status.success(), "{}", String::from_utf8_lossy(&secure.stdout));
+    // How much each may be exposed, in tenths.
+    for (name, exposed) in [("bedloe.service", 35), ("bedloe-agent.service", 20)] {
+        let unit = unit(name, folder.path());
+        let analyze = |arguments: &[&str]| Command::new("systemd-analyze").args(arguments).arg(&unit).output();
+        let Ok(verified) = analyze(&["verify", "--man=no"]) else {
+            return skipped("the_units_are_right_and_expose_little", "systemd-analyze");
+        };
+        let said = String::from_utf8_lossy(&verified.stderr);
+        let ours: Vec<&str> = said.lines().filter(|line| line.contains(name)).collect();
+        assert!(ours.is_empty(), "{said}");
+        let secure = analyze(&["security", "--offline=true", &format!("--threshold={exposed}")]);
+        let secure = secure.expect("it was there before");
+        assert!(secure.status.success(), "{}", String::from_utf8_lossy(&secure.stdout));
+    }
+}
+
+/// The configuration that the package brings: it is served as it stands, and lets `bedloe upstream` in.
+#[test]
+fn the_configuration_of_the_package_is_served() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut text = fs::read_to_string(packaging().join("debian/nginx.conf")).expect("the configuration");
+    for place in ["/run/bedloe", "/var/log/bedloe", "/var/lib/bedloe"] {
+        assert!(text.contains(place), "{place}");
+        text = text.replace(place, folder.path().to_str().expect("text"));
+    }
+    let path = folder.path().join("nginx.conf");
+    fs::write(&path, text).expect("a file");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_bedloe"));
+    let guard = Guard(command.arg("run").arg("-c").arg(&path).stderr(Stdio::null()).spawn().expect("it starts"));
+    wait_until("its api", || folder.path().join("api.sock").exists());
+    let list = Command::new(env!("CARGO_BIN_EXE_bedloe")).args(["upstream", "list", "-c"]).arg(&path).output();
+    let list = list.expect("the program runs");
+    assert!(list.status.success(), "{}", String::from_utf8_lossy(&list.stderr));
+    guard.signal(Signal::TERM);
 }
