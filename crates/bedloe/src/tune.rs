@@ -105,6 +105,9 @@ struct HostArgs {
     /// A user who logs in, beside those the role is known by; can be repeated
     #[arg(long, value_name = "NAME", value_parser = user)]
     user: Vec<String>,
+    /// A port of a service that does not listen now, kept from connections as those are that do; can be repeated
+    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
+    port: Vec<u16>,
     /// A folder tree, such as an image, instead of this host: nothing outside it is read or changed, nothing is run
     #[arg(long, value_name = "DIR", default_value = "/")]
     root: PathBuf,
@@ -117,8 +120,8 @@ impl HostArgs {
             RoleName::Liberty => Role::Liberty,
             RoleName::Injector => Role::Injector,
         };
-        let (services, users) = (self.service.clone(), self.user.clone());
-        Ask { role, rate: self.rate, connections: self.connections, services, users }
+        let (services, users, ports) = (self.service.clone(), self.user.clone(), self.port.clone());
+        Ask { role, rate: self.rate, connections: self.connections, services, users, ports }
     }
 }
 
@@ -152,6 +155,9 @@ fn plan(host: &HostArgs, is_json: bool) -> anyhow::Result<ExitCode> {
 fn apply(host: &HostArgs, is_sure: bool) -> anyhow::Result<ExitCode> {
     let (root, ask) = (open(&host.root)?, host.ask());
     may_change(&root)?;
+    if let Some(unfinished) = tune::unfinished(&root) {
+        bail!(unfinished);
+    }
     let look = tune::look(&root, &ask)?;
     print(&shown::plan(&root, &look)).context("nothing was changed")?;
     if look.plan.is_empty() {
@@ -170,7 +176,7 @@ fn undo(root: &Root, is_all: bool, is_forced: bool, is_sure: bool) -> anyhow::Re
     let lines = tune::undoable(root, is_all)?;
     if lines.is_empty() {
         tune::undo(root, &mut Kernel(root), is_all, is_forced)?;
-        print("nothing to undo: no run of `bedloe tune apply` is recorded\n")?;
+        print(&shown::nothing_to_undo(&tune::orphans(root)))?;
         return Ok(ExitCode::SUCCESS);
     }
     print(&(shown::lines(&lines) + "\n")).context("nothing was undone")?;

@@ -1,6 +1,6 @@
 //! What `bedloe tune` prints: the table, the plan as a script of the shell, both as JSON.
 
-use host::tune::{Ask, Facts, Look, Plan, Root, Row, State};
+use host::tune::{self, Ask, Facts, Look, Plan, Root, Row, State};
 use serde_json::json;
 
 use crate::table::{Align, Table};
@@ -24,13 +24,15 @@ pub(super) fn table(root: &Root, ask: &Ask, look: &Look) -> String {
             "{amiss} of {count} settings are not as wanted; `bedloe tune plan {again}` shows what would be changed\n"
         )
     };
-    table.render(0) + "\n" + &notes(&look.rows) + &sentence
+    let unfinished = tune::unfinished(root).map(|text| format!("# {}\n", plain(&text))).unwrap_or_default();
+    table.render(0) + "\n" + &unfinished + &notes(&look.rows) + &sentence
 }
 
 /// The arguments by which the same is asked for.
 fn again(root: &Root, ask: &Ask) -> String {
     let mut words = format!("--role {} --rate {} --connections {}", ask.role, ask.rate, ask.connections);
     words.extend(ask.services.iter().map(|name| format!(" --service {}", quoted(name))));
+    words.extend(ask.ports.iter().map(|port| format!(" --port {port}")));
     words.extend(ask.users.iter().map(|name| format!(" --user {}", quoted(name))));
     if !root.is_host() {
         words += &format!(" --root {}", quoted(&root.path().display().to_string()));
@@ -79,6 +81,7 @@ pub(super) fn table_json(root: &Root, ask: &Ask, facts: &Facts, look: &Look) -> 
         "memory_mib": facts.memory_mib(),
         "cores": facts.cores(),
         "ok": look.rows.iter().all(|row| row.ok),
+        "unfinished": tune::unfinished(root),
         "settings": look.rows,
     });
     format!("{all:#}\n")
@@ -177,6 +180,16 @@ pub(super) fn applied(root: &Root, plan: &Plan) -> String {
     if plan.files.iter().any(|file| file.path.starts_with("etc/systemd/")) {
         text += "services have their new limits from their next start on";
         text += if plan.processes.is_empty() { "\n" } else { "; what runs of this role was raised now\n" };
+    }
+    text
+}
+
+/// That there is no record; files that one was of are named.
+pub(super) fn nothing_to_undo(orphans: &[String]) -> String {
+    let mut text = "nothing to undo: no run of `bedloe tune apply` is recorded\n".to_owned();
+    if !orphans.is_empty() {
+        let paths: Vec<String> = orphans.iter().map(|path| plain(&format!("/{path}"))).collect();
+        text += &format!("what runs without a record left is to be removed by hand: {}\n", paths.join(", "));
     }
     text
 }

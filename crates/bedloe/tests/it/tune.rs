@@ -146,6 +146,7 @@ fn bad_input_is_said_to_be_bad() {
         (&["check", "--role", "balancer", "--connections", "99999999999"], 2, "--connections"),
         (&["check", "--role", "balancer", "--service", "../x"], 2, "name of a service"),
         (&["check", "--role", "balancer", "--user", "a b"], 2, "name of a user"),
+        (&["check", "--role", "balancer", "--port", "0"], 2, "--port"),
         (&["check", "--role", "balancer", "--root", "/nowhere/at/all"], 1, "cannot open the folder"),
         (&["undo", "--root", "/nowhere/at/all"], 1, "cannot open the folder"),
     ] {
@@ -277,6 +278,39 @@ END
     let refused = "systemctl daemon-reload was refused: Failed to reload daemon: no answer (exit status: 1); \
                    everything of this run was undone; systemd has not read its units again";
     assert!(err.contains(refused) && err.contains("run `systemctl daemon-reload` once it answers"), "{err}");
+}
+
+/// A run that was cut off, as by a loss of power: each command says so, and `undo` ends it.
+#[test]
+fn a_run_that_was_cut_off_is_told_of() {
+    let folder = tree();
+    let root = folder.path().to_str().expect("a plain path");
+    let tune_folder = folder.path().join("var/lib/bedloe/tune");
+    fs::create_dir_all(tune_folder.parent().expect("a parent")).expect("a folder");
+    let before = snapshot(folder.path());
+    let told = |out: &Output| text(&out.stdout).contains("# a run was cut off, unless it is still at work");
+    // Killed once its record is there, it seldom comes to the end.
+    let is_cut_off = (0..100).any(|_| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_bedloe"));
+        command.args(["tune", "apply", "--yes", "--role", "balancer", "--root", root]);
+        let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).spawn().expect("it starts");
+        while !tune_folder.join("0001.json").exists() && child.try_wait().expect("a state").is_none() {
+            std::thread::yield_now();
+        }
+        child.kill().and_then(|()| child.wait()).expect("it ends");
+        let is_cut_off = told(&tune(&["check", "--role", "balancer", "--root", root]));
+        assert!(is_cut_off || tune(&["undo", "--yes", "--root", root]).status.success());
+        is_cut_off
+    });
+    assert!(is_cut_off, "no run of many was killed between its first change and its last");
+    let check = tune(&["check", "--role", "balancer", "--root", root, "--json"]);
+    let json: Value = serde_json::from_slice(&check.stdout).expect("JSON");
+    assert!(json["unfinished"].as_str().is_some_and(|text| text.contains("`bedloe tune undo`")), "{json:#}");
+    let refused = tune(&["apply", "--yes", "--role", "balancer", "--root", root]);
+    assert_eq!((refused.status.code(), text(&refused.stdout)), (Some(1), String::new()));
+    assert!(text(&refused.stderr).contains("`bedloe tune undo` puts back"), "{}", text(&refused.stderr));
+    assert!(tune(&["undo", "--yes", "--root", root]).status.success());
+    assert_eq!(snapshot(folder.path()), before);
 }
 
 /// Who reads no further is told by the exit code, and by words of what was done.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use super::limits::{self, Limits};
 use super::root::Root;
-use super::{Ask, Facts, Role};
+use super::{Ask, Facts, Role, cgroups};
 
 /// A network card's queues.
 #[derive(Debug, PartialEq, Eq)]
@@ -129,26 +129,14 @@ fn cards(root: &Root) -> Vec<Card> {
 /// Quotas of the group that all is in, where there is one, and of each Java process.
 fn quotas(root: &Root, is_tree: bool) -> BTreeMap<String, u64> {
     let mut quotas = BTreeMap::new();
-    let mut add = |who: String, group: &str| {
-        let text = root.text(&format!("sys/fs/cgroup{group}/cpu.max")).unwrap_or_default();
-        quotas.extend(thousandths(&text).map(|cores| (who, cores)));
-    };
-    add("this container".to_owned(), "");
+    quotas.extend(cgroups::quota(root).map(|cores| ("this container".to_owned(), cores)));
     let running = if is_tree { Vec::new() } else { limits::processes(root, &["java"]) };
     for process in running {
-        let text = root.text(&format!("proc/{}/cgroup", process.pid)).unwrap_or_default();
-        if let Some(group) = text.lines().find_map(|line| line.strip_prefix("0::")).filter(|group| *group != "/") {
-            add(format!("java (process {})", process.pid), group);
-        }
+        let groups = root.text(&format!("proc/{}/cgroup", process.pid)).unwrap_or_default();
+        let cores = cgroups::quota_of(root, &groups);
+        quotas.extend(cores.map(|cores| (format!("java (process {})", process.pid), cores)));
     }
     quotas
-}
-
-/// From `cpu.max`: time and period in microseconds.
-fn thousandths(text: &str) -> Option<u64> {
-    let mut numbers = text.split_whitespace().map(str::parse::<u64>);
-    let (time, period) = (numbers.next()?.ok()?, numbers.next()?.ok()?);
-    time.checked_mul(1000)?.checked_div(period)
 }
 
 #[cfg(test)]
@@ -156,12 +144,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn quotas_are_cores() {
-        let table =
-            [("max 100000", None), ("150000 100000", Some(1500)), ("1000 100000", Some(10)), ("1 0", None), ("", None)];
-        for (text, cores) in table {
-            assert_eq!(thousandths(text), cores, "{text:?}");
-        }
+    fn a_quota_is_compared_with_the_cores() {
         assert!(!quota("x", 1500, Some(2)).is_ok && quota("x", 2000, Some(2)).is_ok);
         assert_eq!(quota("x", 1500, Some(8)).now, "1.50 cores");
     }

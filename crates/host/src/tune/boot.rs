@@ -9,6 +9,10 @@ use super::root::Root;
 pub(super) const SYSCTL: &str = "etc/sysctl.d/99-zz-bedloe.conf";
 /// Where our own settings below `/sys` stand. Of two lines for one path the first one holds.
 pub(super) const TMPFILES: &str = "etc/tmpfiles.d/00-bedloe.conf";
+/// Our list of modules that are loaded before settings of `sysctl` are.
+pub(super) const MODULES: &str = "etc/modules-load.d/zz-bedloe.conf";
+/// What those of conntrack begin with, and its module.
+pub(super) const CONNTRACK: (&str, &str) = ("net.netfilter.", "nf_conntrack");
 
 const SYSCTL_FOLDERS: [&str; 5] =
     ["etc/sysctl.d", "run/sysctl.d", "usr/local/lib/sysctl.d", "usr/lib/sysctl.d", "lib/sysctl.d"];

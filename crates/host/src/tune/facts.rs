@@ -10,13 +10,13 @@ use super::limits::{self, Process, Rights};
 use super::logins::{self, Login};
 use super::root::Root;
 use super::units::{self, Service};
-use super::{Ask, Role, ports};
+use super::{Ask, Role, cgroups, ports};
 
 /// Transparent huge pages, which have a file of their own kind.
 pub(super) const HUGE_PAGES: &str = "/sys/kernel/mm/transparent_hugepage/enabled";
 
 /// The settings of the kernel that some role wants.
-pub(super) const SETTINGS: [&str; 13] = [
+pub(super) const SETTINGS: [&str; 14] = [
     "fs.file-max",
     "fs.nr_open",
     "net.core.somaxconn",
@@ -26,6 +26,7 @@ pub(super) const SETTINGS: [&str; 13] = [
     "net.ipv4.ip_local_reserved_ports",
     "net.ipv4.tcp_fin_timeout",
     "net.ipv4.tcp_tw_reuse",
+    "net.netfilter.nf_conntrack_buckets",
     "net.netfilter.nf_conntrack_max",
     "vm.max_map_count",
     "vm.swappiness",
@@ -60,6 +61,8 @@ pub struct Facts {
     pub(super) cores: Option<u64>,
     pub(super) values: BTreeMap<String, Value>,
     pub(super) at_boot: BootValues,
+    /// Whether conntrack is a module, so that its settings are not there before it is loaded.
+    pub(super) loads_conntrack: bool,
     pub(super) listening: BTreeSet<u16>,
     pub(super) services: Vec<Service>,
     pub(super) logins: Vec<Login>,
@@ -83,6 +86,7 @@ impl Facts {
             cores: cores(root).or_else(|| (!is_tree).then(|| crate::cores() as u64)),
             values: SETTINGS.iter().filter_map(|name| Some(((*name).to_owned(), value(root, name)?))).collect(),
             at_boot: boot::read(root),
+            loads_conntrack: root.has("sys/module/nf_conntrack/initstate"),
             listening: listening(root),
             services: if has_systemd { services(root, ask, &known) } else { Vec::new() },
             logins: if has_logins { logins::logins(root, &users(root, ask, &known)) } else { Vec::new() },
@@ -180,8 +184,7 @@ fn memory_bytes(root: &Root) -> Option<u64> {
     let text = root.text("proc/meminfo")?;
     let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
     let machine = line.split_whitespace().next()?.parse::<u64>().ok()?.checked_mul(1024)?;
-    let group = root.text("sys/fs/cgroup/memory.max").and_then(|text| text.trim().parse().ok());
-    Some(group.map_or(machine, |group: u64| group.min(machine)))
+    Some(cgroups::memory(root).map_or(machine, |group| group.min(machine)))
 }
 
 fn cores(root: &Root) -> Option<u64> {
@@ -190,8 +193,11 @@ fn cores(root: &Root) -> Option<u64> {
 }
 
 fn listening(root: &Root) -> BTreeSet<u16> {
-    let tables = ["proc/net/tcp", "proc/net/tcp6"].into_iter().filter_map(|path| root.text(path));
-    tables.flat_map(|table| ports::listening(&table).collect::<Vec<_>>()).collect()
+    let text = |path: &str| root.text(path).unwrap_or_default();
+    let (tcp, tcp6, udp, udp6) =
+        (text("proc/net/tcp"), text("proc/net/tcp6"), text("proc/net/udp"), text("proc/net/udp6"));
+    let tcp = ports::listening(&tcp).chain(ports::listening(&tcp6));
+    tcp.chain(ports::serving(&udp)).chain(ports::serving(&udp6)).collect()
 }
 
 fn services(root: &Root, ask: &Ask, known: &Known) -> Vec<Service> {

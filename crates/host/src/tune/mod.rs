@@ -11,6 +11,7 @@
 mod advice;
 mod apply;
 mod boot;
+mod cgroups;
 mod facts;
 mod judge;
 mod kernel;
@@ -38,8 +39,9 @@ pub use judge::{Row, State};
 pub use kernel::{Kernel, Machine};
 pub use limits::Limits;
 pub use plan::{FileChange, Plan, ProcessChange, ValueChange};
+pub use record::unfinished;
 pub use root::Root;
-pub use undo::{Undone, undo, undoable};
+pub use undo::{Undone, orphans, undo, undoable};
 
 /// What a host is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -76,6 +78,8 @@ pub struct Ask {
     pub services: Vec<String>,
     /// Users beside those that the role is known by.
     pub users: Vec<String>,
+    /// Ports of services that do not listen now.
+    pub ports: Vec<u16>,
 }
 
 /// Why something was not done.

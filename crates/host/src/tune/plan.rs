@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::Error;
-use super::boot::{SYSCTL, TMPFILES, sysctl_lines, tmpfiles_lines};
+use super::boot::{CONNTRACK, MODULES, SYSCTL, TMPFILES, sysctl_lines, tmpfiles_lines};
 use super::facts::Facts;
 use super::judge::Fix;
 use super::limits::{Limits, Process};
@@ -93,13 +93,17 @@ impl Plan {
         let mut plan = Self::default();
         let (mut sysctl, mut tmpfiles, mut logins) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
         let (mut services, mut contents) = (BTreeMap::new(), BTreeMap::new());
+        let mut is_conntrack = false;
         for fix in fixes {
             match fix {
                 Fix::Value { path, name, before, after } => {
                     plan.values.push(ValueChange { name, path, before, after });
                 }
                 Fix::Boot { name, value } if name.starts_with('/') => drop(tmpfiles.insert(name, value)),
-                Fix::Boot { name, value } => drop(sysctl.insert(name, value)),
+                Fix::Boot { name, value } => {
+                    is_conntrack |= name.starts_with(CONNTRACK.0);
+                    sysctl.insert(name, value);
+                }
                 Fix::Service { name, limits } => drop(services.insert(units::piece(&name), limits)),
                 Fix::Login { user, limits } => drop(logins.insert(user, limits)),
                 Fix::Process { process, after } => plan.processes.push(ProcessChange::of(process, after)),
@@ -113,6 +117,9 @@ impl Plan {
         }
         if has_sysctl {
             contents.insert(SYSCTL.to_owned(), sysctl_file(&text(SYSCTL)?, &sysctl));
+        }
+        if is_conntrack && facts.loads_conntrack {
+            contents.insert(MODULES.to_owned(), modules_file(&text(MODULES)?));
         }
         if has_tmpfiles {
             contents.insert(TMPFILES.to_owned(), tmpfiles_file(&text(TMPFILES)?, &tmpfiles));
@@ -178,6 +185,11 @@ fn sysctl_file(now: &str, new: &BTreeMap<String, String>) -> String {
 fn tmpfiles_file(now: &str, new: &BTreeMap<String, String>) -> String {
     let is_replaced = |line: &str| tmpfiles_lines(line).any(|(_, path, _)| new.contains_key(&path));
     edited(now, MARK, is_replaced, new.iter().map(|(path, value)| format!("w {path} - - - - {value}\n")))
+}
+
+/// The module of conntrack: without it what is set at the start of its table would find no table.
+fn modules_file(now: &str) -> String {
+    edited(now, MARK, |line| line.trim() == CONNTRACK.1, [format!("{}\n", CONNTRACK.1)].into_iter())
 }
 
 /// A text without the lines that are replaced, and with these behind; a new one begins with `head`.

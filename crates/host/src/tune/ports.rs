@@ -1,6 +1,10 @@
 //! Ports: lists of them as the kernel writes them, and those that something listens on. Text in, numbers out.
 
 use std::collections::BTreeSet;
+use std::ops::RangeInclusive;
+
+/// The ports that the kernel gives to clients where nobody told it otherwise.
+pub(super) const CLIENTS: RangeInclusive<u16> = 32_768..=60_999;
 
 /// Reads a list such as `8080,9000-9003`; what is no port is left out.
 pub(super) fn list(text: &str) -> BTreeSet<u16> {
@@ -35,6 +39,17 @@ pub(super) fn listening(table: &str) -> impl Iterator<Item = u16> {
     })
 }
 
+/// Ports of services, from the text of `/proc/net/udp` or `udp6`: those of sockets without a peer. What lies where the
+/// kernel by itself takes a client's port from is taken for one: such sockets come and go.
+pub(super) fn serving(table: &str) -> impl Iterator<Item = u16> {
+    table.lines().skip(1).filter_map(|line| {
+        let mut fields = line.split_ascii_whitespace().skip(1);
+        let port = |address: &str| u16::from_str_radix(address.rsplit_once(':')?.1, 16).ok();
+        let (local, remote) = (port(fields.next()?)?, port(fields.next()?)?);
+        (remote == 0 && !CLIENTS.contains(&local)).then_some(local)
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -61,5 +76,16 @@ mod tests {
             2: 00000000000000000000000001000000:1F90 0:0 0A\n\
             3: broken\n";
         assert_eq!(listening(table).collect::<Vec<_>>(), [9080, 8080]);
+    }
+
+    #[test]
+    fn services_of_udp_are_told_from_clients() {
+        let table = "  sl  local_address rem_address   st\n\
+            0: 00000000:14E9 00000000:0000 07 00000000:00000000\n\
+            1: 0100007F:14EA 0100007F:0035 01 00000000:00000000\n\
+            2: 00000000:8000 00000000:0000 07\n\
+            3: 00000000000000000000000000000000:EE48 00000000000000000000000000000000:0000 07\n\
+            4: broken\n";
+        assert_eq!(serving(table).collect::<Vec<_>>(), [5353, 61_000]);
     }
 }

@@ -131,7 +131,7 @@ impl Record {
         let is_file = |path: &str| {
             let service = path.strip_prefix("etc/systemd/system/").and_then(|rest| rest.split_once('/'));
             let service = service.and_then(|(folder, _)| folder.strip_suffix(".service.d"));
-            [boot::SYSCTL, boot::TMPFILES, logins::PATH].contains(&path)
+            [boot::SYSCTL, boot::TMPFILES, boot::MODULES, logins::PATH].contains(&path)
                 || service.is_some_and(|name| !name.is_empty() && units::piece(name) == path)
         };
         let is_value = |path: &str| SETTINGS.iter().any(|name| facts::path(name) == path);
@@ -240,6 +240,19 @@ pub(super) fn records(root: &Root) -> Result<Vec<(u32, Record)>, Error> {
     }
     all.sort_by_key(|(number, _)| *number);
     Ok(all)
+}
+
+/// What is to be said of the records before anything else: that one is of a run that has not ended, or is not readable.
+pub fn unfinished(root: &Root) -> Option<String> {
+    match records(root) {
+        Err(error) => Some(error.to_string()),
+        Ok(records) => records.iter().find(|(_, record)| record.progress == Progress::Begun).map(|(number, _)| {
+            let path = path(*number);
+            format!(
+                "a run was cut off, unless it is still at work (/{path}): `bedloe tune undo` puts back what it changed"
+            )
+        }),
+    }
 }
 
 /// Where a record stands.

@@ -1,6 +1,7 @@
 //! The whole of it on folder trees: what is found, written, put back; refused values, hostile links, broken records.
 
 mod kept;
+mod network;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -19,7 +20,7 @@ const SOMAXCONN: &str = "proc/sys/net/core/somaxconn";
 const SYSCTL: &str = "etc/sysctl.d/99-zz-bedloe.conf";
 
 fn ask(role: Role) -> Ask {
-    Ask { role, rate: 8000, connections: 20_000, services: Vec::new(), users: Vec::new() }
+    Ask { role, rate: 8000, connections: 20_000, services: Vec::new(), users: Vec::new(), ports: Vec::new() }
 }
 
 /// A tree as of an image with systemd, nginx and PAM.
@@ -417,9 +418,10 @@ fn a_run_that_was_cut_off_is_undone() {
     let said = apply_now(&root, Role::Balancer).unwrap_err().to_string();
     assert!(said.contains("0001.json is of a run that was cut off: `bedloe tune undo`"), "{said}");
     assert!(undoable(&root, false).unwrap()[0].contains("cut off"));
+    assert!(unfinished(&root).unwrap().contains("0001.json): `bedloe tune undo`"));
     assert!(path.exists());
     undo(&root, &mut Fake::default(), false, false).unwrap();
-    assert_eq!(snapshot(folder.path()), before);
+    assert_eq!((snapshot(folder.path()), unfinished(&root)), (before, None));
 }
 
 #[test]

@@ -1,9 +1,10 @@
 //! Puts back what stood before, by the record: files byte for byte, values, limits of processes that still run.
 
-use super::Error;
 use super::kernel::Machine;
+use super::plan::MARK;
 use super::record::{FileRecord, Progress, Record, Store, ValueRecord, records, remove_folders};
 use super::root::Root;
+use super::{Error, boot, logins, units};
 
 /// What became of an undoing.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -50,6 +51,16 @@ fn lines(root: &Root, record: &Record) -> Vec<String> {
         lines.push("systemctl daemon-reload".to_owned());
     }
     lines
+}
+
+/// Files with our names and our mark; without a record nobody knows what stood there before.
+pub fn orphans(root: &Root) -> Vec<String> {
+    let folder = "etc/systemd/system";
+    let services = root.list(folder);
+    let pieces = services.iter().filter_map(|name| name.strip_suffix(".service.d")).map(units::piece);
+    let own = [boot::SYSCTL, boot::TMPFILES, boot::MODULES, logins::PATH].map(str::to_owned);
+    let all = own.into_iter().chain(pieces);
+    all.filter(|path| root.text(path).is_some_and(|text| text.starts_with(MARK))).collect()
 }
 
 /// Undoes the last run, or all of them, the newest first. With `is_forced` what was changed since is lost.

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use super::advice::{self, Advice};
 use super::facts::HUGE_PAGES;
+use super::ports::CLIENTS;
 use super::rule::{self, Rule};
 use super::{Ask, Facts, Role};
 
@@ -24,6 +25,10 @@ const QUEUE_SHARE: u64 = 16;
 const TIME_WAIT_S: u64 = 60;
 /// Seconds for which conntrack remembers a closed connection.
 const TRACKED_S: u64 = 120;
+/// Entries of conntrack in a bucket of its table: the kernel's own measure before 5.15.
+const TRACKED_A_BUCKET: u64 = 4;
+/// Buckets in the largest page there is, of 64 KiB.
+const BUCKETS_A_PAGE: u64 = 8192;
 /// The local ports that are wanted: those below are for services.
 const PORTS: (u16, u16) = (1024, 65_535);
 /// Mappings of memory for a user of a script, and for the rest of the process.
@@ -59,10 +64,11 @@ pub(super) fn wanted(facts: &Facts, ask: &Ask) -> Vec<Wanted> {
     let files = Files::of(facts, ask);
     let mut all = files.wishes(facts, ask);
     all.extend(queues(facts, ask));
+    // Kept from connections before there are more ports for these.
+    all.extend(reserved(facts, ask));
     if ask.role != Role::Liberty {
         all.extend(dialing(ask));
     }
-    all.extend(reserved(facts, ask));
     all.extend(tracked(facts, ask));
     all.extend(memory(ask));
     all.extend(advice::advice(facts, ask, files.each).into_iter().map(|advice| {
@@ -154,7 +160,8 @@ fn queues(facts: &Facts, ask: &Ask) -> Vec<Wanted> {
             "net.core.somaxconn",
             Rule::AtLeast(backlog),
             format!(
-                "connections that wait to be accepted: {connections} may come at once after a failure, 65535 at least"
+                "connections that wait to be accepted: {connections} may come at once after a failure, 65535 at least; \
+                 `backlog=` behind `listen` is the other limit, 511 unless told"
             ),
         ),
         kernel(
@@ -206,28 +213,46 @@ fn dialing(ask: &Ask) -> [Wanted; 3] {
 
 /// Ports of services that connections are not to take.
 fn reserved(facts: &Facts, ask: &Ask) -> Option<Wanted> {
-    let range =
-        if ask.role == Role::Liberty { rule::range(facts.known("net.ipv4.ip_local_port_range")?)? } else { PORTS };
-    let ports: BTreeSet<u16> =
-        facts.listening.iter().copied().filter(|port| (range.0..=range.1).contains(port)).collect();
+    let range = if ask.role == Role::Liberty {
+        let range = facts.known("net.ipv4.ip_local_port_range").and_then(rule::range);
+        range.map_or(CLIENTS, |(first, last)| first..=last)
+    } else {
+        PORTS.0..=PORTS.1
+    };
+    let listening = facts.listening.iter().filter(|port| range.contains(port));
+    let ports: BTreeSet<u16> = listening.chain(&ask.ports).copied().collect();
     let why = format!(
-        "in {} to {} there are listeners at these: a connection that takes such a port keeps its service from starting",
-        range.0, range.1
+        "services listen at these in {} to {}, or will (--port): a connection that takes such a port keeps its service \
+         from starting",
+        range.start(),
+        range.end()
     );
     (!ports.is_empty()).then(|| kernel("net.ipv4.ip_local_reserved_ports", Rule::Ports(ports), why))
 }
 
 /// The table of conntrack, where it is loaded.
-fn tracked(facts: &Facts, ask: &Ask) -> Option<Wanted> {
+fn tracked(facts: &Facts, ask: &Ask) -> Vec<Wanted> {
     const NAME: &str = "net.netfilter.nf_conntrack_max";
-    facts.values.get(NAME)?;
+    const BUCKETS: &str = "net.netfilter.nf_conntrack_buckets";
+    if !facts.values.contains_key(NAME) {
+        return Vec::new();
+    }
     let needed = 2 * ask.connections + TRACKED_S * ask.rate;
     let room = facts.memory_bytes.map_or(u64::MAX, |memory| memory / QUEUE_SHARE / TRACKED_BYTES);
+    let entries = needed.min(room).max(65_536);
     let why = format!(
         "a full table drops packets: 2 x {} connections, and {}/s closed ones for {TRACKED_S} s, as memory allows",
         ask.connections, ask.rate
     );
-    Some(kernel(NAME, Rule::AtLeast(needed.min(room).max(65_536)), why))
+    // The kernel rounds up to whole pages, and would seem to have refused another number.
+    let buckets = (entries / TRACKED_A_BUCKET).next_multiple_of(BUCKETS_A_PAGE);
+    let searched =
+        format!("{entries} entries are searched for in each packet: {TRACKED_A_BUCKET} a bucket, and not more");
+    let mut all = vec![kernel(NAME, Rule::AtLeast(entries), why)];
+    if facts.values.contains_key(BUCKETS) {
+        all.push(kernel(BUCKETS, Rule::AtLeast(buckets), searched));
+    }
+    all
 }
 
 /// What a JVM, and a script's users, want of memory.

@@ -7,7 +7,7 @@ const LOGINS: &str = "etc/security/limits.d/zz-bedloe.conf";
 const RESERVED: &str = "net.ipv4.ip_local_reserved_ports";
 
 /// A running host with a setting now, below the folder of a tree's files.
-fn host(root: &Root, values: &[(&str, &str, Access)]) -> Facts {
+pub(super) fn host(root: &Root, values: &[(&str, &str, Access)]) -> Facts {
     let values = values.iter().map(|(name, text, access)| {
         let text = (*text).to_owned();
         ((*name).to_owned(), Value { text, access: *access })
@@ -134,6 +134,16 @@ fn an_undoing_of_all_says_what_it_did_before_it_stopped() {
     let record = folder.path().join("var/lib/bedloe/tune/0001.json");
     fs::copy(&record, record.with_file_name("+1.json")).unwrap();
     assert_eq!(record::records(&root).unwrap().len(), 1);
+}
+
+#[test]
+fn files_whose_record_is_gone_are_named() {
+    let (folder, root) = tree();
+    put(folder.path(), "etc/tmpfiles.d/00-bedloe.conf", "# somebody else's\n");
+    apply_now(&root, Role::Balancer).unwrap();
+    fs::remove_file(folder.path().join("var/lib/bedloe/tune/0001.json")).unwrap();
+    assert_eq!(undo(&root, &mut Fake::default(), false, false).unwrap(), undone(0, 0));
+    assert_eq!(orphans(&root), [SYSCTL, LOGINS, "etc/systemd/system/nginx.service.d/zz-bedloe.conf"]);
 }
 
 /// An error's words come once, also where causes are printed behind.
