@@ -1,10 +1,12 @@
 //! bedloe: a high-availability kit for Liberty servers. The program's table of contents: one subcommand a job.
 
+mod agent;
 #[allow(dead_code, unused_imports, reason = "the pages that draw charts come next")]
 mod charts;
 mod check;
 mod completions;
 mod diagnostics;
+mod fetch;
 mod files;
 mod findings;
 mod ha;
@@ -53,6 +55,7 @@ enum Job {
     StandIn(stand_in::StandInArgs),
     Upstream(Box<upstream::UpstreamArgs>),
     Tune(tune::TuneArgs),
+    Agent(agent::AgentArgs),
     Roll(Box<roll::RollArgs>),
     Ha(ha::HaArgs),
     Completions(completions::CompletionsArgs),
@@ -89,6 +92,7 @@ fn main() -> ExitCode {
         Job::StandIn(args) => stand_in::run(args),
         Job::Tied(args) => tied::run(args),
         Job::Tune(args) => tune::run(args),
+        Job::Agent(args) => agent::run(args),
         Job::HoldNetwork(args) => hold_network::run(args),
         Job::Upstream(args) => upstream::run(*args),
         Job::Roll(args) => roll::run(*args),

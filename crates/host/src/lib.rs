@@ -1,8 +1,10 @@
-//! Facts of one Linux host, read from `/proc`: what a process uses, who holds a port, how many cores there are.
+//! Facts of one Linux host, read from `/proc`: what it does and what a process uses, who holds a port, how many cores
+//! there are.
 //!
 //! It only reads, but for this process's own limit of open files and for `tune`, which sets what a host must allow and
-//! puts it back. Facts of the whole machine over time have no place here yet.
+//! puts it back. What becomes of facts over time is the caller's business.
 
+pub mod facts;
 pub mod files;
 pub mod ports;
 pub mod process;

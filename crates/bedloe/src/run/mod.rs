@@ -12,7 +12,7 @@ mod inherit;
 mod logs;
 mod master;
 mod message;
-mod notify;
+pub(crate) mod notify;
 mod pid;
 mod plan;
 mod record;

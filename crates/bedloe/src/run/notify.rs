@@ -12,15 +12,15 @@ pub(super) const VARIABLE: &str = "NOTIFY_SOCKET";
 
 /// A way to the service manager, or none.
 #[derive(Debug)]
-pub(super) struct Notify(Option<OsString>);
+pub(crate) struct Notify(Option<OsString>);
 
 impl Notify {
-    pub(super) fn from_environment() -> Self {
+    pub(crate) fn from_environment() -> Self {
         Self(std::env::var_os(VARIABLE).filter(|name| !name.is_empty()))
     }
 
     /// It serves; `MAINPID` since a new program that took over is another process than the one that was started.
-    pub(super) fn ready(&self, status: &str) {
+    pub(crate) fn ready(&self, status: &str) {
         self.send(&format!("READY=1\nMAINPID={}\nSTATUS={status}", std::process::id()));
     }
 
@@ -31,7 +31,7 @@ impl Notify {
         self.send(&format!("RELOADING=1\nMONOTONIC_USEC={now_us}\nSTATUS=Reading the configuration"));
     }
 
-    pub(super) fn stopping(&self, status: &str) {
+    pub(crate) fn stopping(&self, status: &str) {
         self.send(&format!("STOPPING=1\nSTATUS={status}"));
     }
 

@@ -1,5 +1,6 @@
 //! The program's tests against the outside: one binary, one module a subject. Unit tests live beside the code.
 
+mod agent;
 mod api;
 mod balancer;
 mod check;

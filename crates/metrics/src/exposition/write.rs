@@ -1,6 +1,6 @@
 //! The writing side: families of samples, one after the other, into one text.
 //!
-//! Names are the caller's constants and are checked in debug builds only; values of labels come from anywhere and are
+//! Names are the caller's to know, and are checked in debug builds only; values of labels come from anywhere and are
 //! escaped.
 
 use std::fmt::Write as _;
@@ -39,7 +39,7 @@ pub enum Value {
 #[derive(Debug)]
 pub struct Family<'text> {
     text: &'text mut String,
-    name: &'static str,
+    name: &'text str,
 }
 
 impl Exposition {
@@ -51,7 +51,7 @@ impl Exposition {
     }
 
     /// Begins the family `name`: its lines of help and kind. All samples of a name stand in one family.
-    pub fn family(&mut self, name: &'static str, kind: Kind, help: &str) -> Family<'_> {
+    pub fn family<'text>(&'text mut self, name: &'text str, kind: Kind, help: &str) -> Family<'text> {
         debug_assert!(is_metric_name(name), "{name:?} is no metric's name");
         let text = &mut self.text;
         let _ = write!(text, "# HELP {name} ");

@@ -1,0 +1,69 @@
+//! Small files of the kernel below one root, read whole into one buffer that stays. What cannot be read is not there:
+//! it knows nothing of why.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::Path;
+
+use rustix::fs::{AtFlags, Dir, Mode, OFlags, PROC_SUPER_MAGIC, fstatfs, openat, statat};
+
+/// The longest file that is read: `/proc/stat` of a thousand cores has some 200 KiB.
+const FILE_MAX: usize = 4 << 20;
+/// What is asked for at a time: the kernel gives a file of this size or less in one piece, as of one moment.
+const PIECE: usize = 16 << 10;
+
+/// The files below a root.
+#[derive(Debug)]
+pub(super) struct Files {
+    root: OwnedFd,
+    /// Whether `proc` is the kernel's, and no tree of plain files.
+    is_kernel: bool,
+    buffer: Vec<u8>,
+}
+
+impl Files {
+    pub(super) fn open(root: &Path) -> io::Result<Self> {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let root = rustix::fs::open(root, flags, Mode::empty())?;
+        let proc = openat(&root, "proc", flags, Mode::empty());
+        let is_kernel = proc.and_then(fstatfs).is_ok_and(|proc| proc.f_type == PROC_SUPER_MAGIC);
+        Ok(Self { root, is_kernel, buffer: Vec::new() })
+    }
+
+    /// A file's text. `None` where there is none, it may not be read, or is no text.
+    pub(super) fn read(&mut self, path: &str) -> Option<&str> {
+        let file = openat(&self.root, path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).ok()?;
+        let mut length = 0;
+        loop {
+            if self.buffer.len() < length + PIECE {
+                self.buffer.resize(length + PIECE, 0);
+            }
+            // A process that ends meanwhile makes its open files fail.
+            match rustix::io::read(&file, &mut self.buffer[length..]).ok()? {
+                0 => break,
+                count => length += count,
+            }
+            if length > FILE_MAX {
+                return None;
+            }
+        }
+        std::str::from_utf8(&self.buffer[..length]).ok()
+    }
+
+    /// The numbers among the names in a folder, at most `most` of them.
+    pub(super) fn numbers(&self, path: &str, most: usize) -> Option<Vec<u32>> {
+        let folder = openat(&self.root, path, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty());
+        let names = Dir::new(folder.ok()?).ok()?;
+        let number =
+            |entry: rustix::io::Result<rustix::fs::DirEntry>| entry.ok()?.file_name().to_str().ok()?.parse().ok();
+        Some(names.filter_map(number).take(most).collect())
+    }
+
+    /// How many files a process has open. Kernels since 6.2 tell it as the folder's size, to everybody; elsewhere the
+    /// names are counted.
+    pub(super) fn open_files(&self, folder: &str, most: usize) -> Option<u64> {
+        let size = || u64::try_from(statat(&self.root, folder, AtFlags::empty()).ok()?.st_size).ok();
+        let told = if self.is_kernel { size().filter(|size| *size > 0) } else { None };
+        told.or_else(|| self.numbers(folder, most).map(|names| names.len() as u64))
+    }
+}
