@@ -114,8 +114,8 @@ run_guide() {
             [ -n "${holder[$host]:-}" ] || die "$1 has commands for $host, which is not in its table of hosts"
             echo "== $host: $title"
             began=$SECONDS status=0
-            into "$host" "$block" /tmp/block
-            in_host "$host" timeout $BLOCK_SECONDS bash -exo pipefail /tmp/block </dev/null 2>&1 || status=$?
+            into "$host" "$block" /run/lab-block
+            in_host "$host" timeout $BLOCK_SECONDS bash -exo pipefail /run/lab-block </dev/null 2>&1 || status=$?
             if [ "$status" != 0 ]; then echo "== FAILED on $host: $title (exit status $status)"; return 1; fi
             count=$((count + $(grep -c . "$block")))
             echo "== $host: done in $((SECONDS - began)) s"
