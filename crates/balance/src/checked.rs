@@ -45,23 +45,27 @@ struct Found(AtomicU8);
 
 const WELL: u8 = 1;
 const NOT_WELL: u8 = 2;
+/// Nothing yet, and no request before there is something.
+const AWAITED: u8 = 3;
 
 impl Found {
-    fn number(is_well: Option<bool>) -> u8 {
-        is_well.map_or(0, |is_well| if is_well { WELL } else { NOT_WELL })
-    }
-
     fn of(number: u8) -> Option<bool> {
-        (number != 0).then_some(number == WELL)
+        matches!(number, WELL | NOT_WELL).then_some(number == WELL)
     }
 
     fn get(&self) -> Option<bool> {
         Self::of(self.0.load(Relaxed))
     }
 
-    fn swap(&self, is_well: bool) -> Option<bool> {
-        Self::of(self.0.swap(Self::number(Some(is_well)), Relaxed))
+    fn set(&self, is_well: bool) -> u8 {
+        self.0.swap(if is_well { WELL } else { NOT_WELL }, Relaxed)
     }
+}
+
+/// A result that was noted.
+pub(crate) struct Noted {
+    pub(crate) is_new: bool,
+    pub(crate) was_out: bool,
 }
 
 impl Checked {
@@ -69,7 +73,7 @@ impl Checked {
     pub(crate) fn allows(&self, checks: Checks) -> bool {
         match checks {
             Checks::None => true,
-            Checks::Watched => self.found.get() != Some(false),
+            Checks::Watched => !matches!(self.found.0.load(Relaxed), NOT_WELL | AWAITED),
             Checks::Mandatory => self.found.get() == Some(true),
         }
     }
@@ -81,27 +85,31 @@ impl Checked {
 
     /// It was in service before anything was checked: that counts as well.
     pub(crate) fn take_for_well(&self) {
-        let _ = self.found.0.compare_exchange(0, WELL, Relaxed, Relaxed);
+        for unknown in [0, AWAITED] {
+            let _ = self.found.0.compare_exchange(unknown, WELL, Relaxed, Relaxed);
+        }
     }
 
-    /// Nothing is known of it any more.
-    pub(crate) fn forget(&self) {
-        self.found.0.store(0, Relaxed);
+    /// Nothing is known of it any more, and it gets no request before something is.
+    pub(crate) fn await_first(&self) {
+        self.found.0.store(AWAITED, Relaxed);
     }
 
-    /// Notes what they have found, and gives what that was before.
-    pub(crate) fn set(&self, is_well: bool) -> Option<bool> {
-        let before = self.found.swap(is_well);
-        if !is_well && before != Some(false) {
+    /// Notes what they have found: whether that is new, and whether it was out of service for their sake before.
+    pub(crate) fn set(&self, is_well: bool, checks: Checks) -> Noted {
+        let before = self.found.set(is_well);
+        let is_new = Found::of(before) != Some(is_well);
+        if !is_well && is_new {
             self.unhealthy.fetch_add(1, Relaxed);
         }
-        before
+        let was_out = matches!(before, NOT_WELL | AWAITED) || (before != WELL && checks == Checks::Mandatory);
+        Noted { is_new, was_out }
     }
 
     pub(crate) fn count(&self, passed: bool) {
         self.checks.fetch_add(1, Relaxed);
         self.fails.fetch_add(u64::from(!passed), Relaxed);
-        self.last.swap(passed);
+        self.last.set(passed);
     }
 
     pub(crate) fn counts(&self) -> CheckCounts {

@@ -190,13 +190,13 @@ impl Peer {
 
     /// Takes what its checks say together. True where that changed its state.
     pub fn set_well(&self, is_well: bool, now_ms: u64) -> bool {
-        let before = self.health.checked.set(is_well);
-        if before == Some(is_well) {
+        let noted = self.health.checked.set(is_well, self.settings.checks);
+        if !noted.is_new {
             return false;
         }
         if !is_well {
             self.note_down(now_ms);
-        } else if before.is_some() || self.settings.checks == Checks::Mandatory {
+        } else if noted.was_out {
             // What it has failed in before it came back is over.
             self.health.fails.store(0, Relaxed);
             self.health.recovered_ms.store(now_ms.max(1), Relaxed);
@@ -338,9 +338,9 @@ impl Peer {
         if other.is_set_aside() && !self.is_set_aside() {
             self.health.recovered_ms.store(PUT_BACK, Relaxed);
         }
-        if other.settings.down && !self.settings.down && self.settings.checks == Checks::Mandatory {
+        if other.settings.down && !self.settings.down && self.settings.checks != Checks::None {
             // Nobody has asked it meanwhile: what was known of it may be of another time.
-            self.health.checked.forget();
+            self.health.checked.await_first();
         }
         if other.settings.checks == Checks::None {
             // A check that is new says no to nobody before it was made.

@@ -103,16 +103,31 @@ fn one_that_is_put_back_begins_slowly() {
 }
 
 #[test]
-fn one_that_was_down_is_checked_anew_where_that_is_mandatory() {
-    for (checks, state) in [(Checks::Mandatory, State::Checking), (Checks::Watched, State::Up)] {
+fn one_that_was_down_is_checked_anew() {
+    for checks in [Checks::Mandatory, Checks::Watched] {
         let old = checked(checks);
         old.set_well(true, 1_000);
         let mut down = Peer::new(PeerSettings { checks, down: true, ..peer("a") }, false, false);
         down.share_health(&old);
-        let mut back = checked(checks);
-        back.share_health(&down);
-        assert_eq!(back.state(), state, "{checks:?}");
+        let back = || {
+            let mut back = checked(checks);
+            back.share_health(&down);
+            back
+        };
+        let well = back();
+        assert_eq!((well.state(), well.may_be_tried(2_000)), (State::Checking, false), "{checks:?}");
+        let mut moved = checked(checks);
+        moved.share_health(&well);
+        assert_eq!(moved.state(), State::Checking, "{checks:?}: another change leaves that as it is");
+        assert!(well.set_well(true, 2_000) && !well.set_well(true, 2_000), "{checks:?}");
+        assert_eq!((well.state(), well.may_be_tried(2_000), well.since_ms()), (State::Up, true, 2_000), "{checks:?}");
+        let ill = back();
+        assert!(ill.set_well(false, 3_000), "{checks:?}");
+        assert_eq!(ill.state(), State::Unhealthy, "{checks:?}");
     }
+    let mut unchecked = Peer::new(PeerSettings { ..peer("a") }, false, false);
+    unchecked.share_health(&Peer::new(PeerSettings { down: true, ..peer("a") }, false, false));
+    assert_eq!(unchecked.state(), State::Up);
 }
 
 #[test]
