@@ -37,6 +37,10 @@ pub(crate) const SPOOL_PIECES: u32 = 8;
 pub(crate) const API_SERVERS_MAX: usize = 4096;
 /// Bytes of a route that `api` sets: a clone id has some ten.
 pub(crate) const API_ROUTE_MAX: usize = 128;
+/// Bytes of what the owner of a hold on an upstream says of itself: a program, a process, a host, a time.
+pub(crate) const HOLD_OWNER_MAX: usize = 256;
+/// The longest hold: one whose owner has died keeps others out for so long.
+pub(crate) const HOLD_SECONDS_MAX: u64 = 3_600;
 
 /// Names in the list of a folder: each is a look at the disk, and some 200 bytes of a page.
 pub(crate) const LISTED_MAX: usize = 4096;

@@ -17,6 +17,7 @@ use route::Router;
 use tokio::sync::watch;
 
 use crate::accept::{Acceptors, accept_waiting};
+use crate::api::Holds;
 use crate::control::Control;
 use crate::counters::ThreadCounters;
 use crate::events::Events;
@@ -99,6 +100,8 @@ pub(crate) struct Shared {
     pub(crate) loaded_unix_ms: AtomicU64,
     /// Processes that served before this one and died.
     pub(crate) respawned: AtomicU64,
+    /// Who is at work on which upstream, as `api` was told.
+    pub(crate) holds: Holds,
     /// What is set back by `api`: counts of connections, of requests, of TLS.
     pub(crate) bases: [Baseline; 3],
 }
@@ -114,6 +117,7 @@ impl Shared {
             reloads: AtomicU64::new(0),
             loaded_unix_ms: AtomicU64::new(now_unix_ms),
             respawned: AtomicU64::new(0),
+            holds: Holds::default(),
             bases: Default::default(),
         }
     }

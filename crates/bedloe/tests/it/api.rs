@@ -26,11 +26,11 @@ impl Api {
     }
 
     /// Status and body of an answer to this request below `/api/9/`.
-    fn ask(&self, method: &str, path: &str, body: &str) -> (u16, Json) {
+    pub(crate) fn ask(&self, method: &str, path: &str, body: &str) -> (u16, Json) {
         ask(&self.0, method, &format!("/api/9/{path}"), body)
     }
 
-    fn get(&self, path: &str) -> Json {
+    pub(crate) fn get(&self, path: &str) -> Json {
         let (status, json) = self.ask("GET", path, "");
         assert_eq!(status, 200, "{path}: {json}");
         json

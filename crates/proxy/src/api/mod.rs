@@ -6,6 +6,7 @@
 mod edit;
 mod fault;
 mod guard;
+mod hold;
 mod objects;
 mod show;
 mod state;
@@ -19,6 +20,7 @@ use crate::exchange::Exchange;
 use crate::request::{self, Routed, Served};
 use crate::{gate, upstream};
 use fault::Fault;
+pub(crate) use hold::Holds;
 use show::View;
 
 /// The versions that are answered, all of them as the last one: the fields of the older ones are all in it.
@@ -121,6 +123,10 @@ async fn reply(
             guard::check_change(connection, gates)?;
             if asked.method == b"DELETE" && view.reset(path)? {
                 return Ok(Reply::Done);
+            }
+            if let (b"POST", ["http", "upstreams", name, "hold"]) = (asked.method.as_slice(), path) {
+                let (_, body) = (view.upstream(name)?, body(connection, exchange, routed).await?);
+                return view.hold(name, &body).map(Reply::Shown);
             }
             let ["http", "upstreams", name, "servers", id @ ..] = path else {
                 // It is there, or that is what is wrong.

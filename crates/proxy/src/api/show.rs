@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use balance::RetryBudget;
 use net::clock;
-use route::Router;
+use route::{Router, Sticky};
 use serde_json::{Map, Value, json};
 
 use super::fault::{self, Fault, no_path, not_found};
@@ -89,12 +89,14 @@ impl View {
     fn upstreams(&self, path: &[&str], fields: Option<&[String]>) -> Result<Value, Fault> {
         match path {
             [] => {
-                let shown = self.snapshot.upstreams.iter().filter(|upstream| upstream.zone.name.is_some());
+                let shown =
+                    self.snapshot.upstreams.iter().enumerate().filter(|(_, upstream)| upstream.zone.name.is_some());
                 let objects =
-                    shown.map(|upstream| (upstream.name.clone(), objects::upstream(upstream, self.times))).collect();
+                    shown.map(|(index, upstream)| (upstream.name.clone(), self.upstream_object(index))).collect();
                 Ok(names_or(objects, fields))
             }
-            [name] => Ok(pick(objects::upstream(&self.snapshot.upstreams[self.upstream(name)?], self.times), fields)),
+            [name] => Ok(pick(self.upstream_object(self.upstream(name)?), fields)),
+            [name, "hold"] => self.upstream(name).map(|_| self.shared.holds.shown(name, self.times.now_ms)),
             [name, "servers"] => Ok(objects::servers(&self.snapshot.upstreams[self.upstream(name)?])),
             [name, "servers", id] => {
                 let upstream = &self.snapshot.upstreams[self.upstream(name)?];
@@ -102,6 +104,26 @@ impl View {
             }
             _ => Err(no_path()),
         }
+    }
+
+    fn upstream_object(&self, index: usize) -> Value {
+        let mut object = objects::upstream(&self.snapshot.upstreams[index], self.times);
+        let rule = self.snapshot.router.upstreams().get(index);
+        let sticky = rule.and_then(|rule| rule.sticky.as_ref()).map(|sticky| match sticky {
+            Sticky::Liberty { .. } => "liberty",
+            Sticky::Route(_) => "route",
+            Sticky::Cookie(_) => "cookie",
+            Sticky::Learn(_) => "learn",
+        });
+        if let Some(sticky) = sticky {
+            object["sticky"] = sticky.into();
+        }
+        object
+    }
+
+    /// Takes, renews or gives back a hold on an upstream.
+    pub(super) fn hold(&self, name: &str, body: &[u8]) -> Result<Value, Fault> {
+        self.shared.holds.change(name, body, self.times.now_ms)
     }
 
     /// The zones of `limit_conn` with what became of their requests.

@@ -21,6 +21,8 @@ const SAFE: &str = "auth_basic api; auth_basic_user_file FOLDER/users; allow 127
 const ANN: &str = "Authorization: Basic YW5uOnNlY3JldA==\r\n";
 const SERVER: &str = "/api/9/http/upstreams/app/servers/0";
 
+const HOLD: (&str, &str, &str) = ("POST", "/api/9/http/upstreams/app/hold", r#"{"owner":"a","seconds":9}"#);
+
 /// Status and code of an answer.
 fn ask(balancer: &Balancer, method: &str, path: &str, fields: &str, body: &str) -> (u16, String) {
     let host = if fields.contains("Host:") { "" } else { "Host: 127.0.0.1\r\n" };
@@ -77,9 +79,12 @@ fn changes_need_a_password_and_an_address_or_a_unix_socket() {
     for gates in open {
         let balancer = start(gates);
         balancer.wait_for_line("api-unprotected");
-        for (method, path, body) in
-            [("PATCH", SERVER, r#"{"down":true}"#), ("DELETE", "/api/9/http/requests", ""), ("DELETE", SERVER, "")]
-        {
+        for (method, path, body) in [
+            ("PATCH", SERVER, r#"{"down":true}"#),
+            ("DELETE", "/api/9/http/requests", ""),
+            ("DELETE", SERVER, ""),
+            HOLD,
+        ] {
             assert_eq!(ask(&balancer, method, path, ANN, body), forbidden, "{method} with {gates:?}");
         }
         assert_eq!(ask(&balancer, "GET", SERVER, ANN, "").0, 200, "{gates}");
