@@ -27,6 +27,7 @@ mod table;
 mod tied;
 mod tune;
 mod upstream;
+mod visible;
 mod writing;
 mod xml;
 

@@ -15,6 +15,7 @@ use serde_json::{Map, Value, json};
 
 use crate::files::Source;
 use crate::table::{Align, Table};
+use crate::visible::visible;
 use client::Client;
 use wait::Waited;
 
@@ -230,8 +231,8 @@ fn say(is_json: bool, object: &Value, text: &str) -> anyhow::Result<()> {
 fn shown(server: &Value) -> String {
     let text = |name: &str| server[name].as_str().unwrap_or_default();
     match text("route") {
-        "" => text("server").to_owned(),
-        route => format!("{} ({route})", text("server")),
+        "" => visible(text("server")),
+        route => format!("{} ({})", visible(text("server")), visible(route)),
     }
 }
 
@@ -309,11 +310,11 @@ async fn list(client: &Client, upstream: Option<&str>, is_json: bool) -> anyhow:
     let mut table = Table::new(&columns);
     for (name, upstream) in upstreams.as_object().into_iter().flatten() {
         for peer in upstream["peers"].as_array().into_iter().flatten() {
-            let text = |field: &str| peer[field].as_str().unwrap_or_default().to_owned();
+            let text = |field: &str| visible(peer[field].as_str().unwrap_or_default());
             let number = |value: &Value| value.as_u64().unwrap_or(0).to_string();
             let backup = if peer["backup"] == true { " (backup)" } else { "" };
             table.row([
-                name.clone(),
+                visible(name),
                 number(&peer["id"]),
                 text("name"),
                 text("state") + backup,

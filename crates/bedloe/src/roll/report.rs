@@ -39,8 +39,8 @@ pub(super) struct Row {
     pub(super) left: Left,
     /// Until nothing was in flight.
     pub(super) drain_ms: Option<u64>,
-    /// Sessions were still in use when it went down.
-    pub(super) sessions_cut: bool,
+    /// Sessions were still in use when it went down; `None` where nobody knows.
+    pub(super) sessions_cut: Option<bool>,
     /// From the beginning of the command: until that ended, and until the server was ready.
     pub(super) command_ms: Option<u64>,
     pub(super) ready_ms: Option<u64>,
@@ -48,7 +48,7 @@ pub(super) struct Row {
 
 impl Default for Row {
     fn default() -> Self {
-        Self { left: Left::Untouched, drain_ms: None, sessions_cut: false, command_ms: None, ready_ms: None }
+        Self { left: Left::Untouched, drain_ms: None, sessions_cut: None, command_ms: None, ready_ms: None }
     }
 }
 
@@ -82,7 +82,14 @@ pub(super) fn to_json(upstream: &str, plan: &Plan, rows: &[Row], ending: &Ending
         "elapsed_ms": ending.elapsed_ms,
         "servers": plan.targets.iter().zip(rows).map(server).collect::<Vec<_>>(),
         "passed_over": plan.passed_over.iter().map(|server| &server.name).collect::<Vec<_>>(),
+        "warnings": plan.warnings,
     })
+}
+
+/// The same where nothing was done.
+pub(super) fn refused(upstream: &str, outcome: &str, error: &str) -> Value {
+    let ending = Ending { outcome, error: Some(error.to_owned()), elapsed_ms: 0 };
+    to_json(upstream, &Plan::default(), &[], &ending)
 }
 
 /// What is to be done before a roll that was stopped can go on, and how it goes on.
@@ -97,16 +104,22 @@ pub(super) fn advice(upstream: &str, plan: &Plan, rows: &[Row]) -> String {
                 text,
                 "\n  {shown} is down in the balancer: when it is well, `bedloe upstream up {upstream} {id}`"
             ),
-            Left::Unknown => {
-                write!(text, "\n  {shown} may still drain: look by `bedloe upstream list {upstream}`")
-            }
+            Left::Unknown => write!(
+                text,
+                "\n  {shown} may still drain or be down: look by `bedloe upstream list {upstream}`{}",
+                if row.command_ms.is_some() { "; its command has ended well" } else { "" }
+            ),
         };
     }
-    let is_left = |row: &Row| matches!(row.left, Left::Untouched | Left::AsBefore | Left::Unknown);
+    let is_left = |row: &Row| match row.left {
+        Left::Untouched | Left::AsBefore => true,
+        Left::Unknown => row.ready_ms.is_none(),
+        Left::Down | Left::Restarted => false,
+    };
     let left = plan.targets.iter().zip(rows).filter(|(_, row)| is_left(row));
-    let left: Vec<&str> = left.map(|(target, _)| target.server.name.as_str()).collect();
+    let left: Vec<&str> = left.map(|(target, _)| target.word.as_str()).collect();
     if !left.is_empty() {
-        let _ = write!(text, "\n  go on by the same command with --server {}", left.join(" "));
+        let _ = write!(text, "\n  go on by the same command with --server {}", left.join(","));
     }
     text
 }
@@ -121,20 +134,22 @@ mod tests {
         let target = |id: u64, name: &str| Target {
             server: Server { id, name: name.into(), ..Server::default() },
             command: "true".into(),
+            word: id.to_string(),
         };
         let targets = vec![target(0, "a:1"), target(1, "b:1"), target(2, "c:1")];
-        let plan = Plan { targets, passed_over: Vec::new() };
+        let plan = Plan { targets, ..Plan::default() };
         let said = |left: [Left; 3]| advice("app", &plan, &left.map(|left| Row { left, ..Row::default() }));
         assert_eq!(
             said([Left::Restarted, Left::Down, Left::Untouched]),
             "\n  b:1 is down in the balancer: when it is well, `bedloe upstream up app 1`\n  \
-             go on by the same command with --server c:1"
+             go on by the same command with --server 2"
         );
         assert_eq!(
             said([Left::AsBefore, Left::Untouched, Left::Untouched]),
             "\n  a:1 is in service as before, and was not restarted\n  \
-             go on by the same command with --server a:1 b:1 c:1"
+             go on by the same command with --server 0,1,2"
         );
+        assert!(said([Left::Unknown, Left::Restarted, Left::Restarted]).contains("a:1 may still drain or be down"));
         assert_eq!(said([Left::Restarted; 3]), "");
     }
 }

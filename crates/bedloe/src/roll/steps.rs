@@ -10,15 +10,16 @@
 use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
-use serde_json::json;
 use tokio::time::{Instant, sleep};
 
-use super::plan::{Target, enough, values};
+use super::balancer::{Balancer, SOON};
+use super::notes::Notes;
+use super::plan::{Target, enough};
 use super::ready::{Passes, probe};
 use super::report::{Left, Row};
+use super::template::values;
 use super::view::{Marks, Server, View};
 use super::{Settings, command};
-use crate::upstream::client::Client;
 
 /// How often the interface is asked.
 const LOOK: Duration = Duration::from_millis(100);
@@ -26,9 +27,6 @@ const LOOK: Duration = Duration::from_millis(100);
 const SETTLED: Duration = Duration::from_millis(500);
 /// The time between two probes.
 const PROBE: Duration = Duration::from_millis(250);
-/// How often the interface is asked once more where it does not answer, and after which pause.
-const TRIES: u32 = 3;
-const PAUSE: Duration = Duration::from_millis(500);
 
 const UP: Marks = Marks { down: false, drain: false };
 const DRAIN: Marks = Marks { down: false, drain: true };
@@ -48,10 +46,10 @@ impl From<anyhow::Error> for Stop {
 
 /// A roll under way.
 pub(super) struct Roll<'a> {
-    pub(super) client: &'a Client,
+    pub(super) balancer: &'a Balancer<'a>,
     pub(super) settings: &'a Settings,
     pub(super) signals: lab::Signals,
-    pub(super) began: Instant,
+    pub(super) notes: Notes,
 }
 
 impl Roll<'_> {
@@ -67,27 +65,34 @@ impl Roll<'_> {
     async fn one(&mut self, target: &Target, row: &mut Row) -> Result<(), Stop> {
         self.wait_for_others(target).await?;
         if let Err(stop) = self.set_aside(target, row).await {
-            let put_back = self.mark(target, UP).await;
+            let put_back = self.balancer.mark_within(SOON, target.server.id, UP).await;
             row.left = if put_back.is_ok() { Left::AsBefore } else { Left::Unknown };
             self.say(target, if put_back.is_ok() { "is put back" } else { "could not be put back" });
             return Err(stop);
         }
-        row.left = Left::Down;
         if let Err(error) = self.restart(target, row).await {
-            // Where the balancer is gone there is nobody to tell.
-            let _ = self.mark(target, DOWN).await;
+            self.leave_down(target, row).await;
             return Err(error.into());
         }
-        self.mark(target, UP).await?;
+        row.left = Left::Unknown;
+        self.balancer.mark(target.server.id, UP).await?;
         row.left = Left::Restarted;
         self.settle(target).await
+    }
+
+    /// Leaves a server without requests whose command has begun; where the balancer is gone, or another roll has it,
+    /// nobody knows.
+    pub(super) async fn leave_down(&self, target: &Target, row: &mut Row) {
+        let marked = self.balancer.mark_within(SOON, target.server.id, DOWN).await;
+        row.left = if marked.is_ok() { Left::Down } else { Left::Unknown };
     }
 
     /// Enough of the others have to be up before this one goes.
     async fn wait_for_others(&mut self, target: &Target) -> Result<(), Stop> {
         let end = Instant::now() + self.settings.ready_timeout;
         loop {
-            match enough(&self.look().await?, &target.server, self.settings.min_up) {
+            let view = self.unless_signal(self.balancer.look()).await?;
+            match enough(&view, &target.server, self.settings.min_up) {
                 Ok(()) => return Ok(()),
                 Err(error) if Instant::now() >= end => return Err(error.into()),
                 Err(_) => self.pause().await?,
@@ -98,25 +103,25 @@ impl Roll<'_> {
     /// Takes a server out of service, its sessions last.
     async fn set_aside(&mut self, target: &Target, row: &mut Row) -> Result<(), Stop> {
         row.left = Left::Unknown;
-        self.mark(target, DRAIN).await?;
+        self.unless_signal(self.balancer.mark(target.server.id, DRAIN)).await?;
         self.say(target, "drains");
         let began = Instant::now();
         row.sessions_cut = self.drain(target).await?;
-        self.mark(target, DOWN).await?;
+        self.unless_signal(self.balancer.mark(target.server.id, DOWN)).await?;
         self.finish(target).await?;
         row.drain_ms = Some(millis(began));
-        self.say(target, if row.sessions_cut { "is down; its sessions go elsewhere" } else { "is down" });
+        let is_cut = row.sessions_cut == Some(true);
+        self.say(target, if is_cut { "is down; its sessions go elsewhere" } else { "is down" });
         Ok(())
     }
 
-    /// Waits until nothing is in flight and sessions are idle. True where sessions are still in use at the end of the
-    /// time that they have.
-    async fn drain(&mut self, target: &Target) -> Result<bool, Stop> {
-        let has_routes = self.look().await?.has_routes();
-        let idle = self.settings.idle.unwrap_or(if has_routes { super::IDLE } else { Duration::ZERO });
+    /// Waits until nothing is in flight and sessions are idle. Whether some were still in use at the end of the time
+    /// that they have; nobody knows where the balancer sees none, or was not to wait.
+    async fn drain(&mut self, target: &Target) -> Result<Option<bool>, Stop> {
+        let is_sticky = self.unless_signal(self.balancer.look()).await?.is_sticky;
+        let idle = self.settings.idle_of(is_sticky);
         let in_flight = self.quiet(target, DRAIN, idle).await?;
-        // Without sessions it is requests that do not end; who is down gets no more of either.
-        Ok(in_flight.is_some() && !idle.is_zero())
+        Ok((is_sticky && !idle.is_zero()).then_some(in_flight.is_some()))
     }
 
     /// Waits until what a server has begun is over.
@@ -133,13 +138,16 @@ impl Roll<'_> {
         let mut quiet = Quiet::default();
         let end = Instant::now() + self.settings.drain_timeout;
         loop {
-            let view = self.look().await?;
+            let view = self.unless_signal(self.balancer.look()).await?;
             enough(&view, &target.server, self.settings.min_up)?;
             let server = own(&view, target, marks)?;
-            if quiet.with(server) >= idle.max(SETTLED) {
+            let quiet = quiet.with(server);
+            if quiet >= idle.max(SETTLED) {
                 return Ok(None);
             }
-            if Instant::now() >= end {
+            // However short the time is: what is quiet may show that it stays so.
+            let is_settling = idle.is_zero() && server.active == 0 && Instant::now() < end + SETTLED * 2;
+            if Instant::now() >= end && !is_settling {
                 return Ok(Some(server.active));
             }
             self.pause().await?;
@@ -150,15 +158,16 @@ impl Roll<'_> {
     async fn restart(&mut self, target: &Target, row: &mut Row) -> anyhow::Result<()> {
         let (began, end) = (Instant::now(), Instant::now() + self.settings.ready_timeout);
         self.say(target, &format!("is restarted: {}", target.command));
-        let values = values(&target.server).map(|(_, variable, value)| (variable, value));
-        command::run(&target.command, &values, end).await?;
+        let values = values(&target.server);
+        row.left = Left::Down;
+        command::run(&target.command, &values, end, &self.notes).await?;
         row.command_ms = Some(millis(began));
-        let is_checked = target.server.is_checked();
-        if let Some(path) = self.settings.probe.as_deref().or((!is_checked).then_some(super::PROBED)) {
+        if let Some(path) = self.settings.probed(&target.server) {
             self.probed(target, path, end).await?;
         }
-        if is_checked {
-            self.mark(target, DRAIN).await?;
+        if target.server.is_checked() {
+            row.left = Left::Unknown;
+            self.balancer.mark(target.server.id, DRAIN).await?;
             self.checked(target, end).await?;
         }
         row.ready_ms = Some(millis(began));
@@ -186,7 +195,7 @@ impl Roll<'_> {
     async fn checked(&self, target: &Target, end: Instant) -> anyhow::Result<()> {
         let mut passes: Option<Passes> = None;
         loop {
-            let view = self.look().await?;
+            let view = self.balancer.look().await?;
             let server = own(&view, target, DRAIN)?;
             let passed = passes.get_or_insert_with(|| Passes::since(server.checks)).with(server.checks);
             if passed >= self.settings.passes && server.state == "draining" {
@@ -210,7 +219,7 @@ impl Roll<'_> {
         self.say(target, &format!("is in service{text}"));
         let (settled, end) = (Instant::now() + slow, Instant::now() + slow + self.settings.ready_timeout);
         loop {
-            let view = self.look().await?;
+            let view = self.unless_signal(self.balancer.look()).await?;
             let server = own(&view, target, UP)?;
             let is_up = server.state == "up";
             if is_up && Instant::now() >= settled {
@@ -223,37 +232,22 @@ impl Roll<'_> {
         }
     }
 
-    /// Tells the balancer; once more where that fails, for it may be about to read its configuration anew.
-    async fn mark(&self, target: &Target, marks: Marks) -> anyhow::Result<()> {
-        let body = json!({"down": marks.down, "drain": marks.drain});
-        let mut tries = 0;
-        loop {
-            tries += 1;
-            match self.client.patch(&self.settings.upstream, target.server.id, &body).await {
-                Ok(_) => return Ok(()),
-                Err(error) if tries == TRIES => return Err(error),
-                Err(_) => sleep(PAUSE).await,
-            }
-        }
-    }
-
-    async fn look(&self) -> anyhow::Result<View> {
-        let mut tries = 0;
-        loop {
-            tries += 1;
-            match View::look(self.client, &self.settings.upstream).await {
-                Ok(view) => return Ok(view),
-                Err(error) if tries == TRIES => return Err(error),
-                Err(_) => sleep(PAUSE).await,
-            }
-        }
-    }
-
     /// The time between two looks; cut short by a signal.
-    async fn pause(&mut self) -> Result<(), Stop> {
+    async fn pause(&self) -> Result<(), Stop> {
+        let pause = async {
+            sleep(LOOK).await;
+            Ok(())
+        };
+        self.unless_signal(pause).await
+    }
+
+    /// What comes first: what is asked for, or a signal.
+    async fn unless_signal<T>(&self, work: impl Future<Output = anyhow::Result<T>>) -> Result<T, Stop> {
+        let mut signals = self.signals.clone();
         tokio::select! {
-            () = self.signals.first() => Err(Stop::Interrupted),
-            () = sleep(LOOK) => Ok(()),
+            biased;
+            () = signals.first() => Err(Stop::Interrupted),
+            done = work => Ok(done?),
         }
     }
 
@@ -262,7 +256,7 @@ impl Roll<'_> {
     }
 
     fn say(&self, target: &Target, what: &str) {
-        super::note(self.began, &format!("{} {what}", target.server.shown()));
+        self.notes.say(&format!("{} {what}", target.server.shown()));
     }
 }
 

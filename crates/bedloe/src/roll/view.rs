@@ -5,10 +5,15 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::upstream::client::{Client, escaped};
+use crate::visible::visible;
 
 /// All servers of an upstream.
 #[derive(Debug)]
-pub(super) struct View(pub(super) Vec<Server>);
+pub(super) struct View {
+    pub(super) servers: Vec<Server>,
+    /// The balancer knows of sessions that belong to servers.
+    pub(super) is_sticky: bool,
+}
 
 /// One of them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -18,6 +23,8 @@ pub(super) struct Server {
     pub(super) name: String,
     pub(super) address: String,
     pub(super) route: String,
+    /// It gets requests where no other server can.
+    pub(super) is_backup: bool,
     pub(super) slow_start: Duration,
     pub(super) marks: Marks,
     pub(super) state: String,
@@ -49,7 +56,7 @@ impl View {
     pub(super) async fn look(client: &Client, upstream: &str) -> anyhow::Result<Self> {
         let name = escaped(upstream);
         let settings = client.get(&format!("http/upstreams/{name}/servers")).await?;
-        let counts = client.get(&format!("http/upstreams/{name}?fields=peers")).await?;
+        let counts = client.get(&format!("http/upstreams/{name}?fields=peers,sticky")).await?;
         Ok(Self::read(&settings, &counts))
     }
 
@@ -61,21 +68,22 @@ impl View {
             let set = settings.iter().find(|set| set["id"] == peer["id"])?;
             Some(Server::read(set, peer))
         });
-        Self(servers.collect())
+        Self { servers: servers.collect(), is_sticky: counts["sticky"].is_string() }
+    }
+
+    #[cfg(test)]
+    pub(super) fn of<const N: usize>(servers: [Server; N]) -> Self {
+        Self { servers: servers.into(), is_sticky: false }
     }
 
     pub(super) fn server(&self, id: u64) -> Option<&Server> {
-        self.0.iter().find(|server| server.id == id)
+        self.servers.iter().find(|server| server.id == id)
     }
 
-    /// How many servers beside this one get requests.
-    pub(super) fn others_up(&self, id: u64) -> usize {
-        self.0.iter().filter(|server| server.id != id && server.state == "up").count()
-    }
-
-    /// Whether sessions belong to servers, as far as the interface tells.
-    pub(super) fn has_routes(&self) -> bool {
-        self.0.iter().any(|server| !server.route.is_empty())
+    /// How many servers beside this one get requests. A backup gets them too late: when there is nobody else.
+    pub(super) fn others_up(&self, server: &Server) -> usize {
+        let is_other = |other: &&Server| other.address != server.address && !other.is_backup && other.state == "up";
+        self.servers.iter().filter(is_other).count()
     }
 }
 
@@ -89,6 +97,7 @@ impl Server {
             name: text(&peer["name"]),
             address: text(&peer["server"]),
             route: text(&set["route"]),
+            is_backup: set["backup"] == true,
             slow_start: Duration::from_millis(conf::table::time_of(&text(&set["slow_start"])).unwrap_or(0)),
             marks: Marks { down: set["down"] == true, drain: set["drain"] == true },
             state: text(&peer["state"]),
@@ -107,9 +116,15 @@ impl Server {
         self.checks.last_passed.is_some() || self.state == "checking"
     }
 
+    /// Whether somebody may mean it by a word.
+    pub(super) fn goes_by(&self, word: &str) -> bool {
+        word.parse() == Ok(self.id) || [&self.name, &self.address, &self.route].iter().any(|own| *own == word)
+    }
+
     /// Its name for people.
     pub(super) fn shown(&self) -> String {
-        if self.route.is_empty() { self.name.clone() } else { format!("{} ({})", self.name, self.route) }
+        let name = visible(&self.name);
+        if self.route.is_empty() { name } else { format!("{name} ({})", visible(&self.route)) }
     }
 }
 
@@ -124,9 +139,10 @@ mod tests {
         let settings = json!([
             {"id": 9, "server": "name.test:80"},
             {"id": 1, "server": "10.0.0.1:80", "route": "s1", "slow_start": "1500ms", "down": true, "drain": false},
-            {"id": 2, "server": "10.0.0.2:80", "route": "", "slow_start": "0s", "down": false, "drain": true},
+            {"id": 2, "server": "10.0.0.2:80", "route": "", "slow_start": "0s", "down": false, "drain": true,
+             "backup": true},
         ]);
-        let counts = json!({"peers": [
+        let counts = json!({"sticky": "cookie", "peers": [
             {"id": 1, "name": "a:80", "server": "10.0.0.1:80", "state": "down", "active": 3, "requests": 7,
              "health_checks": {"checks": 5, "fails": 2, "unhealthy": 1, "last_passed": true}},
             {"id": 2, "name": "b:80", "server": "10.0.0.2:80", "state": "up", "health_checks": {"checks": 0}},
@@ -137,6 +153,7 @@ mod tests {
             name: "a:80".into(),
             address: "10.0.0.1:80".into(),
             route: "s1".into(),
+            is_backup: false,
             slow_start: Duration::from_millis(1_500),
             marks: Marks { down: true, drain: false },
             state: "down".into(),
@@ -144,10 +161,14 @@ mod tests {
             requests: 7,
             checks: Checks { made: 5, failed: 2, last_passed: Some(true) },
         };
-        assert_eq!((view.server(1), view.server(9), view.0.len()), (Some(&expected), None, 2));
-        assert!(expected.is_checked() && !view.0[1].is_checked() && view.has_routes());
-        assert_eq!((view.others_up(1), view.others_up(2)), (1, 0));
-        assert_eq!((view.0[0].shown(), view.0[1].shown()), ("a:80 (s1)".into(), "b:80".into()));
-        assert!(View::read(&json!({}), &json!([])).0.is_empty());
+        assert_eq!((view.server(1), view.server(9), view.servers.len()), (Some(&expected), None, 2));
+        let second = &view.servers[1];
+        assert!(expected.is_checked() && !second.is_checked() && view.is_sticky);
+        assert_eq!((view.others_up(&expected), second.is_backup), (0, true), "a backup does not stand in");
+        assert_eq!((expected.shown(), second.shown()), ("a:80 (s1)".into(), "b:80".into()));
+        let odd = Server { name: "a\x1b[2J\n".into(), route: "\r".into(), ..Server::default() };
+        assert_eq!(odd.shown(), "a\\u{1b}[2J\\n (\\r)");
+        let nothing = View::read(&json!({}), &json!([]));
+        assert!(nothing.servers.is_empty() && !nothing.is_sticky);
     }
 }

@@ -10,8 +10,10 @@ use hyper::body::Bytes;
 use hyper::http::uri::{Authority, PathAndQuery};
 use hyper::{Request, StatusCode};
 use hyper_util::rt::TokioIo;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::net::TcpStream;
+
+use crate::visible::visible;
 
 /// How long an answer may take: the balancer is on this machine, or not far away.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -126,6 +128,16 @@ pub(crate) fn escaped(name: &str) -> String {
     name.bytes().map(letter).collect()
 }
 
+/// What the interface said no to.
+#[derive(Debug, thiserror::Error)]
+#[error("the balancer refused it: {text} ({status}, {code})")]
+pub(crate) struct Refused {
+    pub(crate) status: StatusCode,
+    pub(crate) text: String,
+    /// The documentation's word for it.
+    pub(crate) code: String,
+}
+
 /// The client.
 pub(crate) struct Client {
     address: Address,
@@ -153,6 +165,12 @@ impl Client {
         self.ask("DELETE", &format!("http/upstreams/{}/servers/{id}", escaped(upstream)), None).await
     }
 
+    /// Holds an upstream for somebody, for so long; for no time gives it back.
+    pub(crate) async fn hold(&self, upstream: &str, owner: &str, seconds: u64) -> anyhow::Result<Value> {
+        let body = json!({"owner": owner, "seconds": seconds});
+        self.ask("POST", &format!("http/upstreams/{}/hold", escaped(upstream)), Some(&body)).await
+    }
+
     /// Sends a request and reads its answer, or what the interface says is wrong.
     async fn ask(&self, method: &str, path: &str, body: Option<&Value>) -> anyhow::Result<Value> {
         let asked = tokio::time::timeout(PATIENCE, self.exchange(method, path, body)).await;
@@ -167,8 +185,8 @@ impl Client {
         match (status, value) {
             (status, Some(value)) if status.is_success() => Ok(value),
             (status, Some(value)) if value["error"]["text"].is_string() => {
-                let text = value["error"]["text"].as_str().unwrap_or_default();
-                bail!("the balancer refused it: {text} ({status}, {})", value["error"]["code"].as_str().unwrap_or(""))
+                let text = |field: &str| visible(value["error"][field].as_str().unwrap_or_default());
+                Err(Refused { status, text: text("text"), code: text("code") }.into())
             }
             (StatusCode::UNAUTHORIZED, _) => {
                 bail!("the api at {} wants a name and a password: --credentials FILE", self.shown())
@@ -195,7 +213,8 @@ impl Client {
         }
     }
 
-    fn shown(&self) -> String {
+    /// Where it is, for people.
+    pub(crate) fn shown(&self) -> String {
         match &self.address.to {
             To::Tcp(host) => format!("http://{host}{}", self.address.path),
             To::Unix(socket) => format!("unix:{}:{}", socket.display(), self.address.path),

@@ -1,9 +1,12 @@
 //! `bedloe roll`: servers restarted one after the other under load; what stops it, and what it leaves behind then.
 
+mod others;
+mod troubles;
+
 use std::fs;
-use std::io::{BufRead, BufReader, Read};
-use std::net::SocketAddr;
-use std::process::{Command, Output, Stdio};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::process::{Child, ChildStderr, Command, Output, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -44,7 +47,7 @@ impl Servers {
             assert!(status.expect("a shell").success());
         }
         for address in &servers.addresses {
-            wait_until("a server", || std::net::TcpStream::connect(address).is_ok());
+            wait_until("a server", || is_ready(*address));
         }
         fs::remove_file(servers.home.path().join("restarted")).expect("a file");
         servers
@@ -76,6 +79,13 @@ impl Servers {
     }
 }
 
+fn is_ready(address: SocketAddr) -> bool {
+    let Ok(mut stream) = TcpStream::connect(address) else { return false };
+    let mut answer = String::new();
+    let asked = stream.write_all(b"GET /health/ready HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    asked.and_then(|()| stream.read_to_string(&mut answer)).is_ok() && answer.starts_with("HTTP/1.1 200 ")
+}
+
 impl Drop for Servers {
     fn drop(&mut self) {
         for pid in self.addresses.iter().filter_map(|address| self.pid(*address)) {
@@ -86,10 +96,16 @@ impl Drop for Servers {
 
 const CHECK: &str = "health_check uri=/health/ready interval=100ms mandatory;";
 
-fn command(balancer: &Balancer, arguments: &[&str]) -> Command {
+fn bedloe(balancer: &Balancer) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_bedloe"));
-    command.args(["roll", "app", "-c"]).arg(balancer.path("nginx.conf")).arg("-p").arg(balancer.folder());
-    command.args(arguments).env("BEDLOE", env!("CARGO_BIN_EXE_bedloe"));
+    command.args(["roll", "-c"]).arg(balancer.path("nginx.conf")).arg("-p").arg(balancer.folder());
+    command.env("BEDLOE", env!("CARGO_BIN_EXE_bedloe"));
+    command
+}
+
+fn command(balancer: &Balancer, arguments: &[&str]) -> Command {
+    let mut command = bedloe(balancer);
+    command.arg("app").args(arguments);
     command
 }
 
@@ -104,14 +120,15 @@ fn said(output: &Output, code: i32) -> String {
     said
 }
 
-/// GETs, one after the other, while something is done: how many, and those that were not answered with 200.
+/// GETs of a session of the server with the route `r0`, where there is one, while something is done: how many, and
+/// those that were not answered with 200.
 fn under_load<T>(balancer: &Balancer, work: impl FnOnce() -> T) -> (T, u64, Vec<String>) {
     let (is_over, count) = (AtomicBool::new(false), AtomicU64::new(0));
     let load = || {
         let mut failed = Vec::new();
         while !is_over.load(Relaxed) {
-            let answer =
-                balancer.ask("GET /accounts-external/api/hello HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+            let fields = "Host: a\r\nCookie: route=r0\r\nConnection: close\r\n\r\n";
+            let answer = balancer.ask(format!("GET /accounts-external/api/hello HTTP/1.1\r\n{fields}"));
             count.fetch_add(1, Relaxed);
             if !answer.starts_with("HTTP/1.1 200 ") {
                 failed.push(answer);
@@ -148,6 +165,7 @@ fn all_are_restarted_and_no_request_fails() {
     assert_eq!(json["outcome"], "done", "{json}");
     for server in json["servers"].as_array().expect("a list") {
         assert!(server["left"] == "restarted" && server["ready_ms"].as_u64() >= Some(500), "{json}");
+        assert!(server["sessions_cut"].is_null(), "the balancer knows of no sessions: {json}");
     }
     assert!((0..3).all(|id| api.peer(id)["state"] == "up"), "{said}");
     for part in ["drains", "is down", "is restarted: sh ", "is ready after", "is in service"] {
@@ -164,6 +182,7 @@ fn without_checks_the_servers_themselves_are_asked() {
     let (output, _, failed) = under_load(&balancer, || roll(&balancer, &arguments));
     let said = said(&output, 0);
     assert!(failed.is_empty(), "{failed:?}\n{said}");
+    assert!(said.contains(&format!("warning: the balancer does not check {second} (no health_check)")), "{said}");
     assert_eq!(servers.restarted(), [servers.addresses[1].port()]);
     let stdout = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(stdout.starts_with("app: 1 of 1 servers are restarted in "), "{stdout}");
@@ -175,12 +194,12 @@ fn it_stops_at_a_command_that_fails() {
     let balancer = before(&servers);
     let output = roll(&balancer, &["--restart", "echo to the log; exit 3"]);
     let said = said(&output, 1);
-    let (first, second) = (servers[0].address(), servers[1].address());
+    let first = servers[0].address();
     for part in [
         "to the log\n".to_owned(),
         format!("bedloe: app: stopped at {first}: the command failed (exit status: 3)\n"),
         format!("  {first} is down in the balancer: when it is well, `bedloe upstream up app 0`\n"),
-        format!("  go on by the same command with --server {second}\n"),
+        "  go on by the same command with --server 1\n".to_owned(),
     ] {
         assert!(said.contains(&part), "{part:?} is missing in {said}");
     }
@@ -218,14 +237,25 @@ fn it_stops_at_a_server_that_does_not_come_back() {
 
 #[test]
 fn what_cannot_be_is_refused_before_anything_is_done() {
-    let servers = ["a", "b"].map(Scripted::named);
+    let servers = ["a", "b"].map(|name| {
+        Scripted::start(move |link, _| {
+            let is_there = !link.head()?.starts_with("GET /none ");
+            link.send(if is_there { ok(name) } else { "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n".into() })
+        })
+    });
     let balancer = before(&servers);
     let api = Api::of(&balancer);
-    let table: [(&[&str], i32, &str); 8] = [
+    let table: [(&[&str], i32, &str); 14] = [
         (&["--restart", "true", "--min-up", "2"], 1, "app: nothing was done: without "),
         (&["--restart", "true", "--server", "c"], 1, "no server \"c\" is in the upstream"),
-        (&["--restart", "do {adress}"], 1, "the command has {adress}, and there are {name}, {address}"),
-        (&["--restart", "do {route}"], 1, "let the command use \"$BEDLOE_ROUTE\""),
+        (&["--restart", "do {adress}"], 2, "the command has {adress}, and there are {name}, {address}"),
+        (&["--restart", "do {adress}"], 2, "\n  do {adress}\n     ^^^^^^^\n"),
+        (&["--restart", "do {NAME}"], 2, "the command has {NAME}, and there are {name}, {address}"),
+        (&["--restart", "do {name"], 2, "{name is not closed by a brace"),
+        (&["--restart", ""], 2, "an empty command restarts nothing"),
+        (&["--restart", "do {route}"], 1, "its route \"\" cannot stand in a command as it is: use \"$BEDLOE_ROUTE\""),
+        (&["--restart", "true", "--idle", "5s", "--drain-timeout", "5s"], 2, "--idle (5 s) has to be less than"),
+        (&["--restart", "true", "--probe", "/none"], 1, "would not be taken for ready: name a page by --probe"),
         (&[], 2, "--restart"),
         (&["--restart", "true", "--passes", "0"], 2, "--passes"),
         (&["--restart", "true", "--ready-timeout", "0"], 2, "no server is ready in no time"),
@@ -235,7 +265,14 @@ fn what_cannot_be_is_refused_before_anything_is_done() {
         let said = said(&roll(&balancer, arguments), code);
         assert!(said.contains(part), "{part:?} is missing in {said}");
     }
-    let dry = roll(&balancer, &["--restart", "do {id}", "--dry-run", "--server", "1", "0"]);
+    let refused = roll(&balancer, &["--restart", "true", "--min-up", "2", "--json"]);
+    said(&refused, 1);
+    let json: Json = serde_json::from_slice(&refused.stdout).expect("JSON");
+    assert_eq!((&json["outcome"], &json["upstream"]), (&"refused".into(), &"app".into()), "{json}");
+    assert!(json["error"].as_str().is_some_and(|error| error.contains("--min-up wants 2")), "{json}");
+    // The upstream may stand behind the servers.
+    let mut behind = bedloe(&balancer);
+    let dry = behind.args(["--restart", "do {id}", "--dry-run", "--server", "1,0", "app"]).output().expect("it starts");
     said(&dry, 0);
     let (first, second) = (servers[0].address(), servers[1].address());
     let steps = |id| format!("drain; do {id}; 3 probes of /health/ready; slow start 0 s");
@@ -251,7 +288,9 @@ fn what_cannot_be_is_refused_before_anything_is_done() {
 /// A server that answers when something more than a head has come, and one that answers at once.
 fn slow_and_quick() -> [Scripted; 2] {
     let slow = Scripted::start(|link: &mut Link, _| {
-        link.head()?;
+        if link.head()?.starts_with("GET /health/ready ") {
+            return link.send(ok("ready"));
+        }
         link.head()?;
         link.send(ok("slow"))
     });
@@ -276,15 +315,55 @@ fn too_few_others_stop_it_until_the_command_runs() {
     let file = folder.path().join("restarted");
     let restart = format!("touch {}", file.display());
     let arguments = ["--restart", &restart, "--server", "0", "--drain-timeout", "3s"];
-    let child =
-        command(&balancer, &arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
+    let rolling = Rolling::start(command(&balancer, &arguments));
     wait_until("it is down, with a request in flight", || api.peer(0)["state"] == "down");
     api.patch(1, r#"{"down":true}"#);
     client.send("\r\n\r\n");
     assert_eq!(client.reply().body, "slow");
-    let said = said(&child.wait_with_output().expect("it ends"), 1);
+    let said = rolling.ended(1);
     assert!(said.contains("0 would be up, and --min-up wants 1") && said.contains("is put back"), "{said}");
     assert!(!file.exists() && api.peer(0)["state"] == "up", "{said}");
+}
+
+/// A roll under way, with what it has said so far.
+struct Rolling {
+    child: Child,
+    lines: BufReader<ChildStderr>,
+    said: String,
+}
+
+impl Rolling {
+    fn start(mut command: Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
+        let lines = BufReader::new(child.stderr.take().expect("a pipe"));
+        Self { child, lines, said: String::new() }
+    }
+
+    /// Reads until it has said this.
+    fn until(&mut self, end: &str) {
+        while !self.said.ends_with(end) {
+            assert!(self.lines.read_line(&mut self.said).expect("text") > 0, "no {end:?}: {}", self.said);
+        }
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).expect("it runs");
+    }
+
+    /// All that it has said, after it has ended so.
+    fn ended(mut self, code: i32) -> String {
+        self.lines.read_to_string(&mut self.said).expect("text");
+        let output = self.child.wait().expect("it ends");
+        assert_eq!(output.code(), Some(code), "{}", self.said);
+        std::mem::take(&mut self.said)
+    }
+}
+
+impl Drop for Rolling {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
 }
 
 #[test]
@@ -293,16 +372,11 @@ fn an_interrupt_puts_a_server_back() {
     let balancer = before(&servers);
     let api = Api::of(&balancer);
     let mut client = in_flight(&balancer);
-    let mut child = command(&balancer, &["--restart", "true"]).stderr(Stdio::piped()).spawn().expect("it starts");
-    let mut lines = BufReader::new(child.stderr.take().expect("a pipe"));
-    let mut said = String::new();
-    while !said.ends_with(" drains\n") {
-        assert!(lines.read_line(&mut said).expect("text") > 0, "{said}");
-    }
+    let mut rolling = Rolling::start(command(&balancer, &["--restart", "true"]));
+    rolling.until(" drains\n");
     assert_eq!(api.peer(0)["state"], "draining");
-    kill_process(Pid::from_child(&child), Signal::INT).expect("it runs");
-    lines.read_to_string(&mut said).expect("text");
-    assert_eq!(child.wait().expect("it ends").code(), Some(105), "{said}");
+    rolling.signal(Signal::INT);
+    let said = rolling.ended(105);
     assert!(said.contains("is put back") && said.contains("was not restarted\n  go on by the same command"), "{said}");
     assert_eq!(api.peer(0)["state"], "up");
     client.send("\r\n\r\n");
