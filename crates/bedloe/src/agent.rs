@@ -21,6 +21,7 @@ use host::facts::processes::NAMES_MAX;
 use tokio::task::LocalSet;
 
 use crate::run::notify::Notify;
+pub(crate) use guard::Token;
 use liberty::Liberty;
 use page::Pages;
 

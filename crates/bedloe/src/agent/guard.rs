@@ -41,6 +41,11 @@ impl Token {
         Ok(Self(token.to_owned()))
     }
 
+    /// The value of `Authorization` that shows it.
+    pub(crate) fn header(&self) -> String {
+        format!("Bearer {}", self.0)
+    }
+
     /// Whether a value of `Authorization` shows it. All of it is compared, however early it differs: the time that an
     /// answer takes tells nothing of the token but its length.
     pub(super) fn is_shown_by(&self, value: &[u8]) -> bool {
@@ -87,6 +92,7 @@ mod tests {
         let cases = [
             ("Bearer 0123456789abcdef", true),
             ("bearer  0123456789abcdef", true),
+            (&token.header(), true),
             ("Bearer 0123456789abcdeF", false),
             ("Bearer 0123456789abcde", false),
             ("Bearer 0123456789abcdef0", false),
