@@ -139,7 +139,7 @@ pub(crate) fn run(args: TuneArgs) -> anyhow::Result<ExitCode> {
 fn check(host: &HostArgs, is_json: bool) -> anyhow::Result<ExitCode> {
     let (root, ask) = (open(&host.root)?, host.ask());
     let facts = Facts::read(&root, &ask);
-    let look = tune::compare(&root, &facts, &ask)?;
+    let look = below(&root, tune::compare(&root, &facts, &ask))?;
     let text = if is_json { shown::table_json(&root, &ask, &facts, &look) } else { shown::table(&root, &ask, &look) };
     print(&text)?;
     Ok(if look.rows.iter().all(|row| row.ok) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -147,7 +147,7 @@ fn check(host: &HostArgs, is_json: bool) -> anyhow::Result<ExitCode> {
 
 fn plan(host: &HostArgs, is_json: bool) -> anyhow::Result<ExitCode> {
     let root = open(&host.root)?;
-    let look = tune::look(&root, &host.ask())?;
+    let look = below(&root, tune::look(&root, &host.ask()))?;
     print(&if is_json { shown::plan_json(&root, &look) } else { shown::plan(&root, &look) })?;
     Ok(ExitCode::SUCCESS)
 }
@@ -158,7 +158,7 @@ fn apply(host: &HostArgs, is_sure: bool) -> anyhow::Result<ExitCode> {
     if let Some(unfinished) = tune::unfinished(&root) {
         bail!(unfinished);
     }
-    let look = tune::look(&root, &ask)?;
+    let look = below(&root, tune::look(&root, &ask))?;
     print(&shown::plan(&root, &look)).context("nothing was changed")?;
     if look.plan.is_empty() {
         return Ok(ExitCode::SUCCESS);
@@ -166,24 +166,24 @@ fn apply(host: &HostArgs, is_sure: bool) -> anyhow::Result<ExitCode> {
     if !is_sure && !is_agreed("Write and load this?")? {
         return not_agreed();
     }
-    tune::apply(&root, &look.plan, &ask, &mut Kernel(&root))?;
+    below(&root, tune::apply(&root, &look.plan, &ask, &mut Kernel(&root)))?;
     print(&shown::applied(&root, &look.plan)).context("all of it was done, and not said")?;
     Ok(ExitCode::SUCCESS)
 }
 
 fn undo(root: &Root, is_all: bool, is_forced: bool, is_sure: bool) -> anyhow::Result<ExitCode> {
     may_change(root)?;
-    let lines = tune::undoable(root, is_all)?;
+    let lines = below(root, tune::undoable(root, is_all))?;
     if lines.is_empty() {
-        tune::undo(root, &mut Kernel(root), is_all, is_forced)?;
+        below(root, tune::undo(root, &mut Kernel(root), is_all, is_forced))?;
         print(&shown::nothing_to_undo(&tune::orphans(root)))?;
         return Ok(ExitCode::SUCCESS);
     }
-    print(&(shown::lines(&lines) + "\n")).context("nothing was undone")?;
+    print(&shown::undoing(root, &lines)).context("nothing was undone")?;
     if !is_sure && !is_agreed("Put this back?")? {
         return not_agreed();
     }
-    let undone = tune::undo(root, &mut Kernel(root), is_all, is_forced)?;
+    let undone = below(root, tune::undo(root, &mut Kernel(root), is_all, is_forced))?;
     let left = match undone.left {
         0 => String::new(),
         left => format!("; {left} earlier left: `bedloe tune undo` again, or --all"),
@@ -195,6 +195,12 @@ fn undo(root: &Root, is_all: bool, is_forced: bool, is_sure: bool) -> anyhow::Re
 
 fn open(path: &std::path::Path) -> anyhow::Result<Root> {
     Root::open(path).with_context(|| format!("cannot open the folder {}", path.display()))
+}
+
+/// Paths in errors are those below the root: of a tree it is said which.
+fn below<T>(root: &Root, result: Result<T, tune::Error>) -> anyhow::Result<T> {
+    let result = result.map_err(anyhow::Error::from);
+    if root.is_host() { result } else { result.with_context(|| format!("below {}", root.path().display())) }
 }
 
 /// In a tree the rights to its files are enough.

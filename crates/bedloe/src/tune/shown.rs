@@ -194,9 +194,10 @@ pub(super) fn nothing_to_undo(orphans: &[String]) -> String {
     text
 }
 
-/// Lines as they are, without what a terminal would act upon.
-pub(super) fn lines(lines: &[String]) -> String {
-    lines.iter().map(|line| plain(line)).collect::<Vec<_>>().join("\n")
+/// What is to be put back, without what a terminal would act upon.
+pub(super) fn undoing(root: &Root, lines: &[String]) -> String {
+    let tree = (!root.is_host()).then(|| format!("# below {}", root.path().display()));
+    tree.iter().chain(lines).map(|line| plain(line) + "\n").collect()
 }
 
 /// Names of processes and texts of files may hold anything.

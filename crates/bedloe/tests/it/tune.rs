@@ -95,6 +95,7 @@ fn a_tree_is_checked_planned_applied_and_undone() {
 
     let undone = tune(&["undo", "--root", root, "--yes"]);
     assert_eq!(undone.status.code(), Some(0), "{}", text(&undone.stderr));
+    assert!(text(&undone.stdout).starts_with(&format!("# below {root}\n")), "{}", text(&undone.stdout));
     assert_eq!(snapshot(folder.path()), before);
     assert!(text(&tune(&["undo", "--root", root, "--yes"]).stdout).contains("nothing to undo"));
 }

@@ -7,6 +7,9 @@ use super::limits::{self, Limits};
 use super::root::Root;
 use super::{Ask, Facts, Role, cgroups};
 
+/// Who set it to 0 did so on purpose: it is not set back.
+const TIMESTAMPS: &str = "net.ipv4.tcp_timestamps";
+
 /// A network card's queues.
 #[derive(Debug, PartialEq, Eq)]
 struct Card {
@@ -24,6 +27,8 @@ pub(super) struct Machine {
     /// Cores in thousandths that a quota leaves, by who has it.
     quotas: BTreeMap<String, u64>,
     has_swap: bool,
+    /// Whether segments of TCP carry no time.
+    lacks_timestamps: bool,
     /// What this process, and so the shell that started it, may have open; none for a tree.
     here: Option<Limits>,
 }
@@ -48,6 +53,7 @@ impl Machine {
                 .map(|text| text.trim().to_owned()),
             quotas: if is_jvm { quotas(root, is_tree) } else { BTreeMap::new() },
             has_swap: root.text("proc/swaps").is_some_and(|text| text.lines().nth(1).is_some()),
+            lacks_timestamps: root.text("proc/sys/net/ipv4/tcp_timestamps").is_some_and(|text| text.trim() == "0"),
             here: if is_tree { None } else { limits::process(root, std::process::id()).map(|own| own.limits) },
         }
     }
@@ -63,6 +69,17 @@ pub(super) fn advice(facts: &Facts, ask: &Ask, files: u64) -> Vec<Advice> {
         why: format!("what is started from here inherits it: `ulimit -n {files}`, or log in again once it is applied"),
         is_ok: here.soft >= files,
     }));
+    let at_start = facts.at_boot.get(TIMESTAMPS).map(|boot| boot.value == "0");
+    if ask.role != Role::Liberty && (facts.machine.lacks_timestamps || at_start == Some(true)) {
+        lines.push(Advice {
+            setting: TIMESTAMPS.to_owned(),
+            now: "0".to_owned(),
+            wanted: "1".to_owned(),
+            why: "tcp_tw_reuse tells segments of old connections by the time in them: without that it does nothing"
+                .to_owned(),
+            is_ok: false,
+        });
+    }
     if ask.role == Role::Liberty {
         lines.extend(facts.machine.quotas.iter().map(|(who, thousandths)| quota(who, *thousandths, facts.cores)));
         lines.push(Advice {

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::boot::normal;
 use super::root::Root;
 
 /// The most processes that are looked at.
@@ -76,6 +77,8 @@ pub(super) struct Rights {
     pub(super) user: u32,
     /// CAP_SYS_RESOURCE, which containers take from root.
     pub(super) has_resource: bool,
+    /// Whether that counts for hard limits too: not in a user namespace, as of a container without root.
+    pub(super) raises_hard: bool,
 }
 
 impl Rights {
@@ -85,14 +88,15 @@ impl Rights {
         let rights = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
         let rights = rights.and_then(|rights| u64::from_str_radix(rights.trim(), 16).ok());
         let has_resource = rights.is_some_and(|rights| rights >> RESOURCE & 1 == 1);
-        Self { user: rustix::process::geteuid().as_raw(), has_resource }
+        let is_first = root.text("proc/self/uid_map").is_none_or(|map| normal(&map) == "0 0 4294967295");
+        Self { user: rustix::process::geteuid().as_raw(), has_resource, raises_hard: has_resource && is_first }
     }
 
     /// Whether root is kept from it: beyond the hard limit, or another user's, takes more than being root. Who is not
     /// root may become it.
     pub(super) fn are_short(&self, process: &Process, after: Limits) -> bool {
-        let is_ordinary = process.owner == self.user && after.hard <= process.limits.hard;
-        self.user == 0 && !self.has_resource && !is_ordinary
+        let is_kept = after.hard > process.limits.hard && !self.raises_hard;
+        self.user == 0 && (is_kept || process.owner != self.user && !self.has_resource)
     }
 }
 

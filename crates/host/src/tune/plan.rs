@@ -148,7 +148,7 @@ impl Plan {
         let before = root.saved(&path).map_err(Error::file("read", &path))?;
         let (owner, group) = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
         let after = match &before {
-            Some(before) => Saved { content, ..before.clone() },
+            Some(before) => Saved { content, mode: before.mode & 0o777, ..before.clone() },
             None => Saved { content, mode: MODE, owner, group },
         };
         if before.as_ref() == Some(&after) {

@@ -346,17 +346,25 @@ fn limits_that_root_is_kept_from_are_not_tried() {
     };
     let facts = |processes, rights: limits::Rights| Facts { processes, rights, ..Facts::default() };
     let (folder, root) = tree();
-    for (rights, process, expected) in [
-        ((0, true), process(101, 10), State::Low),
-        ((0, false), process(0, 10), State::Forbidden),
-        ((0, false), process(0, 300_000), State::Low),
-        ((0, false), process(101, 300_000), State::Forbidden),
-        ((7, false), process(0, 10), State::Low),
-        ((0, true), limits::Process { limits: Limits { soft: 300_000, hard: 300_000 }, ..process(0, 10) }, State::Ok),
+    for ((user, has_resource, raises_hard), process, expected) in [
+        ((0, true, true), process(101, 10), State::Low),
+        ((0, false, false), process(0, 10), State::Forbidden),
+        ((0, false, false), process(0, 300_000), State::Low),
+        ((0, false, false), process(101, 300_000), State::Forbidden),
+        ((7, false, false), process(0, 10), State::Low),
+        // In a user namespace, where root has all rights and the kernel still keeps hard limits as they are.
+        ((0, true, false), process(0, 10), State::Forbidden),
+        ((0, true, false), process(101, 300_000), State::Low),
+        (
+            (0, true, true),
+            limits::Process { limits: Limits { soft: 300_000, hard: 300_000 }, ..process(0, 10) },
+            State::Ok,
+        ),
     ] {
-        let facts = facts(vec![process], limits::Rights { user: rights.0, has_resource: rights.1 });
+        let rights = limits::Rights { user, has_resource, raises_hard };
+        let facts = facts(vec![process], rights);
         let look = compare(&root, &facts, &ask(Role::Balancer)).unwrap();
-        assert_eq!(state(&look, "open files of nginx (process 1)"), expected, "{rights:?}");
+        assert_eq!(state(&look, "open files of nginx (process 1)"), expected, "{facts:?}");
         assert_eq!(look.plan.processes.len(), usize::from(expected == State::Low));
     }
     drop(folder);

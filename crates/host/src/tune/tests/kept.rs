@@ -136,6 +136,18 @@ fn an_undoing_of_all_says_what_it_did_before_it_stopped() {
     assert_eq!(record::records(&root).unwrap().len(), 1);
 }
 
+/// Bits that no such file has are not given to ours, and are there again afterwards.
+#[test]
+fn an_odd_mode_is_put_back() {
+    let (folder, root) = tree();
+    put(folder.path(), SYSCTL, "net.core.somaxconn = 1\n");
+    fs::set_permissions(folder.path().join(SYSCTL), fs::Permissions::from_mode(0o1644)).unwrap();
+    let before = snapshot(folder.path());
+    apply_now(&root, Role::Balancer).unwrap();
+    undo(&root, &mut Fake::default(), false, false).unwrap();
+    assert_eq!(snapshot(folder.path()), before);
+}
+
 #[test]
 fn files_whose_record_is_gone_are_named() {
     let (folder, root) = tree();

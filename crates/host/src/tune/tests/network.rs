@@ -28,6 +28,18 @@ fn ports_of_udp_and_those_that_are_named_are_kept() {
     assert_eq!(of(Role::Liberty, &[40_080]), Some(format!("{RESERVED} = 40080")));
 }
 
+#[test]
+fn a_host_whose_segments_carry_no_time_is_told_what_that_costs() {
+    let (folder, root) = tree();
+    let told = |role| {
+        let rows = look(&root, &ask(role)).unwrap().rows;
+        rows.into_iter().find(|row| row.setting == "net.ipv4.tcp_timestamps").map(|row| row.state)
+    };
+    assert_eq!(told(Role::Balancer), None);
+    put(folder.path(), "etc/sysctl.d/hard.conf", "net.ipv4.tcp_timestamps = 0\n");
+    assert_eq!((told(Role::Balancer), told(Role::Liberty)), (Some(State::Advice), None));
+}
+
 /// Else a connection may take such a port in between.
 #[test]
 fn ports_are_kept_before_there_are_more_for_connections() {
