@@ -6,6 +6,7 @@
 
 BLOCK_SECONDS=900 # the longest that a block of commands may take
 declare -A holder=() # process ids of the hosts, by name
+lines_run=0          # of the guide's commands
 
 # lab_missing: what such hosts need and this machine has not.
 lab_missing() {
@@ -33,7 +34,7 @@ HOLDER='
     mount -t tmpfs tmpfs run
     mount -t tmpfs tmpfs tmp
     mkdir -p usr/local/sbin opt root run/lock
-    for shim in systemctl ssh scp sshd bedloe sudo; do cp "$shims" "usr/local/sbin/$shim"; done
+    for shim in systemctl ssh scp sshd bedloe sudo apt-get; do cp "$shims" "usr/local/sbin/$shim"; done
     echo "Dpkg::Use-Pty \"0\";" >etc/apt/apt.conf.d/99lab
     find etc/systemd/system -name "*bedloe*" -delete
     trap "exit 0" TERM
@@ -99,7 +100,7 @@ hosts_of() { sed -nE 's/^\| `([a-z0-9-]+)` \| ([0-9.]+) \|.*/\1 \2/p' "$1"; }
 # run_guide DOCUMENT: each block of ```sh HOST... is run on its hosts, in the order of the document. At the first command
 # that fails the guide is wrong.
 run_guide() {
-    local block hosts host title status count=0 began
+    local block hosts host title status began
     mkdir -p "$scratch/blocks"
     awk -v folder="$scratch/blocks" '
         /^#/ && !inside { title = $0; sub(/^#+ /, "", title) }
@@ -117,11 +118,10 @@ run_guide() {
             into "$host" "$block" /run/lab-block
             in_host "$host" timeout $BLOCK_SECONDS bash -exo pipefail /run/lab-block </dev/null 2>&1 || status=$?
             if [ "$status" != 0 ]; then echo "== FAILED on $host: $title (exit status $status)"; return 1; fi
-            count=$((count + $(grep -c . "$block")))
+            lines_run=$((lines_run + $(grep -c . "$block")))
             echo "== $host: done in $((SECONDS - began)) s"
         done
     done
-    echo "== $1: ${#holder[@]} hosts with the switch, $count lines of commands run"
 }
 
 # left_on NAME: files of bedloe's on a host, which a guide that has undone all leaves none of.

@@ -2,8 +2,9 @@
 """What a host of bench/five-vms and bench/from-nginx has in place of systemd, ssh and kernel values of its own. Under the
 name that it is called by: `systemctl` runs what units say (ExecStart and the like, with their environment, user, folders
 and limits of open files), after systemd-analyze has verified them; `ssh` and `scp` reach the other hosts, where `sshd`
-runs; `bedloe tune` goes to a folder tree, with what belongs to the host's network namespace set as well; `sudo` is for root.
-Each says on the standard error, behind `lab:`, what it does in place of the real one.
+runs; `bedloe tune` goes to a folder tree, with what belongs to the host's network namespace set as well; `apt-get`
+installs files, and takes Debian's packages from this machine; `sudo` is for root. Each says on the standard error,
+behind `lab:`, what it does in place of the real one.
 
 What is left out: cgroups, the units' sandbox (systemd-analyze judges it), dependencies, journals, keys."""
 
@@ -43,7 +44,8 @@ class Unit:
         if not found:
             sys.exit(f"Unit {self.name} not found.")
         self.path = found[0]
-        pieces = {piece.name: piece for folder in reversed(UNITS) for piece in Path(folder, self.name + ".d").glob("*.conf")}
+        folders = [Path(folder, self.name + ".d") for folder in reversed(UNITS)]
+        pieces = {piece.name: piece for folder in folders for piece in folder.glob("*.conf")}
         self.lines = []
         for path in [self.path] + [pieces[key] for key in sorted(pieces)]:
             text = re.sub(r"\\\n", " ", path.read_text())
@@ -110,7 +112,8 @@ class Unit:
     def prepare(self):
         """Folders and credentials that systemd makes for a service."""
         user = self.user()
-        for key, parent in [("RuntimeDirectory", "/run"), ("StateDirectory", "/var/lib"), ("LogsDirectory", "/var/log")]:
+        places = [("RuntimeDirectory", "/run"), ("StateDirectory", "/var/lib"), ("LogsDirectory", "/var/log")]
+        for key, parent in places:
             for name in self.one(key).split():
                 os.makedirs(f"{parent}/{name}", exist_ok=True)
                 os.chown(f"{parent}/{name}", user.pw_uid, user.pw_gid)
@@ -130,7 +133,8 @@ class Unit:
             return say(f"no systemd: {self.name} is run as it says:")
         mark.write_text(repr(self.lines))
         if shutil.which("systemd-analyze"):
-            done = subprocess.run(["systemd-analyze", "verify", "--man=no", str(self.path)], capture_output=True, text=True)
+            command = ["systemd-analyze", "verify", "--man=no", str(self.path)]
+            done = subprocess.run(command, capture_output=True, text=True)
             if done.returncode != 0:
                 sys.exit(f"lab: systemd-analyze verify {self.path}: {done.stderr}")
             say(f"no systemd: {self.name} verified, and run as it says:")
@@ -216,7 +220,9 @@ class Unit:
             if wait(lambda: not self.main_pid(), None):
                 break
         self.file("pid").unlink(missing_ok=True)
-        for name in self.one("RuntimeDirectory").split():
+        shutil.rmtree(f"/run/credentials/{self.name}", ignore_errors=True)
+        kept = self.one("RuntimeDirectoryPreserve") == "yes"
+        for name in self.one("RuntimeDirectory").split() * (not kept):
             shutil.rmtree(f"/run/{name}", ignore_errors=True)
 
 
@@ -274,7 +280,8 @@ def sshd(words):
             with peer, peer.makefile("rwb") as stream:
                 command = shlex.split(stream.readline().decode())[0]
                 given = stream.read()
-                done = subprocess.run(["bash", "-c", command], input=given, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+                done = subprocess.run(["bash", "-c", command], input=given, stdout=subprocess.PIPE,
+                                      stderr=subprocess.STDOUT)
                 stream.write(done.stdout + b"\0" + str(done.returncode).encode())
             os._exit(0)
         peer.close()
@@ -307,7 +314,7 @@ def scp(words):
             sys.exit(status)
 
 
-# -- bedloe tune, sudo
+# -- bedloe tune
 
 def bedloe(words):
     if words[:1] != ["tune"]:
@@ -323,8 +330,8 @@ def bedloe(words):
 
 def make_tree():
     """The host's files that `tune` reads, and the kernel's values as files."""
-    for path in ("etc/passwd", "etc/security", "etc/systemd", "etc/sysctl.d", "usr/lib/sysctl.d", "usr/lib/systemd/system",
-                 "lib/systemd/system"):
+    for path in ("etc/passwd", "etc/security", "etc/systemd", "etc/sysctl.d", "usr/lib/sysctl.d",
+                 "usr/lib/systemd/system", "lib/systemd/system"):
         source, target = Path("/", path), Path(TREE, path)
         target.parent.mkdir(parents=True, exist_ok=True)
         if source.is_dir():
@@ -360,10 +367,25 @@ def set_own():
             say(f"{key} = {value}: not of a namespace: in the tree only")
 
 
+# -- apt-get, sudo
+
+def apt_get(words):
+    """Files are installed by the real one. Debian itself is out of these hosts' reach."""
+    names = [word for word in words if not word.startswith((".", "/", "-")) and word not in ("install", "purge")]
+    if "install" in words and names:
+        for name in names:
+            done = subprocess.run(["dpkg-query", "-W", "-f", "${Version}", name], capture_output=True, text=True)
+            say(f"no way to Debian from here: {name} {'is there, ' + done.stdout if done.stdout else 'is left out'}")
+        words = [word for word in words if word not in names]
+        if all(word.startswith("-") or word == "install" for word in words):
+            return
+    os.execv("/usr/bin/apt-get", ["apt-get", *words])
+
+
 def sudo(words):
     os.execvp(words[0], words)
 
 
 if __name__ == "__main__":
-    {"systemctl": systemctl, "ssh": ssh, "scp": scp, "sshd": sshd, "bedloe": bedloe, "sudo": sudo}[
+    {"systemctl": systemctl, "ssh": ssh, "scp": scp, "sshd": sshd, "bedloe": bedloe, "sudo": sudo, "apt-get": apt_get}[
         os.path.basename(sys.argv[0])](sys.argv[1:])
