@@ -166,6 +166,15 @@ impl Peer {
         self.health.fails.load(Relaxed)
     }
 
+    /// Whether it has recovered so lately that it gets less than its share.
+    pub fn starts_slowly(&self, now_ms: u64) -> bool {
+        match self.health.recovered_ms.load(Relaxed) {
+            0 => false,
+            PUT_BACK => self.settings.slow_start_ms > 0,
+            recovered_ms => now_ms.saturating_sub(recovered_ms) < self.settings.slow_start_ms,
+        }
+    }
+
     /// Requests in flight, counted only for a server with `max_conns` and where they decide how servers are chosen: the
     /// others need no shared counter.
     pub fn in_flight(&self) -> u32 {

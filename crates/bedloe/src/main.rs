@@ -6,6 +6,7 @@ mod charts;
 mod check;
 mod completions;
 mod diagnostics;
+mod exposition;
 mod fetch;
 mod files;
 mod findings;
@@ -20,6 +21,7 @@ mod man;
 mod nginx;
 #[allow(dead_code, reason = "the pages that stand in it come next")]
 mod page;
+mod pages;
 mod roll;
 mod run;
 mod signal;

@@ -35,7 +35,7 @@ use crate::shared::Shared;
 use crate::span::Place;
 use crate::template::Template;
 pub use access::{AccessRule, AccessSettings, LimitExcept, RealIpSettings, Who};
-pub use api::{Api, Zone};
+pub use api::{Api, Page, Zone};
 pub use caching::{Expires, ExpiresRule};
 pub use failures::{OutlierEjection, RetryBudget};
 pub use files::{
@@ -386,6 +386,8 @@ pub struct Server {
     pub rules: Vec<Rule>,
     /// `try_files` where no location matches.
     pub try_files: Option<TryFiles>,
+    /// What a request gets where no location matches: files, or a page that the server itself names.
+    pub handler: Handler,
     /// Locations in the order written.
     pub locations: Vec<Location>,
     /// What applies where no location matches.
@@ -461,6 +463,8 @@ pub enum Handler {
     Proxy(ProxyPass),
     /// `api`.
     Api(Api),
+    /// `stub_status`, `prometheus`.
+    Page(Page),
 }
 
 /// Settings of a location, inheritance resolved; those of `proxy_*` are where a [`ProxyPass`] is.

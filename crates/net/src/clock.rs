@@ -8,6 +8,7 @@ use rustix::time::{ClockId, clock_gettime};
 
 thread_local! {
     static COARSE_MS: Cell<u64> = const { Cell::new(0) };
+    static COARSE_US: Cell<u64> = const { Cell::new(0) };
 }
 
 /// Nanoseconds since some fixed point, never going backwards.
@@ -25,6 +26,18 @@ pub fn coarse_ms() -> u64 {
     }
 }
 
+/// Microseconds of the same reading as [`coarse_ms`].
+#[inline]
+pub fn coarse_us() -> u64 {
+    match COARSE_US.get() {
+        0 => {
+            tick();
+            COARSE_US.get()
+        }
+        now_us => now_us,
+    }
+}
+
 /// Nanoseconds since 1970.
 pub fn unix_ns() -> u64 {
     let time = clock_gettime(ClockId::Realtime);
@@ -34,7 +47,9 @@ pub fn unix_ns() -> u64 {
 /// Reads the clock for [`coarse_ms`]; the event loop calls it at each turn.
 #[cold]
 pub fn tick() -> u64 {
-    let now_ms = now_ns() / 1_000_000;
+    let now_us = now_ns() / 1_000;
+    let now_ms = now_us / 1_000;
+    COARSE_US.set(now_us);
     COARSE_MS.set(now_ms);
     now_ms
 }
@@ -44,7 +59,7 @@ mod tests {
     #[test]
     fn coarse_time_follows_the_ticks() {
         let first = super::tick();
-        assert_eq!(super::coarse_ms(), first);
+        assert_eq!((super::coarse_ms(), super::coarse_us() / 1_000), (first, first));
         assert!(super::now_ns() / 1_000_000 >= first);
         assert!(super::unix_ns() > 1_600_000_000_000_000_000);
     }

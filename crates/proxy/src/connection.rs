@@ -182,7 +182,7 @@ impl Connection {
     }
 
     async fn next_request(&mut self, exchange: &mut Exchange) -> After {
-        exchange.record.started_ms = clock::coarse_ms();
+        exchange.record.start();
         match self.head(exchange).await {
             Head::TimedOut => self.give_up(exchange, 408, "client timed out (110: Connection timed out)"),
             Head::Gone => self.give_up(exchange, 400, "client prematurely closed connection"),

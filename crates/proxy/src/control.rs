@@ -1,6 +1,7 @@
 //! Changes of the configuration that is served, one after the other: what `api` asks for, names that lead elsewhere.
 
 use std::io;
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use route::{Router, UpstreamRule};
@@ -46,7 +47,7 @@ impl Control {
             let before = orders.upstream(index);
             let Some(members) = change(rule, &before) else { return false };
             let upstream = before.with(rule, members);
-            if router.has_api() {
+            if router.has_api() || self.shared.has_api.load(Relaxed) {
                 upstream.count_all();
             }
             self.shared.put(orders.with_upstream(index, upstream));
@@ -61,9 +62,12 @@ impl Control {
     }
 
     /// Does on a thread of its own what may wait for a disk.
-    pub(crate) async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> io::Result<T> {
+    pub(crate) async fn aside<T: Send + 'static>(
+        name: &str,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> io::Result<T> {
         let (done, result) = oneshot::channel();
-        std::thread::Builder::new().name("api".to_owned()).spawn(move || {
+        std::thread::Builder::new().name(name.to_owned()).spawn(move || {
             // Who asked may be gone.
             let _ = done.send(work());
         })?;

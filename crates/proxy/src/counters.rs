@@ -3,6 +3,7 @@
 
 use std::sync::OnceLock;
 
+use metrics::Buckets;
 use metrics::counter::Cell;
 
 use crate::facts::Attempt;
@@ -25,7 +26,14 @@ pub(crate) struct ThreadCounters {
     pub(crate) generation: Cell,
     /// TLS handshakes with clients.
     pub(crate) tls: TlsCounters,
+    /// Answers by the hundreds of their statuses, 100 to 599.
+    pub(crate) classes: [Cell; CLASSES],
+    /// From a request's first bytes to the end of its answer.
+    pub(crate) times: Buckets,
 }
+
+/// Classes of statuses: 1xx to 5xx.
+pub(crate) const CLASSES: usize = 5;
 
 /// One thread's counts of one upstream server. They are allocated one by one, and must not share a cache line with
 /// those of another thread.
@@ -39,6 +47,8 @@ pub(crate) struct PeerCounters {
     /// Requests that went elsewhere, or over a fresh connection, after an attempt at it.
     pub(crate) retries: Cell,
     pub(crate) in_flight: Cell,
+    /// From the beginning of an attempt to the end of its answer.
+    pub(crate) times: Buckets,
     /// What only `api` shows.
     pub(crate) detail: OnceLock<Box<PeerDetail>>,
 }

@@ -1,5 +1,5 @@
-//! Events of the balancer: servers going down and up, by requests' failures or by checks. They are rare, and may cost
-//! a lock.
+//! Events of the balancer: servers going down and up, by requests' failures or by checks; reloads. They are rare, and
+//! may cost a lock.
 
 use serde::Serialize;
 use tokio::sync::broadcast;
@@ -11,7 +11,7 @@ use crate::limits::EVENTS_KEPT;
 pub struct Event {
     /// When, in milliseconds since 1970.
     pub at_ms: u64,
-    /// What: `down`, `up`, `unhealthy`, `healthy` or `retries`.
+    /// What: `down`, `up`, `unhealthy`, `healthy`, `retries`, or `reload` and `reload_refused`, which are no server's.
     pub event: &'static str,
     /// The upstream's name.
     pub upstream: String,

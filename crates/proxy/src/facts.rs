@@ -26,6 +26,7 @@ use crate::upstream::target::Proxied;
 #[derive(Debug, Default)]
 pub(crate) struct Record {
     pub(crate) started_ms: u64,
+    pub(crate) started_us: u64,
     pub(crate) request_bytes: u64,
     pub(crate) status: u16,
     /// Bytes of head and body that went to the client.
@@ -64,6 +65,7 @@ pub(crate) struct Attempt {
     pub(crate) is_sent_on: bool,
     pub(crate) status: u16,
     pub(crate) started_ms: u64,
+    pub(crate) started_us: u64,
     pub(crate) connected_ms: Option<u64>,
     pub(crate) head_ms: Option<u64>,
     pub(crate) ended_ms: u64,
@@ -94,6 +96,11 @@ impl Record {
         *self = Self { attempts, detour, lines, ..Self::default() };
     }
 
+    /// The request's first bytes are here.
+    pub(crate) fn start(&mut self) {
+        (self.started_ms, self.started_us) = (clock::coarse_ms(), clock::coarse_us());
+    }
+
     /// Begins an attempt.
     pub(crate) fn begin_attempt(&mut self, at: Tried) {
         if let Some(lines) = &mut self.lines {
@@ -105,6 +112,7 @@ impl Record {
             is_sent_on: std::mem::take(&mut self.is_sent_on) && !self.attempts.is_empty(),
             status: 0,
             started_ms,
+            started_us: clock::coarse_us(),
             connected_ms: None,
             head_ms: None,
             ended_ms: started_ms,

@@ -7,6 +7,7 @@ use net::clock;
 use net::dial::Endpoint;
 
 use crate::counters::PeerDetail;
+use crate::facts::Attempt;
 use crate::site::Upstream;
 
 /// The least status that speaks against a server.
@@ -81,7 +82,9 @@ impl<'a> Held<'a> {
 
     /// The end of its answer has come.
     #[inline]
-    pub(crate) fn ended(&self, status: u16, started_ms: u64) {
+    pub(crate) fn ended(&self, attempt: &Attempt) {
+        let Attempt { status, started_ms, started_us, .. } = *attempt;
+        self.upstream.counters(self.peer).times.record(clock::coarse_us().saturating_sub(started_us));
         let measure = self.upstream.shared.group.measure();
         if let Some(measure) = measure.filter(|measure| measure.time == Time::LastByte && status < LEAST_ERROR) {
             let now_ms = clock::coarse_ms();

@@ -1,5 +1,8 @@
 //! The named limits of the data plane, each with its reason.
 
+/// Pages about the balancer that are made at once, each on a thread of its own; beyond that, clients get 503.
+pub(crate) const PAGES_AT_ONCE: usize = 8;
+
 /// How often a server that gets no requests is checked, whatever `interval` says; and how long a check waits after the
 /// one before it at least, so that one that fails at once, or only by its time-out, is not made without a pause.
 pub(crate) const CHECK_AGAIN_MS: u64 = 250;

@@ -13,7 +13,7 @@ use crate::exchange::Exchange;
 use crate::limits::REDIRECTS_MAX;
 use crate::site::Site;
 use crate::zones::{self, Processing};
-use crate::{answer, api, client_cert, files, gate, hops, rewriting, upstream};
+use crate::{answer, api, client_cert, files, gate, hops, pages, rewriting, upstream};
 
 /// What became of a request in a location.
 pub(crate) enum Served {
@@ -107,7 +107,7 @@ pub(crate) async fn serve(connection: &mut Downstream, exchange: &mut Exchange) 
     connection.lingering = routed.settings.lingering;
     exchange.record.is_complete = after != After::Drop;
     connection.log_access(exchange, &routed);
-    zones::count(exchange, &routed);
+    zones::count(connection, exchange, &routed);
     exchange.processing = None;
     connection.client.move_back();
     after
@@ -128,7 +128,7 @@ pub(crate) async fn refuse(connection: &mut Downstream, exchange: &mut Exchange,
     exchange.request.keep_alive = false;
     let after = answer::page(connection, exchange, &routed, status).await;
     connection.log_access(exchange, &routed);
-    zones::count(exchange, &routed);
+    zones::count(connection, exchange, &routed);
     after
 }
 
@@ -259,6 +259,7 @@ async fn enter<'a>(
     match handler {
         Handler::Files => Box::pin(files::serve(connection, exchange, routed)).await,
         Handler::Return(returns) => answer::returned(connection, exchange, routed, returns).await,
+        Handler::Page(page) => Box::pin(pages::serve(connection, exchange, routed, *page)).await,
         // Above, behind its gates.
         Handler::Api(_) => Served::Status(500),
         Handler::Proxy(_) if is_at_end(connection, exchange) => Served::Status(204),

@@ -161,9 +161,6 @@ impl Snapshot {
         for upstream in &upstreams {
             recall(upstream, read)?;
         }
-        if router.has_api() {
-            upstreams.iter().for_each(|upstream| upstream.count_all());
-        }
         let client_checks = server::client_checks(&router, read)?;
         let tls = server::listeners(&router, &client_checks, previous, read)?;
         let proxy_tls = router.proxy_tls().iter().map(|way| client::config(way, read)).collect::<Result<_, _>>()?;
@@ -188,8 +185,16 @@ impl Snapshot {
             access_writers: Vec::new(),
             main_logs: config.main.error_logs.clone(),
         };
+        if snapshot.router.has_api() {
+            snapshot.count_all();
+        }
         snapshot.add_logs(config);
         if snapshot.log_targets.len() > LOGS_MAX { Err(SnapshotError::Logs) } else { Ok(snapshot) }
+    }
+
+    /// Counts from now on what only `api` shows.
+    pub(crate) fn count_all(&self) {
+        self.upstreams.iter().for_each(|upstream| upstream.count_all());
     }
 
     /// The same with other addresses of an upstream's servers.

@@ -6,7 +6,7 @@
 use std::io::{self, Write};
 use std::net::TcpListener;
 use std::rc::Rc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -20,9 +20,10 @@ use crate::accept::{Acceptors, accept_waiting};
 use crate::api::Holds;
 use crate::control::Control;
 use crate::counters::ThreadCounters;
-use crate::events::Events;
+use crate::events::{Event, Events};
 use crate::health;
 use crate::log::{LogWriter, Logs};
+use crate::pages::Pages;
 use crate::site::Site;
 use crate::snapshot::{Snapshot, UpstreamSnapshot};
 use crate::status::Status;
@@ -98,16 +99,24 @@ pub(crate) struct Shared {
     /// Reloads so far, and when the last one was, in milliseconds since 1970.
     pub(crate) reloads: AtomicU64,
     pub(crate) loaded_unix_ms: AtomicU64,
+    /// Reloads that came to nothing, and whether the last one did.
+    pub(crate) refused: AtomicU64,
+    pub(crate) last_was_refused: AtomicBool,
     /// Processes that served before this one and died.
     pub(crate) respawned: AtomicU64,
     /// Who is at work on which upstream, as `api` was told.
     pub(crate) holds: Holds,
+    /// Somebody outside of the configuration can ask for all that `api` shows.
+    pub(crate) has_api: AtomicBool,
+    /// Who makes pages of this.
+    pub(crate) pages: Arc<dyn Pages>,
+    pub(crate) pages_being_made: AtomicUsize,
     /// What is set back by `api`: counts of connections, of requests, of TLS.
     pub(crate) bases: [Baseline; 3],
 }
 
 impl Shared {
-    pub(crate) fn new(snapshot: Arc<Snapshot>, threads: Arc<[Arc<ThreadCounters>]>) -> Self {
+    pub(crate) fn new(snapshot: Arc<Snapshot>, threads: Arc<[Arc<ThreadCounters>]>, pages: Arc<dyn Pages>) -> Self {
         let now_unix_ms = clock::unix_ns() / 1_000_000;
         Self {
             snapshot: Mutex::new(snapshot),
@@ -116,8 +125,13 @@ impl Shared {
             started_unix_ms: now_unix_ms,
             reloads: AtomicU64::new(0),
             loaded_unix_ms: AtomicU64::new(now_unix_ms),
+            refused: AtomicU64::new(0),
+            last_was_refused: AtomicBool::new(false),
             respawned: AtomicU64::new(0),
             holds: Holds::default(),
+            has_api: AtomicBool::new(false),
+            pages,
+            pages_being_made: AtomicUsize::new(0),
             bases: Default::default(),
         }
     }
@@ -125,6 +139,11 @@ impl Shared {
     /// The configuration that is served from now on.
     pub(crate) fn put(&self, snapshot: Arc<Snapshot>) {
         *self.snapshot.lock().unwrap_or_else(PoisonError::into_inner) = snapshot;
+    }
+
+    /// How it is doing.
+    pub(crate) fn status(&self) -> Status {
+        Status::of(self, clock::now_ns() / 1_000_000)
     }
 
     /// The configuration that is served now. A thread of the data plane asks for `api` alone.
@@ -153,6 +172,7 @@ impl Running {
         threads: usize,
         listening: Listening,
         log_writer: LogWriter,
+        pages: Arc<dyn Pages>,
     ) -> io::Result<Self> {
         let events = Events::new();
         let listening = Arc::new(listening);
@@ -160,7 +180,7 @@ impl Running {
         let (order, orders) = watch::channel(Orders { phase: Phase::Serve, work });
         let order = Arc::new(order);
         let counters: Arc<[_]> = (0..threads).map(|_| Arc::new(ThreadCounters::default())).collect();
-        let shared = Arc::new(Shared::new(snapshot, Arc::clone(&counters)));
+        let shared = Arc::new(Shared::new(snapshot, Arc::clone(&counters), pages));
         let control = Control::new(&shared, &Arc::downgrade(&order));
         let mut handles = Vec::new();
         for index in 0..threads {
@@ -186,6 +206,9 @@ impl Running {
     /// beyond those of the one before. Gives the number by which [`Running::serves`] knows it.
     pub fn reload(&self, snapshot: Arc<Snapshot>, listening: Listening, logs: Vec<Box<dyn Write + Send>>) -> u64 {
         logs.into_iter().for_each(|file| self.log_writer.add(file));
+        if self.shared.has_api.load(Relaxed) {
+            snapshot.count_all();
+        }
         let mut number = 0;
         self.orders.send_modify(|orders| {
             self.shared.put(Arc::clone(&snapshot));
@@ -193,11 +216,19 @@ impl Running {
             orders.work = Arc::new(Work { generation: number, snapshot, listening: Arc::new(listening) });
         });
         self.shared.reloads.fetch_add(1, Relaxed);
+        self.shared.last_was_refused.store(false, Relaxed);
         self.shared.loaded_unix_ms.store(clock::unix_ns() / 1_000_000, Relaxed);
+        self.tell("reload", "the new configuration is served");
         // Without a thread for it names lead where they led: no reason to refuse a configuration.
         let _ = self.renew();
         let _ = self.check();
         number
+    }
+
+    /// Tells of something that is no server's.
+    fn tell(&self, event: &'static str, why: &str) {
+        let (upstream, server, why) = (String::new(), String::new(), why.to_owned());
+        self.events.send(Event { at_ms: clock::unix_ns() / 1_000_000, event, upstream, server, why, count: 1 });
     }
 
     /// Has servers checked from the first configuration on that asks for it.
@@ -242,6 +273,13 @@ impl Running {
         self.shared.snapshot()
     }
 
+    /// Notes that a configuration was not served, and why.
+    pub fn refuse_reload(&self, why: &str) {
+        self.tell("reload_refused", why);
+        self.shared.refused.fetch_add(1, Relaxed);
+        self.shared.last_was_refused.store(true, Relaxed);
+    }
+
     /// Notes how many processes have served before this one and died.
     pub fn set_respawned(&self, count: u64) {
         self.shared.respawned.store(count, Relaxed);
@@ -249,13 +287,27 @@ impl Running {
 
     /// How it is doing.
     pub fn status(&self) -> Status {
-        Status::of(&self.shared, clock::now_ns() / 1_000_000)
+        self.shared.status()
     }
 
     /// Something that answers [`Running::status`] and can be given away.
     pub fn status_source(&self) -> impl Fn() -> Status + Send + Sync + Clone + 'static {
         let shared = Arc::clone(&self.shared);
-        move || Status::of(&shared, clock::now_ns() / 1_000_000)
+        move || shared.status()
+    }
+
+    /// What `api` shows, for who asks elsewhere than in a location: status and JSON of what stands behind `/api/` and
+    /// of `fields`. What only `api` shows is counted from the first question on.
+    pub fn api_source(
+        &self,
+    ) -> impl Fn(&str, Option<&str>) -> (u16, serde_json::Value) + Send + Sync + Clone + 'static {
+        let shared = Arc::clone(&self.shared);
+        move |path, fields| {
+            if !shared.has_api.swap(true, Relaxed) {
+                shared.snapshot().count_all();
+            }
+            crate::api::shown(&shared, path, fields)
+        }
     }
 
     /// Its events.

@@ -3,14 +3,18 @@
 use std::io;
 use std::sync::Arc;
 
+use net::clock;
 use route::Router;
 
-use crate::counters::ZoneCounters;
+use crate::counters::{STATUS_LEAST, ZoneCounters};
 use crate::downstream::Downstream;
 use crate::exchange::Exchange;
 use crate::request::Routed;
 use crate::site::Site;
 use crate::sums::Baseline;
+
+/// The status of an answer that a tunnel follows.
+const SWITCHING: u16 = 101;
 
 /// The zones of a configuration, as its router numbers them.
 #[derive(Debug, Clone, Default)]
@@ -73,7 +77,19 @@ impl Drop for Processing {
 }
 
 /// Counts a request that has ended.
-pub(crate) fn count(exchange: &Exchange, routed: &Routed<'_>) {
+pub(crate) fn count(connection: &Downstream, exchange: &Exchange, routed: &Routed<'_>) {
+    let record = &exchange.record;
+    if record.sent > 0 {
+        let counters = &connection.thread.counters;
+        let class = usize::from(record.status / STATUS_LEAST).wrapping_sub(1);
+        if let Some(class) = counters.classes.get(class) {
+            class.add(1);
+        }
+        // What follows an upgrade is no answer's time.
+        if record.status != SWITCHING {
+            counters.times.record(clock::coarse_us().saturating_sub(record.started_us));
+        }
+    }
     let zones = &routed.site.snapshot.status_zones;
     let of_server = routed.server.status_zone.map(|number| &zones.servers[number]);
     let of_location = routed.settings.status_zone.map(|number| &zones.locations[number]);

@@ -54,6 +54,8 @@ pub enum Handler {
     Proxy(Box<ProxyRule>),
     /// The balancer's own state, and changes of it.
     Api(Api),
+    /// A page about the balancer.
+    Page(tree::Page),
 }
 
 /// `return`. For 301, 302, 303, 307 and 308 the text is the address to go to, which becomes absolute when it starts
@@ -133,7 +135,7 @@ impl Locations {
     pub(crate) fn compile(server: &tree::Server, names: &Names) -> Self {
         let none = Location {
             try_files: tries(server.try_files.as_ref(), names),
-            ..Location::new(Handler::Files, &server.settings, names)
+            ..Location::new(Handler::compile(&server.handler, "", &server.settings, names), &server.settings, names)
         };
         let mut all = Vec::with_capacity(1 + server.locations.len());
         all.push(none);
@@ -331,6 +333,7 @@ impl Handler {
     fn compile(handler: &tree::Handler, path: &str, settings: &LocationSettings, names: &Names) -> Self {
         match handler {
             tree::Handler::Files => Self::Files,
+            tree::Handler::Page(page) => Self::Page(*page),
             tree::Handler::Api(api) => {
                 Self::Api(Api { path: path.trim_end_matches('/').to_owned(), writes: api.writes })
             }

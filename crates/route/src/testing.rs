@@ -188,6 +188,7 @@ pub(crate) fn server(listens: Vec<Listen>, names: &[&str], locations: Vec<Locati
         tls: None,
         rules: Vec::new(),
         try_files: None,
+        handler: Handler::Files,
         locations,
         settings: settings().into(),
         client_header_timeout_ms: 60_000,

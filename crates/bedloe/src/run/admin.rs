@@ -1,53 +1,85 @@
-//! The admin socket: `GET /status` and `GET /events` as JSON, for tools on this host. Off the data path, so hyper
-//! serves it. Only who may open the socket's file can ask.
+//! The admin addresses, as the master has them: bound, inherited, passed on. Who may ask there: who may open the file
+//! of a unix socket; and whoever is on this host, at an address of the loopback. Other addresses are not served, for
+//! nothing here asks for a password: `prometheus;` and `api;` in a location, behind `allow` and `auth_basic`, are for
+//! the others.
 
-use std::collections::HashMap;
-use std::convert::Infallible;
+mod answer;
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use anyhow::{Context, bail};
-use http_body_util::combinators::BoxBody;
-use http_body_util::{BodyExt, Full, channel::Channel};
-use hyper::body::{Bytes, Incoming};
-use hyper::service::service_fn;
-use hyper::{Method, Request, Response, StatusCode};
-use hyper_util::rt::TokioIo;
-use proxy::{Event, Events, Status};
-use tokio::net::UnixListener;
-use tokio::sync::broadcast::error::RecvError;
+use rustix::net::getsockname;
 
-/// How often retries are counted up into an event.
-const RETRIES_EVERY: Duration = Duration::from_secs(1);
-/// Lines under way to a reader of events.
-const LINES: usize = 256;
+pub(super) use answer::{Sources, serve};
+
+/// Where to answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum AdminAddress {
+    Unix(PathBuf),
+    Tcp(SocketAddr),
+}
+
+/// A socket that listens there.
+#[derive(Debug)]
+pub(super) enum AdminListener {
+    Unix(UnixListener),
+    Tcp(TcpListener),
+}
 
 /// A bound admin socket, as the master holds it.
 #[derive(Debug)]
 pub(super) struct AdminSocket {
-    pub(super) listener: std::os::unix::net::UnixListener,
-    path: PathBuf,
+    pub(super) listener: AdminListener,
+    path: Option<PathBuf>,
     /// Whether the file goes with it. It stays where a new program has taken the socket over.
     pub(super) is_ours: bool,
 }
 
-/// The side that answers.
-pub(super) struct Admin {
-    listener: std::os::unix::net::UnixListener,
+impl std::str::FromStr for AdminAddress {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if let Some(path) = text.strip_prefix("unix:") {
+            return match path {
+                "" => Err("unix: wants a path behind it".to_owned()),
+                path => Ok(Self::Unix(path.into())),
+            };
+        }
+        let loopback = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        let port = |text: &str| text.parse::<u16>().ok().map(|port| SocketAddr::new(loopback, port));
+        let bare = text.strip_prefix(':').or_else(|| text.strip_prefix("localhost:")).unwrap_or(text);
+        let address = port(bare).or_else(|| text.parse().ok());
+        let address = address.ok_or("want unix:PATH, a port, or an address with its port such as 127.0.0.1:9090")?;
+        if !address.ip().is_loopback() {
+            return Err(format!(
+                "{} can be reached from other hosts, and whoever reaches it sees everything: take a loopback address, \
+                 and for others a location with \"prometheus;\" or \"api;\", \"allow\" and \"auth_basic\"",
+                address.ip()
+            ));
+        }
+        Ok(Self::Tcp(address))
+    }
 }
 
 impl AdminSocket {
-    /// Binds `unix:PATH`, or takes the socket that an older program has left to this one. A file left behind by a
-    /// process that is gone is replaced.
-    pub(super) fn bind(address: &str, inherited: Option<std::os::unix::net::UnixListener>) -> anyhow::Result<Self> {
-        let Some(path) = address.strip_prefix("unix:").filter(|path| !path.is_empty()) else {
-            bail!("--admin takes unix:PATH, not `{address}`");
-        };
-        let path = PathBuf::from(path);
-        let listener = match inherited {
-            Some(listener) => listener,
-            None => bind(&path).with_context(|| format!("cannot open the admin socket {}", path.display()))?,
+    /// Binds it, or takes the one of these sockets that an older program has left to this one. The file of a unix
+    /// socket that was left behind by a process that is gone is replaced.
+    pub(super) fn bind(address: &AdminAddress, inherited: &mut Vec<AdminListener>) -> anyhow::Result<Self> {
+        let known = inherited.iter().position(|socket| socket.is_at(address)).map(|index| inherited.remove(index));
+        let (listener, path) = match address {
+            AdminAddress::Unix(path) => {
+                let open =
+                    || bind_unix(path).with_context(|| format!("cannot open the admin socket {}", path.display()));
+                (known.map_or_else(|| open().map(AdminListener::Unix), Ok)?, Some(path.clone()))
+            }
+            AdminAddress::Tcp(address) => {
+                let open = || bind_tcp(*address).with_context(|| format!("cannot listen at --admin {address}"));
+                (known.map_or_else(|| open().map(AdminListener::Tcp), Ok)?, None)
+            }
         };
         Ok(Self { listener, path, is_ours: true })
     }
@@ -55,40 +87,70 @@ impl AdminSocket {
 
 impl Drop for AdminSocket {
     fn drop(&mut self) {
-        if self.is_ours {
-            let _ = std::fs::remove_file(&self.path);
+        if let Some(path) = self.path.as_ref().filter(|_| self.is_ours) {
+            let _ = std::fs::remove_file(path);
         }
     }
 }
 
-impl Admin {
-    pub(super) fn of(listener: std::os::unix::net::UnixListener) -> Self {
-        Self { listener }
+impl AdminListener {
+    pub(super) fn try_clone(&self) -> std::io::Result<Self> {
+        match self {
+            Self::Unix(listener) => listener.try_clone().map(Self::Unix),
+            Self::Tcp(listener) => listener.try_clone().map(Self::Tcp),
+        }
     }
 
-    /// Answers for as long as the process lives.
-    pub(super) async fn serve<S>(self, status: S, events: Events)
-    where
-        S: Fn() -> Status + Clone + Send + Sync + 'static,
-    {
-        let Ok(listener) = UnixListener::from_std(self.listener) else { return };
-        while let Ok((stream, _)) = listener.accept().await {
-            let (status, events) = (status.clone(), events.clone());
-            let service = service_fn(move |request| {
-                let answer = answer(&request, &status, &events);
-                async move { Ok::<_, Infallible>(answer) }
-            });
-            // A reader that goes away is no news.
-            tokio::spawn(async move {
-                let _ =
-                    hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
-            });
+    fn is_at(&self, address: &AdminAddress) -> bool {
+        match (self, address) {
+            (Self::Unix(listener), AdminAddress::Unix(path)) => {
+                listener.local_addr().is_ok_and(|own| own.as_pathname() == Some(path.as_path()))
+            }
+            (Self::Tcp(listener), AdminAddress::Tcp(address)) => listener.local_addr().is_ok_and(|own| own == *address),
+            _ => false,
         }
     }
 }
 
-fn bind(path: &Path) -> anyhow::Result<std::os::unix::net::UnixListener> {
-    use std::os::unix::net::{UnixListener, UnixStream};
+impl From<OwnedFd> for AdminListener {
+    fn from(socket: OwnedFd) -> Self {
+        let is_ip = getsockname(&socket).is_ok_and(|address| SocketAddr::try_from(address).is_ok());
+        if is_ip { Self::Tcp(socket.into()) } else { Self::Unix(socket.into()) }
+    }
+}
+
+impl From<AdminListener> for OwnedFd {
+    fn from(listener: AdminListener) -> Self {
+        match listener {
+            AdminListener::Unix(listener) => listener.into(),
+            AdminListener::Tcp(listener) => listener.into(),
+        }
+    }
+}
+
+impl AsFd for AdminListener {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Self::Unix(listener) => listener.as_fd(),
+            Self::Tcp(listener) => listener.as_fd(),
+        }
+    }
+}
+
+impl AsRawFd for AdminListener {
+    fn as_raw_fd(&self) -> RawFd {
+        self.as_fd().as_raw_fd()
+    }
+}
+
+fn bind_tcp(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    let listener = TcpListener::bind(address)?;
+    listener.set_nonblocking(true)?;
+    Ok(listener)
+}
+
+fn bind_unix(path: &Path) -> anyhow::Result<UnixListener> {
+    use std::os::unix::net::UnixStream;
     let meta = std::fs::symlink_metadata(path).ok();
     let is_socket = |meta: &std::fs::Metadata| std::os::unix::fs::FileTypeExt::is_socket(&meta.file_type());
     if meta.as_ref().is_some_and(|meta| !is_socket(meta)) {
@@ -106,89 +168,39 @@ fn bind(path: &Path) -> anyhow::Result<std::os::unix::net::UnixListener> {
     Ok(listener)
 }
 
-type Body = BoxBody<Bytes, Infallible>;
+#[cfg(test)]
+mod tests {
+    use super::AdminAddress;
 
-fn answer<S>(request: &Request<Incoming>, status: &S, events: &Events) -> Response<Body>
-where
-    S: Fn() -> Status + Clone + Send + Sync + 'static,
-{
-    match (request.method(), request.uri().path()) {
-        (&Method::GET, "/status") => json(StatusCode::OK, &status()),
-        (&Method::GET, "/events") => stream(status.clone(), events),
-        (_, "/status" | "/events") => {
-            json(StatusCode::METHOD_NOT_ALLOWED, &serde_json::json!({"error": "only GET is answered here"}))
-        }
-        _ => json(StatusCode::NOT_FOUND, &serde_json::json!({"error": "there are /status and /events"})),
-    }
-}
-
-fn json(status: StatusCode, value: &impl serde::Serialize) -> Response<Body> {
-    let mut text = serde_json::to_vec(value).unwrap_or_default();
-    text.push(b'\n');
-    respond(status, "application/json", Full::new(text.into()).boxed())
-}
-
-fn respond(status: StatusCode, content_type: &'static str, body: Body) -> Response<Body> {
-    let mut response = Response::new(body);
-    *response.status_mut() = status;
-    let content_type = hyper::header::HeaderValue::from_static(content_type);
-    response.headers_mut().insert(hyper::header::CONTENT_TYPE, content_type);
-    response
-}
-
-/// Events as they happen, one JSON object a line; retries as counts a second.
-fn stream<S>(status: S, events: &Events) -> Response<Body>
-where
-    S: Fn() -> Status + Send + Sync + 'static,
-{
-    let (mut sender, body) = Channel::<Bytes, Infallible>::new(LINES);
-    let mut events = events.subscribe();
-    // Counted from before the reader knows that it is heard.
-    let mut counted = HashMap::new();
-    count_retries(&status(), &mut counted);
-    tokio::spawn(async move {
-        let mut seconds = tokio::time::interval(RETRIES_EVERY);
-        loop {
-            let news = tokio::select! {
-                event = events.recv() => match event {
-                    Ok(event) => vec![event],
-                    // The reader was too slow; what it missed shows in the status.
-                    Err(RecvError::Lagged(_)) => continue,
-                    Err(RecvError::Closed) => return,
-                },
-                _ = seconds.tick() => count_retries(&status(), &mut counted),
+    #[test]
+    fn addresses_are_of_this_host() {
+        let table = [
+            ("unix:/run/a.sock", "unix"),
+            ("9090", "127.0.0.1:9090"),
+            (":9090", "127.0.0.1:9090"),
+            ("localhost:9090", "127.0.0.1:9090"),
+            ("127.0.0.2:1", "127.0.0.2:1"),
+            ("[::1]:9090", "[::1]:9090"),
+        ];
+        for (text, expected) in table {
+            let read = match text.parse() {
+                Ok(AdminAddress::Unix(_)) => "unix".to_owned(),
+                Ok(AdminAddress::Tcp(address)) => address.to_string(),
+                Err(why) => why,
             };
-            for event in news {
-                let mut line = serde_json::to_vec(&event).unwrap_or_default();
-                line.push(b'\n');
-                if sender.send_data(line.into()).await.is_err() {
-                    return;
-                }
-            }
+            assert_eq!(read, expected, "{text}");
         }
-    });
-    respond(StatusCode::OK, "application/x-ndjson", body.boxed())
-}
-
-/// An event for each server that saw retries since the last time.
-fn count_retries(status: &Status, counted: &mut HashMap<(String, String), u64>) -> Vec<Event> {
-    let at_ms = net::clock::unix_ns() / 1_000_000;
-    let mut news = Vec::new();
-    for upstream in &status.upstreams {
-        for server in &upstream.servers {
-            let before = counted.insert((upstream.name.clone(), server.name.clone()), server.retries).unwrap_or(0);
-            let count = server.retries.saturating_sub(before);
-            if count > 0 {
-                news.push(Event {
-                    at_ms,
-                    event: "retries",
-                    upstream: upstream.name.clone(),
-                    server: server.name.clone(),
-                    why: "requests repeated after an attempt at this server".to_owned(),
-                    count,
-                });
-            }
+        for (text, why) in [
+            ("0.0.0.0:9090", "can be reached from other hosts"),
+            ("[::]:9090", "can be reached from other hosts"),
+            ("192.0.2.1:9090", "can be reached from other hosts"),
+            ("unix:", "wants a path"),
+            ("", "want unix:PATH"),
+            ("example.com:80", "want unix:PATH"),
+            ("99999", "want unix:PATH"),
+        ] {
+            let read = text.parse::<AdminAddress>();
+            assert!(read.as_ref().is_err_and(|told| told.contains(why)), "{text}: {read:?}");
         }
     }
-    news
 }

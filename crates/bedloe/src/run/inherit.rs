@@ -9,17 +9,17 @@ use std::ffi::OsStr;
 use std::net::TcpListener;
 use std::os::fd::{AsFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::net::UnixListener;
 
 use conf::tree::ListenAddress;
 use rustix::net::{SocketAddrUnix, getsockname, sockopt};
 use rustix::process::{PidfdFlags, PidfdGetfdFlags, getpid, pidfd_getfd, pidfd_open};
 
+use super::admin::AdminListener;
 use super::sockets::Sockets;
 
 /// nginx's variable: numbers, each with a semicolon behind it.
 pub(super) const NGINX: &str = "NGINX";
-/// Ours for the admin socket, in the same form.
+/// Ours for the admin sockets, in the same form.
 pub(super) const ADMIN: &str = "BEDLOE_ADMIN";
 const LISTEN_FDS: &str = "LISTEN_FDS";
 const LISTEN_PID: &str = "LISTEN_PID";
@@ -35,7 +35,7 @@ pub(super) const VARIABLES: [&str; 5] = [NGINX, ADMIN, LISTEN_FDS, LISTEN_PID, "
 #[derive(Debug, Default)]
 pub(super) struct Inherited {
     pub(super) sockets: Sockets,
-    pub(super) admin: Option<UnixListener>,
+    pub(super) admin: Vec<AdminListener>,
     /// Whether it came from a program that this one takes over from.
     pub(super) is_upgrade: bool,
     /// What is wrong with some of it.
@@ -63,7 +63,7 @@ impl Inherited {
         }
         for number in numbers(&variable(ADMIN)) {
             match number.and_then(&mut born_with).and_then(|number| adopt(number).map_err(|error| error.to_string())) {
-                Ok(socket) => inherited.admin = Some(socket.into()),
+                Ok(socket) => inherited.admin.push(socket.into()),
                 Err(error) => inherited.complaints.push(format!("{ADMIN}: {error}")),
             }
         }

@@ -46,7 +46,7 @@ pub(super) struct Setup {
     pub(super) source: Source,
     pub(super) plan: Plan,
     pub(super) sockets: Sockets,
-    pub(super) admin: Option<AdminSocket>,
+    pub(super) admin: Vec<AdminSocket>,
     pub(super) voice: Voice,
     /// Whether it went to the background, or took over from a program before it: then WINCH is nginx's signal, and not
     /// a terminal that changes its size.
@@ -121,8 +121,8 @@ pub(super) async fn run(setup: Setup) -> anyhow::Result<()> {
             }
         }
     }
-    if let (Some(_), Some(admin)) = (&master.successor, &mut master.setup.admin) {
-        admin.is_ours = false;
+    if master.successor.is_some() {
+        master.setup.admin.iter_mut().for_each(|admin| admin.is_ours = false);
     }
     master.say(LogLevel::Notice, "exit");
     Ok(())
@@ -196,7 +196,7 @@ impl Master {
         };
         let mut assignment = plan.assign(number, sockets)?;
         assignment.respawned = self.respawned;
-        assignment.admin = self.setup.admin.as_ref().map(|admin| admin.listener.try_clone()).transpose()?;
+        assignment.admin = self.setup.admin.iter().map(|admin| admin.listener.try_clone()).collect::<Result<_, _>>()?;
         let in_background = self.setup.voice.file().filter(|_| self.setup.is_second);
         let stderr = in_background.map(std::fs::File::try_clone).transpose()?;
         let worker = Worker::start(id, Order::Serve(Box::new(assignment)), stderr, self.events.clone())?;
@@ -297,6 +297,10 @@ impl Master {
     fn keep_old(&mut self, why: &str) {
         self.say(LogLevel::Emerg, why);
         self.say(LogLevel::Error, "the new configuration is refused; the old one is served on");
+        for worker in self.workers.iter().filter(|worker| worker.stage == Stage::Serving) {
+            // One that takes no order has other troubles.
+            let _ = worker.order(Order::Note { refused: why.to_owned() });
+        }
         self.notify.ready("The new configuration is refused (see the error log); the old one is served on");
     }
 
@@ -485,7 +489,7 @@ impl Master {
         let path = self.setup.plan.config.main.pid.clone();
         let started = self.pid.set_aside(&path).and_then(|()| {
             let Setup { start, sockets, admin, .. } = &self.setup;
-            start.successor(sockets, admin.as_ref()).inspect_err(|_| {
+            start.successor(sockets, admin).inspect_err(|_| {
                 // What fails here is told with the error.
                 let _ = self.pid.take_back(&path);
             })

@@ -3,9 +3,9 @@
 use std::fs::File;
 use std::net::TcpListener;
 use std::os::fd::OwnedFd;
-use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
 
+use super::admin::AdminListener;
 use super::channel::Frame;
 use super::codec::{Reader, Torn, Writer};
 use super::record::Understood;
@@ -17,6 +17,8 @@ pub(super) enum Order {
     Serve(Box<Assignment>),
     /// Write to these files from now on.
     Reopen(Vec<(PathBuf, File)>),
+    /// A change of the configuration came to nothing, and why: it counts them.
+    Note { refused: String },
     /// Accept no more and end with the last connection. The admin socket answers on, or not.
     Drain { keep_admin: bool },
     /// End now.
@@ -32,7 +34,7 @@ pub(super) struct Assignment {
     /// By the index of the configuration's listener.
     pub(super) listeners: Vec<Option<TcpListener>>,
     pub(super) logs: Vec<(PathBuf, File)>,
-    pub(super) admin: Option<UnixListener>,
+    pub(super) admin: Vec<AdminListener>,
     /// Workers that died and were replaced, before this one.
     pub(super) respawned: u64,
 }
@@ -52,6 +54,7 @@ const DRAIN: u32 = 3;
 const STOP: u32 = 4;
 const SERVING: u32 = 5;
 const REFUSED: u32 = 6;
+const NOTE: u32 = 7;
 
 impl Order {
     pub(super) fn into_frame(self) -> Frame {
@@ -62,6 +65,10 @@ impl Order {
             Self::Drain { keep_admin } => {
                 to.number(u64::from(keep_admin));
                 (DRAIN, Vec::new())
+            }
+            Self::Note { refused } => {
+                to.text(&refused);
+                (NOTE, Vec::new())
             }
             Self::Stop => (STOP, Vec::new()),
         };
@@ -75,6 +82,7 @@ impl Order {
             SERVE => Ok(Self::Serve(Box::new(Assignment::read(&mut from, &mut files)?))),
             REOPEN => Ok(Self::Reopen(read_logs(&mut from, &mut files)?)),
             DRAIN => Ok(Self::Drain { keep_admin: from.number()? != 0 }),
+            NOTE => Ok(Self::Note { refused: from.text()? }),
             STOP => Ok(Self::Stop),
             _ => Err(Torn),
         }
@@ -89,9 +97,11 @@ impl Assignment {
         to.list(listeners.iter(), |w, listener| {
             w.number(u64::from(listener.is_some()));
         });
-        to.number(u64::from(admin.is_some()));
+        to.list(admin.iter(), |w, _| {
+            w.number(1);
+        });
         let mut files: Vec<OwnedFd> = listeners.into_iter().flatten().map(OwnedFd::from).collect();
-        files.extend(admin.map(OwnedFd::from));
+        files.extend(admin.into_iter().map(OwnedFd::from));
         files.extend(write_logs(to, logs));
         files
     }
@@ -103,7 +113,8 @@ impl Assignment {
         let listeners =
             from.list(Reader::number)?.into_iter().map(|is_there| Ok(file(is_there)?.map(TcpListener::from)));
         let listeners = listeners.collect::<Result<_, Torn>>()?;
-        let admin = file(from.number()?)?.map(UnixListener::from);
+        let admin = from.list(Reader::number)?.into_iter().map(|is_there| file(is_there)?.ok_or(Torn));
+        let admin = admin.map(|socket| socket.map(AdminListener::from)).collect::<Result<_, Torn>>()?;
         let logs = read_logs(from, files)?;
         Ok(Self { number, understood, listeners, logs, admin, respawned })
     }
@@ -157,16 +168,21 @@ mod tests {
             understood: Understood::default(),
             listeners: vec![None, Some(listener)],
             logs: vec![(PathBuf::from("/log"), log)],
-            admin: None,
+            admin: vec![std::net::TcpListener::bind("127.0.0.1:0").unwrap()]
+                .into_iter()
+                .map(AdminListener::Tcp)
+                .collect(),
             respawned: 2,
         }));
         let Order::Serve(read) = Order::from_frame(order.into_frame()).unwrap() else { panic!("another order") };
         assert_eq!((read.number, read.respawned), (9, 2));
-        assert!(read.listeners[0].is_none() && read.admin.is_none());
+        assert!(read.listeners[0].is_none() && matches!(read.admin[..], [AdminListener::Tcp(_)]));
         assert_eq!(read.listeners[1].as_ref().unwrap().local_addr().unwrap(), address);
         assert_eq!(read.logs[0].0, PathBuf::from("/log"));
         let drain = Order::Drain { keep_admin: true }.into_frame();
         assert!(matches!(Order::from_frame(drain), Ok(Order::Drain { keep_admin: true })));
+        let note = Order::Note { refused: "errors".to_owned() }.into_frame();
+        assert!(matches!(Order::from_frame(note), Ok(Order::Note { refused }) if refused == "errors"));
         for report in [Report::Serving { number: 3 }, Report::Refused { number: 4, why: "x".to_owned() }] {
             let (kind, bytes) = report.write();
             assert_eq!(Report::from_frame(&Frame { kind, bytes, files: Vec::new() }), Ok(report));

@@ -37,7 +37,7 @@ use conf::{COMMAND_LINE, Severity};
 
 use crate::files::Source;
 use crate::findings;
-use admin::AdminSocket;
+use admin::{AdminAddress, AdminSocket};
 pub(crate) use crew::NGINX_WORKER;
 use inherit::Inherited;
 use plan::Plan;
@@ -68,9 +68,10 @@ pub(crate) struct RunArgs {
     /// Directives of the main context, added to those of the file
     #[arg(short = 'g', value_name = "DIRECTIVES")]
     globals: Option<String>,
-    /// Answer `GET /status` and `GET /events` (JSON) here: `unix:PATH`
+    /// Answer `GET /metrics` (Prometheus), `/status`, `/events` and `/api/9/` (JSON) here: `unix:PATH`, PORT or
+    /// ADDRESS:PORT of the loopback; may be repeated
     #[arg(long, value_name = "ADDRESS")]
-    admin: Option<String>,
+    admin: Vec<AdminAddress>,
     /// End when this process, the one that started it, ends
     #[arg(long, value_name = "PID", hide = true)]
     die_with_parent: Option<u32>,
@@ -83,7 +84,7 @@ pub(crate) fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
     }
     let RunArgs { config, prefix, error_log, globals, admin, .. } = args;
     let source = Source { error_log, ..Source::new(config, prefix, globals) };
-    serve(source, admin.as_deref(), is_daemon_asked)
+    serve(source, &admin, is_daemon_asked)
 }
 
 /// `bedloe run` goes to the background only when the command line says so; a file was written for nginx, which would.
@@ -94,11 +95,11 @@ fn is_daemon_asked(main: &Main) -> bool {
 /// Serves a configuration until a signal ends it; in the background where `is_daemon` says so.
 pub(crate) fn serve(
     source: Source,
-    admin: Option<&str>,
+    admin: &[AdminAddress],
     is_daemon: impl Fn(&Main) -> bool,
 ) -> anyhow::Result<ExitCode> {
     let start = Start::of_this_process()?;
-    let Inherited { sockets: inherited, admin: inherited_admin, is_upgrade, complaints } =
+    let Inherited { sockets: inherited, admin: mut inherited_admin, is_upgrade, complaints } =
         Inherited::from_environment();
     let (loaded, plan) = Plan::read(&source);
     let is_second = daemon::is_second();
@@ -121,7 +122,8 @@ pub(crate) fn serve(
     // Opened here to find out in time; whoever writes them gets files of its own.
     drop(logs::open(&plan.logs)?);
     // Before the listeners: whoever has found that one of those accepts may ask for the state.
-    let admin = admin.map(|address| AdminSocket::bind(address, inherited_admin)).transpose()?;
+    let admin = admin.iter().map(|address| AdminSocket::bind(address, &mut inherited_admin));
+    let admin = admin.collect::<anyhow::Result<Vec<_>>>()?;
     let sockets = inherited.follow(&plan.addresses)?;
     drop(inherited);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

@@ -78,7 +78,7 @@ impl Plan {
             understood,
             listeners: sockets.share(&self.addresses)?,
             logs: super::logs::open(&self.logs)?,
-            admin: None,
+            admin: Vec::new(),
             respawned: 0,
         })
     }

@@ -9,10 +9,11 @@ use conf::Loader;
 use proxy::{LogWriter, Running, Snapshot};
 use tokio::time::Instant;
 
-use super::admin::Admin;
+use super::admin::{self, Sources};
 use super::logs::LogFiles;
 use super::message::Assignment;
 use super::plan::threads;
+use crate::pages::Pages;
 
 /// How often a start or a drain looks whether it is over.
 pub(super) const LOOK: Duration = Duration::from_millis(5);
@@ -27,7 +28,7 @@ pub(super) struct Service {
     ends: Option<Instant>,
     /// The configuration that not all threads have taken up yet: number by the master, and by the data plane.
     pending: Option<(u64, u64)>,
-    admin: Option<tokio::task::JoinHandle<()>>,
+    admin: Vec<tokio::task::JoinHandle<()>>,
 }
 
 impl Service {
@@ -40,9 +41,15 @@ impl Service {
         let mut logs = LogFiles::default();
         let writers = logs.take(files, snapshot.log_targets())?;
         logs.take_panics(&config.main.error_logs);
-        let running = Running::start(Arc::new(snapshot), threads, listeners, LogWriter::start(writers)?)?;
+        let running =
+            Running::start(Arc::new(snapshot), threads, listeners, LogWriter::start(writers)?, Arc::new(Pages))?;
         running.set_respawned(respawned);
-        let admin = admin.map(|admin| tokio::spawn(Admin::of(admin).serve(running.status_source(), running.events())));
+        let sources = |running: &Running| Sources {
+            status: Arc::new(running.status_source()),
+            events: running.events(),
+            api: Arc::new(running.api_source()),
+        };
+        let admin = admin.into_iter().map(|admin| tokio::spawn(admin::serve(admin, sources(&running)))).collect();
         Ok(Self {
             running,
             logs,
@@ -73,6 +80,11 @@ impl Service {
         Ok(())
     }
 
+    /// Notes that the master has kept the old configuration.
+    pub(super) fn note_refused(&self, why: &str) {
+        self.running.refuse_reload(why);
+    }
+
     /// The number of a configuration that all threads have taken up since this was last asked.
     pub(super) fn taken_up(&mut self) -> Option<u64> {
         let (number, generation) = self.pending.filter(|(_, generation)| self.running.serves(*generation))?;
@@ -89,8 +101,8 @@ impl Service {
 
     /// Accepts no more and ends with its last connection, or when `worker_shutdown_timeout` is over.
     pub(super) fn drain(&mut self, keep_admin: bool) {
-        if let Some(admin) = self.admin.take_if(|_| !keep_admin) {
-            admin.abort();
+        if !keep_admin {
+            self.admin.drain(..).for_each(|admin| admin.abort());
         }
         if self.ends.is_none() && self.shutdown_timeout_ms > 0 {
             self.ends = Some(Instant::now() + Duration::from_millis(self.shutdown_timeout_ms));
@@ -122,9 +134,7 @@ impl Service {
 
     /// Waits for the threads and the logs.
     pub(super) fn join(self) -> anyhow::Result<()> {
-        if let Some(admin) = self.admin {
-            admin.abort();
-        }
+        self.admin.iter().for_each(tokio::task::JoinHandle::abort);
         self.running.join().context("a thread of the data plane failed")
     }
 }

@@ -30,7 +30,7 @@ pub(super) async fn run(
     source: Source,
     plan: Plan,
     sockets: Sockets,
-    admin: Option<AdminSocket>,
+    admin: Vec<AdminSocket>,
     voice: Voice,
 ) -> anyhow::Result<()> {
     if let Some(warning) = set_file_limit(&plan.config) {
@@ -40,7 +40,7 @@ pub(super) async fn run(
     let mut signals = Signals::take()?;
     let pid = PidFile::write(&plan.config.main.pid)?;
     let mut assignment = plan.assign(1, &sockets)?;
-    assignment.admin = admin.as_ref().map(|admin| admin.listener.try_clone()).transpose()?;
+    assignment.admin = admin.iter().map(|admin| admin.listener.try_clone()).collect::<Result<_, _>>()?;
     let mut service = Service::start(assignment)?;
     let notify = Notify::from_environment();
     let mut single = Single { source, plan, sockets, voice, notify, number: 1, pid };
@@ -85,6 +85,7 @@ impl Single {
                 self.notify.reloading();
                 if let Err(error) = self.reload(service) {
                     self.voice.say(LogLevel::Emerg, &format!("{error:#}"));
+                    service.note_refused(&format!("{error:#}"));
                     self.voice.say(LogLevel::Error, "the new configuration is refused; the old one is served on");
                 }
                 self.notify.ready("serving");

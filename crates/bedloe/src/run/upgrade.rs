@@ -44,20 +44,21 @@ impl Start {
     }
 
     /// Starts the new program with these sockets.
-    pub(super) fn successor(&self, sockets: &Sockets, admin: Option<&AdminSocket>) -> anyhow::Result<Child> {
+    pub(super) fn successor(&self, sockets: &Sockets, admin: &[AdminSocket]) -> anyhow::Result<Child> {
         let mut passed = Vec::new();
         for socket in sockets.iter() {
             passed.push(Passed::new(socket.try_clone()?)?);
         }
-        let admin = admin.map(|admin| Passed::new(admin.listener.try_clone()?)).transpose()?;
+        let admin = admin.iter().map(|admin| Passed::new(admin.listener.try_clone()?));
+        let admin = admin.collect::<anyhow::Result<Vec<_>>>()?;
         let list = |passed: &[Passed]| passed.iter().map(|passed| format!("{};", passed.number)).collect::<String>();
         let mut command = Command::from(self.command(&self.program));
         inherit::VARIABLES.iter().for_each(|variable| {
             command.env_remove(variable);
         });
         command.env_remove(super::daemon::VARIABLE).env(inherit::NGINX, list(&passed));
-        if let Some(admin) = &admin {
-            command.env(inherit::ADMIN, list(std::slice::from_ref(admin)));
+        if !admin.is_empty() {
+            command.env(inherit::ADMIN, list(&admin));
         }
         let program = self.program.display();
         command.spawn().with_context(|| format!("cannot start the new program {program}"))

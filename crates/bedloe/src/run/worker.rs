@@ -80,6 +80,7 @@ async fn carry_out(
                 }
                 Some(Order::Reopen(files)) => service.reopen(files),
                 Some(Order::Drain { keep_admin }) => service.drain(keep_admin),
+                Some(Order::Note { refused }) => service.note_refused(&refused),
                 // Without its master it has no business here.
                 Some(Order::Stop) | None => service.stop(),
             },

@@ -14,6 +14,7 @@ mod lab;
 mod liberty;
 mod load;
 mod manual;
+mod metrics;
 mod netns;
 mod nginx_paths;
 mod nginx_picks;

@@ -11,7 +11,7 @@ use crate::template::{Part, Template};
 use crate::tree::{
     AccessSettings, Algorithm, Api, ClientAuth, ErrorLog, GzipFiles, GzipProxied, GzipSettings, HealthCheck,
     LibertyHeaders, LimitSettings, Lingering, LingeringClose, Listen, LocationSettings, LogLevel, LogTarget, Main,
-    NextUpstream, OutlierEjection, ProxyPass, ProxySettings, Queue, RealIpSettings, Redirect, Redirects, Refusal,
+    NextUpstream, OutlierEjection, Page, ProxyPass, ProxySettings, Queue, RealIpSettings, Redirect, Redirects, Refusal,
     ResolvedServer, Resolver, RetryBudget, Rule, Sticky, Tls, TryFiles, Upstream, UpstreamServer, VerifyClient, Zone,
 };
 
@@ -109,6 +109,7 @@ pub(crate) struct Actions {
     pub(crate) rules: Vec<Rule>,
     pub(crate) proxy: Option<ProxyPass>,
     pub(crate) api: Option<(Api, Place)>,
+    pub(crate) page: Option<(Page, Place)>,
     pub(crate) is_internal: bool,
     pub(crate) try_files: Option<TryFiles>,
     pub(crate) health: Option<HealthDraft>,

@@ -44,6 +44,7 @@ pub(super) fn server(node: &Node, above: &Inherited, cx: &mut Cx<'_>) -> BuiltSe
         actions.put(index, rules::if_block(node, None, cx));
     }
     let locations = locations(&blocks, None, &level, cx);
+    let handler = content(&mut actions, cx);
     certificates(&level.server.tls, cx);
     if let Some(place) = &level.server.invalid_headers_place {
         let is_stripped = level.server.liberty_headers == Some(LibertyHeaders::Strip);
@@ -55,6 +56,7 @@ pub(super) fn server(node: &Node, above: &Inherited, cx: &mut Cx<'_>) -> BuiltSe
         tls: None,
         rules: actions.rules,
         try_files: actions.try_files,
+        handler,
         locations,
         settings: level.settings,
         client_header_timeout_ms: level.server.client_header_timeout_ms,
@@ -290,16 +292,18 @@ fn location(node: &Node, head: Option<&Head<'_>>, above: &Inherited, cx: &mut Cx
 
 /// What the location does; it can do one thing.
 fn content(actions: &mut Actions, cx: &mut Cx<'_>) -> Handler {
-    match (actions.proxy.take(), actions.api.take()) {
-        (None, None) => Handler::Files,
-        (Some(proxy), None) => Handler::Proxy(proxy),
-        (None, Some((api, _))) => Handler::Api(api),
-        (Some(proxy), Some((_, place))) => {
-            let message = "\"api\" and \"proxy_pass\" are both here: a location has one content";
-            cx.report(Diagnostic::error("two-contents", &place, message).help("give \"api\" a location of its own"));
-            Handler::Proxy(proxy)
-        }
+    let api = actions.api.take().map(|(api, place)| (Handler::Api(api), "api", place));
+    let page = actions.page.take().map(|(page, place)| (Handler::Page(page), page.name(), place));
+    let proxy = actions.proxy.take().map(|proxy| (Handler::Proxy(proxy), "proxy_pass"));
+    let own: Vec<_> = api.into_iter().chain(page).collect();
+    let first = proxy.as_ref().map(|(_, name)| *name).or_else(|| own.first().map(|(_, name, _)| *name));
+    for (_, name, place) in own.iter().skip(usize::from(proxy.is_none())) {
+        let message = format!("\"{name}\" and \"{}\" are both here: a location has one content", first.unwrap_or(name));
+        let help = format!("give \"{name}\" a location of its own");
+        cx.report(Diagnostic::error("two-contents", place, message).help(help));
     }
+    let own = own.into_iter().next().map(|(handler, ..)| handler);
+    proxy.map(|(handler, _)| handler).or(own).unwrap_or(Handler::Files)
 }
 
 /// A URI takes the place of the path that matched; where no fixed one has matched, there is nothing to take it of.

@@ -59,6 +59,7 @@ const DIFFERENCES: &[(&str, Contexts, &str)] = &[
     ("listen", Contexts::ALL, "port 0 is a free one"),
     ("max_ranges", Contexts::ALL, "at most 1024, and the boundary between parts is random"),
     ("outlier_ejection", Contexts::ALL, "bedloe's own"),
+    ("prometheus", Contexts::ALL, "bedloe's own"),
     ("proxy_bind", Contexts::ALL, "kept connections are used again for the same address only"),
     ("proxy_buffer_size", Contexts::ALL, "32k to 64k, whatever is written"),
     ("proxy_cookie_flags", Contexts::ALL, "a flag that is none is refused"),

@@ -19,6 +19,7 @@ mod limits;
 mod listen;
 mod logs;
 mod methods;
+mod pages;
 mod pending;
 mod proxy;
 mod proxy_request;
@@ -165,6 +166,7 @@ pub fn directives() -> impl Iterator<Item = &'static Directive> {
         files::DIRECTIVES,
         access::DIRECTIVES,
         api::DIRECTIVES,
+        pages::DIRECTIVES,
         gzip::DIRECTIVES,
         limits::DIRECTIVES,
         listen::DIRECTIVES,

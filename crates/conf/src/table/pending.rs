@@ -123,7 +123,7 @@ const AREAS: &[Area] = &[
     Area {
         title: "health checks and pages about them",
         contexts: Contexts::ALL,
-        names: "dashboard prometheus status status_format stub_status",
+        names: "dashboard status status_format",
     },
     Area { title: "client addresses from a proxy", contexts: Contexts::ALL, names: "proxy_protocol_timeout" },
     Area {

@@ -1,4 +1,4 @@
-//! The interface that shows and changes a running balancer, and what it counts by.
+//! The interface that shows and changes a running balancer, pages about it, and what it counts by.
 
 use std::path::PathBuf;
 
@@ -7,6 +7,25 @@ use std::path::PathBuf;
 pub struct Api {
     /// `write=on`: servers may be changed and counts reset.
     pub writes: bool,
+}
+
+/// A page about the balancer itself, as content of a location.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Page {
+    /// `stub_status`.
+    StubStatus,
+    /// `prometheus`.
+    Prometheus,
+}
+
+impl Page {
+    /// The directive's name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::StubStatus => "stub_status",
+            Self::Prometheus => "prometheus",
+        }
+    }
 }
 
 /// What of an upstream is shared, shown and kept.

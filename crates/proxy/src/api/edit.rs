@@ -59,7 +59,7 @@ pub(super) async fn change(
         _ => return Err(no_path()),
     };
     let own = control.clone();
-    let done = Control::aside(move || carry_out(&own, &router, upstream, &edit)).await;
+    let done = Control::aside("api", move || carry_out(&own, &router, upstream, &edit)).await;
     done.unwrap_or_else(|error| Err(told(500, "InternalError", format!("the change was not made: {error}"))))
 }
 

@@ -1,5 +1,6 @@
-//! Who may use `api`. A web page in a browser on this host must not: neither by a name of its own that leads here (DNS
-//! rebinding), nor by requests to this address (cross-site request forgery). Changes ask for more than to be reachable.
+//! Who may use `api`, and see pages about the balancer. A web page in a browser on this host must not: neither by a
+//! name of its own that leads here (DNS rebinding), nor by requests to this address (cross-site request forgery).
+//! Changes ask for more than to be reachable.
 
 use std::net::IpAddr;
 
@@ -13,17 +14,17 @@ use crate::facts::without_port;
 use crate::request::Routed;
 
 /// Refuses requests that a web page may have made.
-pub(super) fn check(connection: &Downstream, exchange: &Exchange, routed: &Routed<'_>) -> Result<(), Fault> {
+pub(crate) fn check(connection: &Downstream, exchange: &Exchange, routed: &Routed<'_>) -> Result<(), &'static str> {
     let head = connection.head_bytes();
     let host = exchange.request.host.map_or(&b""[..], |host| host.of(head));
     if origins(&exchange.request, head).any(|origin| !is_own(origin, host)) {
-        return Err(forbidden("a request of another origin is refused"));
+        return Err("a request of another origin is refused");
     }
     // No page reaches a unix socket.
     if connection.client.is_unix() || is_known(host, routed.server) {
         return Ok(());
     }
-    Err(forbidden("the host is neither an address, nor localhost, nor a name of this server (server_name)"))
+    Err("the host is neither an address, nor localhost, nor a name of this server (server_name)")
 }
 
 /// Refuses changes by whoever has not shown who they are: they need a unix socket, whose file says who may, or a
@@ -35,7 +36,7 @@ pub(super) fn check_change(connection: &Downstream, gates: Option<&Gates>) -> Re
     Err(forbidden("changes need a unix socket, or auth_basic together with allow and deny, in this location"))
 }
 
-fn forbidden(text: &str) -> Fault {
+pub(super) fn forbidden(text: &str) -> Fault {
     told(403, "Forbidden", text)
 }
 

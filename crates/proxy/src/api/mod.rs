@@ -5,11 +5,13 @@
 
 mod edit;
 mod fault;
-mod guard;
+pub(crate) mod guard;
 mod hold;
 mod objects;
 mod show;
 mod state;
+
+use std::sync::Arc;
 
 use route::{Api, Gates};
 use serde_json::Value;
@@ -18,6 +20,7 @@ use crate::answer::{self, Answer};
 use crate::downstream::{After, Downstream};
 use crate::exchange::Exchange;
 use crate::request::{self, Routed, Served};
+use crate::worker::Shared;
 use crate::{gate, upstream};
 use fault::Fault;
 pub(crate) use hold::Holds;
@@ -60,6 +63,35 @@ pub(crate) async fn enter(
     serve(connection, exchange, routed, api, gates).await
 }
 
+/// What is shown to somebody who asks elsewhere than in a location: status and JSON. `path` stands behind `/api/`.
+pub(crate) fn shown(shared: &Arc<Shared>, path: &str, fields: Option<&str>) -> (u16, Value) {
+    let path: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
+    let fields = fields.map(list);
+    let shown = match path.as_slice() {
+        [] => Ok(VERSIONS.collect::<Vec<_>>().into()),
+        [version, path @ ..] if is_version(version) => View::of(shared, String::new()).get(path, fields.as_deref()),
+        _ => Err(unknown_version()),
+    };
+    match shown {
+        Ok(value) => (200, value),
+        Err(Fault::Told(told)) => (told.status, told.object("")),
+        Err(Fault::Gone(_)) => (500, Value::Null),
+    }
+}
+
+fn is_version(text: &str) -> bool {
+    text.parse().is_ok_and(|version| VERSIONS.contains(&version))
+}
+
+fn unknown_version() -> Fault {
+    fault::not_found("unknown version", "UnknownVersion")
+}
+
+/// Words between commas.
+fn list(text: &str) -> Vec<String> {
+    text.split(',').filter(|word| !word.is_empty()).map(str::to_owned).collect()
+}
+
 async fn serve(
     connection: &mut Downstream,
     exchange: &mut Exchange,
@@ -69,7 +101,7 @@ async fn serve(
 ) -> Served {
     let replied = match guard::check(connection, exchange, routed) {
         Ok(()) => reply(connection, exchange, routed, api, gates).await,
-        Err(fault) => Err(fault),
+        Err(why) => Err(guard::forbidden(why)),
     };
     match replied {
         Ok(Reply::Shown(value)) => send(connection, exchange, routed, 200, &value, b"").await,
@@ -105,8 +137,8 @@ async fn reply(
         [] if is_get(&asked.method) => return Ok(Reply::Shown(VERSIONS.collect::<Vec<_>>().into())),
         [] => return Err(fault::method_disabled()),
         [version, path @ ..] => {
-            if !version.parse().is_ok_and(|version| VERSIONS.contains(&version)) {
-                return Err(fault::not_found("unknown version", "UnknownVersion"));
+            if !is_version(version) {
+                return Err(unknown_version());
             }
             path
         }
@@ -153,11 +185,7 @@ fn asked(connection: &Downstream, exchange: &Exchange, routed: &Routed<'_>, api:
     let path = path.strip_prefix(&api.path).unwrap_or_default();
     let path = path.split('/').filter(|part| !part.is_empty()).map(str::to_owned).collect();
     let facts = connection.facts(&exchange.request, routed, &exchange.path, &exchange.record, None);
-    let list = |value: &[u8]| {
-        let value = String::from_utf8_lossy(value);
-        value.split(',').filter(|field| !field.is_empty()).map(str::to_owned).collect()
-    };
-    let fields = route::argument(facts.args(), b"fields").map(list);
+    let fields = route::argument(facts.args(), b"fields").map(|value| list(&String::from_utf8_lossy(value)));
     Asked { method: request::method(connection, exchange, routed).to_vec(), path, fields }
 }
 

@@ -33,13 +33,16 @@ const TLS: usize = 2;
 
 impl View {
     pub(super) fn new(connection: &Downstream) -> Self {
-        let shared = Arc::clone(&connection.thread.control.shared);
         let mut address = Vec::new();
         connection.client.append_local(&mut address);
+        Self::of(&connection.thread.control.shared, String::from_utf8_lossy(&address).into_owned())
+    }
+
+    pub(super) fn of(shared: &Arc<Shared>, address: String) -> Self {
         Self {
             snapshot: shared.snapshot(),
-            shared,
-            address: String::from_utf8_lossy(&address).into_owned(),
+            shared: Arc::clone(shared),
+            address,
             times: Times { now_ms: clock::coarse_ms(), now_unix_ms: clock::unix_ns() / 1_000_000 },
         }
     }

@@ -46,7 +46,7 @@ fn the_future_of_a_connection_is_small() {
         let site = Rc::new(Site::new(Arc::clone(&snapshot), 0));
         let logs = LogWriter::start(Vec::new()).unwrap().logs();
         let counters: Arc<[_]> = Arc::from([Arc::new(ThreadCounters::default())]);
-        let shared = Arc::new(Shared::new(snapshot, Arc::clone(&counters)));
+        let shared = Arc::new(Shared::new(snapshot, Arc::clone(&counters), Arc::new(crate::pages::NoPages)));
         let control = Control::new(&shared, &Weak::new());
         let thread = Rc::new(Thread::new(0, Rc::clone(&site), logs, counters, (Events::new(), control)));
         let listener = net::listen::open("127.0.0.1:0".parse().unwrap(), 1).unwrap();

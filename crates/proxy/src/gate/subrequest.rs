@@ -69,7 +69,7 @@ fn lend(exchange: &mut Exchange, sub: &mut Exchange, auth: &AuthRequest) {
     sub.path.clear();
     sub.path.extend_from_slice(auth.path.as_bytes());
     let record = &exchange.record;
-    sub.record.started_ms = record.started_ms;
+    (sub.record.started_ms, sub.record.started_us) = (record.started_ms, record.started_us);
     sub.record.request_id = Cell::new(record.request_id.get());
     let detour = &mut sub.record.detour;
     detour.is_subrequest = true;

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use h2::RecvStream;
 use h2::server::SendResponse;
 use http::request::Parts;
-use net::{clock, event_loop};
+use net::event_loop;
 
 use crate::channel::Channel;
 use crate::client::Client;
@@ -30,7 +30,7 @@ pub(super) async fn serve(thread: Rc<Thread>, client: Client, opened: Opened) ->
     let _writing = Writing::new(&thread);
     let Opened { parts, body, respond } = opened;
     let mut exchange = thread.take_exchange();
-    exchange.record.started_ms = clock::coarse_ms();
+    exchange.record.start();
     let has_ended = body.is_end_stream();
     let channel = Channel::Http2(Box::new(Stream::new(body, respond)));
     let deadline = thread.take_deadline();

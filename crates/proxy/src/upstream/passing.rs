@@ -71,7 +71,7 @@ pub(super) async fn pass_on(
             }
         }
         match &relayed {
-            Ok(()) if is_read => held.ended(attempt.status, attempt.started_ms),
+            Ok(()) if is_read => held.ended(attempt),
             Err(RelayError::Upstream(_) | RelayError::Malformed(_)) => held.cut(attempt.started_ms),
             _ => {}
         }

@@ -47,7 +47,8 @@ fn a_panic_ends_its_own_connection_and_no_other() {
     let listener = net::listen::open("127.0.0.1:0".parse().unwrap(), 16).unwrap();
     let address = listener.local_addr().unwrap();
     let writer = LogWriter::start(vec![Box::new(io::sink())]).unwrap();
-    let running = Running::start(Arc::new(snapshot), 1, vec![Some(listener)], writer).unwrap();
+    let running =
+        Running::start(Arc::new(snapshot), 1, vec![Some(listener)], writer, Arc::new(crate::pages::NoPages)).unwrap();
     let mut other = TcpStream::connect(address).unwrap();
     assert!(ask(&mut other, "/").starts_with("HTTP/1.1 204 "));
     for _ in 0..3 {

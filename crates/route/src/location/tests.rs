@@ -23,7 +23,7 @@ fn status(locations: &(Locations, Patterns), path: &str) -> u16 {
     match (location.rules.only_return(), &location.handler) {
         (Some(returns), _) | (None, Handler::Return(returns)) => returns.status,
         (None, Handler::Files) => 404,
-        (None, Handler::Proxy(_) | Handler::Api(_)) => 200,
+        (None, Handler::Proxy(_) | Handler::Api(_) | Handler::Page(_)) => 200,
     }
 }
 

@@ -39,13 +39,23 @@ impl Balancer {
         Self::start_in(tempfile::tempdir().expect("a folder"), "worker_processes 1;", http)
     }
 
+    /// The same with more words on the command line.
+    pub(crate) fn start_with(http: &str, words: &[&str]) -> Self {
+        Self::start_as(tempfile::tempdir().expect("a folder"), "worker_processes 1;", http, words)
+    }
+
     /// The same with directives of the main context, and a folder that has files in it.
     pub(crate) fn start_in(folder: TempDir, main: &str, http: &str) -> Self {
+        Self::start_as(folder, main, http, &[])
+    }
+
+    fn start_as(folder: TempDir, main: &str, http: &str, words: &[&str]) -> Self {
         let port = Reserved::new();
         // The worker may be another user, and has its temporary files below.
         let through = fs::Permissions::from_mode(0o711);
         fs::set_permissions(folder.path(), through).expect("a folder of our own");
-        let mut child = command(folder.path(), port.address, main, http).spawn().expect("the program starts");
+        let mut child =
+            command(folder.path(), port.address, main, http).args(words).spawn().expect("the program starts");
         let stderr = Lines::default();
         collect(child.stderr.take().expect("a pipe"), Arc::clone(&stderr));
         let balancer = Self { child, port, stderr, folder };
@@ -212,7 +222,16 @@ pub(crate) fn proxying(servers: &[SocketAddr], upstream: &str, location: &str) -
 
 /// Runs the program with a configuration it cannot serve: what it says, and its exit code.
 pub(crate) fn fails(folder: &Path, main: &str, http: &str) -> (String, Option<i32>) {
-    let output = command(folder, Reserved::new().address, main, http).output().expect("it starts");
+    output(&mut command(folder, Reserved::new().address, main, http))
+}
+
+/// The same without directives of the main context, and with more words on the command line.
+pub(crate) fn fails_with(folder: &Path, http: &str, words: &[&str]) -> (String, Option<i32>) {
+    output(command(folder, Reserved::new().address, "", http).args(words))
+}
+
+fn output(command: &mut Command) -> (String, Option<i32>) {
+    let output = command.output().expect("it starts");
     (String::from_utf8_lossy(&output.stderr).into_owned(), output.status.code())
 }
 

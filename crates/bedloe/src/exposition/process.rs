@@ -1,0 +1,34 @@
+//! What this process uses, read from the kernel for one scrape.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use proxy::Status;
+
+/// This process.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Process {
+    pub(super) cpu_ms: u64,
+    pub(super) resident_bytes: u64,
+    pub(super) threads: u64,
+    pub(super) open_files: u64,
+    pub(super) files_max: u64,
+    /// Since 1970.
+    pub(super) started_ms: u64,
+}
+
+impl Process {
+    /// Reads it. What the kernel does not say is 0.
+    pub(crate) fn read(status: &Status) -> Self {
+        let facts = host::process::process(std::process::id()).ok();
+        let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let now_ms = u64::try_from(since_1970.as_millis()).unwrap_or(u64::MAX);
+        Self {
+            cpu_ms: facts.as_ref().map_or(0, host::process::ProcessFacts::cpu_ms),
+            resident_bytes: facts.as_ref().map_or(0, |facts| facts.resident_bytes),
+            threads: facts.as_ref().map_or(0, |facts| facts.threads),
+            open_files: std::fs::read_dir("/proc/self/fd").map_or(0, |files| files.count() as u64),
+            files_max: host::files::limit().unwrap_or(0),
+            started_ms: now_ms.saturating_sub(status.uptime_ms),
+        }
+    }
+}

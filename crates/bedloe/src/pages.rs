@@ -1,0 +1,51 @@
+//! Pages about the balancer, as its locations (`stub_status;`, `prometheus;`) and its admin address have them.
+
+use conf::tree::Page;
+use proxy::{PageAsked, PageMade, Status};
+
+use crate::exposition::{self, Process};
+
+/// Makes them.
+#[derive(Debug, Default)]
+pub(crate) struct Pages;
+
+impl proxy::Pages for Pages {
+    fn make(&self, asked: PageAsked<'_>, status: &dyn Fn() -> Status) -> PageMade {
+        match asked.page {
+            Page::StubStatus => {
+                PageMade { media_type: "text/plain", fields: "", body: stub_status(&status()).into_bytes() }
+            }
+            Page::Prometheus => {
+                let body = metrics(&status()).into_bytes();
+                PageMade { media_type: ::metrics::exposition::CONTENT_TYPE, fields: "", body }
+            }
+        }
+    }
+}
+
+/// What Prometheus scrapes.
+pub(crate) fn metrics(status: &Status) -> String {
+    exposition::text(status, &Process::read(status))
+}
+
+/// The text of nginx's page, to the space at the end of its lines. What is handled is all that was accepted.
+fn stub_status(status: &Status) -> String {
+    let Status { connections, accepted, requests, reading, writing, waiting, .. } = status;
+    format!(
+        "Active connections: {connections} \nserver accepts handled requests\n {accepted} {accepted} {requests} \n\
+         Reading: {reading} Writing: {writing} Waiting: {waiting} \n"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stub_status_is_nginx_s() {
+        let status = Status { connections: 3, accepted: 5, requests: 9, writing: 1, waiting: 2, ..Status::default() };
+        let expected = "Active connections: 3 \nserver accepts handled requests\n 5 5 9 \n\
+                        Reading: 0 Writing: 1 Waiting: 2 \n";
+        assert_eq!(stub_status(&status), expected);
+    }
+}

@@ -1,0 +1,41 @@
+//! Pages about the balancer itself, as content of a location.
+
+use super::{Apply, Contexts, Directive, Takes};
+use crate::build::{Actions, Call, Outcome};
+use crate::tree::Page;
+use crate::{Diagnostic, parser};
+
+pub(super) const DIRECTIVES: &[Directive] = &[
+    Directive {
+        name: "stub_status",
+        contexts: Contexts::PLACES,
+        takes: Takes::between(0, 1),
+        repeats: false,
+        default: "",
+        doc: "Answers with counts of connections and requests, as text.",
+        example: "stub_status;",
+        // nginx takes one word here, for configurations of its first versions, and does not look at it.
+        apply: Apply::Action(|actions, call, _| page(actions, call, Page::StubStatus)),
+    },
+    Directive {
+        name: "prometheus",
+        contexts: Contexts::LOCATION,
+        takes: Takes::exactly(0),
+        repeats: false,
+        default: "",
+        doc: "Answers with all that is counted, in Prometheus's text format: see docs/metrics.md.",
+        example: "prometheus;",
+        apply: Apply::Action(|actions, call, _| page(actions, call, Page::Prometheus)),
+    },
+];
+
+fn page(actions: &mut Actions, call: &Call<'_>, page: Page) -> Outcome {
+    let parser::Node { name, .. } = call.node;
+    if let Some((other, _)) = &actions.page {
+        let message = format!("\"{}\" and \"{}\" are both here: a location has one content", page.name(), other.name());
+        let help = format!("give \"{}\" a location of its own", page.name());
+        return Err(Diagnostic::error("two-contents", &name.place, message).help(help));
+    }
+    actions.page = Some((page, name.place.clone()));
+    Ok(())
+}
