@@ -8,6 +8,7 @@ use std::sync::Arc;
 use crate::failure::FailureCount;
 use crate::metric::{BUILTINS, Catalog, CheckCount, Definition, Distribution, Kind, MetricId, Samples, Section, Sink};
 use crate::metric::{Unit, id};
+use crate::series::Step;
 use crate::threshold::Threshold;
 
 /// How a load test ended.
@@ -40,6 +41,8 @@ pub struct Report {
     pub outcome: Outcome,
     /// How long it took, from the first start's time to the last user's end.
     pub elapsed_ns: u64,
+    /// What it did step by step; a step is a second, of a long test several.
+    pub steps: Vec<Step>,
     /// Every metric that has samples or thresholds, by name.
     pub metrics: Vec<Metric>,
     /// What the full summary shows beside the whole: scenarios, and groups of them.

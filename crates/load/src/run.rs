@@ -1,6 +1,5 @@
 //! The whole of a load test: threads, the merge of what they measure, thresholds, progress, the end.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -16,11 +15,12 @@ use crate::failure::Failure;
 use crate::live::{Live, Totals};
 use crate::metric::{Catalog, Pairs, Point, Samples, Who, id};
 use crate::plan::{Executor, Plan, Source};
-use crate::progress::{LastSecond, Progress, ScenarioProgress};
+use crate::progress::{Progress, ScenarioProgress};
 use crate::report::{Measured, Metric, Outcome, Report};
 use crate::script::Counts;
+use crate::series::{self, Course, Step};
 use crate::stages::{self, Staged};
-use crate::worker::{LAST, Message, Phase, Worker};
+use crate::worker::{Message, Phase, Worker};
 
 /// Time between two calls of the progress function.
 const TICK_NS: u64 = 200_000_000;
@@ -104,14 +104,6 @@ struct Thread {
     spare: Sender<Box<Samples>>,
 }
 
-/// A second that not all threads have handed over yet.
-#[derive(Debug)]
-struct Second {
-    index: u64,
-    samples: Samples,
-    threads: usize,
-}
-
 #[derive(Debug)]
 struct Test {
     plan: Arc<Plan>,
@@ -121,8 +113,7 @@ struct Test {
     samples: Samples,
     /// The tags of what is measured of the test as a whole, by name.
     tags: Pairs,
-    /// At most a few: threads are never many seconds apart.
-    seconds: VecDeque<Second>,
+    course: Course,
     totals: Totals,
     latest: Progress,
     /// Kinds of failure that the user was told of.
@@ -132,6 +123,8 @@ struct Test {
     spawned_ns: u64,
     /// When scenarios began: after a script's setup.
     begin_ns: u64,
+    /// When the last user had ended.
+    ended_ns: u64,
     ready: usize,
     ended: usize,
     /// A threshold that asks for it has ended the test.
@@ -156,13 +149,14 @@ impl Test {
             threads: Vec::new(),
             samples,
             tags: tags.into(),
-            seconds: VecDeque::new(),
+            course: Course::default(),
             totals: Totals::default(),
             latest,
             told: Vec::new(),
             start_ns: 0,
             spawned_ns: 0,
             begin_ns: 0,
+            ended_ns: 0,
             ready: 0,
             ended: 0,
             is_aborted: false,
@@ -195,6 +189,7 @@ impl Test {
         drop(sender);
         self.let_scripts_watch();
         self.conduct(&messages, progress);
+        self.ended_ns = now_ns();
         Ok(())
     }
 
@@ -301,6 +296,10 @@ impl Test {
             (None, false, true) => Outcome::Crossed,
             (None, false, false) => Outcome::Passed,
         };
+        // One that was stopped before it began has no steps.
+        let users_ns = if self.begin_ns == 0 { 0 } else { self.ended_ns.saturating_sub(self.begin_ns) };
+        let steps = std::mem::take(&mut self.course)
+            .finish(users_ns as f64 / 1e9, |at_s, for_s| series::asked_per_s(&self.plan, at_s, for_s));
         let groups = self.samples.groups();
         let setup_data = match &self.plan.source {
             Source::Script(run) => run.data.clone(),
@@ -311,6 +310,7 @@ impl Test {
             setup_data,
             outcome,
             elapsed_ns,
+            steps,
             metrics,
             scopes,
             checks: groups.checks().to_vec(),
@@ -353,18 +353,12 @@ impl Test {
     fn merge(&mut self, thread: u32, index: u64, mut samples: Box<Samples>) {
         self.samples.merge(&samples);
         self.warn_of_failures(&samples);
-        if self.seconds.iter().all(|second| second.index != index) {
-            self.seconds.push_back(Second { index, samples: Samples::default(), threads: 0 });
-        }
-        if let Some(second) = self.seconds.iter_mut().find(|second| second.index == index) {
-            second.samples.merge(&samples);
-            second.threads += 1;
-            if second.threads == self.threads.len() && index != LAST {
-                let (requests, failed, p95_ms) = second.samples.requests();
-                self.latest.last_second = Some(LastSecond { requests, failed, p95_ms });
-                // Seconds are whole in their order: a thread hands over one after the other.
-                self.seconds.retain(|second| second.index > index);
-            }
+        if let Some((second, step)) = self.course.take(index, &samples, self.threads.len()) {
+            self.latest.last_second = Some(second);
+            self.read_counts();
+            let asked_per_s = series::asked_per_s(&self.plan, step.at_s, step.for_s);
+            let (vus, vus_max) = (self.totals.active, self.users());
+            self.course.note(Step { asked_per_s, vus, vus_max, ..step });
         }
         samples.clear();
         let thread = usize::try_from(thread).ok().and_then(|thread| self.threads.get(thread));
