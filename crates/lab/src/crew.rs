@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 
+use crate::course::{Counts, Course};
 use crate::faults::{Action, Fault};
 use crate::liberty::Liberty;
 use crate::plan::{Plan, Server};
@@ -23,6 +24,7 @@ const WARNINGS_MAX: usize = 3;
 /// The processes, what the balancer last said of the servers, and what has happened.
 pub(crate) struct Crew {
     pub(crate) timeline: Timeline,
+    course: Course,
     /// Failed requests of the load until now.
     pub(crate) failed: u64,
     balancer: Process,
@@ -67,6 +69,7 @@ impl Crew {
         let status = watch::status(&plan.admin()).await?;
         Ok(Self {
             timeline: Timeline::default(),
+            course: Course::new(["injector", "balancer"].into_iter().chain(servers.iter().map(Process::name))),
             failed: 0,
             balancer,
             servers,
@@ -87,6 +90,7 @@ impl Crew {
             balancer: self.balancer.usage(),
             servers: self.servers.iter_mut().map(Process::usage).collect(),
         };
+        self.note(0);
         Ok(())
     }
 
@@ -154,6 +158,9 @@ impl Crew {
                 return (self.warnings <= WARNINGS_MAX).then(|| crate::with_causes(&error));
             }
         }
+        if self.course.is_due(at_ms) {
+            self.note(at_ms);
+        }
         for server in &mut self.servers {
             server.usage();
             if let Some(status) = self.status.server(&server.address().to_string()) {
@@ -161,6 +168,16 @@ impl Crew {
             }
         }
         None
+    }
+
+    /// Notes what was counted of each process until now.
+    fn note(&mut self, at_ms: u64) {
+        let mut counts = vec![Counts::new(&own_usage(), 0), Counts::new(&self.balancer.usage(), self.status.requests)];
+        for server in &mut self.servers {
+            let status = self.status.server(&server.address().to_string());
+            counts.push(Counts::of_server(&server.usage(), status));
+        }
+        self.course.note(at_ms, counts);
     }
 
     /// Notes servers that have ended by themselves, as failures like those that the lab makes. An error if the
@@ -190,6 +207,7 @@ impl Crew {
 
     /// The end of the measured load.
     pub(crate) fn report(&mut self, load: load::Report, elapsed_ms: u64) -> Report {
+        self.note(elapsed_ms);
         let requests = load.count("http_reqs");
         let passed_on = self.status.requests.saturating_sub(self.before.status.requests);
         let answered = |status: &Status, server: &Process| {
@@ -221,6 +239,7 @@ impl Crew {
             retried: self.status.retries.saturating_sub(self.before.status.retries),
             servers_up: self.up(),
             timeline: self.timeline.clone().sorted(),
+            course: std::mem::take(&mut self.course),
             load,
             elapsed_ms,
             processes,
@@ -276,6 +295,7 @@ fn own_usage() -> Usage {
         |_| Usage::default(),
         |facts| Usage {
             cpu_ms: facts.cpu_ms(),
+            resident_bytes: facts.resident_bytes,
             peak_resident_bytes: facts.peak_resident_bytes,
             switches: facts.voluntary_switches + facts.involuntary_switches,
         },

@@ -7,6 +7,7 @@
 
 pub mod certificate;
 pub mod config;
+pub mod course;
 mod crew;
 pub mod drill;
 pub mod duration;

@@ -102,6 +102,8 @@ pub struct Recipe {
 pub struct Usage {
     /// CPU time.
     pub cpu_ms: u64,
+    /// Memory in RAM now; 0 while it does not run.
+    pub resident_bytes: u64,
     /// The most memory in RAM.
     pub peak_resident_bytes: u64,
     /// Context switches.
@@ -269,6 +271,7 @@ impl Process {
         self.measure();
         Usage {
             cpu_ms: self.past.cpu_ms + self.present.cpu_ms,
+            resident_bytes: self.present.resident_bytes,
             peak_resident_bytes: self.past.peak_resident_bytes.max(self.present.peak_resident_bytes),
             switches: self.past.switches + self.present.switches,
         }
@@ -309,6 +312,7 @@ impl Process {
         if let Some(facts) = self.pid().and_then(|pid| host::family(pid).ok()) {
             self.present = Usage {
                 cpu_ms: facts.cpu_ms().max(self.present.cpu_ms),
+                resident_bytes: facts.resident_bytes,
                 peak_resident_bytes: facts.peak_resident_bytes.max(self.present.peak_resident_bytes),
                 switches: facts.voluntary_switches + facts.involuntary_switches,
             };

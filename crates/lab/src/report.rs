@@ -3,6 +3,7 @@
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use crate::course::Course;
 use crate::plan::Plan;
 use crate::processes::Usage;
 use crate::roll;
@@ -26,6 +27,8 @@ pub struct Report {
     pub processes: Vec<ProcessRow>,
     /// What happened when.
     pub timeline: Timeline,
+    /// What each process did over time.
+    pub course: Course,
     /// Servers that answered at the end, by the balancer's word.
     pub servers_up: usize,
     /// What came of the rolling restart, where there was one.
