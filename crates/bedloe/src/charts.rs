@@ -90,6 +90,8 @@ pub(crate) enum Size {
     Half,
     /// As wide as the page.
     Full,
+    /// Three of them fill a line. Marks have no labels.
+    Third,
 }
 
 impl Chart {

@@ -1,9 +1,9 @@
 //! `bedloe lab`: arguments, and the run of the whole architecture on this machine as somebody sees it.
 
 mod drill;
-mod export;
 mod netns;
 mod outcome;
+mod reported;
 pub(crate) mod restart;
 mod screen;
 
@@ -18,7 +18,7 @@ use lab::liberty::Wanted;
 use lab::netns::Act;
 use lab::{Action, Error, Event, Fault, Options, Plan, Report};
 
-use export::Export;
+use reported::Reported;
 use screen::Screen;
 
 /// The exit code of a load whose thresholds do not hold, or that lost too many requests; as k6's.
@@ -105,6 +105,9 @@ pub(crate) struct LabArgs {
     /// Write all numbers to this file
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    /// Write a page with all of it to this file: figures, charts over time, what happened
+    #[arg(long, value_name = "FILE.html")]
+    report: Option<PathBuf>,
     /// Where configuration and logs go [default: bedloe-lab-ADDRESS in the folder for temporary files]
     #[arg(long, value_name = "FOLDER")]
     folder: Option<PathBuf>,
@@ -127,21 +130,16 @@ pub(crate) fn run(args: LabArgs) -> anyhow::Result<ExitCode> {
         return args.netns.run(args.hosts()?);
     }
     let options = args.options()?;
-    // The lab's own folder may not be there yet; the lab tries that itself.
-    let is_outside = |path: &&PathBuf| !std::path::absolute(path).is_ok_and(|path| path.starts_with(&options.folder));
-    let export = args.json.as_ref().filter(is_outside).map(Export::prepare).transpose()?;
+    let mut reported = Some(Reported::prepare(&args, &options)?);
     let mut screen = Screen::new();
     let mut written = Ok(());
     let report = lab::run(options, args.keep, &mut |event| {
         if let Event::Done { plan, report } = &event {
-            written = args.write_json(plan, report);
+            written = reported.take().map_or(Ok(()), |reported| reported.write(plan, report, args.max_lost));
             screen.show(&outcome::render(report, plan, args.max_lost, screen.colour()));
         }
         screen.tell(event);
     });
-    if report.is_err() {
-        export.iter().for_each(Export::give_up);
-    }
     match report {
         Ok(report) => {
             let code = exit_code(&report, args.max_lost);
@@ -201,6 +199,7 @@ impl LabArgs {
             duration: self.duration(),
             liberty: self.liberty()?,
             json: self.json.clone(),
+            report: self.report.clone(),
             no_faults: self.no_faults,
             faults: written.map(|(act, texts)| (act, texts.clone())).into(),
         })
@@ -222,8 +221,8 @@ impl LabArgs {
 
     /// What drills take of the lab's flags.
     fn place(&self) -> anyhow::Result<drill::Place> {
-        let (folder, json) = (self.folder()?, self.json.clone());
-        Ok(drill::Place { folder, address: self.address, servers: self.servers, rate: self.rate, json })
+        let (folder, json, report) = (self.folder()?, self.json.clone(), self.report.clone());
+        Ok(drill::Place { folder, address: self.address, servers: self.servers, rate: self.rate, json, report })
     }
 
     fn options(&self) -> anyhow::Result<Options> {
@@ -277,14 +276,5 @@ impl LabArgs {
         let faults = written.iter().flat_map(|(action, texts)| texts.iter().map(|text| Fault::parse(*action, text)));
         let faults = faults.collect::<Result<Vec<_>, _>>()?;
         Ok((self.no_faults || self.roll || !faults.is_empty()).then_some(faults))
-    }
-
-    fn write_json(&self, plan: &Plan, report: &Report) -> anyhow::Result<()> {
-        let Some(path) = &self.json else { return Ok(()) };
-        let mut numbers = report.to_json(plan);
-        numbers["max_lost"] = self.max_lost.into();
-        numbers["passed"] = passed(report, self.max_lost).into();
-        let text = serde_json::to_string_pretty(&numbers)? + "\n";
-        std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
     }
 }

@@ -9,6 +9,7 @@ mod logger;
 mod output;
 mod outputs;
 mod plan;
+mod reported;
 mod settings;
 mod status;
 
@@ -24,6 +25,7 @@ use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 
 pub(crate) use args::LoadArgs;
+pub(crate) use status::scenarios;
 
 use crate::summary::{Mode, Style, TimeUnit};
 use bottleneck::Watch;
@@ -32,6 +34,7 @@ use logger::Logger;
 use output::Export;
 use outputs::{BadOutput, Outputs};
 use plan::BadFlag;
+use reported::Reported;
 use settings::Settings;
 
 /// A threshold was crossed.
@@ -57,7 +60,7 @@ const NO_SCRIPT: u8 = 255;
 #[allow(clippy::needless_pass_by_value, reason = "each command takes its arguments")]
 pub(crate) fn run(args: LoadArgs) -> anyhow::Result<ExitCode> {
     let logger = Logger::new(args.verbose);
-    let Prepared { plan, style, export, outputs, names } = match prepare(&args, &logger) {
+    let Prepared { plan, style, export, outputs, names, mut reported } = match prepare(&args, &logger) {
         Ok(prepared) => prepared,
         Err(error) => {
             say(&error);
@@ -73,13 +76,17 @@ pub(crate) fn run(args: LoadArgs) -> anyhow::Result<ExitCode> {
         Source::Script(run) => Some(run.clone()),
         Source::Plain(_) => None,
     };
-    let report = load::run(plan, stop, |progress| console.show(progress))
-        .with_context(|| format!("the load test with {users} users at most failed"))?;
+    let report = load::run(plan, stop, |progress| {
+        console.show(progress);
+        reported.watch(progress);
+    })
+    .with_context(|| format!("the load test with {users} users at most failed"))?;
     console.clear();
     let is_out = outputs.finish().map_err(|error| logger.error(&format!("{error:#}"))).is_ok();
     let texts = script.filter(|_| style.mode != Mode::Disabled).and_then(|run| handled(&run, &report, &style, &logger));
     let words = watch.end(&report);
-    let is_written = write_results(&report, &style, export, (texts.as_deref(), &words), &console);
+    let is_reported = reported.write(&report, &words).inspect_err(say).is_ok();
+    let is_written = write_results(&report, &style, export, (texts.as_deref(), &words), &console) && is_reported;
     Ok(match report.outcome {
         Outcome::Passed if !(is_written && is_out) => ExitCode::FAILURE,
         Outcome::Passed => ExitCode::SUCCESS,
@@ -149,6 +156,7 @@ struct Prepared {
     outputs: Outputs,
     /// What the head of the test says of the outputs.
     names: String,
+    reported: Reported,
 }
 
 /// The plan of a command line, for those who run the load themselves.
@@ -181,7 +189,8 @@ fn prepare(args: &LoadArgs, logger: &Arc<Logger>) -> anyhow::Result<Prepared> {
     let names: Vec<String> = settings.outputs.iter().map(outputs::Wanted::describe).collect();
     let names = if names.is_empty() { "-".to_owned() } else { names.join(", ") };
     let outputs = Outputs::open(&settings.outputs, &mut plan)?;
-    Ok(Prepared { plan, style, export, outputs, names })
+    let reported = Reported::prepare(args, &plan)?;
+    Ok(Prepared { plan, style, export, outputs, names, reported })
 }
 
 fn style(args: &LoadArgs, settings: &Settings, options: &Options) -> Style {

@@ -1,7 +1,6 @@
 //! bedloe: a high-availability kit for Liberty servers. The program's table of contents: one subcommand a job.
 
 mod agent;
-#[allow(dead_code, unused_imports, reason = "the pages that draw charts come next")]
 mod charts;
 mod check;
 mod completions;
@@ -19,9 +18,9 @@ mod lab;
 mod load;
 mod man;
 mod nginx;
-#[allow(dead_code, reason = "the pages that stand in it come next")]
 mod page;
 mod pages;
+mod report;
 mod roll;
 mod run;
 mod signal;
@@ -63,6 +62,7 @@ enum Job {
     Agent(agent::AgentArgs),
     Roll(Box<roll::RollArgs>),
     Ha(ha::HaArgs),
+    Report(report::ReportArgs),
     Completions(completions::CompletionsArgs),
     Man(man::ManArgs),
     #[command(hide = true)]
@@ -102,6 +102,7 @@ fn main() -> ExitCode {
         Job::Upstream(args) => upstream::run(*args),
         Job::Roll(args) => roll::run(*args),
         Job::Ha(args) => ha::run(args),
+        Job::Report(args) => report::run(args),
         Job::Completions(args) => completions::run(args),
         Job::Man(args) => man::run(args),
         Job::RestartInLab(args) => lab::restart::run(args),

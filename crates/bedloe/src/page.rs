@@ -22,14 +22,17 @@ header{padding-top:20px}footer{padding-bottom:32px;color:var(--faint);font-size:
 h1{font-size:24px;line-height:1.25;margin:0 0 4px}h2{font-size:19px;margin:36px 0 8px;line-height:1.3}
 h3{font-size:16px;margin:24px 0 6px}p{margin:6px 0}a{color:var(--link)}
 code,pre{font:13px/1.45 ui-monospace,monospace}
-pre{background:var(--raised);border:1px solid var(--edge);border-radius:6px;padding:10px;overflow:auto;max-height:420px}
+pre{white-space:pre-wrap;overflow-wrap:anywhere;
+background:var(--raised);border:1px solid var(--edge);border-radius:6px;padding:10px;
+overflow:auto;max-height:420px}
 .faint{color:var(--faint)}.ok{color:var(--ok)}.bad{color:var(--bad)}.warn{color:var(--warn)}
 .verdict{font-size:17px;padding:10px 14px;border-left:5px solid var(--edge);background:var(--raised);margin:14px 0}
 .verdict.ok{border-color:var(--ok);color:inherit}.verdict.bad{border-color:var(--bad);color:inherit}
 .wide{overflow-x:auto}
-table{border-collapse:collapse;font-variant-numeric:tabular-nums;font-size:14px}
+table{border-collapse:collapse;margin:10px 0;font-variant-numeric:tabular-nums;font-size:14px}
 th,td{text-align:left;padding:4px 14px 4px 0;border-bottom:1px solid var(--edge);vertical-align:top}
-th{font-weight:600;color:var(--faint)}td.number,th.number{text-align:right;white-space:nowrap}
+th{font-weight:600;color:var(--faint)}td{overflow-wrap:anywhere}td:first-child{overflow-wrap:normal}
+td.number,th.number{text-align:right;white-space:nowrap}
 caption{text-align:left;font-weight:600;padding:4px 0}
 .charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,430px),1fr));gap:18px 28px;margin:12px 0}
 .charts>.full{grid-column:1/-1;overflow-x:auto}

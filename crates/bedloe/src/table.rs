@@ -29,9 +29,19 @@ impl Table {
         self.rows.push(cells);
     }
 
+    /// What its columns are called.
+    pub(crate) fn columns(&self) -> Vec<String> {
+        self.columns.iter().map(|(name, _)| name.clone()).collect()
+    }
+
+    /// Its rows.
+    pub(crate) fn rows(&self) -> &[Vec<String>] {
+        &self.rows
+    }
+
     /// The text, each line ended and behind `indent` spaces, none with spaces at its end.
     pub(crate) fn render(&self, indent: usize) -> String {
-        let header: Vec<String> = self.columns.iter().map(|(name, _)| name.clone()).collect();
+        let header = self.columns();
         let widths: Vec<usize> = (0..self.columns.len())
             .map(|column| self.rows.iter().chain([&header]).map(|row| width(&row[column])).max().unwrap_or(0))
             .collect();

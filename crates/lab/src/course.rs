@@ -18,6 +18,9 @@ pub struct Course {
     pub at_ms: Vec<u64>,
     /// The injector, the balancer, the servers.
     pub processes: Vec<ProcessCourse>,
+    /// How far apart they are, at least.
+    #[serde(skip)]
+    step_ms: u64,
 }
 
 /// The course of one process.
@@ -47,7 +50,8 @@ pub struct Counts {
 }
 
 impl Counts {
-    pub(crate) fn new(usage: &Usage, requests: u64) -> Self {
+    /// What a process used until a moment.
+    pub fn new(usage: &Usage, requests: u64) -> Self {
         let Usage { cpu_ms, resident_bytes, switches, .. } = *usage;
         Self { cpu_ms, resident_bytes, switches, requests, failures: 0, is_up: true }
     }
@@ -61,22 +65,24 @@ impl Counts {
 
 impl Course {
     /// One of these processes.
-    pub(crate) fn new<'a>(names: impl Iterator<Item = &'a str>) -> Self {
+    pub fn new<'a>(names: impl Iterator<Item = &'a str>) -> Self {
         let process = |name: &str| ProcessCourse { name: name.to_owned(), counts: Vec::new() };
-        Self { at_ms: Vec::new(), processes: names.map(process).collect() }
+        Self { at_ms: Vec::new(), processes: names.map(process).collect(), step_ms: STEP_MS }
+    }
+
+    /// Context switches of a process until the last moment.
+    pub fn switches(&self, process: usize) -> u64 {
+        self.processes.get(process).and_then(|process| process.counts.last()).map_or(0, |counts| counts.switches)
     }
 
     /// Whether it is time for the counts of another moment.
-    pub(crate) fn is_due(&self, at_ms: u64) -> bool {
-        let step_ms = match self.at_ms.as_slice() {
-            [first, second, ..] => (second - first).div_ceil(STEP_MS) * STEP_MS,
-            _ => STEP_MS,
-        };
+    pub fn is_due(&self, at_ms: u64) -> bool {
+        let step_ms = self.step_ms.max(STEP_MS);
         self.at_ms.last().is_none_or(|last| at_ms / step_ms > last / step_ms)
     }
 
     /// Takes the counts of a moment, one a process in their order.
-    pub(crate) fn note(&mut self, at_ms: u64, counts: Vec<Counts>) {
+    pub fn note(&mut self, at_ms: u64, counts: Vec<Counts>) {
         let last_ms = self.at_ms.last().copied();
         if last_ms.is_some_and(|last| at_ms <= last) {
             return;
@@ -84,11 +90,14 @@ impl Course {
         // The last look of a run may follow the one before at once, and would say little of the time between.
         if self.at_ms.len() > 1 && last_ms.is_some_and(|last| at_ms - last < STEP_MS / 2) {
             self.at_ms.pop();
-            self.processes.iter_mut().for_each(|process| drop(process.counts.pop()));
+            for process in &mut self.processes {
+                process.counts.pop();
+            }
         }
         self.at_ms.push(at_ms);
         self.processes.iter_mut().zip(counts).for_each(|(process, counts)| process.counts.push(counts));
         if self.at_ms.len() > MOMENTS_MAX {
+            self.step_ms *= 2;
             every_second(&mut self.at_ms);
             self.processes.iter_mut().for_each(|process| every_second(&mut process.counts));
         }

@@ -86,7 +86,7 @@ impl Crew {
         self.status = watch::status(&self.admin).await?;
         self.before = Before {
             status: self.status.clone(),
-            lab: own_usage(),
+            lab: Usage::own(),
             balancer: self.balancer.usage(),
             servers: self.servers.iter_mut().map(Process::usage).collect(),
         };
@@ -172,7 +172,10 @@ impl Crew {
 
     /// Notes what was counted of each process until now.
     fn note(&mut self, at_ms: u64) {
-        let mut counts = vec![Counts::new(&own_usage(), 0), Counts::new(&self.balancer.usage(), self.status.requests)];
+        let mut injector = Usage::own();
+        // Of threads that have ended nothing is known any more.
+        injector.switches = injector.switches.max(self.course.switches(0));
+        let mut counts = vec![Counts::new(&injector, 0), Counts::new(&self.balancer.usage(), self.status.requests)];
         for server in &mut self.servers {
             let status = self.status.server(&server.address().to_string());
             counts.push(Counts::of_server(&server.usage(), status));
@@ -213,8 +216,9 @@ impl Crew {
         let answered = |status: &Status, server: &Process| {
             status.server(&server.address().to_string()).map_or(0, |server| server.requests)
         };
+        let injector = Usage { switches: self.course.switches(0), ..Usage::own() };
         let mut processes = vec![
-            ProcessRow::new("injector", &self.before.lab, &own_usage(), requests, requests, elapsed_ms),
+            ProcessRow::new("injector", &self.before.lab, &injector, requests, requests, elapsed_ms),
             ProcessRow::new(
                 "balancer",
                 &self.before.balancer,
@@ -287,17 +291,4 @@ async fn try_until_listening(address: SocketAddr, limit: Duration, index: usize,
         }
         tokio::time::sleep(TRY).await;
     }
-}
-
-/// What this process used: the injector's threads, and the lab itself, which does little.
-fn own_usage() -> Usage {
-    host::process(std::process::id()).map_or_else(
-        |_| Usage::default(),
-        |facts| Usage {
-            cpu_ms: facts.cpu_ms(),
-            resident_bytes: facts.resident_bytes,
-            peak_resident_bytes: facts.peak_resident_bytes,
-            switches: facts.voluntary_switches + facts.involuntary_switches,
-        },
-    )
 }

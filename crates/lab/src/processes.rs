@@ -110,6 +110,19 @@ pub struct Usage {
     pub switches: u64,
 }
 
+impl Usage {
+    /// What this process used: an injector's threads, and what little else there is in it.
+    pub fn own() -> Self {
+        let of = |facts: host::ProcessFacts| Self {
+            cpu_ms: facts.cpu_ms(),
+            resident_bytes: facts.resident_bytes,
+            peak_resident_bytes: facts.peak_resident_bytes,
+            switches: facts.voluntary_switches + facts.involuntary_switches,
+        };
+        host::process(std::process::id()).map_or_else(|_| Self::default(), of)
+    }
+}
+
 /// A process of the lab. Dropping it kills it.
 #[derive(Debug)]
 pub struct Process {

@@ -1,6 +1,6 @@
 //! The outcome of a lab as data.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::course::Course;
@@ -36,7 +36,7 @@ pub struct Report {
 }
 
 /// What one process did during the measured load.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ProcessRow {
     /// Its name.
     pub name: String,
@@ -56,7 +56,7 @@ pub struct ProcessRow {
 
 impl ProcessRow {
     /// A row from what was used before and after.
-    pub(crate) fn new(name: &str, before: &Usage, after: &Usage, requests: u64, of: u64, elapsed_ms: u64) -> Self {
+    pub fn new(name: &str, before: &Usage, after: &Usage, requests: u64, of: u64, elapsed_ms: u64) -> Self {
         let cpu_ms = after.cpu_ms.saturating_sub(before.cpu_ms) as f64;
         Self {
             name: name.to_owned(),

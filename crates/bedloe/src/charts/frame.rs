@@ -48,6 +48,7 @@ impl Frame {
         let (width, plot, ticks): (f64, f64, u32) = match chart.size {
             Size::Half => (480.0, 140.0, 4),
             Size::Full => (960.0, 190.0, 5),
+            Size::Third => (320.0, 80.0, 3),
         };
         let (least, most) = range(chart);
         let axis = Axis::new(chart.unit, least, chart.top.unwrap_or(most), ticks);
@@ -63,11 +64,11 @@ impl Frame {
             bottom: 0.0,
             span_s,
             axis,
-            times: times(span_s, if chart.size == Size::Half { 6 } else { 12 }),
+            times: times(span_s, if chart.size == Size::Full { 12 } else { ticks + 2 }),
             marks: Vec::new(),
             legend: Vec::new(),
         };
-        frame.place_marks(&chart.marks);
+        frame.place_marks(if chart.size == Size::Third { &[] } else { &chart.marks });
         frame.bottom = frame.top + plot;
         frame.place_legend(chart);
         frame

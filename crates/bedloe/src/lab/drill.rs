@@ -10,8 +10,12 @@ use clap::Args;
 use lab::drill::{BACK_MAX_MS, Event, Fault, NOTICED_MAX_MS, Options, Program, Row};
 use serde_json::{Value, json};
 
-use super::export::Export;
+use super::reported::sheet;
 use super::{CROSSED, INTERRUPTED};
+use crate::report::files::Files;
+use crate::report::make::{self, fact};
+use crate::report::run::{Judgement, Run};
+use crate::report::verdict;
 use crate::table::{Align, Table};
 
 /// Requests a second unless told otherwise.
@@ -41,6 +45,7 @@ pub(super) struct Place {
     pub(super) servers: usize,
     pub(super) rate: Option<u64>,
     pub(super) json: Option<PathBuf>,
+    pub(super) report: Option<PathBuf>,
 }
 
 fn program(text: &str) -> Result<Program, String> {
@@ -73,13 +78,10 @@ impl DrillArgs {
             faults: Fault::list(wanted)?,
             against,
         };
-        let is_outside =
-            |path: &&PathBuf| !std::path::absolute(path).is_ok_and(|path| path.starts_with(&options.folder));
-        let export = place.json.as_ref().filter(is_outside).map(Export::prepare).transpose()?;
+        let files = Files::prepare(place.json.as_ref(), place.report.as_ref(), Some(&options.folder))?;
         let rows = match lab::drill::run(&options, &mut tell) {
             Ok(rows) => rows,
             Err(error) => {
-                export.iter().for_each(Export::give_up);
                 if !matches!(error, lab::drill::Error::Interrupted) {
                     return Err(error.into());
                 }
@@ -88,10 +90,8 @@ impl DrillArgs {
             }
         };
         show(&render(&rows, &options))?;
-        if let Some(path) = &place.json {
-            let text = serde_json::to_string_pretty(&numbers(&rows, &options))? + "\n";
-            std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))?;
-        }
+        let run = as_run(files.begin.empty(), &rows, &options);
+        files.write(&run, Some(numbers(&rows, &options)))?;
         Ok(ExitCode::from(if breaches(&rows).is_empty() { 0 } else { CROSSED }))
     }
 }
@@ -125,7 +125,7 @@ fn breaches(rows: &[Row]) -> Vec<String> {
 
 /// The whole result.
 fn render(rows: &[Row], options: &Options) -> String {
-    let mut text = format!("\n  DRILLS\n\n{}", table(rows));
+    let mut text = format!("\n  DRILLS\n\n{}\n", table(rows).render(4));
     for row in rows.iter().filter(|row| !row.failures.is_empty() || row.note.is_some()) {
         let failures = row.failures.iter().map(|(what, count)| format!("{count} {what}"));
         let all: Vec<String> = failures.chain(row.note.clone()).collect();
@@ -143,7 +143,7 @@ fn render(rows: &[Row], options: &Options) -> String {
     text + &format!("configurations and logs stay in {}\n", options.folder.display())
 }
 
-fn table(rows: &[Row]) -> String {
+fn table(rows: &[Row]) -> Table {
     let right = |name| (name, Align::Right);
     let columns = [("fault", Align::Left), ("balancer", Align::Left), right("noticed"), right("GETs failed")];
     let more = [right("cut off"), right("POSTs failed"), right("twice"), right("retried"), right("sessions lost")];
@@ -170,7 +170,35 @@ fn table(rows: &[Row]) -> String {
             time(row.back_after_ms),
         ]);
     }
-    table.render(4) + "\n"
+    table
+}
+
+/// The drills as a run, for its page.
+fn as_run(begun: Run, rows: &[Row], options: &Options) -> Run {
+    let ours = rows.iter().filter(|row| row.balancer == Program::Bedloe.name());
+    let judgement = |row: &Row| {
+        let breaches = row.breaches();
+        let measured = if breaches.is_empty() { "held".to_owned() } else { breaches.join("; ") };
+        let what = format!("{}: {}", row.fault, row.fault.what());
+        Judgement { what, measured, holds: breaches.is_empty(), decides: true }
+    };
+    let judgements = ours.map(judgement).collect();
+    let (faults, rate) = (options.faults.len(), options.rate);
+    let mut run = Run {
+        title: format!("Drills: {faults} faults at {rate} requests a second"),
+        outcome: "finished".to_owned(),
+        subject: [fact("servers", &format!("{} stand-ins for Liberty", options.servers))]
+            .into_iter()
+            .chain(make::this_machine())
+            .collect(),
+        sheets: vec![sheet("Drills", &table(rows))],
+        ..begun
+    };
+    let notes =
+        rows.iter().filter_map(|row| Some(format!("{} at {}: {}", row.fault, row.balancer, row.note.as_ref()?)));
+    run.verdict.notes = notes.collect();
+    verdict::judge(&mut run, breaches(rows).is_empty(), judgements);
+    run
 }
 
 fn numbers(rows: &[Row], options: &Options) -> Value {

@@ -8,11 +8,15 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::Args;
 use lab::liberty::Wanted;
-use lab::netns::{Act, Event, Fault, Options, Report};
+use lab::netns::{Act, Event, Fault, Options, Report, Row};
 
-use super::export::Export;
 use super::outcome::{clock, span};
+use super::reported::sheet;
 use super::{CROSSED, INTERRUPTED};
+use crate::report::files::Files;
+use crate::report::make::{self, fact};
+use crate::report::run::{Judgement, Mark, Moment, Run};
+use crate::report::verdict;
 use crate::table::{Align, Table};
 
 /// Requests a second unless told otherwise.
@@ -57,6 +61,7 @@ pub(super) struct Place {
     pub(super) duration: Duration,
     pub(super) liberty: Option<Wanted>,
     pub(super) json: Option<PathBuf>,
+    pub(super) report: Option<PathBuf>,
     pub(super) no_faults: bool,
     /// `--kill`, `--restart`, `--pause`, `--resume`.
     pub(super) faults: Vec<(Act, Vec<String>)>,
@@ -80,14 +85,11 @@ impl NetnsArgs {
             faults,
             liberty: place.liberty,
         };
-        let is_outside =
-            |path: &&PathBuf| !std::path::absolute(path).is_ok_and(|path| path.starts_with(&options.folder));
-        let export = place.json.as_ref().filter(is_outside).map(Export::prepare).transpose()?;
+        let files = Files::prepare(place.json.as_ref(), place.report.as_ref(), Some(&options.folder))?;
         let mut due_s = 0;
         let report = match lab::netns::run(&options, &mut |event| tell(&event, &mut due_s)) {
             Ok(report) => report,
             Err(error) => {
-                export.iter().for_each(Export::give_up);
                 if !matches!(error, lab::netns::Error::Interrupted) {
                     return Err(error.into());
                 }
@@ -98,12 +100,10 @@ impl NetnsArgs {
         let complaints = report.complaints();
         let text = render(&report, &complaints);
         std::io::stdout().lock().write_all(text.as_bytes()).context("cannot write the result")?;
-        if let Some(path) = &place.json {
-            let mut numbers = report.to_json();
-            numbers["passed"] = (complaints.is_empty() && !is_interrupted(&report)).into();
-            let text = serde_json::to_string_pretty(&numbers)? + "\n";
-            std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))?;
-        }
+        let run = as_run(files.begin.run(&report.load), &report, &complaints, &options);
+        let mut numbers = report.to_json();
+        numbers["passed"] = run.verdict.passed.into();
+        files.write(&run, Some(numbers))?;
         Ok(match complaints.is_empty() {
             _ if is_interrupted(&report) => ExitCode::from(INTERRUPTED),
             true => ExitCode::SUCCESS,
@@ -157,7 +157,7 @@ fn note(line: &str) {
     let _ = writeln!(std::io::stderr(), "{line}");
 }
 
-fn render(report: &Report, complaints: &[String]) -> String {
+fn faults(report: &Report) -> Table {
     let right = |name| (name, Align::Right);
     let columns =
         [right("at"), ("host", Align::Left), ("what happened to it", Align::Left), right("service back after")];
@@ -178,7 +178,47 @@ fn render(report: &Report, complaints: &[String]) -> String {
             row.sessions_lost.to_string(),
         ]);
     }
-    let mut text = format!("\n  FAULTS\n\n{}\n", table.render(4));
+    table
+}
+
+/// The result as a run, for its page.
+fn as_run(begun: Run, report: &Report, complaints: &[String], options: &Options) -> Run {
+    let mark = |row: &Row| {
+        let at = |ms: u64| ms as f64 / 1000.0;
+        let until_s = row.back_ms.filter(|ms| *ms > 0).map(|ms| at(row.at_ms + ms));
+        Mark { at_s: at(row.at_ms), until_s, label: format!("{} {}", row.host, row.act.what()) }
+    };
+    let had = |(at_ms, masters): &(u64, Vec<String>)| {
+        let who = if masters.is_empty() { "nobody".to_owned() } else { masters.join(" and ") };
+        Moment { at_ms: *at_ms, who, what: "has the shared address".to_owned() }
+    };
+    let mut run = Run {
+        title: format!("Lab on hosts of its own: two balancers, {} servers", options.servers),
+        subject: [fact("load", &format!("{} requests a second", options.rate))]
+            .into_iter()
+            .chain([fact("sessions", &format!("{}, of which {} began anew", report.sessions, report.sessions_lost))])
+            .chain(make::this_machine())
+            .collect(),
+        marks: report.rows.iter().map(mark).collect(),
+        moments: report.masters.iter().map(had).collect(),
+        sheets: vec![sheet("Faults", &faults(report))],
+        ..begun
+    };
+    let complaint =
+        |what: &String| Judgement { what: what.clone(), holds: false, decides: true, ..Judgement::default() };
+    let holds = Judgement {
+        what: "service and address are back in time".to_owned(),
+        holds: true,
+        decides: true,
+        measured: "yes".to_owned(),
+    };
+    let judgements = if complaints.is_empty() { vec![holds] } else { complaints.iter().map(complaint).collect() };
+    verdict::judge(&mut run, complaints.is_empty() && !is_interrupted(report), judgements);
+    run
+}
+
+fn render(report: &Report, complaints: &[String]) -> String {
+    let mut text = format!("\n  FAULTS\n\n{}\n", faults(report).render(4));
     let (requests, failed) = (report.load.count("http_reqs"), report.failed);
     let (sessions, lost) = (report.sessions, report.sessions_lost);
     let verdict = match complaints.is_empty() {

@@ -19,10 +19,10 @@ pub(super) fn render(report: &Report, plan: &Plan, max_lost: u64, colour: bool) 
         text += &format!("\n\n  TIME LINE\n\n{}", moments(report));
     }
     if !report.timeline.incidents.is_empty() {
-        text += &format!("\n\n  FAILURES OF SERVERS\n\n{}", incidents(&report.timeline.incidents));
+        text += &format!("\n\n  FAILURES OF SERVERS\n\n{}", incidents(&report.timeline.incidents).render(4));
     }
     if let Some(roll) = &report.roll {
-        text += &format!("\n\n  ROLLING RESTART\n\n{}", restarts(roll));
+        text += &format!("\n\n  ROLLING RESTART\n\n{}", restarts(roll).render(4));
     }
     if !report.load.failures.is_empty() {
         text += &format!("\n\n  FAILED REQUESTS\n\n{}", failures(report));
@@ -60,7 +60,7 @@ fn moments(report: &Report) -> String {
     table.render(4)
 }
 
-fn incidents(incidents: &[Incident]) -> String {
+pub(super) fn incidents(incidents: &[Incident]) -> Table {
     let right = |name| (name, Align::Right);
     let columns = [("server", Align::Left), ("failure", Align::Left), right("at"), right("noticed after")];
     let more = [right("retried"), right("lost"), right("back after"), right("serves again after")];
@@ -69,12 +69,7 @@ fn incidents(incidents: &[Incident]) -> String {
         let after = |at: Option<u64>| at.map_or("-".into(), |at| span(at.saturating_sub(incident.at_ms)));
         table.row([
             incident.server.clone(),
-            match incident.action {
-                Action::Kill => "killed".into(),
-                Action::Restart => "stopped".into(),
-                Action::Exit => "ended by itself".into(),
-                Action::Pause | Action::Resume => "paused".into(),
-            },
+            failure(incident.action).to_owned(),
             clock(incident.at_ms),
             after(incident.noticed_ms),
             incident.retried.to_string(),
@@ -83,10 +78,20 @@ fn incidents(incidents: &[Incident]) -> String {
             after(incident.serving_ms),
         ]);
     }
-    table.render(4)
+    table
 }
 
-fn restarts(roll: &lab::roll::Outcome) -> String {
+/// What became of a server by that.
+pub(super) fn failure(action: Action) -> &'static str {
+    match action {
+        Action::Kill => "killed",
+        Action::Restart => "stopped",
+        Action::Exit => "ended by itself",
+        Action::Pause | Action::Resume => "paused",
+    }
+}
+
+pub(super) fn restarts(roll: &lab::roll::Outcome) -> Table {
     let right = |name| (name, Align::Right);
     let columns = [("server", Align::Left), right("drained after"), right("restarted in"), right("ready after")];
     let mut table = Table::new(&[&columns[..], &[("left", Align::Left)]].concat());
@@ -95,7 +100,7 @@ fn restarts(roll: &lab::roll::Outcome) -> String {
         let time = |name: &str| server[name].as_u64().map_or("-".to_owned(), span);
         table.row([text("name"), time("drain_ms"), time("command_ms"), time("ready_ms"), text("left")]);
     }
-    table.render(4)
+    table
 }
 
 fn failures(report: &Report) -> String {
@@ -137,11 +142,14 @@ fn reasons(report: &Report, max_lost: u64) -> Vec<String> {
         }
         _ => {}
     }
-    let dropped = report.load.count("dropped_iterations");
-    if dropped > 0 {
-        reasons.push(format!("{dropped} requests were not sent: all users of the injector waited for answers"));
-    }
+    reasons.extend(dropped(&report.load));
     reasons
+}
+
+/// Starts that found no user free.
+pub(super) fn dropped(load: &load::Report) -> Option<String> {
+    let dropped = load.count("dropped_iterations");
+    (dropped > 0).then(|| format!("{dropped} requests were not sent: all users of the injector waited for answers"))
 }
 
 /// Thresholds that do not hold, each with what was measured.
@@ -206,7 +214,7 @@ mod tests {
             retried: 5,
             lost: 0,
         };
-        let text = incidents(&[incident]);
+        let text = incidents(&[incident]).render(4);
         let cells: Vec<&str> = text.lines().last().unwrap_or_default().split_whitespace().collect();
         assert_eq!(cells, ["liberty-2", "killed", "0:15.000", "3", "ms", "5", "0", "15.012", "s", "-"]);
     }

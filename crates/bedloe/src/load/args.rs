@@ -194,6 +194,12 @@ pub(crate) struct LoadArgs {
     /// Write the summary to a file, as k6's JSON
     #[arg(long, value_name = "FILE")]
     pub(super) summary_export: Option<PathBuf>,
+    /// Write a page with all of it to a file: figures, charts over time, what was run
+    #[arg(long, value_name = "FILE.html")]
+    pub(super) report: Option<PathBuf>,
+    /// Write all numbers of that page to a file; `bedloe report` reads it
+    #[arg(long, value_name = "FILE")]
+    pub(super) json: Option<PathBuf>,
     /// What the summary says of times, such as avg,p(99),count
     #[arg(long, value_name = "NAMES")]
     summary_trend_stats: Option<String>,

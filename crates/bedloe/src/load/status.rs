@@ -44,6 +44,11 @@ pub(crate) struct Line {
     pub(crate) details: String,
 }
 
+/// What each scenario of a plan does, by its name.
+pub(crate) fn scenarios(plan: &Plan) -> Vec<(String, String)> {
+    plan.scenarios.iter().map(|scenario| (scenario.name.clone(), description(scenario))).collect()
+}
+
 impl Status {
     /// Takes from the plan what will be shown.
     pub(crate) fn of(plan: &Plan) -> Self {

@@ -20,6 +20,7 @@ mod nginx_paths;
 mod nginx_picks;
 mod outputs;
 mod processes;
+mod report;
 mod roll;
 mod scripts;
 mod stand_in;

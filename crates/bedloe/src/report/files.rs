@@ -1,0 +1,52 @@
+//! The two files of a run, its page and its numbers, which the commands that run something have in common.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use super::make::Begin;
+use super::output::Output;
+use super::run::Run;
+
+/// The files that a run goes to, and when it began.
+#[derive(Debug)]
+pub(crate) struct Files {
+    pub(crate) begin: Begin,
+    json: Option<Output>,
+    page: Option<Output>,
+}
+
+impl Files {
+    /// Tries both files, before anything is run. What lies in `folder` is tried when it is written.
+    pub(crate) fn prepare(
+        json: Option<&PathBuf>,
+        page: Option<&PathBuf>,
+        folder: Option<&Path>,
+    ) -> anyhow::Result<Self> {
+        let output = |path: &PathBuf| match folder {
+            Some(folder) => Output::prepare_unless_in(folder, path),
+            None => Output::prepare(path),
+        };
+        Ok(Self { begin: Begin::now(), json: json.map(output).transpose()?, page: page.map(output).transpose()? })
+    }
+
+    /// Whether anybody wants to know of the run.
+    pub(crate) fn is_wanted(&self) -> bool {
+        self.json.is_some() || self.page.is_some()
+    }
+
+    /// Writes both, the numbers as `run` in a document that has more. If one of them fails the other is written all the
+    /// same.
+    pub(crate) fn write(self, run: &Run, document: Option<Value>) -> anyhow::Result<()> {
+        let paged = self.page.map_or(Ok(()), |page| page.finish(&super::render(run)));
+        let Some(json) = self.json else { return paged };
+        let text = match document {
+            Some(mut document) => {
+                document["run"] = serde_json::to_value(run)?;
+                serde_json::to_string_pretty(&document)? + "\n"
+            }
+            None => run.to_json()?,
+        };
+        json.finish(&text).and(paged)
+    }
+}

@@ -1,0 +1,203 @@
+//! From what a load measured to the data of a run.
+
+use std::path::Path;
+
+use host::tune::{Ask, Role, Root, look};
+use load::stat::Stat;
+use load::{Metric, Report, Value};
+
+use super::run::{Check, Fact, Failure, Figure, Judgement, Run, Setting, Text};
+
+/// Words of a command line that have something secret behind them, or in them behind `=`.
+const SECRETS: [&str; 4] = ["-e", "--env", "-H", "--header"];
+
+/// Of a script or a configuration a page shows so much.
+const TEXT_MAX: usize = 256 << 10;
+
+/// When a run began and by what command, noted at its beginning.
+#[derive(Debug, Clone)]
+pub(crate) struct Begin {
+    began: String,
+    command: String,
+}
+
+impl Begin {
+    pub(crate) fn now() -> Self {
+        let words = std::env::args_os().map(|word| word.to_string_lossy().into_owned());
+        Self { began: jiff::Timestamp::now().strftime("%Y-%m-%d %H:%M:%S UTC").to_string(), command: command(words) }
+    }
+
+    /// What a load measured; title, verdict and the rest are the caller's.
+    pub(crate) fn run(&self, report: &Report) -> Run {
+        Run {
+            elapsed_s: report.elapsed_ns as f64 / 1e9,
+            outcome: format!("{:?}", report.outcome).to_lowercase(),
+            figures: report.metrics.iter().map(figure).collect(),
+            checks: report.checks.iter().map(check).collect(),
+            failures: report.failures.iter().map(failure).collect(),
+            steps: report.steps.clone(),
+            ..self.empty()
+        }
+    }
+
+    /// A run that measured no load as a whole.
+    pub(crate) fn empty(&self) -> Run {
+        Run { began: self.began.clone(), command: self.command.clone(), ..Run::new() }
+    }
+}
+
+/// A command line as one would type it again, but for what may be secret.
+fn command(words: impl Iterator<Item = String>) -> String {
+    let mut is_secret = false;
+    let mut shown = Vec::new();
+    for (at, word) in words.enumerate() {
+        let hidden = match word.split_once('=') {
+            Some((name, _)) if is_secret => format!("{name}=***"),
+            _ if is_secret => "***".to_owned(),
+            _ if SECRETS.contains(&word.as_str()) => word.clone(),
+            Some((flag, _)) if SECRETS.contains(&flag) => format!("{flag}=***"),
+            _ if word.starts_with("-e") || word.starts_with("-H") => format!("{}***", &word[..2]),
+            _ => without_user(&word),
+        };
+        is_secret = SECRETS.contains(&word.as_str());
+        let name = hidden.rsplit('/').next().filter(|_| at == 0).unwrap_or(&hidden);
+        shown.push(quoted(name));
+    }
+    shown.join(" ")
+}
+
+/// An address without the name and password in it.
+pub(crate) fn without_user(word: &str) -> String {
+    let Some((scheme, rest)) = word.split_once("://") else { return word.to_owned() };
+    let end = rest.find('/').unwrap_or(rest.len());
+    match rest[..end].rfind('@') {
+        Some(at) => format!("{scheme}://{}", &rest[at + 1..]),
+        None => word.to_owned(),
+    }
+}
+
+/// As a shell takes it.
+fn quoted(word: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@%+,*".contains(c);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', "'\\''"))
+    }
+}
+
+fn figure(metric: &Metric) -> Figure {
+    let pairs: Vec<(String, f64)> = match &metric.value {
+        Value::Counter { count, per_s } => vec![("count".into(), *count), ("rate".into(), *per_s)],
+        Value::Gauge { value, min, max } => {
+            vec![("value".into(), *value), ("min".into(), *min), ("max".into(), *max)]
+        }
+        value @ Value::Rate { hits, total } => vec![
+            ("rate".into(), value.part()),
+            ("passes".into(), *hits as f64),
+            ("fails".into(), (total - hits) as f64),
+        ],
+        Value::Trend(trend) => {
+            let stats = Stat::usual().into_iter().chain(Stat::parse("p(99)")).chain(Stat::parse("count"));
+            stats.map(|stat| (stat.name(), stat.of(trend))).collect()
+        }
+    };
+    Figure {
+        name: metric.name.clone(),
+        kind: metric.value.kind().name().to_owned(),
+        unit: metric.unit.name().to_owned(),
+        compact: metric.compact,
+        values: pairs.into_iter().filter(|(_, value)| value.is_finite()).collect(),
+    }
+}
+
+fn check(check: &load::metric::CheckCount) -> Check {
+    Check { name: check.name.to_string(), passes: check.passes, fails: check.fails }
+}
+
+fn failure(each: &load::FailureCount) -> Failure {
+    Failure { code: each.failure.code, what: each.failure.text.clone(), count: each.count }
+}
+
+/// The thresholds of a load and whether they hold.
+pub(crate) fn thresholds(report: &Report) -> Vec<Judgement> {
+    let verdicts = report.metrics.iter().flat_map(|metric| metric.verdicts.iter().map(move |each| (metric, each)));
+    let judgement = |(metric, verdict): (&Metric, &load::Verdict)| Judgement {
+        what: format!("{} {}", metric.name, verdict.source),
+        measured: ((verdict.measured * 10_000.0).round() / 10_000.0).to_string(),
+        holds: verdict.holds,
+        decides: true,
+    };
+    verdicts.map(judgement).collect()
+}
+
+/// What a plan has scenarios do.
+pub(crate) fn of_plan(plan: &load::Plan) -> Vec<Fact> {
+    crate::load::scenarios(plan).into_iter().map(|(name, does)| fact(&format!("scenario {name}"), &does)).collect()
+}
+
+/// A file that a run was made with, if it can still be read.
+pub(crate) fn file(title: &str, path: &Path) -> Option<Text> {
+    let bytes = std::fs::read(path).ok()?;
+    let text = String::from_utf8_lossy(&bytes[..bytes.len().min(TEXT_MAX)]).into_owned();
+    let cut = if bytes.len() > TEXT_MAX { ", of which the rest is left out" } else { "" };
+    Some(Text { title: format!("{title}: {}{cut}", path.display()), text })
+}
+
+/// What this machine is.
+pub(crate) fn this_machine() -> Vec<Fact> {
+    let uname = rustix::system::uname();
+    let (name, kernel) = (uname.nodename().to_string_lossy(), uname.release().to_string_lossy());
+    let memory = host::memory_mib().map(|mib| format!(", {mib} MiB of memory")).unwrap_or_default();
+    let cores = host::cores();
+    let plural = if cores == 1 { "" } else { "s" };
+    vec![fact("this machine", &format!("{name}: {cores} core{plural}{memory}, Linux {kernel}"))]
+}
+
+pub(crate) fn fact(what: &str, value: &str) -> Fact {
+    Fact { what: what.to_owned(), value: value.to_owned() }
+}
+
+/// What `bedloe tune check` says of this machine, for each role that it has in the run: what is not as it should be.
+pub(crate) fn settings(roles: &[Role], rate: u64, connections: u64) -> Vec<Setting> {
+    let Ok(root) = Root::open(std::path::Path::new("/")) else { return Vec::new() };
+    let mut found: Vec<Setting> = Vec::new();
+    for role in roles {
+        let ask = Ask {
+            role: *role,
+            rate: rate.max(1),
+            connections,
+            services: Vec::new(),
+            users: Vec::new(),
+            ports: Vec::new(),
+        };
+        for row in look(&root, &ask).map(|look| look.rows).unwrap_or_default() {
+            if !row.ok && !found.iter().any(|known| known.setting == row.setting) {
+                let host::tune::Row { setting, now, wanted, why, .. } = row;
+                found.push(Setting { role: role.to_string(), setting, now, wanted, why });
+            }
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_line_is_shown_without_what_may_be_secret() {
+        let table = [
+            (vec!["/usr/bin/bedloe", "load", "a b.js"], "bedloe load 'a b.js'"),
+            (
+                vec!["bedloe", "load", "-e", "TOKEN=abc", "--env=KEY=abc", "-eA=b", "t.js"],
+                "bedloe load -e TOKEN=*** --env=*** -e*** t.js",
+            ),
+            (vec!["bedloe", "load", "-H", "Authorization: Bearer abc", "http://h/"], "bedloe load -H *** http://h/"),
+            (vec!["bedloe", "load", "https://me:abc@h/a@b"], "bedloe load https://h/a@b"),
+        ];
+        for (words, expected) in table {
+            assert_eq!(command(words.into_iter().map(str::to_owned)), expected);
+        }
+    }
+}
