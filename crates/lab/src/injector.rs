@@ -121,3 +121,29 @@ fn plan(url: &str, rate: u64, duration: Duration) -> Result<Plan, InjectorError>
     let thresholds = thresholds.collect::<Result<_, _>>().map_err(load::Error::from)?;
     Ok(Plan { thresholds, ..Plan::plain(Executor::Arrivals { schedule, users }, Request::get(url, &options)?) })
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_cut_off_at_the_end_is_lost() {
+        // It is connected to, and says nothing.
+        let deaf = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}/", deaf.local_addr().unwrap());
+        let mut plan = plan(&url, 4, Duration::from_secs(1)).unwrap();
+        plan.scenarios[0].graceful_stop_ns = 50_000_000;
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let report = runtime.block_on(async {
+            let mut injector = Injector::run(plan).unwrap();
+            loop {
+                if let News::Done(report) = injector.next().await.unwrap() {
+                    return report;
+                }
+            }
+        });
+        assert!(report.interrupted >= 4 && report.count("http_reqs") == 0, "{}", report.interrupted);
+        assert_eq!(crate::report::lost(&report), report.interrupted);
+    }
+}

@@ -270,8 +270,10 @@ impl Test {
         let elapsed_ns = self.elapsed_ns();
         let interrupted = self.stop.is_stopped() && !self.is_aborted;
         let mut panicked = false;
+        let mut lives = Vec::new();
         for thread in self.threads.drain(..) {
             panicked |= thread.handle.join().is_err();
+            lives.push(thread.live);
         }
         if let Some(failure) = self.failure.take() {
             return Err(failure);
@@ -279,7 +281,7 @@ impl Test {
         if panicked {
             return Err(Error::Panicked);
         }
-        self.read_counts();
+        self.totals = Totals::read(&lives.iter().map(|live| &**live), self.plan.scenarios.len());
         self.show_metrics(elapsed_ns);
         let measured = self.measured(elapsed_ns);
         let (metrics, scopes) = (measured.metrics(), measured.scopes());
