@@ -150,7 +150,8 @@ global_defs {{
     enable_script_security
     script_user root
     vrrp_garp_master_delay 1
-    vrrp_garp_master_refresh 60
+    vrrp_garp_master_refresh 1
+    vrrp_higher_prio_send_advert true
 }}
 
 # The balancer does not answer: the address goes to the other one.
@@ -265,9 +266,14 @@ mod tests {
             "--interface eth0 --address fd00::10/64 --self fd00::2 --peer fd00::3 --url http://[::1]/x --priority 7";
         let text = written(six).unwrap();
         assert!(!text.contains("mcast"), "{text}");
-        for part in
-            ["fd00::10/64 dev eth0\n", "priority 7\n", "admin.sock --url http://[::1]/x\"\n", "script_user root"]
-        {
+        for part in [
+            "master_refresh 1\n",
+            "higher_prio_send_advert true\n",
+            "fd00::10/64 dev eth0\n",
+            "priority 7\n",
+            "admin.sock --url http://[::1]/x\"\n",
+            "script_user root",
+        ] {
             assert!(text.contains(part), "{part:?} in {text}");
         }
     }
