@@ -18,6 +18,8 @@ const MARK: &str = ".bedloe-lab";
 /// The longest path of a socket, by the kernel's `sun_path`.
 const SOCKET_PATH_MAX: usize = 107;
 
+/// Bits of a mode by which somebody else could lay a link in a folder.
+const WRITABLE_BY_OTHERS: u32 = 0o022;
 /// The balancer's files for one user of the load: its connection, and one to a server.
 const FILES_PER_USER: u64 = 2;
 /// Its files beside: listeners, logs, wake-ups, its threads' own.
@@ -132,6 +134,9 @@ fn trust(folder: &Path) -> Result<(), String> {
     if found.uid() != rustix::process::geteuid().as_raw() {
         return Err("it belongs to another user; name a folder of your own".to_owned());
     }
+    if found.mode() & WRITABLE_BY_OTHERS != 0 {
+        return Err("others may write in it; chmod go-w it, or name another folder".to_owned());
+    }
     let mut entries = fs::read_dir(folder).map_err(|error| error.to_string())?;
     if !folder.join(MARK).is_file() && entries.next().is_some() {
         return Err("it holds files that are no lab's; name a new folder".to_owned());
@@ -170,6 +175,7 @@ impl fmt::Display for Obstacle {
 #[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
     use super::*;
+    use std::os::unix::fs::PermissionsExt;
 
     #[test]
     fn a_port_in_use_is_named_with_its_holder() {
@@ -223,6 +229,13 @@ mod tests {
         let said = |folder: &Path| prepare(folder, &folder.join("admin.sock")).unwrap_err().to_string();
         assert!(said(home.path()).ends_with("it holds files that are no lab's; name a new folder"));
         assert!(said(&file).ends_with("it is not a folder"));
+        let open = home.path().join("open");
+        fs::create_dir(&open).unwrap();
+        for (mode, is_fit) in [(0o770, false), (0o707, false), (0o755, true), (0o700, true)] {
+            fs::set_permissions(&open, fs::Permissions::from_mode(mode)).unwrap();
+            let is_taken = prepare(&open, &open.join("admin.sock")).is_ok();
+            assert_eq!(is_taken, is_fit, "{mode:o}");
+        }
         assert!(said(&home.path().join("a/b")).contains("No such file"));
         assert!(said(&home.path().join("x".repeat(120))).contains("longer than 107 bytes"));
     }
