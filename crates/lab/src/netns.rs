@@ -13,6 +13,7 @@ mod journal;
 mod plan;
 mod probe;
 mod site;
+mod verdict;
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -30,9 +31,10 @@ use crate::signals::Signals;
 pub use hosts::{HostsError, READY};
 pub use journal::{Report, Row};
 pub use plan::{Act, Fault, FaultError, Options, SHARED};
+pub use probe::ClientError;
 
 use journal::Journal;
-use probe::{Probes, Sessions};
+use probe::{Client, Probes, Sessions};
 use site::Site;
 
 /// How often it is looked who has the shared address.
@@ -58,6 +60,8 @@ pub enum Error {
     Liberty(#[from] liberty::InstallError),
     #[error("the certificate")]
     Certificate(#[from] rcgen::Error),
+    #[error(transparent)]
+    Client(#[from] ClientError),
     #[error("cannot write {}", path.display())]
     Write { path: std::path::PathBuf, source: std::io::Error },
     #[error("`bedloe ha keepalived` failed: {0}")]
@@ -133,11 +137,12 @@ async fn in_order(
     signals: &mut Signals,
     tell: &mut dyn FnMut(Event<'_>),
 ) -> Result<Report, Error> {
+    let client = Rc::new(site.client()?);
     let sessions = tokio::select! {
-        ready = ready(options, &mut site, liberty, tell) => ready?,
+        ready = ready(options, &mut site, liberty, &client, tell) => ready?,
         () = signals.first() => return Err(Error::Interrupted),
     };
-    let report = measured(options, &mut site, sessions, signals, tell).await?;
+    let report = measured(options, &mut site, &client, sessions, signals, tell).await?;
     site.stop().await?;
     Ok(report)
 }
@@ -147,18 +152,19 @@ async fn ready(
     options: &Options,
     site: &mut Site,
     liberty: Option<&Liberty>,
+    client: &Rc<Client>,
     tell: &mut dyn FnMut(Event<'_>),
 ) -> Result<Rc<Sessions>, Error> {
     site.start(liberty, &mut |text| tell(Event::Preparing(text))).await?;
     let end = Instant::now() + SETTLE;
-    while !(site.masters().len() == 1 && probe::answers().await) {
+    while !(site.masters().len() == 1 && client.answers().await) {
         site.check()?;
         if Instant::now() > end {
             return Err(Error::Silent(options.folder.join("logs")));
         }
         tokio::time::sleep(LOOK).await;
     }
-    let sessions = Rc::new(Sessions::begin(options.sessions).await);
+    let sessions = Rc::new(Sessions::begin(Rc::clone(client), options.sessions).await);
     tell(Event::Preparing(format!("{} has {SHARED}; {} sessions have begun", site.master(), sessions.count())));
     Ok(sessions)
 }
@@ -166,13 +172,14 @@ async fn ready(
 async fn measured(
     options: &Options,
     site: &mut Site,
+    client: &Rc<Client>,
     sessions: Rc<Sessions>,
     signals: &mut Signals,
     tell: &mut dyn FnMut(Event<'_>),
 ) -> Result<Report, Error> {
     let start = Instant::now();
-    let mut journal = Journal::new(site.masters());
-    let probes = Probes::start(start);
+    let mut journal = Journal::new(site.masters(), site.loss(), options.rate);
+    let probes = Probes::start(client, start);
     let keeper = tokio::task::spawn_local(Rc::clone(&sessions).keep());
     let mut injector = Injector::start(&plan::url(), options.rate, options.duration)?;
     tell(Event::Load);
@@ -194,10 +201,12 @@ async fn measured(
                 let host = site.resolved(fault);
                 let at_ms = millis(start.elapsed());
                 journal.fault(at_ms, fault.act, &host, failed, sessions.lost());
-                tell(Event::Moment(at_ms, format!("{host} {}", fault.act.what())));
-                site.carry_out(fault.act, &host).await?;
+                let by = if let Act::Drop(_) = fault.act { format!(" ({})", site.loss()) } else { String::new() };
+                tell(Event::Moment(at_ms, format!("{host} {}{by}", fault.act.what())));
+                site.carry_out(fault.act, &host)?;
             }
             _ = look.tick() => {
+                site.go_on()?;
                 let at_ms = millis(start.elapsed());
                 if let Some(text) = journal.masters(at_ms, site.masters()) {
                     tell(Event::Moment(at_ms, text));
@@ -208,12 +217,15 @@ async fn measured(
                 News::Done(report) => break *report,
                 News::Progress(progress) => {
                     failed = progress.failed;
+                    journal.failed(millis(start.elapsed()), failed);
                     tell(Event::Progress { progress: &progress, masters: site.masters().join(" ") });
                 }
             },
         }
     };
+    let end_ms = millis(start.elapsed());
     keeper.abort();
+    let probes = probes.stop();
     sessions.visit_all().await;
-    Ok(journal.finish(load, &probes.stop(), sessions.count(), sessions.lost()))
+    Ok(journal.finish(end_ms, load, &probes, (sessions.count(), sessions.lost())))
 }

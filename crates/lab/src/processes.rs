@@ -251,16 +251,26 @@ impl Process {
 
     /// Waits until it has stopped; kills it at `end`.
     pub(crate) async fn stopped(&mut self, end: Instant) -> Result<(), ProcessError> {
-        while let Some(child) = &mut self.child {
-            if !matches!(child.try_wait(), Ok(None)) {
-                self.bury();
-            } else if Instant::now() > end {
-                self.kill()?;
-            } else {
-                tokio::time::sleep(LOOK).await;
-            }
+        while !self.has_stopped(end)? {
+            tokio::time::sleep(LOOK).await;
         }
         Ok(())
+    }
+
+    /// Whether it has stopped; kills it after `end`. Waits for nothing.
+    pub(crate) fn has_stopped(&mut self, end: Instant) -> Result<bool, ProcessError> {
+        let Some(child) = &mut self.child else { return Ok(true) };
+        if !matches!(child.try_wait(), Ok(None)) {
+            self.bury();
+        } else if Instant::now() > end {
+            self.kill()?;
+        }
+        Ok(self.child.is_none())
+    }
+
+    /// Starts one that has stopped.
+    pub(crate) fn start_again(&mut self) -> Result<(), ProcessError> {
+        self.spawn()
     }
 
     /// Starts it again; one that still runs is stopped first.
@@ -425,6 +435,21 @@ mod tests {
             drop(process);
             assert!(host::process(third).is_err());
         });
+    }
+
+    #[test]
+    fn one_that_does_not_stop_keeps_nobody_waiting() {
+        let folder = tempfile::tempdir().unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let script = "trap '' TERM; echo deaf; while :; do sleep 1; done";
+        let mut process = Process::start(recipe(folder.path(), script, listener.local_addr().unwrap())).unwrap();
+        while tail(&folder.path().join("liberty-1.log")).unwrap_or_default() != "deaf" {
+            std::thread::yield_now();
+        }
+        process.order_to_stop().unwrap();
+        let since = Instant::now();
+        assert!(!process.has_stopped(since + STOP_LIMIT).unwrap() && since.elapsed() < STOP_LIMIT / 2);
+        assert!(process.has_stopped(since).unwrap() && process.pid().is_none());
     }
 
     #[test]

@@ -87,20 +87,19 @@ impl Report {
             "lost": self.lost,
             "retried": self.retried,
             "servers_up": self.servers_up,
-            "failures": self.failures(),
+            "failures": failures(&self.load),
             "processes": self.processes,
             "timeline": self.timeline,
             "roll": self.roll,
             "load": load::export::summary(&self.load, &load::stat::Stat::usual()),
         })
     }
+}
 
-    fn failures(&self) -> Vec<Value> {
-        let failures = self.load.failures.iter();
-        failures
-            .map(|each| json!({ "code": each.failure.code, "what": each.failure.text, "count": each.count }))
-            .collect()
-    }
+/// What failed in a load, by kinds.
+pub(crate) fn failures(load: &load::Report) -> Vec<Value> {
+    let kinds = load.failures.iter();
+    kinds.map(|each| json!({ "code": each.failure.code, "what": each.failure.text, "count": each.count })).collect()
 }
 
 /// Requests of a load without a whole answer, or with one of 500 or more: all failures but statuses below 500.

@@ -29,8 +29,8 @@ const LINE_EVERY_S: u64 = 5;
 pub(super) struct NetnsArgs {
     /// Build hosts of their own (network namespaces; root only): an injector, two balancers with keepalived and a
     /// shared address, the servers. Faults name hosts: balancer-1, balancer-2, liberty-1 and so on, or master, the
-    /// balancer that has the address. Without any, the master is cut off and connected again, by its link and then by
-    /// lost packets
+    /// balancer that has the address; keepalived-master and so on is keepalived alone, to kill, restart, pause and
+    /// resume. Without any, the master is cut off and connected again, by its link and then by lost packets
     #[arg(long, conflicts_with_all = ["script", "keep", "address", "warm_up", "roll", "max_lost"])]
     netns: bool,
     /// With --netns: cut a host off: its link is down
@@ -39,7 +39,7 @@ pub(super) struct NetnsArgs {
     /// With --netns: connect a host again, and lose no packet any more
     #[arg(long, value_name = "HOST@TIME", requires = "netns")]
     mend: Vec<String>,
-    /// With --netns: lose a share of a host's packets, both ways; 100 is all of them, with the link up
+    /// With --netns: lose a share of a host's packets, both ways, ARP too; 100 is all, with the link up
     #[arg(long, value_name = "HOST:PERCENT@TIME", requires = "netns")]
     drop: Vec<String>,
     /// With --netns: kill all that runs on a host, and cut it off

@@ -1,4 +1,5 @@
-//! `bedloe lab --netns`: a balancer's host cut off and back, with real keepalived; and that nothing is left of it.
+//! `bedloe lab --netns`: a balancer's host cut off and back, with real keepalived, and that alone killed; what no
+//! take-over explains; and that nothing is left of it.
 //! Where the machine has not what it needs, the tests say so and are skipped.
 #![allow(clippy::print_stderr, reason = "says what it skips")]
 
@@ -58,6 +59,39 @@ fn a_balancer_that_is_cut_off_is_replaced_and_comes_back() {
 }
 
 #[test]
+fn keepalived_may_be_paused_and_killed_and_a_load_that_fails_for_nothing_is_no_pass() {
+    if let Some(what) = missing() {
+        eprintln!(
+            "skipped: keepalived_may_be_paused_and_killed_and_a_load_that_fails_for_nothing_is_no_pass: no {what}"
+        );
+        return;
+    }
+    let home = tempfile::tempdir().expect("a folder");
+    let json = home.path().join("numbers.json");
+    let run = |arguments: &[&str]| {
+        let more = ["--sessions", "5", "--json", json.to_str().expect("a plain path")];
+        let run = lab(home.path(), &[arguments, &more].concat()).output().expect("the program runs");
+        let said = String::from_utf8_lossy(&run.stdout).into_owned() + &String::from_utf8_lossy(&run.stderr);
+        let numbers: Value = serde_json::from_slice(&std::fs::read(&json).expect("a file")).expect("JSON");
+        (run.status.code(), said, numbers)
+    };
+    let pause = ["--pause", "keepalived-master@1s", "--resume", "keepalived-master@3s"];
+    let kill = ["--kill", "keepalived-master@4s", "--restart", "keepalived-master@6s"];
+    let (code, said, numbers) = run(&[pause, kill, ["--duration", "8s", "--servers", "2"]].concat());
+    assert_eq!(code, Some(0), "{said}");
+    for (row, part) in [(0, "paused"), (1, "goes on"), (2, "killed"), (3, "started again")] {
+        let masters = numbers["faults"][row]["masters"].as_array().map(Vec::len);
+        assert!(masters == Some(if row % 2 == 0 { 2 } else { 1 }), "{part}: {numbers:#}");
+        assert!(numbers["faults"][row]["host"].as_str().is_some_and(|host| host.starts_with("keepalived-balancer-")));
+    }
+    // Nothing is wrong with a balancer, and what it serves fails.
+    let (code, said, numbers) = run(&["--servers", "1", "--kill", "liberty-1@1s", "--duration", "3s"]);
+    assert_eq!(code, Some(99), "{said}");
+    assert!(said.contains("requests of the load failed while no balancer was gone: none may"), "{said}");
+    assert!(numbers["unexplained"]["outside"].as_u64() > Some(0), "{numbers:#}");
+}
+
+#[test]
 fn nothing_is_left_of_one_that_is_killed() {
     if let Some(what) = missing() {
         eprintln!("skipped: nothing_is_left_of_one_that_is_killed: no {what}");
@@ -91,8 +125,9 @@ fn is_there(pid: u32) -> bool {
 #[test]
 fn what_cannot_be_is_refused_before_anything_starts() {
     let home = tempfile::tempdir().expect("a folder");
-    let table: [(&[&str], i32, &str); 6] = [
+    let table: [(&[&str], i32, &str); 7] = [
         (&["--cut", "liberty-9@3s"], 1, "there is no such host; there are master, balancer-1, balancer-2, liberty-1"),
+        (&["--cut", "keepalived-master@3s"], 1, "for what else is done name its host"),
         (&["--drop", "liberty-1@3s"], 1, "write NAME:PERCENT@TIME"),
         (&["--mend", "master@2m"], 1, "the load ends at 60s"),
         (&["--duration", "2h"], 1, "such a lab lasts 1s to 3600s"),

@@ -34,6 +34,15 @@ pub enum HostsError {
     Command { host: String, command: String, said: String },
 }
 
+/// What loses packets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Loss {
+    /// The kernel's emulator of networks.
+    Netem,
+    /// Rules, where the kernel has no such emulator.
+    Nftables,
+}
+
 /// A host.
 pub(super) struct Host {
     pub(super) name: String,
@@ -45,6 +54,7 @@ pub(super) struct Host {
 pub(super) struct Hosts {
     switch: Host,
     hosts: Vec<Host>,
+    loss: Loss,
 }
 
 impl Host {
@@ -78,14 +88,15 @@ impl Host {
     }
 
     /// Runs a command there.
-    fn run(&self, command: &[&str], input: Option<&str>) -> Result<(), HostsError> {
+    fn run<S: AsRef<str>>(&self, command: &[S], input: Option<&str>) -> Result<(), HostsError> {
+        let command: Vec<&str> = command.iter().map(AsRef::as_ref).collect();
         let failed = |said: String| {
             let (host, command) = (self.name.clone(), command.join(" "));
             HostsError::Command { host, command, said }
         };
         let mut child = Command::new(&self.program)
             .args(["tied", "--die-with-parent", &std::process::id().to_string(), "--network", &self.network(), "--"])
-            .args(command)
+            .args(&command)
             .stdin(if input.is_some() { Stdio::piped() } else { Stdio::null() })
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
@@ -135,7 +146,8 @@ impl Hosts {
             host.run(&["ip", "-batch", "-"], Some(&lines))?;
             hosts.push(host);
         }
-        Ok(Self { switch, hosts })
+        let loss = if switch.run(&netem("lo", 0), None).is_ok() { Loss::Netem } else { Loss::Nftables };
+        Ok(Self { switch, hosts, loss })
     }
 
     pub(super) fn host(&self, name: &str) -> Option<&Host> {
@@ -164,22 +176,85 @@ impl Hosts {
     /// Plugs it in, and loses no packet any more.
     pub(super) fn mend(&self, name: &str) -> Result<(), HostsError> {
         if let Some(host) = self.host(name) {
-            // A table that is not there cannot be taken away.
-            host.run(&["nft", "-f", "-"], Some(&format!("table inet {TABLE}\ndelete table inet {TABLE}\n")))?;
+            self.keep(host)?;
         }
         self.switch.run(&["ip", "link", "set", name, "up"], None)
     }
 
-    /// Loses a share of a host's packets, of 100, both ways.
+    /// What loses packets here.
+    pub(super) fn loss(&self) -> Loss {
+        self.loss
+    }
+
+    /// Loses a share of a host's packets, of 100, both ways, ARP among them.
     pub(super) fn lose(&self, name: &str, share: u8) -> Result<(), HostsError> {
         let Some(host) = self.host(name) else { return Ok(()) };
-        // The kernel compares with what a number below 100 can be.
-        let chance = if share < 100 { format!("numgen random mod 100 < {share} ") } else { String::new() };
-        let chain = |hook: &str, device: &str| {
-            format!("chain {hook} {{\n type filter hook {hook} priority 0;\n {device} {LINK} {chance}drop\n}}\n")
+        match self.loss {
+            Loss::Nftables => host.run(&["nft", "-f", "-"], Some(&rules(share))),
+            // A queue is behind what a host sends: the other way it is the switch's.
+            Loss::Netem => {
+                self.switch.run(&netem(name, share), None)?;
+                host.run(&netem(LINK, share), None)
+            }
+        }
+    }
+
+    fn keep(&self, host: &Host) -> Result<(), HostsError> {
+        match self.loss {
+            Loss::Nftables => host.run(&["nft", "-f", "-"], Some(&no_rules())),
+            Loss::Netem => {
+                self.switch.run(&netem(&host.name, 0), None)?;
+                host.run(&netem(LINK, 0), None)
+            }
+        }
+    }
+}
+
+impl Loss {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Netem => "netem",
+            Self::Nftables => "nftables",
+        }
+    }
+}
+
+fn netem(device: &str, share: u8) -> Vec<String> {
+    let line = format!("tc qdisc replace dev {device} root netem loss {share}%");
+    line.split(' ').map(str::to_owned).collect()
+}
+
+/// By the device, where nothing passes by: ARP has a family of its own, and what keepalived tells of the address goes
+/// through no family.
+fn rules(share: u8) -> String {
+    // The kernel compares with what a number below 100 can be.
+    let chance = if share < 100 { format!("numgen random mod 100 < {share} ") } else { String::new() };
+    let chain = |hook: &str| {
+        format!("chain {hook} {{\n type filter hook {hook} device \"{LINK}\" priority 0;\n {chance}drop\n}}\n")
+    };
+    format!("{}table netdev {TABLE} {{\n{}{}}}\n", no_rules(), chain("ingress"), chain("egress"))
+}
+
+/// A table that is not there cannot be taken away.
+fn no_rules() -> String {
+    format!("table netdev {TABLE}\ndelete table netdev {TABLE}\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_that_is_lost_is_lost_to_arp_too() {
+        let text = |chance: &str| {
+            format!(
+                "table netdev bedloe_lab\ndelete table netdev bedloe_lab\ntable netdev bedloe_lab {{\n\
+                 chain ingress {{\n type filter hook ingress device \"eth0\" priority 0;\n {chance}drop\n}}\n\
+                 chain egress {{\n type filter hook egress device \"eth0\" priority 0;\n {chance}drop\n}}\n}}\n"
+            )
         };
-        let chains = chain("input", "iifname") + &chain("output", "oifname");
-        let text = format!("table inet {TABLE}\ndelete table inet {TABLE}\ntable inet {TABLE} {{\n{chains}}}\n");
-        host.run(&["nft", "-f", "-"], Some(&text))
+        assert_eq!(rules(100), text(""));
+        assert_eq!(rules(7), text("numgen random mod 100 < 7 "));
+        assert_eq!(netem("liberty-1", 7).join(" "), "tc qdisc replace dev liberty-1 root netem loss 7%");
     }
 }

@@ -4,9 +4,10 @@
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::plan::{Act, BALANCERS, SHARED};
+use super::plan::{Act, SHARED, is_balancer};
 use super::probe::Probe;
-use crate::report::lost;
+use super::verdict::{Unexplained, Upset};
+use crate::report::{self, lost};
 
 /// How long new clients may be without service after a balancer's host is gone.
 pub(super) const BACK_MS: u64 = 3_000;
@@ -24,6 +25,10 @@ pub struct Report {
     pub load: load::Report,
     /// Failed requests of the load.
     pub failed: u64,
+    /// What of it, and of the probes, no take-over explains.
+    pub unexplained: Unexplained,
+    /// What lost packets, where any were to be lost: `netem` or `nftables`.
+    pub loss: &'static str,
     /// Sessions that were visited all the time.
     pub sessions: usize,
     /// Those that began anew.
@@ -62,11 +67,24 @@ pub(super) struct Journal {
     masters: Vec<(u64, Vec<String>)>,
     /// The counts at each row's beginning: failed requests, lost sessions.
     marks: Vec<(u64, u64)>,
+    /// Failed requests until then.
+    failed: Vec<(u64, u64)>,
+    loss: &'static str,
+    /// Requests a second.
+    rate: u64,
 }
 
 impl Journal {
-    pub(super) fn new(masters: Vec<String>) -> Self {
-        Self { rows: Vec::new(), masters: vec![(0, masters)], marks: Vec::new() }
+    pub(super) fn new(masters: Vec<String>, loss: &'static str, rate: u64) -> Self {
+        let masters = vec![(0, masters)];
+        Self { rows: Vec::new(), masters, marks: Vec::new(), failed: Vec::new(), loss, rate }
+    }
+
+    /// How many requests have failed until now.
+    pub(super) fn failed(&mut self, at_ms: u64, count: u64) {
+        if self.failed.last().map_or(0, |(_, last)| *last) < count {
+            self.failed.push((at_ms, count));
+        }
     }
 
     /// A fault is done; the counts are those of all the time before.
@@ -100,10 +118,38 @@ impl Journal {
         Some(text)
     }
 
-    pub(super) fn finish(self, load: load::Report, probes: &[Probe], sessions: usize, sessions_lost: u64) -> Report {
+    /// The load is over, at that moment.
+    pub(super) fn finish(
+        mut self,
+        end_ms: u64,
+        load: load::Report,
+        probes: &[Probe],
+        (sessions, sessions_lost): (usize, u64),
+    ) -> Report {
         let failed = lost(&load);
+        // What was cut off at the end had waited until then.
+        self.failed(end_ms, failed);
         let rows = self.filled(probes, failed, sessions_lost);
-        Report { rows, masters: self.masters, load, failed, sessions, sessions_lost }
+        let unexplained = Unexplained::of(&self.upsets(), &self.failed, probes, self.rate);
+        Report { rows, masters: self.masters, load, failed, unexplained, loss: self.loss, sessions, sessions_lost }
+    }
+
+    /// When connections may break: something is done to a balancer, or the address moves. One that loses some of its
+    /// packets does it all the time.
+    fn upsets(&self) -> Vec<Upset> {
+        let ended = |row: &Row| {
+            let later = self.rows.iter().filter(|other| other.host == row.host && other.at_ms > row.at_ms);
+            later.filter(|other| other.act == Act::Mend).map(|other| other.at_ms).next().unwrap_or(u64::MAX)
+        };
+        let of_row = |row: &Row| {
+            let until_ms = if let Act::Drop(1..100) = row.act { ended(row) } else { row.at_ms };
+            Upset { at_ms: row.at_ms, until_ms }
+        };
+        let faults = self.rows.iter().filter(|row| is_balancer(&row.host)).map(of_row);
+        let moves = self.masters.iter().skip(1).map(|(at_ms, _)| Upset { at_ms: *at_ms, until_ms: *at_ms });
+        let mut all: Vec<Upset> = faults.chain(moves).collect();
+        all.sort_by_key(|upset| upset.at_ms);
+        all
     }
 
     /// The rows with what was seen in their time.
@@ -116,7 +162,9 @@ impl Journal {
             let row = &mut rows[index];
             row.failed = failed_then.saturating_sub(failed_before);
             row.sessions_lost = lost_then.saturating_sub(lost_before);
-            let own: Vec<&Probe> = probes.iter().filter(|probe| (row.at_ms..end_ms).contains(&probe.at_ms)).collect();
+            // One that was under way as something happened belongs to that.
+            let is_own = |probe: &&Probe| (row.at_ms..end_ms).contains(&probe.end_ms);
+            let own: Vec<&Probe> = probes.iter().filter(is_own).collect();
             row.probes = own.len();
             row.unanswered = own.iter().filter(|probe| !probe.answered).count();
             row.back_ms = match own.iter().rposition(|probe| !probe.answered) {
@@ -139,8 +187,8 @@ impl Journal {
 impl Row {
     /// Whether clients may have nobody who serves them for a moment: a balancer is gone altogether.
     fn takes_a_balancer(&self) -> bool {
-        let is_balancer = BALANCERS.iter().any(|(name, _)| *name == self.host);
-        is_balancer && matches!(self.act, Act::Cut | Act::Drop(100) | Act::Kill | Act::Pause | Act::StopHost)
+        is_balancer(&self.host)
+            && matches!(self.act, Act::Cut | Act::Drop(100) | Act::Kill | Act::Pause | Act::StopHost)
     }
 
     /// What is worse than it may be.
@@ -150,8 +198,8 @@ impl Row {
         if self.takes_a_balancer() && self.back_ms.is_none_or(|ms| ms > BACK_MS) {
             return Some(format!("{of}: service is back {back}, and {BACK_MS} ms are the most"));
         }
-        let is_balancer = BALANCERS.iter().any(|(name, _)| *name == self.host);
-        if is_balancer && self.act.is_end() && (self.masters.len() != 1 || self.settled_ms > ONE_MASTER_MS) {
+        if is_balancer(&self.host) && self.act.is_end() && (self.masters.len() != 1 || self.settled_ms > ONE_MASTER_MS)
+        {
             let masters = self.masters.len();
             return Some(format!(
                 "{of}: after {} ms {masters} balancers have the address, and it is to be one within {ONE_MASTER_MS} ms",
@@ -173,6 +221,7 @@ impl Report {
         if self.sessions_lost > 0 && !self.rows.iter().any(takes_sessions) {
             found.push(format!("{} sessions are lost, and no server was", self.sessions_lost));
         }
+        found.extend(self.unexplained.complaints());
         if self.sessions == 0 {
             found.push("no session could be begun".to_owned());
         }
@@ -187,6 +236,10 @@ impl Report {
             "masters": self.masters.iter().map(masters).collect::<Vec<_>>(),
             "requests": self.load.count("http_reqs"),
             "failed": self.failed,
+            "interrupted": self.load.interrupted,
+            "failures": report::failures(&self.load),
+            "unexplained": self.unexplained,
+            "packets_lost_by": self.loss,
             "sessions": self.sessions,
             "sessions_lost": self.sessions_lost,
             "complaints": self.complaints(),
@@ -209,7 +262,7 @@ mod tests {
 
     #[test]
     fn a_host_cut_off_and_back() {
-        let mut journal = Journal::new(names(&["balancer-1"]));
+        let mut journal = Journal::new(names(&["balancer-1"]), "nftables", 100);
         journal.fault(10_000, Act::Cut, "balancer-1", 3, 0);
         assert_eq!(journal.masters(10_020, names(&[])).as_deref(), Some("nobody has 10.0.0.10"));
         assert_eq!(journal.masters(11_100, names(&["balancer-2"])).as_deref(), Some("balancer-2 has 10.0.0.10"));
@@ -220,7 +273,8 @@ mod tests {
             probe(10_010, 10_510, false),
             probe(11_050, 11_550, false),
             probe(11_150, 11_152, true),
-            probe(19_999, 20_001, true),
+            probe(19_850, 19_999, true),
+            probe(19_999, 20_020, false),
             probe(20_050, 20_051, true),
         ];
         let rows = journal.filled(&probes, 14, 0);
@@ -228,7 +282,7 @@ mod tests {
             |row: &Row| (row.probes, row.unanswered, row.back_ms, row.settled_ms, row.failed, row.masters.len());
         assert_eq!(
             rows.iter().map(shown).collect::<Vec<_>>(),
-            [(4, 2, Some(1_152), 1_100, 10, 1), (1, 0, Some(0), 0, 1, 1)]
+            [(4, 2, Some(1_152), 1_100, 10, 1), (2, 1, Some(51), 0, 1, 1)]
         );
         assert!(rows.iter().all(|row| row.complaint().is_none()));
     }
@@ -250,6 +304,8 @@ mod tests {
         let table = [
             (row(Act::Cut, "balancer-1", Some(3_001), 0, &["a"]), "is cut off: service is back 3001 ms after"),
             (row(Act::Drop(100), "balancer-1", None, 0, &["a"]), "service is back not within the time"),
+            (row(Act::Pause, "keepalived-balancer-1", None, 0, &["a"]), "service is back not within the time"),
+            (row(Act::Restart, "keepalived-balancer-1", Some(0), 0, &[]), "after 0 ms 0 balancers have the address"),
             (row(Act::Mend, "balancer-1", Some(0), 1_001, &["a"]), "after 1001 ms 1 balancers have the address"),
             (row(Act::Mend, "balancer-1", Some(0), 0, &["a", "b"]), "2 balancers have the address"),
         ];
@@ -266,5 +322,17 @@ mod tests {
         ] {
             assert_eq!(fine.complaint(), None, "{fine:?}");
         }
+    }
+
+    #[test]
+    fn what_happens_to_balancers_and_the_address_is_when_connections_may_break() {
+        let mut journal = Journal::new(names(&["balancer-1"]), "nftables", 100);
+        journal.fault(1_000, Act::Kill, "liberty-1", 0, 0);
+        journal.fault(2_000, Act::Drop(10), "balancer-2", 0, 0);
+        journal.fault(3_000, Act::Pause, "keepalived-balancer-1", 0, 0);
+        journal.masters(4_000, names(&["balancer-2"]));
+        journal.fault(5_000, Act::Mend, "balancer-2", 0, 0);
+        let shown: Vec<(u64, u64)> = journal.upsets().iter().map(|upset| (upset.at_ms, upset.until_ms)).collect();
+        assert_eq!(shown, [(2_000, 5_000), (3_000, 3_000), (4_000, 4_000), (5_000, 5_000)]);
     }
 }

@@ -13,10 +13,12 @@ use crate::plan::{PAGE, RATE_MAX, Server};
 
 /// The address that moves.
 pub const SHARED: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 10);
-/// Where the balancers serve without TLS too, for probes and sessions of the lab.
-pub(super) const PLAIN: u16 = 8081;
+/// Where it serves, by TLS: the load, and the lab's own clients.
+pub(super) const PORT: u16 = 443;
 /// The name that stands for the balancer that has the address when a fault is done.
 const MASTER: &str = "master";
+/// What stands before the name of a balancer where keepalived beside it is meant.
+const KEEPALIVED: &str = "keepalived-";
 /// The longest such lab: all that probes see is kept.
 const DURATION_MAX: Duration = Duration::from_secs(3600);
 /// The addresses of servers end below 100.
@@ -72,7 +74,7 @@ pub enum Act {
 pub struct Fault {
     /// What.
     pub act: Act,
-    /// To which host; `master` is the balancer that has the address.
+    /// To which host; `master` is the balancer that has the address, `keepalived-` before it keepalived alone.
     pub host: String,
     /// When, from the start of the load.
     pub at: Duration,
@@ -88,8 +90,12 @@ pub enum FaultError {
     NoShare(String),
     #[error("{text:?}")]
     Time { text: String, source: BadDuration },
-    #[error("{host} at {at:?}: there is no such host; there are master, {known}")]
+    #[error("{host} at {at:?}: there is no such host; there are master, {known}, and {KEEPALIVED}master and so on")]
     Unknown { host: String, at: Duration, known: String },
+    #[error(
+        "{host} at {at:?}: keepalived is killed, restarted, paused or resumed; for what else is done name its host"
+    )]
+    NoHost { host: String, at: Duration },
     #[error("{host} at {at:?}: the load ends at {end:?}")]
     Late { host: String, at: Duration, end: Duration },
     #[error("such a lab lasts 1s to {DURATION_MAX:?}, not {0:?}")]
@@ -131,9 +137,13 @@ impl Options {
             return Err(FaultError::Duration(self.duration));
         }
         let names: Vec<String> = self.hosts().into_iter().map(|(name, _)| name).collect();
-        for Fault { host, at, .. } in self.faults.iter().flatten() {
-            if host != MASTER && !names.contains(host) {
+        for Fault { host, at, act } in self.faults.iter().flatten() {
+            let is_known = is_master(host) || names.contains(host) || is_balancer(host);
+            if !is_known {
                 return Err(FaultError::Unknown { host: host.clone(), at: *at, known: names.join(", ") });
+            }
+            if is_keepalived(host) && !act.is_of_a_process() {
+                return Err(FaultError::NoHost { host: host.clone(), at: *at });
             }
             if *at >= self.duration {
                 return Err(FaultError::Late { host: host.clone(), at: *at, end: self.duration });
@@ -187,9 +197,29 @@ pub(super) fn url() -> String {
     format!("https://{SHARED}{PAGE}")
 }
 
-/// Whether a name stands for the balancer that has the address.
+/// Whether a name stands for the balancer that has the address, or keepalived there.
 pub(super) fn is_master(host: &str) -> bool {
-    host == MASTER
+    beside(host) == MASTER
+}
+
+/// Whether a name is a balancer's, or of keepalived beside one.
+pub(super) fn is_balancer(host: &str) -> bool {
+    BALANCERS.iter().any(|(name, _)| *name == beside(host))
+}
+
+/// Whether keepalived is meant, and not its host.
+pub(super) fn is_keepalived(host: &str) -> bool {
+    host.starts_with(KEEPALIVED)
+}
+
+/// The host that keepalived is on, or the host itself.
+pub(super) fn beside(host: &str) -> &str {
+    host.strip_prefix(KEEPALIVED).unwrap_or(host)
+}
+
+/// keepalived beside a balancer.
+pub(super) fn keepalived(balancer: &str) -> String {
+    format!("{KEEPALIVED}{balancer}")
 }
 
 impl Act {
@@ -206,6 +236,11 @@ impl Act {
             Self::StopHost => "is stopped".into(),
             Self::StartHost => "is started".into(),
         }
+    }
+
+    /// Whether it is done to one process, and not to a host.
+    fn is_of_a_process(self) -> bool {
+        matches!(self, Self::Kill | Self::Restart | Self::Pause | Self::Resume)
     }
 
     /// Whether it ends a fault.
@@ -277,6 +312,10 @@ mod tests {
             said(check("injector@5s").unwrap_err()).contains("there are master, balancer-1, balancer-2, liberty-1")
         );
         assert!(said(check("liberty-3@50s").unwrap_err()).ends_with("the load ends at 50s"));
+        assert!(check("keepalived-master@5s").is_err_and(|error| said(error).contains("for what else")));
+        let kill = |text| options(Some(vec![fault(Act::Kill, text).unwrap()])).check();
+        assert!(kill("keepalived-master@5s").is_ok() && kill("keepalived-balancer-2@5s").is_ok());
+        assert!(said(kill("keepalived-liberty-1@5s").unwrap_err()).contains("and keepalived-master and so on"));
         assert!(Options { servers: 65, ..options(None) }.check().is_err());
         assert!(Options { duration: Duration::ZERO, ..options(None) }.check().is_err());
         assert!(Options { rate: 0, ..options(None) }.check().is_err());

@@ -1,17 +1,22 @@
 //! Clients of the shared address: one that is new each time, and such that have a session. Each request is a connection
-//! of its own, so that it sees what a client sees who comes now.
+//! of its own, by TLS as the load's, so that it sees what a client sees who comes now.
 
 use std::cell::{Cell, RefCell};
 use std::io;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
+use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls::pki_types::pem::{self, PemObject};
+use tokio_rustls::rustls::pki_types::{CertificateDer, IpAddr, ServerName};
+use tokio_rustls::rustls::{self, ClientConfig, RootCertStore};
 
-use super::plan::{PLAIN, SHARED};
+use super::plan::{PORT, SHARED};
 use crate::plan::PAGE;
 use crate::report::millis;
 
@@ -27,6 +32,52 @@ const SESSION_PATIENCE: Duration = Duration::from_secs(2);
 const TRIES: u32 = 20;
 /// The longest answer that is read.
 const ANSWER_MAX: u64 = 64 << 10;
+
+/// Why there is no client.
+#[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "each message says what its variant is")]
+pub enum ClientError {
+    #[error("the lab's certificate")]
+    Pem(#[from] pem::Error),
+    #[error("the lab's certificate")]
+    Tls(#[from] rustls::Error),
+}
+
+/// Somebody who comes to the shared address.
+pub(super) struct Client(TlsConnector);
+
+impl Client {
+    /// One that trusts this certificate alone.
+    pub(super) fn new(certificate: &str) -> Result<Self, ClientError> {
+        let mut roots = RootCertStore::empty();
+        roots.add(CertificateDer::from_pem_slice(certificate.as_bytes())?)?;
+        let config = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
+        Ok(Self(TlsConnector::from(Arc::new(config))))
+    }
+
+    /// Whether somebody new is served.
+    pub(super) async fn answers(&self) -> bool {
+        let asked = timeout(PATIENCE, self.get(PAGE, "")).await;
+        asked.is_ok_and(|answer| answer.is_ok_and(|text| text.starts_with("HTTP/1.1 200 ")))
+    }
+
+    async fn visit(&self, cookie: &str) -> Option<Session> {
+        let fields = if cookie.is_empty() { String::new() } else { format!("Cookie: {cookie}\r\n") };
+        let answer = timeout(SESSION_PATIENCE, self.get(SESSION, &fields)).await.ok()?.ok()?;
+        read(&answer)
+    }
+
+    async fn get(&self, page: &str, fields: &str) -> io::Result<String> {
+        let stream = TcpStream::connect((SHARED, PORT)).await?;
+        let name = ServerName::IpAddress(IpAddr::from(std::net::IpAddr::V4(SHARED)));
+        let mut stream = self.0.connect(name, stream).await?;
+        let request = format!("GET {page} HTTP/1.1\r\nHost: {SHARED}\r\n{fields}Connection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await?;
+        let mut answer = Vec::new();
+        stream.take(ANSWER_MAX).read_to_end(&mut answer).await?;
+        Ok(String::from_utf8_lossy(&answer).into_owned())
+    }
+}
 
 /// What one probe saw.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,19 +96,19 @@ pub(super) struct Probes {
 }
 
 impl Probes {
-    pub(super) fn start(start: Instant) -> Self {
+    pub(super) fn start(client: &Rc<Client>, start: Instant) -> Self {
         let seen = Rc::new(RefCell::new(Vec::new()));
-        let own = Rc::clone(&seen);
+        let (own, client) = (Rc::clone(&seen), Rc::clone(client));
         let task = tokio::task::spawn_local(async move {
             let mut every = interval(EVERY);
             every.set_missed_tick_behavior(MissedTickBehavior::Delay);
             loop {
                 every.tick().await;
-                let own = Rc::clone(&own);
+                let (own, client) = (Rc::clone(&own), Rc::clone(&client));
                 // Each by itself: one that waits in vain must not keep the next one.
                 tokio::task::spawn_local(async move {
                     let at_ms = millis(start.elapsed());
-                    let answered = answers().await;
+                    let answered = client.answers().await;
                     own.borrow_mut().push(Probe { at_ms, end_ms: millis(start.elapsed()), answered });
                 });
             }
@@ -74,12 +125,6 @@ impl Probes {
     }
 }
 
-/// Whether a new client is served.
-pub(super) async fn answers() -> bool {
-    let asked = timeout(PATIENCE, get(PAGE, "")).await;
-    asked.is_ok_and(|answer| answer.is_ok_and(|text| text.starts_with("HTTP/1.1 200 ")))
-}
-
 /// One that goes on from visit to visit.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 struct Session {
@@ -90,16 +135,17 @@ struct Session {
 
 /// Sessions that were begun before anything happened.
 pub(super) struct Sessions {
+    client: Rc<Client>,
     sessions: RefCell<Vec<Session>>,
     lost: Cell<u64>,
 }
 
 impl Sessions {
-    pub(super) async fn begin(count: usize) -> Self {
-        let own = Self { sessions: RefCell::default(), lost: Cell::new(0) };
+    pub(super) async fn begin(client: Rc<Client>, count: usize) -> Self {
+        let own = Self { client, sessions: RefCell::default(), lost: Cell::new(0) };
         for _ in 0..count {
             for _ in 0..TRIES {
-                if let Some(session) = visit("").await {
+                if let Some(session) = own.client.visit("").await {
                     own.sessions.borrow_mut().push(session);
                     break;
                 }
@@ -140,7 +186,7 @@ impl Sessions {
     /// True where it was answered.
     async fn look(&self, index: usize) -> bool {
         let Some(before) = self.sessions.borrow().get(index).cloned() else { return true };
-        let Some(now) = visit(&before.cookie).await else { return false };
+        let Some(now) = self.client.visit(&before.cookie).await else { return false };
         // A visit whose answer was lost has been counted too.
         if now.visits <= before.visits {
             self.lost.set(self.lost.get() + 1);
@@ -153,12 +199,6 @@ impl Sessions {
         }
         true
     }
-}
-
-async fn visit(cookie: &str) -> Option<Session> {
-    let fields = if cookie.is_empty() { String::new() } else { format!("Cookie: {cookie}\r\n") };
-    let answer = timeout(SESSION_PATIENCE, get(SESSION, &fields)).await.ok()?.ok()?;
-    read(&answer)
 }
 
 /// The cookie, where there is a new one, and the number of visits in an answer.
@@ -175,15 +215,6 @@ fn read(answer: &str) -> Option<Session> {
     let (_, behind) = body.split_once("\"n\":")?;
     let digits: String = behind.trim_start().chars().take_while(char::is_ascii_digit).collect();
     Some(Session { cookie: cookie.unwrap_or_default(), visits: digits.parse().ok()? })
-}
-
-async fn get(page: &str, fields: &str) -> io::Result<String> {
-    let mut stream = TcpStream::connect((SHARED, PLAIN)).await?;
-    let request = format!("GET {page} HTTP/1.1\r\nHost: {SHARED}\r\n{fields}Connection: close\r\n\r\n");
-    stream.write_all(request.as_bytes()).await?;
-    let mut answer = Vec::new();
-    stream.take(ANSWER_MAX).read_to_end(&mut answer).await?;
-    Ok(String::from_utf8_lossy(&answer).into_owned())
 }
 
 #[cfg(test)]

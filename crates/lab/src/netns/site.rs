@@ -9,7 +9,8 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use super::hosts::{Hosts, LINK};
-use super::plan::{Act, BALANCERS, Fault, INJECTOR, Options, PLAIN, SHARED, is_master};
+use super::plan::{self, Act, BALANCERS, Fault, INJECTOR, Options, PORT, SHARED, is_master};
+use super::probe::Client;
 use super::{Error, HostsError};
 use crate::certificate;
 use crate::config;
@@ -18,9 +19,6 @@ use crate::liberty::Liberty;
 use crate::plan::Plan;
 use crate::preflight;
 use crate::processes::{Process, ProcessError, Recipe};
-
-/// A server without TLS, for the lab's own probes and sessions.
-const PLAIN_CONFIGURATION: &str = "conf.d/lab-plain.conf";
 
 /// All that runs.
 pub(super) struct Site {
@@ -31,6 +29,10 @@ pub(super) struct Site {
     balancers: Vec<Process>,
     keepers: Vec<Process>,
     servers: Vec<Process>,
+    /// What clients trust.
+    certificate: String,
+    /// Processes that are to be started again, by name, and when one that has not stopped by then is killed.
+    starting: Vec<(String, Instant)>,
     /// The balancer that `master` was when a fault was last done to it.
     hit: Option<String>,
 }
@@ -49,7 +51,7 @@ impl Site {
     pub(super) fn lay_out(options: &Options) -> Result<Self, Error> {
         let folder = &options.folder;
         preflight::prepare(folder, &folder.join("balancer-1/admin.sock")).map_err(Error::Folder)?;
-        let plan = plan(options, folder.clone());
+        let plan = shape(options, folder.clone());
         let pair = certificate::make(IpAddr::V4(SHARED))?;
         for (index, (name, _)) in BALANCERS.iter().enumerate() {
             let own = folder.join(name);
@@ -58,7 +60,6 @@ impl Site {
             for file in files {
                 write(&own.join(file.path), &file.text)?;
             }
-            write(&own.join(PLAIN_CONFIGURATION), &plain())?;
             write(&own.join("tls/liberty.crt"), &pair.certificate)?;
             write(&own.join("tls/liberty.key"), &pair.key)?;
             make(&own.join("logs"))?;
@@ -74,16 +75,38 @@ impl Site {
         wanted.push((INJECTOR.0.to_owned(), INJECTOR.1));
         let hosts = Hosts::new(&options.program, &wanted)?;
         hosts.enter(INJECTOR.0)?;
-        let (balancers, keepers, servers) = (Vec::new(), Vec::new(), Vec::new());
-        Ok(Self { options: options.clone(), hosts, plan, balancers, keepers, servers, hit: None })
+        Ok(Self {
+            options: options.clone(),
+            hosts,
+            plan,
+            balancers: Vec::new(),
+            keepers: Vec::new(),
+            servers: Vec::new(),
+            certificate: pair.certificate,
+            starting: Vec::new(),
+            hit: None,
+        })
+    }
+
+    /// A client that trusts the balancers.
+    pub(super) fn client(&self) -> Result<Client, Error> {
+        Ok(Client::new(&self.certificate)?)
+    }
+
+    /// What loses packets here.
+    pub(super) fn loss(&self) -> &'static str {
+        self.hosts.loss().name()
     }
 
     /// The hosts with their addresses, for people.
     pub(super) fn shown(&self) -> String {
         let hosts = self.options.hosts();
         let hosts: Vec<String> = hosts.iter().map(|(name, address)| format!("{name} {address}")).collect();
-        let logs = self.options.folder.display();
-        format!("hosts: {}, injector {}; shared: {SHARED}; files and logs: {logs}", hosts.join(", "), INJECTOR.1)
+        let (logs, loss) = (self.options.folder.display(), self.loss());
+        let (hosts, injector) = (hosts.join(", "), INJECTOR.1);
+        format!(
+            "hosts: {hosts}, injector {injector}; shared: {SHARED}; packets are lost by {loss}; files and logs: {logs}"
+        )
     }
 
     /// Starts the servers, the balancers, and keepalived beside these.
@@ -100,9 +123,9 @@ impl Site {
         tell(format!("{} servers are ready", self.servers.len()));
         for (name, address) in BALANCERS {
             let own = self.options.folder.join(name);
-            let mut recipe = crew::balancer(&plan(&self.options, own));
+            let mut recipe = crew::balancer(&shape(&self.options, own));
             name.clone_into(&mut recipe.name);
-            recipe.address = SocketAddr::from((address, 443));
+            recipe.address = SocketAddr::from((address, PORT));
             recipe.log = self.log(name);
             let mut process = self.start_on(name, recipe)?;
             process.ready().await?;
@@ -133,7 +156,7 @@ impl Site {
         let flags = ["--vrrp", "--dont-fork", "--log-console", "--log-detail", "--no-syslog"];
         let files = [("--use-file", "keepalived.conf"), ("--pid", "keepalived.pid"), ("--vrrp_pid", "vrrp.pid")];
         let files = files.iter().map(|(flag, file)| format!("{flag}={}", path(file)));
-        let log_name = format!("keepalived-{name}");
+        let log_name = plan::keepalived(name);
         let nowhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let mut recipe = Recipe::own(&log_name, Path::new("keepalived"), &flags, nowhere, self.log(&log_name));
         recipe.arguments.extend(files);
@@ -160,33 +183,61 @@ impl Site {
         let named = if is_end { self.hit.clone() } else { None };
         let host = named.or_else(|| self.masters().into_iter().next()).unwrap_or_else(|| BALANCERS[0].0.to_owned());
         self.hit = Some(host.clone());
-        host
+        if plan::is_keepalived(&fault.host) { plan::keepalived(&host) } else { host }
     }
 
-    /// Does a fault to a host.
-    pub(super) async fn carry_out(&mut self, act: Act, host: &str) -> Result<(), Error> {
+    /// Does a fault to a host. Waits for no process: what is started again once it has stopped, [`Self::go_on`] starts.
+    pub(super) fn carry_out(&mut self, act: Act, host: &str) -> Result<(), Error> {
         match act {
             Act::Cut => self.hosts.cut(host)?,
             Act::Mend => self.hosts.mend(host)?,
             Act::Drop(share) => self.hosts.lose(host, share)?,
             Act::StopHost => {
-                self.processes(host).into_iter().try_for_each(Process::kill)?;
+                self.kill(host, usize::MAX)?;
                 self.hosts.cut(host)?;
             }
             Act::StartHost => {
                 self.hosts.mend(host)?;
-                for process in self.processes(host) {
-                    process.restart().await?;
-                }
+                self.start_again(host, usize::MAX)?;
             }
-            Act::Kill | Act::Restart | Act::Pause | Act::Resume => {
-                let Some(process) = self.processes(host).into_iter().next() else { return Ok(()) };
-                match act {
-                    Act::Kill => process.kill()?,
-                    Act::Pause => process.pause()?,
-                    Act::Resume => process.resume()?,
-                    _ => process.restart().await?,
-                }
+            Act::Kill => self.kill(host, 1)?,
+            Act::Restart => self.start_again(host, 1)?,
+            Act::Pause => self.processes(host).into_iter().take(1).try_for_each(|process| process.pause())?,
+            Act::Resume => self.processes(host).into_iter().take(1).try_for_each(|process| process.resume())?,
+        }
+        Ok(())
+    }
+
+    /// Kills the first processes of a host.
+    fn kill(&mut self, host: &str, most: usize) -> Result<(), Error> {
+        let mut killed = Vec::new();
+        for process in self.processes(host).into_iter().take(most) {
+            process.kill()?;
+            killed.push(process.name().to_owned());
+        }
+        self.starting.retain(|(name, _)| !killed.contains(name));
+        Ok(())
+    }
+
+    /// Tells the first processes of a host to stop, and starts them as soon as they have.
+    fn start_again(&mut self, host: &str, most: usize) -> Result<(), Error> {
+        let mut told = Vec::new();
+        for process in self.processes(host).into_iter().take(most) {
+            process.order_to_stop()?;
+            told.push((process.name().to_owned(), Instant::now() + process.stop_limit()));
+        }
+        self.starting.extend(told);
+        self.go_on()
+    }
+
+    /// Starts those that have stopped and are to be started again. To be called often.
+    pub(super) fn go_on(&mut self) -> Result<(), Error> {
+        for (name, end) in std::mem::take(&mut self.starting) {
+            let Some(process) = self.all().find(|process| process.name() == name) else { continue };
+            if process.has_stopped(end)? {
+                process.start_again()?;
+            } else {
+                self.starting.push((name, end));
             }
         }
         Ok(())
@@ -194,8 +245,9 @@ impl Site {
 
     /// What runs on a host: the balancer or the server first.
     fn processes(&mut self, host: &str) -> Vec<&mut Process> {
-        if let Some(index) = BALANCERS.iter().position(|(name, _)| *name == host) {
-            return self.balancers.get_mut(index).into_iter().chain(self.keepers.get_mut(index)).collect();
+        if let Some(index) = BALANCERS.iter().position(|(name, _)| *name == plan::beside(host)) {
+            let balancer = self.balancers.get_mut(index).filter(|_| !plan::is_keepalived(host));
+            return balancer.into_iter().chain(self.keepers.get_mut(index)).collect();
         }
         self.servers.iter_mut().filter(|server| server.name() == host).collect()
     }
@@ -211,7 +263,10 @@ impl Site {
 
     /// Those that have ended by themselves since the last look.
     pub(super) fn ended(&mut self) -> Vec<String> {
-        self.all().filter_map(|process| process.check().err()).map(|error| error.to_string()).collect()
+        let starting = self.starting.clone();
+        let is_starting = |process: &&mut Process| starting.iter().any(|(name, _)| name == process.name());
+        let others = self.all().filter(|process| !is_starting(process));
+        others.filter_map(|process| process.check().err()).map(|error| error.to_string()).collect()
     }
 
     /// Stops everything, keepalived first.
@@ -242,7 +297,7 @@ fn on_host(recipe: Recipe, network: &str) -> Recipe {
 }
 
 /// A lab's plan with these files: what the configuration and the recipes are made of.
-fn plan(options: &Options, folder: PathBuf) -> Plan {
+fn shape(options: &Options, folder: PathBuf) -> Plan {
     let everywhere = |port| SocketAddr::from((Ipv4Addr::UNSPECIFIED, port));
     let own = crate::Options {
         program: options.program.clone(),
@@ -257,28 +312,11 @@ fn plan(options: &Options, folder: PathBuf) -> Plan {
         load: None,
         roll: false,
     };
-    Plan { options: own, servers: options.members(), http: everywhere(80), https: everywhere(443), faults: Vec::new() }
+    Plan { options: own, servers: options.members(), http: everywhere(80), https: everywhere(PORT), faults: Vec::new() }
 }
 
 fn on(plan: &Plan, folder: PathBuf) -> crate::Options {
     crate::Options { folder, ..plan.options.clone() }
-}
-
-fn plain() -> String {
-    format!(
-        "# The lab's own clients come here.
-server {{
-    listen {PLAIN};
-    location / {{
-        proxy_http_version 1.1;
-        proxy_set_header Connection \"\";
-        proxy_set_header Host $host;
-        proxy_next_upstream error timeout http_502 http_503 http_504;
-        proxy_pass http://liberty_app;
-    }}
-}}
-"
-    )
 }
 
 /// Has the program itself write keepalived's configuration, as its user would.
