@@ -6,6 +6,7 @@ use std::os::fd::OwnedFd;
 use std::path::Path;
 
 use rustix::fs::{AtFlags, Dir, Mode, OFlags, PROC_SUPER_MAGIC, fstatfs, openat, statat};
+use rustix::io::Errno;
 
 /// The longest file that is read: `/proc/stat` of a thousand cores has some 200 KiB.
 const FILE_MAX: usize = 4 << 20;
@@ -48,6 +49,11 @@ impl Files {
             }
         }
         std::str::from_utf8(&self.buffer[..length]).ok()
+    }
+
+    /// Whether there is nothing of this name, rather than something that cannot be looked at.
+    pub(super) fn is_gone(&self, path: &str) -> bool {
+        matches!(statat(&self.root, path, AtFlags::empty()), Err(Errno::NOENT | Errno::SRCH))
     }
 
     /// The numbers among the names in a folder, at most `most` of them.

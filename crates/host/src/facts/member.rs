@@ -1,12 +1,17 @@
 //! One watched process: its files read, and counts kept that the kernel forgets when a thread ends.
 
 use std::collections::HashMap;
+use std::time::{Duration, Instant};
 
 use super::files::Files;
 use super::kernel::seconds_of_ticks;
 
 /// Threads of a process whose context switches are read: a file each. A Java server has some hundred.
 const THREADS_MAX: usize = 4096;
+/// Threads whose switches are read at each look; those of processes with more wait for [`SELDOM`].
+const THREADS_AT_ONCE: u64 = 16;
+/// How often what is dear, or hardly ever changes, is read.
+const SELDOM: Duration = Duration::from_secs(5);
 /// Open files that are counted one by one, on kernels that do not tell how many there are.
 const FILES_MAX: usize = 100_000;
 
@@ -74,6 +79,8 @@ pub(super) struct Member {
     pub(super) has_io: bool,
     /// Voluntary and involuntary switches of each thread when they were last read.
     switches: HashMap<u32, (u64, u64)>,
+    /// When the seldom ones were last read.
+    seldom_at: Option<Instant>,
 }
 
 /// What `/proc/PID/stat` says.
@@ -115,7 +122,7 @@ impl<'text> Stat<'text> {
 
 impl Member {
     /// Takes what the process's `stat` says, and reads its other files. `None` where it is not understood.
-    pub(super) fn update(&mut self, pid: u32, stat: &Stat<'_>, files: &mut Files) -> Option<()> {
+    pub(super) fn update(&mut self, pid: u32, stat: &Stat<'_>, files: &mut Files, now: Instant) -> Option<()> {
         self.started = stat.started()?;
         self.state = stat.state();
         self.counts.minor_faults = stat.field(10)?;
@@ -124,15 +131,18 @@ impl Member {
         self.counts.system_ticks = stat.field(15)?;
         self.threads = stat.field(20)?;
         self.virtual_bytes = stat.field(23)?;
-        self.resident_bytes = stat.field(24)? * rustix::param::page_size() as u64;
-        self.read_others(pid, files);
+        self.resident_bytes = stat.field(24)?.saturating_mul(rustix::param::page_size() as u64);
+        self.read_others(pid, files, now);
         Some(())
     }
 
     /// What may be kept from this user, or be gone in this moment, stays as it was.
-    fn read_others(&mut self, pid: u32, files: &mut Files) {
-        if let Some(text) = files.read(&format!("proc/{pid}/status")) {
-            self.swapped_bytes = number(text, "VmSwap:").map(|kib| kib.saturating_mul(1024));
+    fn read_others(&mut self, pid: u32, files: &mut Files, now: Instant) {
+        let is_time = self.seldom_at.is_none_or(|before| now.duration_since(before) >= SELDOM);
+        if is_time {
+            self.seldom_at = Some(now);
+            let limit = files.read(&format!("proc/{pid}/limits")).and_then(|text| number(text, "Max open files"));
+            self.files_limit = limit.or(self.files_limit);
         }
         if let Some(text) = files.read(&format!("proc/{pid}/io")) {
             self.has_io = true;
@@ -140,27 +150,41 @@ impl Member {
             self.counts.written_bytes = number(text, "write_bytes:").unwrap_or(self.counts.written_bytes);
         }
         self.open_files = files.open_files(&format!("proc/{pid}/fd"), FILES_MAX).or(self.open_files);
-        self.files_limit = files.read(&format!("proc/{pid}/limits")).and_then(|text| number(text, "Max open files"));
-        self.add_switches(pid, files);
+        let Some(text) = files.read(&format!("proc/{pid}/status")) else { return };
+        self.swapped_bytes = number(text, "VmSwap:").map(|kib| kib.saturating_mul(1024));
+        // The switches that a process tells are its first thread's.
+        let first = switches(text);
+        if self.threads <= THREADS_AT_ONCE || is_time {
+            self.add_switches(pid, first, files);
+        }
     }
 
     /// A thread that ends takes its counts along: what each has done since the last time is added up.
-    fn add_switches(&mut self, pid: u32, files: &mut Files) {
-        let Some(threads) = files.numbers(&format!("proc/{pid}/task"), THREADS_MAX) else { return };
-        let mut now = HashMap::with_capacity(threads.len());
-        for thread in threads {
-            let Some(text) = files.read(&format!("proc/{pid}/task/{thread}/status")) else { continue };
-            let count = |key: &str| number(text, key).unwrap_or(0);
-            let told = (count("voluntary_ctxt_switches:"), count("nonvoluntary_ctxt_switches:"));
+    fn add_switches(&mut self, pid: u32, first: (u64, u64), files: &mut Files) {
+        let tasks = || files.numbers(&format!("proc/{pid}/task"), THREADS_MAX).unwrap_or_default();
+        let threads = if self.threads > 1 || self.switches.len() > 1 { tasks() } else { Vec::new() };
+        let mut now = HashMap::with_capacity(threads.len().max(1));
+        now.insert(pid, first);
+        for thread in threads.into_iter().filter(|thread| *thread != pid) {
+            if let Some(text) = files.read(&format!("proc/{pid}/task/{thread}/status")) {
+                now.insert(thread, switches(text));
+            }
+        }
+        for (thread, told) in &now {
             // A number that was given anew counts from zero.
-            let before = self.switches.get(&thread).filter(|before| before.0 <= told.0 && before.1 <= told.1);
+            let before = self.switches.get(thread).filter(|before| before.0 <= told.0 && before.1 <= told.1);
             let before = before.copied().unwrap_or((0, 0));
             self.counts.voluntary_switches += told.0 - before.0;
             self.counts.involuntary_switches += told.1 - before.1;
-            now.insert(thread, told);
         }
         self.switches = now;
     }
+}
+
+/// Voluntary and involuntary context switches of a thread, by its `status`.
+fn switches(status: &str) -> (u64, u64) {
+    let count = |key: &str| number(status, key).unwrap_or(0);
+    (count("voluntary_ctxt_switches:"), count("nonvoluntary_ctxt_switches:"))
 }
 
 /// The number behind a word that begins a line.

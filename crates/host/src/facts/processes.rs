@@ -1,8 +1,9 @@
 //! Watched processes, by the kernel's name for their program: a JVM is `java`. A group's counts never fall: what ended
 //! processes had is kept.
 //!
-//! A look at all processes every time would cost more than all other facts together. One that is known not to be
-//! watched is looked at again only now and then, for it may become another program.
+//! A look at all processes every time would cost more than all other facts together. The list of them is read where
+//! there are new ones, and one that is known not to be watched is looked at again more and more seldom: it may become
+//! another program, and does so early, if at all.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -20,8 +21,10 @@ const NAME_BYTES: usize = 15;
 const PROCESSES_MAX: usize = 100_000;
 /// Processes of one name that are watched.
 const MEMBERS_MAX: usize = 1024;
-/// How long one that is not watched is not looked at again.
-const STRANGER: Duration = Duration::from_secs(5);
+/// How long one that is not watched is not looked at again; twice as long each time.
+const STRANGER: Duration = Duration::from_secs(1);
+/// The longest.
+const STRANGER_MAX: Duration = Duration::from_secs(64);
 
 /// Processes of one name.
 #[derive(Debug)]
@@ -65,32 +68,60 @@ pub struct GroupFacts {
 #[derive(Debug)]
 pub(super) struct Watched {
     groups: Vec<Group>,
-    /// When those that belong to none were last looked at.
-    strangers: HashMap<u32, Instant>,
+    /// The processes there were at the last listing, and how many had been begun by then.
+    there: Vec<u32>,
+    forks: Option<u64>,
+    strangers: HashMap<u32, Stranger>,
+}
+
+/// One that belongs to no group.
+#[derive(Debug)]
+struct Stranger {
+    since: Instant,
+    /// How long it is left alone from then on.
+    rest: Duration,
 }
 
 impl Watched {
     pub(super) fn new(names: &[String]) -> Self {
         let group = |name: &String| Group { name: name.clone(), members: HashMap::new(), ended: Counts::default() };
-        Self { groups: names.iter().take(NAMES_MAX).map(group).collect(), strangers: HashMap::new() }
+        let groups = names.iter().take(NAMES_MAX).map(group).collect();
+        Self { groups, there: Vec::new(), forks: None, strangers: HashMap::new() }
     }
 
-    pub(super) fn look(&mut self, files: &mut Files, boot_time_s: u64, now: Instant) -> Vec<GroupFacts> {
+    /// `forks` are the processes begun since the host started: where there is none more, the list is the same.
+    pub(super) fn look(
+        &mut self,
+        files: &mut Files,
+        boot_time_s: u64,
+        forks: Option<u64>,
+        now: Instant,
+    ) -> Vec<GroupFacts> {
         if self.groups.is_empty() {
             return Vec::new();
         }
+        if forks.is_none() || forks != self.forks {
+            self.list(files);
+            self.forks = forks;
+        }
+        let there = std::mem::take(&mut self.there);
+        for &pid in &there {
+            if self.strangers.get(&pid).is_none_or(|known| now.duration_since(known.since) >= known.rest) {
+                self.look_at(pid, files, now);
+            }
+        }
+        self.there = there;
+        self.groups.iter().map(|group| group.facts(boot_time_s)).collect()
+    }
+
+    fn list(&mut self, files: &Files) {
         let mut there = files.numbers("proc", PROCESSES_MAX).unwrap_or_default();
         there.sort_unstable();
         self.strangers.retain(|pid, _| there.binary_search(pid).is_ok());
         for group in &mut self.groups {
             group.end(|pid, _| there.binary_search(pid).is_err());
         }
-        for pid in there {
-            if self.strangers.get(&pid).is_none_or(|since| now.duration_since(*since) >= STRANGER) {
-                self.look_at(pid, files, now);
-            }
-        }
-        self.groups.iter().map(|group| group.facts(boot_time_s)).collect()
+        self.there = there;
     }
 
     fn look_at(&mut self, pid: u32, files: &mut Files, now: Instant) {
@@ -100,22 +131,32 @@ impl Watched {
             None => self.stat_of_watched(pid, files),
         };
         let stat = text.as_deref().and_then(Stat::read);
-        let Some(stat) = stat else {
-            self.strangers.insert(pid, now);
-            return;
-        };
         if let Some(home) = home {
-            // The id may be another process's by now, or the process another program.
-            let is_same = |member: &Member| Some(member.started) == stat.started();
             let group = &mut self.groups[home];
-            let is_named = is_name_of(&group.name, stat.name);
-            group.end(|known, member| *known == pid && !(is_named && is_same(member)));
+            // The id may be another process's by now, or the process another program.
+            let is_other = |member: &Member| match &stat {
+                Some(stat) => !is_name_of(&group.name, stat.name) || Some(member.started) != stat.started(),
+                None => files.is_gone(&format!("proc/{pid}")),
+            };
+            if group.members.get(&pid).is_some_and(is_other) {
+                group.end(|known, _| *known == pid);
+            }
         }
-        self.strangers.remove(&pid);
-        match self.groups.iter_mut().find(|group| is_name_of(&group.name, stat.name)) {
-            Some(group) => group.update(pid, &stat, files),
-            None => drop(self.strangers.insert(pid, now)),
+        let watching = |stat: &Stat<'_>| self.groups.iter().position(|group| is_name_of(&group.name, stat.name));
+        match stat.as_ref().and_then(|stat| Some((stat, watching(stat)?))) {
+            Some((stat, group)) => {
+                self.strangers.remove(&pid);
+                self.groups[group].update(pid, stat, files, now);
+            }
+            None => self.leave(pid, now),
         }
+    }
+
+    /// It is left alone for a while.
+    fn leave(&mut self, pid: u32, now: Instant) {
+        let known = self.strangers.entry(pid).or_insert(Stranger { since: now, rest: STRANGER / 2 });
+        known.rest = (known.rest * 2).min(STRANGER_MAX);
+        known.since = now;
     }
 
     /// Most processes are none of ours, and their name alone is a shorter file.
@@ -145,11 +186,11 @@ impl Group {
         });
     }
 
-    fn update(&mut self, pid: u32, stat: &Stat<'_>, files: &mut Files) {
+    fn update(&mut self, pid: u32, stat: &Stat<'_>, files: &mut Files, now: Instant) {
         if self.members.len() >= MEMBERS_MAX && !self.members.contains_key(&pid) {
             return;
         }
-        if self.members.entry(pid).or_default().update(pid, stat, files).is_none() {
+        if self.members.entry(pid).or_default().update(pid, stat, files, now).is_none() {
             self.end(|known, _| *known == pid);
         }
     }
