@@ -1,5 +1,24 @@
 # The lines of issue 8, hosts: sourced by bench/accept, never run. What is here: one function a line. What is not: rows,
-# figures and options, which are bench/accept's.
+# figures and options, which are bench/accept's, and what an agent is held against, which is bench/agent's.
+
+AGENT_SECONDS=60 # line 8.2: how long agent, kernel and node_exporter are read beside each other
+
+# Byte-identical after undo, refused values rolled back: in folder trees and in a network namespace's own kernel values.
+line_8_1() {
+    if [ "$short" = 1 ]; then return 0; fi
+    shown 8.1 'tune checked, planned, applied, refused and undone' cargo test --release -p bedloe --test it -- tune:: || true
+}
+
+# The agent's figures beside the kernel's and node_exporter's, and what it costs. In short its cost is shown only.
+line_8_2() {
+    cargo build --release --quiet -p bedloe
+    if [ "$short" = 1 ]; then
+        shown 8.2 'an agent beside /proc and node_exporter, quick' bench/agent --bedloe "$bedloe" --seconds 10 --report || true
+    else
+        shown 8.2 'an agent beside /proc and node_exporter' bench/agent --bedloe "$bedloe" --seconds $AGENT_SECONDS || true
+    fi
+    cat "$log"
+}
 
 # The guides, command by command on hosts of their own, with the Debian package of the release build. In short the package
 # alone is made and looked at, by .ci/run.
