@@ -20,6 +20,14 @@ line_8_2() {
     cat "$log"
 }
 
+# What Prometheus makes of the examples: its checker takes rules and exposition, and a server is seen to go and come back.
+line_8_5() {
+    if [ "$short" = 1 ]; then return 0; fi
+    if ! has promtool || ! has prometheus; then row 8.5 'Prometheus' 'it metrics::' skipped 'no Prometheus'; return 0; fi
+    shown 8.5 'promtool takes rules and exposition; Prometheus sees a server go and come back' \
+        cargo test -p bedloe --test it -- metrics::prometheus || true
+}
+
 # The guides, command by command on hosts of their own, with the Debian package of the release build. In short the package
 # alone is made and looked at, by .ci/run.
 line_8_6() {

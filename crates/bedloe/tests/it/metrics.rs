@@ -1,5 +1,7 @@
 //! What the balancer says of itself to other programs: `--admin` at a TCP address, `/metrics`, and Prometheus.
 
+mod prometheus;
+
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 
