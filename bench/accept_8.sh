@@ -28,6 +28,23 @@ line_8_5() {
         cargo test -p bedloe --test it -- metrics::prometheus || true
 }
 
+# A lab of a minute with a kill, its page made twice from the same numbers, and what a browser says of it. In short it is
+# among the tests.
+line_8_3() {
+    if [ "$short" = 1 ]; then return 0; fi
+    local page=$scratch/lab.html run=$scratch/lab.json console=$scratch/console picture=$target/report.png
+    cargo build --release --quiet -p bedloe
+    shown 8.3 'a lab of 60 s with a kill, with its report' \
+        "$bedloe" lab --duration 60s --rate 2000 --report "$page" --json "$run" || return 0
+    shown 8.3 'the page holds what the numbers hold' \
+        bash -c "'$bedloe' report '$run' -o '$page.again' && cmp '$page' '$page.again'" || true
+    if ! has chromium; then row 8.3 'the page in a browser' chromium skipped 'it is not installed'; return 0; fi
+    timeout 100 chromium --headless --no-sandbox --disable-gpu --hide-scrollbars --enable-logging=stderr \
+        --user-data-dir="$scratch/chromium" --window-size=1100,6400 --screenshot="$picture" "file://$page" 2>"$console" || true
+    row 8.3 'the page in a browser: no complaint' chromium \
+        "$([ -s "$picture" ] && ! grep -q CONSOLE "$console" && echo held || echo failed)" "picture: $(basename "$picture")"
+}
+
 # The guides, command by command on hosts of their own, with the Debian package of the release build. In short the package
 # alone is made and looked at, by .ci/run.
 line_8_6() {

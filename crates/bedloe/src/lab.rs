@@ -18,6 +18,7 @@ use lab::liberty::Wanted;
 use lab::netns::Act;
 use lab::{Action, Error, Event, Fault, Options, Plan, Report};
 
+use crate::hosts::AgentsArgs;
 use reported::Reported;
 use screen::Screen;
 
@@ -115,6 +116,8 @@ pub(crate) struct LabArgs {
     #[arg(long, value_name = "ADDRESS", default_value_t = Ipv4Addr::new(127, 0, 0, 10))]
     address: Ipv4Addr,
     #[command(flatten)]
+    agents: AgentsArgs,
+    #[command(flatten)]
     drill: drill::DrillArgs,
     #[command(flatten)]
     netns: netns::NetnsArgs,
@@ -123,6 +126,10 @@ pub(crate) struct LabArgs {
 /// Runs the lab and shows it.
 #[allow(clippy::needless_pass_by_value, reason = "each command takes its arguments")]
 pub(crate) fn run(args: LabArgs) -> anyhow::Result<ExitCode> {
+    anyhow::ensure!(
+        args.agents.agent.is_empty() || !(args.drill.is_wanted() || args.netns.is_wanted()),
+        "--agent is not for --drill and --netns: their hosts are made and gone with them"
+    );
     if args.drill.is_wanted() {
         return args.drill.run(args.place()?);
     }

@@ -31,7 +31,8 @@ overflow:auto;max-height:420px}
 .wide{overflow-x:auto}
 table{border-collapse:collapse;margin:10px 0;font-variant-numeric:tabular-nums;font-size:14px}
 th,td{text-align:left;padding:4px 14px 4px 0;border-bottom:1px solid var(--edge);vertical-align:top}
-th{font-weight:600;color:var(--faint)}td{overflow-wrap:anywhere}td:first-child{overflow-wrap:normal}
+th{font-weight:600;color:var(--faint)}
+.lists td:nth-child(2),.lists td:nth-child(3){overflow-wrap:anywhere;min-width:8em}
 td.number,th.number{text-align:right;white-space:nowrap}
 caption{text-align:left;font-weight:600;padding:4px 0}
 .charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,430px),1fr));gap:18px 28px;margin:12px 0}

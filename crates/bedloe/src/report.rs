@@ -11,6 +11,7 @@ pub(crate) mod output;
 mod page;
 pub(crate) mod run;
 pub(crate) mod verdict;
+mod watch;
 
 use std::io::Write;
 use std::path::PathBuf;

@@ -162,7 +162,9 @@ impl Course {
         self.seconds.iter().for_each(|second| rest.merge(&second.samples));
         let at_s = self.steps.last().map_or(0.0, |last| last.at_s + last.for_s);
         let for_s = (end_s - at_s).max(0.0);
-        let step = Step { at_s, for_s, asked_per_s: asked(at_s, for_s), ..Step::of(&rest) };
+        // At its end nobody is at work any more, but all that were made still count.
+        let vus_max = self.steps.last().map_or(0, |last| last.vus_max);
+        let step = Step { at_s, for_s, asked_per_s: asked(at_s, for_s), vus_max, ..Step::of(&rest) };
         match self.steps.last_mut() {
             Some(last) if for_s < SHORTEST_REST_S => last.extend(&Step { asked_per_s: None, ..step }),
             _ if for_s > 0.0 => self.note(step),

@@ -12,7 +12,7 @@ use super::outcome::{self, span};
 use super::screen::what;
 use crate::report::files::Files;
 use crate::report::make::{self, fact, thresholds};
-use crate::report::run::{Fact, Judgement, Mark, Moment, Run, Setting, Sheet, Text};
+use crate::report::run::{Fact, Host, Judgement, Mark, Moment, Run, Setting, Sheet, Text};
 use crate::report::verdict;
 use crate::table::Table;
 
@@ -26,7 +26,8 @@ pub(super) struct Reported {
 impl Reported {
     /// Tries the files, and looks at this machine, which has all three roles.
     pub(super) fn prepare(args: &LabArgs, options: &Options) -> anyhow::Result<Self> {
-        let files = Files::prepare(args.json.as_ref(), args.report.as_ref(), Some(&options.folder))?;
+        let files =
+            Files::prepare(args.json.as_ref(), args.report.as_ref(), Some(&options.folder))?.watch(&args.agents)?;
         let roles = [Role::Balancer, Role::Liberty, Role::Injector];
         let connections = u64::from(load::ON_DEMAND_USERS);
         let settings = if files.is_wanted() { make::settings(&roles, options.rate, connections) } else { Vec::new() };
@@ -34,24 +35,26 @@ impl Reported {
     }
 
     /// Writes what is wanted.
-    pub(super) fn write(self, plan: &Plan, report: &Report, max_lost: u64) -> anyhow::Result<()> {
+    pub(super) fn write(mut self, plan: &Plan, report: &Report, max_lost: u64) -> anyhow::Result<()> {
         if !self.files.is_wanted() {
             return Ok(());
         }
-        let run = self.run(plan, report, max_lost);
+        let hosts = self.files.hosts(report.elapsed_ms);
+        let run = self.run(plan, report, max_lost, hosts);
         let mut numbers = report.to_json(plan);
         numbers["max_lost"] = max_lost.into();
         numbers["passed"] = run.verdict.passed.into();
         self.files.write(&run, Some(numbers))
     }
 
-    fn run(&self, plan: &Plan, report: &Report, max_lost: u64) -> Run {
+    fn run(&self, plan: &Plan, report: &Report, max_lost: u64, hosts: Vec<Host>) -> Run {
         let incidents = &report.timeline.incidents;
         let mut run = Run {
             title: title(plan),
             subject: subject(plan),
             processes: report.processes.clone(),
             course: report.course.clone(),
+            hosts,
             marks: incidents.iter().flat_map(marks).collect(),
             moments: report.timeline.moments.iter().map(moment).collect(),
             sheets: sheets(report),

@@ -9,6 +9,7 @@ use load::schedule::Stage;
 use serde_json::{Value as Json, json};
 
 use super::plan::is_script;
+use crate::hosts::AgentsArgs;
 use crate::summary::Mode;
 
 /// Flags of k6's that scripts are started with and that mean nothing here, or that are not served and say so.
@@ -200,6 +201,8 @@ pub(crate) struct LoadArgs {
     /// Write all numbers of that page to a file; `bedloe report` reads it
     #[arg(long, value_name = "FILE")]
     pub(super) json: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) agents: AgentsArgs,
     /// What the summary says of times, such as avg,p(99),count
     #[arg(long, value_name = "NAMES")]
     summary_trend_stats: Option<String>,

@@ -29,7 +29,7 @@ pub(super) struct Reported {
 impl Reported {
     /// Tries the files, and looks at this machine.
     pub(super) fn prepare(args: &LoadArgs, plan: &Plan) -> anyhow::Result<Self> {
-        let files = Files::prepare(args.json.as_ref(), args.report.as_ref(), None)?;
+        let files = Files::prepare(args.json.as_ref(), args.report.as_ref(), None)?.watch(&args.agents)?;
         let target = without_user(&args.target);
         let is_script = matches!(plan.source, Source::Script(_));
         let mut reported = Self {
@@ -78,6 +78,7 @@ impl Reported {
             return Ok(());
         }
         let elapsed_ms = report.elapsed_ns / 1_000_000;
+        let hosts = self.files.hosts(elapsed_ms);
         self.note(elapsed_ms);
         let usage = Usage { switches: self.course.switches(0), ..Usage::own() };
         let requests = report.count("http_reqs");
@@ -86,6 +87,7 @@ impl Reported {
             subject: self.subject,
             processes: vec![ProcessRow::new(INJECTOR, &self.before, &usage, requests, requests, elapsed_ms)],
             course: self.course,
+            hosts,
             settings: self.settings,
             texts: self.texts,
             ..self.files.begin.run(report)

@@ -3,7 +3,7 @@
 use lab::course::Counts;
 use load::Step;
 
-use super::run::{Curve, Host, Run};
+use super::run::{Curve, Host, Run, Watched};
 use crate::charts::{Bars, Chart, Form, Limit, Mark, Size, Unit};
 
 /// The part of a host's CPU that should stay free, as a limit of what is used.
@@ -132,6 +132,15 @@ pub(super) fn of_host(run: &Run, host: &Host) -> Vec<Chart> {
     ];
     let has_values = |chart: &Chart| chart.series.iter().any(|series| series.values.iter().any(Option::is_some));
     all.into_iter().filter(has_values).collect()
+}
+
+/// The charts of a process that a host's agent watches.
+pub(super) fn of_watched(run: &Run, host: &Host, watched: &Watched) -> Vec<Chart> {
+    let small = |title: &str, unit| Chart { size: Size::Third, ..timed(run, title, unit, &host.at_s) };
+    vec![
+        one(small("CPU, of one core", Unit::Percent), &watched.cpu_percent),
+        one(small("Memory", Unit::Bytes), &watched.resident_bytes),
+    ]
 }
 
 fn one(chart: Chart, values: &[Option<f64>]) -> Chart {

@@ -2,18 +2,21 @@
 
 use std::path::{Path, PathBuf};
 
+use anyhow::bail;
 use serde_json::Value;
 
 use super::make::Begin;
 use super::output::Output;
-use super::run::Run;
+use super::run::{Host, Run};
+use super::watch::Watch;
+use crate::hosts::AgentsArgs;
 
 /// The files that a run goes to, and when it began.
-#[derive(Debug)]
 pub(crate) struct Files {
     pub(crate) begin: Begin,
     json: Option<Output>,
     page: Option<Output>,
+    watch: Option<Watch>,
 }
 
 impl Files {
@@ -27,7 +30,27 @@ impl Files {
             Some(folder) => Output::prepare_unless_in(folder, path),
             None => Output::prepare(path),
         };
-        Ok(Self { begin: Begin::now(), json: json.map(output).transpose()?, page: page.map(output).transpose()? })
+        Ok(Self {
+            begin: Begin::now(),
+            json: json.map(output).transpose()?,
+            page: page.map(output).transpose()?,
+            watch: None,
+        })
+    }
+
+    /// Begins to look at this machine, and at the agents, if anybody wants to know.
+    pub(crate) fn watch(mut self, agents: &AgentsArgs) -> anyhow::Result<Self> {
+        if self.is_wanted() {
+            self.watch = Some(Watch::start(agents)?);
+        } else if !agents.agent.is_empty() {
+            bail!("--agent brings hosts into a report: want --report FILE or --json FILE too");
+        }
+        Ok(self)
+    }
+
+    /// The hosts over the last `elapsed_ms`, which are over now.
+    pub(crate) fn hosts(&mut self, elapsed_ms: u64) -> Vec<Host> {
+        self.watch.take().map(|watch| watch.finish(elapsed_ms)).unwrap_or_default()
     }
 
     /// Whether anybody wants to know of the run.

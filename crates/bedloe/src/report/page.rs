@@ -60,7 +60,7 @@ fn judged(run: &Run) -> Markup {
                 td { (each.measured) }
                 td class=(if each.holds { "ok" } else if each.decides { "bad" } else { "warn" }) {
                     (if each.holds { "holds" } else { "does not hold" })
-                    @if !each.decides { " (a judgement that the exit code does not go by)" }
+                    @if !each.decides { " (the exit code does not go by it)" }
                 }
             }
         }
@@ -245,8 +245,9 @@ fn processes(run: &Run) -> Markup {
 
 fn hosts(run: &Run) -> Markup {
     let head = |host: &Host| {
-        let cores = if host.cores > 0 { format!(", {} cores", host.cores) } else { String::new() };
-        format!("{}{cores}", host.source)
+        let memory = Unit::Bytes.show(host.memory_bytes);
+        let size = if host.cores > 0 { format!(", {} cores, {memory}", host.cores) } else { String::new() };
+        format!("{}{size}", host.source)
     };
     html! {
         @for host in &run.hosts {
@@ -254,6 +255,12 @@ fn hosts(run: &Run) -> Markup {
             p class="faint" { (head(host)) }
             @if let Some(trouble) = &host.trouble { p class="warn" { (trouble) } }
             div class="charts" { @for chart in drawn::of_host(run, host) { div { (chart.draw()) } } }
+            @for watched in &host.watched {
+                div class="row" {
+                    h3 { (watched.name) " on " (host.name) }
+                    @for chart in drawn::of_watched(run, host, watched) { (chart.draw()) }
+                }
+            }
         }
     }
 }
@@ -264,7 +271,7 @@ fn settings(run: &Run) -> Markup {
             h2 { "Settings of this machine" }
             p { "What " code { "bedloe tune check" } " would have otherwise for such a load. "
                 code { "bedloe tune plan" } " shows what sets it." }
-            div class="wide" { table {
+            div class="wide" { table class="lists" {
                 tr { th { "setting" } th { "now" } th { "wanted" } th { "role" } th { "why" } }
                 @for each in &run.settings {
                     tr {

@@ -175,13 +175,24 @@ pub(crate) struct Host {
     pub memory_used_bytes: Vec<Option<f64>>,
     /// Connections that are established.
     pub established: Vec<Option<f64>>,
-    /// Opened actively and passively, segments, a second.
+    /// Segments, connections opened, a second.
     pub tcp_per_s: Vec<Curve>,
     /// What went wrong with connections and segments, a second.
     pub tcp_errors_per_s: Vec<Curve>,
     pub network_bytes_per_s: Vec<Curve>,
+    /// Processes that its agent watches.
+    pub watched: Vec<Watched>,
     /// Why it could not be asked, where it could not.
     pub trouble: Option<String>,
+}
+
+/// The processes of one name on a host.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Watched {
+    pub name: String,
+    /// Of one core.
+    pub cpu_percent: Vec<Option<f64>>,
+    pub resident_bytes: Vec<Option<f64>>,
 }
 
 /// One of several lines over the same time.

@@ -11,13 +11,14 @@ const OVER_S: f64 = 10.0;
 
 /// Judges the run; `passed` is what the exit code says, `judgements` what it goes by.
 pub(crate) fn judge(run: &mut Run, passed: bool, judgements: Vec<Judgement>) {
-    let hosts: Vec<Judgement> = run.hosts.iter().filter_map(of_host).collect();
+    let hosts: Vec<(String, Judgement)> =
+        run.hosts.iter().filter_map(|host| Some((host.name.clone(), of_host(host)?))).collect();
     run.verdict.passed = passed;
     run.verdict.sentence = sentence(run, passed, &judgements, &hosts);
-    run.verdict.judgements = judgements.into_iter().chain(hosts).collect();
+    run.verdict.judgements = judgements.into_iter().chain(hosts.into_iter().map(|(_, judgement)| judgement)).collect();
 }
 
-fn sentence(run: &Run, passed: bool, judgements: &[Judgement], hosts: &[Judgement]) -> String {
+fn sentence(run: &Run, passed: bool, judgements: &[Judgement], hosts: &[(String, Judgement)]) -> String {
     let word = match run.outcome.as_str() {
         "interrupted" => "Interrupted",
         _ if passed => "Passed",
@@ -26,10 +27,10 @@ fn sentence(run: &Run, passed: bool, judgements: &[Judgement], hosts: &[Judgemen
     let broken: Vec<String> = judgements.iter().filter(|each| !each.holds).map(in_words).collect();
     let of = judgements.len();
     let asked = match (of, broken.as_slice()) {
-        (0, _) => "nothing was asked for".to_owned(),
-        (1, []) => "what was asked for holds".to_owned(),
-        (_, []) => format!("all {of} that was asked for holds"),
-        (_, broken) => format!("{} of {of} does not hold ({})", broken.len(), broken.join("; ")),
+        (0, _) => "there is no condition".to_owned(),
+        (1, []) => "its condition holds".to_owned(),
+        (_, []) => format!("all {of} conditions hold"),
+        (_, broken) => format!("not met: {} of {of} conditions ({})", broken.len(), broken.join("; ")),
     };
     let parts: Vec<String> = [Some(asked), requests(run), cpu(hosts)].into_iter().flatten().collect();
     format!("{word}: {}.", parts.join("; "))
@@ -54,13 +55,13 @@ fn requests(run: &Run) -> Option<String> {
     ))
 }
 
-fn cpu(hosts: &[Judgement]) -> Option<String> {
-    let over: Vec<String> = hosts.iter().filter(|each| !each.holds).map(|each| each.what.clone()).collect();
+fn cpu(hosts: &[(String, Judgement)]) -> Option<String> {
+    let over: Vec<&str> = hosts.iter().filter(|(_, each)| !each.holds).map(|(name, _)| name.as_str()).collect();
     match (hosts, over.as_slice()) {
         ([], _) => None,
         ([_], []) => Some(format!("its host stayed under {CPU_LIMIT_PERCENT}% CPU")),
         (_, []) => Some(format!("all {} hosts stayed under {CPU_LIMIT_PERCENT}% CPU", hosts.len())),
-        (_, over) => Some(format!("not so the {}", over.join(", the "))),
+        (_, over) => Some(format!("{} used more than {CPU_LIMIT_PERCENT}% CPU", over.join(" and "))),
     }
 }
 
@@ -78,8 +79,9 @@ fn of_host(host: &Host) -> Option<Judgement> {
 
 /// The highest use of CPU over some seconds, or of all the time if that is shorter; and the mean.
 fn highest(host: &Host) -> Option<(f64, f64)> {
-    let used =
-        |at: usize| host.cpu_percent.iter().map(|mode| mode.values.get(at).copied().flatten()).sum::<Option<f64>>();
+    let busy = || host.cpu_percent.iter().filter(|mode| mode.name != super::watch::WAITING);
+    let used = |at: usize| busy().map(|mode| mode.values.get(at).copied().flatten()).sum::<Option<f64>>();
+    busy().next()?;
     let known: Vec<(f64, f64)> =
         host.at_s.iter().enumerate().filter_map(|(at, at_s)| Some((*at_s, used(at)?))).collect();
     let mean = |points: &[(f64, f64)]| points.iter().map(|(_, used)| used).sum::<f64>() / points.len() as f64;
@@ -138,13 +140,13 @@ mod tests {
         let mut run = Run { figures, hosts: vec![host(|_| 40.0, 30)], ..Run::new() };
         let of = |holds| Judgement { what: "p(95)<4".into(), measured: "4.11".into(), holds, decides: true };
         judge(&mut run, true, vec![of(true)]);
-        let expected = "Passed: what was asked for holds; 2,394,852 requests at 7983/s, 0% failed, 95% within 4.11 ms; \
+        let expected = "Passed: its condition holds; 2,394,852 requests at 7983/s, 0% failed, 95% within 4.11 ms; \
                         its host stayed under 50% CPU.";
         assert_eq!(run.verdict.sentence, expected);
         run.hosts[0] = host(|_| 60.0, 30);
         judge(&mut run, false, vec![of(true), of(false)]);
-        let expected = "Failed: 1 of 2 does not hold (p(95)<4: 4.11); 2,394,852 requests at 7983/s, 0% failed, \
-                        95% within 4.11 ms; not so the CPU of host-1 under 50%.";
+        let expected = "Failed: not met: 1 of 2 conditions (p(95)<4: 4.11); 2,394,852 requests at 7983/s, 0% failed, \
+                        95% within 4.11 ms; host-1 used more than 50% CPU.";
         assert_eq!(run.verdict.sentence, expected);
     }
 }

@@ -101,6 +101,15 @@ fn the_page_of_a_lab_with_a_kill_says_what_its_numbers_say() {
     assert_eq!(marks, ["liberty-2 killed", "liberty-2 is back"]);
     assert!(html.contains(">liberty-2 killed</text>") && html.contains("proxy_pass"), "marks and configuration");
 
+    let host = &run["hosts"][0];
+    assert_eq!((host["source"].as_str(), run["hosts"].as_array().map(Vec::len)), (Some("this machine"), Some(1)));
+    let seen = host["at_s"].as_array().map_or(0, Vec::len);
+    assert!(
+        (2..=5).contains(&seen) && host["cpu_percent"][0]["values"].as_array().map(Vec::len) == Some(seen),
+        "{host}"
+    );
+    assert!(html.contains("<h2>Host "), "this machine");
+
     let shown = bedloe(&["report", name(&json), "--output", name(&again)]);
     assert!(shown.status.success(), "{}", text(&shown.stderr));
     assert_eq!(read(&again), html, "the page holds nothing that the numbers lack");
@@ -158,6 +167,18 @@ fn what_cannot_be_written_or_read_is_said_and_nothing_is_run() {
     }
     let run = bedloe(&["lab", "--report", name(&nowhere)]);
     assert!(run.status.code() == Some(1) && text(&run.stderr).contains("nothing was started: cannot write"));
+
+    let agent = "a=http://127.0.0.1:9101";
+    let table: [(&[&str], i32, &str); 3] = [
+        (&["load", "--rate", "10", "--agent", agent, &url], 104, "want --report FILE or --json FILE too"),
+        (&["lab", "--agent", agent], 1, "want --report FILE or --json FILE too"),
+        (&["lab", "--drill", "kill", "--agent", agent], 1, "--agent is not for --drill"),
+    ];
+    for (arguments, code, part) in table {
+        let run = bedloe(arguments);
+        let said = text(&run.stderr);
+        assert!(run.status.code() == Some(code) && said.contains(part), "{arguments:?}: {said}");
+    }
 
     let other = home.path().join("other.json");
     std::fs::write(&other, "{\"metrics\": {}}").expect("a file");
