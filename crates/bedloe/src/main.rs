@@ -4,6 +4,7 @@ mod agent;
 mod charts;
 mod check;
 mod completions;
+mod dashboard;
 mod diagnostics;
 mod exposition;
 mod fetch;
@@ -106,7 +107,7 @@ fn main() -> ExitCode {
         Job::Completions(args) => completions::run(args),
         Job::Man(args) => man::run(args),
         Job::RestartInLab(args) => lab::restart::run(args),
-        Job::Worker(args) => run::work(args),
+        Job::Worker(args) => run::work(&args),
     };
     done.unwrap_or_else(|error| {
         say(format_args!("{error:#}"));

@@ -95,7 +95,7 @@ pub(crate) fn main(arguments: impl Iterator<Item = OsString>) -> anyhow::Result<
         return test(&source, asked.dump, asked.quiet).context("writing");
     }
     match signal {
-        None => run::serve(source, &[], is_daemon),
+        None => run::serve(source, &[], crate::hosts::AgentsArgs::default(), is_daemon),
         Some(what) => Ok(signal::send(what, &source).unwrap_or_else(|error| {
             crate::say(format_args!("[error] {error:#}"));
             ExitCode::FAILURE

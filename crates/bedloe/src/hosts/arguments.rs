@@ -1,5 +1,6 @@
 //! `--agent NAME=URL` and what goes with it, for all jobs that show hosts.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
@@ -42,6 +43,26 @@ pub(crate) struct Agent {
 }
 
 impl AgentsArgs {
+    /// The same as words of a command line.
+    pub(crate) fn words(&self) -> Vec<OsString> {
+        let agents = self.agent.iter().map(|Agent { name, origin }| format!("--agent={name}={origin}").into());
+        let file = |option: &str, path: &Option<PathBuf>| {
+            let path = path.as_ref()?;
+            // The other process may not stand in the same folder.
+            let path = std::path::absolute(path).unwrap_or_else(|_| path.clone());
+            let mut word = OsString::from(option);
+            word.push(path);
+            Some(word)
+        };
+        let files = [
+            file("--agent-token=", &self.agent_token),
+            file("--agent-ca=", &self.agent_ca),
+            file("--agent-certificate=", &self.agent_certificate),
+            file("--agent-key=", &self.agent_key),
+        ];
+        agents.chain(files.into_iter().flatten()).collect()
+    }
+
     /// The agents, ready to be asked.
     pub(crate) fn sources(&self) -> anyhow::Result<Vec<Source>> {
         if self.agent.len() > AGENTS_MAX {

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 use rustix::net::getsockname;
 
-pub(super) use answer::{Sources, serve};
+pub(super) use answer::{RetryCounts, Sources, serve};
 
 /// Where to answer.
 #[derive(Debug, Clone, PartialEq, Eq)]

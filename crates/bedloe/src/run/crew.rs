@@ -15,6 +15,7 @@ use tokio::time::Instant;
 use super::channel::{Frame, receive, send};
 use super::message::{Order, Report};
 use super::{inherit, notify};
+use crate::hosts::AgentsArgs;
 
 /// This program, also when its file has been replaced: a worker must understand its master.
 const SELF: &str = "/proc/self/exe";
@@ -63,6 +64,7 @@ impl Worker {
         id: u64,
         first: Order,
         stderr: Option<File>,
+        hosts: &AgentsArgs,
         events: mpsc::Sender<Event>,
     ) -> anyhow::Result<Self> {
         let (ours, theirs) = std::os::unix::net::UnixStream::pair().context("socketpair() failed")?;
@@ -71,6 +73,7 @@ impl Worker {
         let mut command = Command::new(SELF);
         command.arg0(if crate::is_nginx() { NGINX_WORKER } else { WORKER });
         command.args(["worker", "--master", &std::process::id().to_string()]).stdin(OwnedFd::from(theirs));
+        command.args(hosts.words());
         // Whoever waits for the end of a pipe must not wait for the worker.
         command.stdout(Stdio::null());
         if let Some(stderr) = stderr {

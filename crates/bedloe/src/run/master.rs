@@ -26,6 +26,7 @@ use super::upgrade::Start;
 use super::voice::Voice;
 use super::{daemon, logs};
 use crate::files::Source;
+use crate::hosts::AgentsArgs;
 
 /// Events of workers that wait for the master.
 const EVENTS: usize = 64;
@@ -47,6 +48,7 @@ pub(super) struct Setup {
     pub(super) plan: Plan,
     pub(super) sockets: Sockets,
     pub(super) admin: Vec<AdminSocket>,
+    pub(super) hosts: AgentsArgs,
     pub(super) voice: Voice,
     /// Whether it went to the background, or took over from a program before it: then WINCH is nginx's signal, and not
     /// a terminal that changes its size.
@@ -199,7 +201,8 @@ impl Master {
         assignment.admin = self.setup.admin.iter().map(|admin| admin.listener.try_clone()).collect::<Result<_, _>>()?;
         let in_background = self.setup.voice.file().filter(|_| self.setup.is_second);
         let stderr = in_background.map(std::fs::File::try_clone).transpose()?;
-        let worker = Worker::start(id, Order::Serve(Box::new(assignment)), stderr, self.events.clone())?;
+        let worker =
+            Worker::start(id, Order::Serve(Box::new(assignment)), stderr, &self.setup.hosts, self.events.clone())?;
         self.say(LogLevel::Info, &format!("start worker process {}", worker.pid));
         self.workers.push(worker);
         Ok(())

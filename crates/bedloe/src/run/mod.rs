@@ -37,6 +37,7 @@ use conf::{COMMAND_LINE, Severity};
 
 use crate::files::Source;
 use crate::findings;
+use crate::hosts::AgentsArgs;
 use admin::{AdminAddress, AdminSocket};
 pub(crate) use crew::NGINX_WORKER;
 use inherit::Inherited;
@@ -68,10 +69,12 @@ pub(crate) struct RunArgs {
     /// Directives of the main context, added to those of the file
     #[arg(short = 'g', value_name = "DIRECTIVES")]
     globals: Option<String>,
-    /// Answer `GET /metrics` (Prometheus), `/status`, `/events` and `/api/9/` (JSON) here: `unix:PATH`, PORT or
-    /// ADDRESS:PORT of the loopback; may be repeated
+    /// Answer here with the dashboard (`/`), `/metrics` for Prometheus, `/status`, `/events` and `/api/9/` (JSON):
+    /// unix:PATH, PORT or ADDRESS:PORT of the loopback; may be repeated
     #[arg(long, value_name = "ADDRESS")]
     admin: Vec<AdminAddress>,
+    #[command(flatten)]
+    hosts: AgentsArgs,
     /// End when this process, the one that started it, ends
     #[arg(long, value_name = "PID", hide = true)]
     die_with_parent: Option<u32>,
@@ -82,9 +85,9 @@ pub(crate) fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
     if let Some(parent) = args.die_with_parent {
         lab::orphan::die_with(parent)?;
     }
-    let RunArgs { config, prefix, error_log, globals, admin, .. } = args;
+    let RunArgs { config, prefix, error_log, globals, admin, hosts, .. } = args;
     let source = Source { error_log, ..Source::new(config, prefix, globals) };
-    serve(source, &admin, is_daemon_asked)
+    serve(source, &admin, hosts, is_daemon_asked)
 }
 
 /// `bedloe run` goes to the background only when the command line says so; a file was written for nginx, which would.
@@ -96,6 +99,7 @@ fn is_daemon_asked(main: &Main) -> bool {
 pub(crate) fn serve(
     source: Source,
     admin: &[AdminAddress],
+    hosts: AgentsArgs,
     is_daemon: impl Fn(&Main) -> bool,
 ) -> anyhow::Result<ExitCode> {
     let start = Start::of_this_process()?;
@@ -107,6 +111,8 @@ pub(crate) fn serve(
         findings::print(&loaded, Severity::Warning).context("writing to the standard error")?;
     }
     let Some(plan) = plan? else { return Ok(ExitCode::FAILURE) };
+    // What is wrong with them is told before anything is served.
+    hosts.sources()?;
     let is_daemon = is_daemon(&plan.config.main);
     if is_daemon && !is_second && !is_upgrade {
         return daemon::start_second(&start);
@@ -130,10 +136,11 @@ pub(crate) fn serve(
     if plan.config.main.master_process {
         let is_daemon = is_daemon || is_upgrade;
         let predecessor = rustix::process::getppid().filter(|_| is_upgrade);
-        let setup = master::Setup { start, source, plan, sockets, admin, voice, is_daemon, is_second, predecessor };
+        let setup =
+            master::Setup { start, source, plan, sockets, admin, hosts, voice, is_daemon, is_second, predecessor };
         runtime.block_on(master::run(setup))?;
     } else {
-        runtime.block_on(single::run(source, plan, sockets, admin, voice))?;
+        runtime.block_on(single::run(source, plan, sockets, admin, &hosts, voice))?;
     }
     Ok(ExitCode::SUCCESS)
 }

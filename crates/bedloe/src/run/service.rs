@@ -7,12 +7,15 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use conf::Loader;
 use proxy::{LogWriter, Running, Snapshot};
+use tokio::sync::broadcast::error::RecvError;
 use tokio::time::Instant;
 
-use super::admin::{self, Sources};
+use super::admin::{self, AdminListener, RetryCounts, Sources};
 use super::logs::LogFiles;
 use super::message::Assignment;
 use super::plan::threads;
+use crate::dashboard::Dashboard;
+use crate::hosts::{QUARTER_OF_AN_HOUR, Sampler, Source};
 use crate::pages::Pages;
 
 /// How often a start or a drain looks whether it is over.
@@ -29,11 +32,43 @@ pub(super) struct Service {
     /// The configuration that not all threads have taken up yet: number by the master, and by the data plane.
     pending: Option<(u64, u64)>,
     admin: Vec<tokio::task::JoinHandle<()>>,
+    /// Looks at hosts for as long as it is there.
+    _hosts: Option<Sampler>,
+}
+
+/// How often the dashboard remembers how the balancer is doing.
+const REMEMBER: Duration = Duration::from_secs(1);
+
+/// Answers at the admin addresses, and has the dashboard remember what is to be shown there.
+fn answer_at(admin: Vec<AdminListener>, sources: &Sources) -> Vec<tokio::task::JoinHandle<()>> {
+    let (dashboard, status) = (sources.dashboard.clone(), Arc::clone(&sources.status));
+    let mut events = sources.events.subscribe();
+    let remember = async move {
+        let mut ticks = tokio::time::interval(REMEMBER);
+        let mut retries = RetryCounts::default();
+        loop {
+            tokio::select! {
+                event = events.recv() => match event {
+                    Ok(event) => dashboard.happened(event),
+                    // What was missed shows in the state.
+                    Err(RecvError::Lagged(_)) => {}
+                    Err(RecvError::Closed) => return,
+                },
+                _ = ticks.tick() => {
+                    let status = status();
+                    retries.count(&status).into_iter().for_each(|event| dashboard.happened(event));
+                    dashboard.look(status, net::clock::unix_ns() / 1_000_000);
+                }
+            }
+        }
+    };
+    let serve = |admin| tokio::spawn(admin::serve(admin, sources.clone()));
+    std::iter::once(tokio::spawn(remember)).chain(admin.into_iter().map(serve)).collect()
 }
 
 impl Service {
     /// Starts it; called within a runtime, which answers the admin socket.
-    pub(super) fn start(assignment: Assignment) -> anyhow::Result<Self> {
+    pub(super) fn start(assignment: Assignment, hosts: Vec<Source>) -> anyhow::Result<Self> {
         let Assignment { number, understood, listeners, logs: files, admin, respawned } = assignment;
         let config = understood.load().context("the configuration is not understood as it was by the master")?;
         let threads = threads(&config);
@@ -44,12 +79,15 @@ impl Service {
         let running =
             Running::start(Arc::new(snapshot), threads, listeners, LogWriter::start(writers)?, Arc::new(Pages))?;
         running.set_respawned(respawned);
-        let sources = |running: &Running| Sources {
+        let hosts = (!hosts.is_empty()).then(|| Sampler::start(hosts, QUARTER_OF_AN_HOUR)).transpose()?;
+        let dashboard = Dashboard::new(hosts.as_ref().map(Sampler::hosts));
+        let sources = Sources {
             status: Arc::new(running.status_source()),
             events: running.events(),
             api: Arc::new(running.api_source()),
+            dashboard,
         };
-        let admin = admin.into_iter().map(|admin| tokio::spawn(admin::serve(admin, sources(&running)))).collect();
+        let admin = if admin.is_empty() { Vec::new() } else { answer_at(admin, &sources) };
         Ok(Self {
             running,
             logs,
@@ -58,6 +96,7 @@ impl Service {
             ends: None,
             pending: Some((number, 1)),
             admin,
+            _hosts: hosts,
         })
     }
 

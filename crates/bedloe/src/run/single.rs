@@ -13,6 +13,7 @@ use super::signals::{Asked, Signals};
 use super::sockets::Sockets;
 use super::voice::Voice;
 use crate::files::Source;
+use crate::hosts::AgentsArgs;
 
 /// What it goes by.
 struct Single {
@@ -31,6 +32,7 @@ pub(super) async fn run(
     plan: Plan,
     sockets: Sockets,
     admin: Vec<AdminSocket>,
+    hosts: &AgentsArgs,
     voice: Voice,
 ) -> anyhow::Result<()> {
     if let Some(warning) = set_file_limit(&plan.config) {
@@ -41,7 +43,7 @@ pub(super) async fn run(
     let pid = PidFile::write(&plan.config.main.pid)?;
     let mut assignment = plan.assign(1, &sockets)?;
     assignment.admin = admin.iter().map(|admin| admin.listener.try_clone()).collect::<Result<_, _>>()?;
-    let mut service = Service::start(assignment)?;
+    let mut service = Service::start(assignment, hosts.sources()?)?;
     let notify = Notify::from_environment();
     let mut single = Single { source, plan, sockets, voice, notify, number: 1, pid };
     single.announce();

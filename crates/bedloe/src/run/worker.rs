@@ -16,26 +16,29 @@ use super::message::{Order, Report};
 use super::service::Service;
 use super::signals::{Asked, Signals};
 use super::{plan, user};
+use crate::hosts::AgentsArgs;
 
 /// Orders that wait while one is carried out.
 const ORDERS: usize = 16;
 
 /// A worker of the balancer; only its master starts one.
-#[derive(Debug, Clone, Copy, Args)]
+#[derive(Debug, Clone, Args)]
 pub(crate) struct WorkerArgs {
     /// The master, with which it ends
     #[arg(long)]
     master: u32,
+    #[command(flatten)]
+    hosts: AgentsArgs,
 }
 
 /// Serves until it is told not to, or its master is gone.
-pub(crate) fn work(args: WorkerArgs) -> anyhow::Result<ExitCode> {
+pub(crate) fn work(args: &WorkerArgs) -> anyhow::Result<ExitCode> {
     let master = getppid().context("a worker is started by its master, not by hand")?;
     anyhow::ensure!(master.as_raw_pid().cast_unsigned() == args.master, "the master {} is gone", args.master);
     let socket = take_socket()?;
     let Some(Order::Serve(assignment)) = next_order(&socket)? else { return Ok(ExitCode::SUCCESS) };
     let number = assignment.number;
-    let served = serve(&socket, *assignment, args.master);
+    let served = serve(&socket, *assignment, args);
     if let Err(error) = served {
         report(&socket, &Report::Refused { number, why: format!("{error:#}") });
         return Ok(ExitCode::FAILURE);
@@ -43,20 +46,22 @@ pub(crate) fn work(args: WorkerArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn serve(socket: &OwnedFd, assignment: super::message::Assignment, master: u32) -> anyhow::Result<()> {
+fn serve(socket: &OwnedFd, assignment: super::message::Assignment, args: &WorkerArgs) -> anyhow::Result<()> {
     let config = assignment.understood.load().context("the configuration is not understood as it was by the master")?;
     if let Some(warning) = plan::set_file_limit(&config) {
         crate::say(format_args!("[warn] {warning}"));
     }
+    // Their token and certificates may be readable for the user that the master is.
+    let hosts = args.hosts.sources()?;
     user::drop_rights(user::Account::of_worker(&config.main)?.as_ref())?;
     drop(config);
     // A change of user makes the kernel forget it, so this comes behind.
-    lab::orphan::die_with(master)?;
+    lab::orphan::die_with(args.master)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let mut signals = runtime.block_on(async { Signals::take() })?;
     let orders = listen_to(socket.try_clone()?)?;
     let service = runtime.block_on(async {
-        let service = Service::start(assignment)?;
+        let service = Service::start(assignment, hosts)?;
         Ok::<_, anyhow::Error>(carry_out(service, &mut signals, orders, socket).await)
     })?;
     service.join()

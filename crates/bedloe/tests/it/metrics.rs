@@ -1,5 +1,6 @@
 //! What the balancer says of itself to other programs: `--admin` at a TCP address, `/metrics`, and Prometheus.
 
+mod dashboard;
 mod prometheus;
 
 use std::io::{Read, Write};

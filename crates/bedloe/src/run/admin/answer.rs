@@ -1,5 +1,5 @@
-//! What is answered at an admin address: the state and events as JSON, metrics for Prometheus, what `api` shows. It is
-//! off the data path, so hyper serves it; and it changes nothing.
+//! What is answered at an admin address: the dashboard, the state and events as JSON, metrics for Prometheus, what
+//! `api` shows. It is off the data path, so hyper serves it; and it changes nothing.
 //!
 //! A web page in a browser on this host must not read it by a name of its own that leads here (DNS rebinding): at a TCP
 //! address the host that is asked for has to be an address or `localhost`.
@@ -25,10 +25,13 @@ use tokio::sync::Semaphore;
 use tokio::sync::broadcast::error::RecvError;
 
 use super::AdminListener;
+use crate::dashboard::{self, Dashboard, View};
 use crate::pages;
 
 /// How often retries are counted up into an event.
 const RETRIES_EVERY: Duration = Duration::from_secs(1);
+/// How often an open page is brought up to date.
+const LIVE_EVERY: Duration = Duration::from_secs(2);
 /// Lines under way to a reader of events.
 const LINES: usize = 256;
 /// Connections at once, at each address: scrapers, and readers of events, which stay.
@@ -47,6 +50,7 @@ pub(in crate::run) struct Sources {
     pub(in crate::run) status: Arc<dyn Fn() -> Status + Send + Sync>,
     pub(in crate::run) events: Events,
     pub(in crate::run) api: Arc<ShowApi>,
+    pub(in crate::run) dashboard: Dashboard,
 }
 
 /// Answers for as long as the process lives.
@@ -101,7 +105,7 @@ fn answer<B>(request: &Request<B>, sources: &Sources, by_network: bool) -> Respo
         return json(StatusCode::FORBIDDEN, &json!({"error": why}));
     }
     let path = request.uri().path();
-    let is_known = matches!(path, "/" | "/status" | "/events" | "/metrics" | "/api") || path.starts_with("/api/");
+    let is_known = PATHS.contains(&path) || path.starts_with("/api/");
     if !is_known {
         return json(StatusCode::NOT_FOUND, &json!({"error": THERE_ARE}));
     }
@@ -115,7 +119,12 @@ fn answer<B>(request: &Request<B>, sources: &Sources, by_network: bool) -> Respo
             let text = pages::metrics(&(sources.status)());
             respond(StatusCode::OK, metrics::exposition::CONTENT_TYPE, Full::new(text.into()).boxed())
         }
-        "/" => respond(StatusCode::OK, "text/plain", Full::new(format!("{THERE_ARE}\n").into()).boxed()),
+        "/" => page(&sources.dashboard, View::of(request.uri().query())),
+        "/live" => live(sources.dashboard.clone(), View::of(request.uri().query())),
+        "/dashboard.js" => {
+            respond(StatusCode::OK, "text/javascript; charset=utf-8", Full::new(dashboard::SCRIPT.into()).boxed())
+        }
+        "/dashboard.json" => json(StatusCode::OK, &sources.dashboard.figures(now_ms())),
         path => {
             let fields = request.uri().query().and_then(|query| route::argument(query.as_bytes(), b"fields"));
             let fields = fields.map(String::from_utf8_lossy);
@@ -125,7 +134,41 @@ fn answer<B>(request: &Request<B>, sources: &Sources, by_network: bool) -> Respo
     }
 }
 
-const THERE_ARE: &str = "there are /status, /events, /metrics and /api/9/";
+const PATHS: [&str; 8] = ["/", "/live", "/dashboard.js", "/dashboard.json", "/status", "/events", "/metrics", "/api"];
+const THERE_ARE: &str = "there are / (the dashboard), /dashboard.json, /status, /events, /metrics and /api/9/";
+
+fn now_ms() -> u64 {
+    net::clock::unix_ns() / 1_000_000
+}
+
+/// A view of the dashboard. That no other page may have it in a frame only a field can say.
+fn page(dashboard: &Dashboard, view: View) -> Response<Body> {
+    let text = dashboard.page(view, now_ms());
+    let mut response = respond(StatusCode::OK, "text/html; charset=utf-8", Full::new(text.into()).boxed());
+    let policy = format!("{}; frame-ancestors 'none'", dashboard::POLICY);
+    if let Ok(policy) = HeaderValue::from_str(&policy) {
+        response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
+    }
+    response
+}
+
+/// What of a view changes, again and again, as server-sent events.
+fn live(dashboard: Dashboard, view: View) -> Response<Body> {
+    let (mut sender, body) = Channel::<Bytes, Infallible>::new(1);
+    tokio::spawn(async move {
+        let mut ticks = tokio::time::interval(LIVE_EVERY);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            let now_ms = now_ms();
+            let shown = json!({"part": dashboard.part(view, now_ms), "sentence": dashboard.sentence(now_ms)});
+            if sender.send_data(format!("data: {shown}\n\n").into()).await.is_err() {
+                return;
+            }
+        }
+    });
+    respond(StatusCode::OK, "text/event-stream", body.boxed())
+}
 
 /// Refuses what a web page may have asked for.
 fn admit(headers: &HeaderMap, by_network: bool) -> Result<(), &'static str> {
@@ -168,8 +211,8 @@ fn stream(status: Arc<dyn Fn() -> Status + Send + Sync>, events: &Events) -> Res
     let (mut sender, body) = Channel::<Bytes, Infallible>::new(LINES);
     let mut events = events.subscribe();
     // Counted from before the reader knows that it is heard.
-    let mut counted = HashMap::new();
-    count_retries(&status(), &mut counted);
+    let mut retries = RetryCounts::default();
+    retries.count(&status());
     tokio::spawn(async move {
         let mut seconds = tokio::time::interval(RETRIES_EVERY);
         loop {
@@ -180,7 +223,7 @@ fn stream(status: Arc<dyn Fn() -> Status + Send + Sync>, events: &Events) -> Res
                     Err(RecvError::Lagged(_)) => continue,
                     Err(RecvError::Closed) => return,
                 },
-                _ = seconds.tick() => count_retries(&status(), &mut counted),
+                _ = seconds.tick() => retries.count(&status()),
             };
             for event in news {
                 let mut line = serde_json::to_vec(&event).unwrap_or_default();
@@ -194,27 +237,33 @@ fn stream(status: Arc<dyn Fn() -> Status + Send + Sync>, events: &Events) -> Res
     respond(StatusCode::OK, "application/x-ndjson", body.boxed())
 }
 
-/// An event for each server that saw retries since the last time.
-fn count_retries(status: &Status, counted: &mut HashMap<(String, String), u64>) -> Vec<Event> {
-    let at_ms = net::clock::unix_ns() / 1_000_000;
-    let mut news = Vec::new();
-    for upstream in &status.upstreams {
-        for server in &upstream.servers {
-            let before = counted.insert((upstream.name.clone(), server.name.clone()), server.retries).unwrap_or(0);
-            let count = server.retries.saturating_sub(before);
-            if count > 0 {
-                news.push(Event {
-                    at_ms,
-                    event: "retries",
-                    upstream: upstream.name.clone(),
-                    server: server.name.clone(),
-                    why: "requests repeated after an attempt at this server".to_owned(),
-                    count,
-                });
+/// Retries as they were last seen, by upstream and server.
+#[derive(Debug, Default)]
+pub(in crate::run) struct RetryCounts(HashMap<(String, String), u64>);
+
+impl RetryCounts {
+    /// An event for each server that saw retries since the last time.
+    pub(in crate::run) fn count(&mut self, status: &Status) -> Vec<Event> {
+        let at_ms = now_ms();
+        let mut news = Vec::new();
+        for upstream in &status.upstreams {
+            for server in &upstream.servers {
+                let before = self.0.insert((upstream.name.clone(), server.name.clone()), server.retries).unwrap_or(0);
+                let count = server.retries.saturating_sub(before);
+                if count > 0 {
+                    news.push(Event {
+                        at_ms,
+                        event: "retries",
+                        upstream: upstream.name.clone(),
+                        server: server.name.clone(),
+                        why: "requests repeated after an attempt at this server".to_owned(),
+                        count,
+                    });
+                }
             }
         }
+        news
     }
-    news
 }
 
 #[cfg(test)]

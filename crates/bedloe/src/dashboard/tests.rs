@@ -1,0 +1,84 @@
+//! The page and the JSON say the same, what comes from outside is escaped, and what is remembered is bounded.
+
+use proxy::{ServerStatus, UpstreamStatus};
+use serde_json::Value;
+
+use super::*;
+
+fn status(seconds: u64) -> Status {
+    let server = |address: &str, requests| ServerStatus {
+        name: "<b>&".into(),
+        address: address.into(),
+        state: "up",
+        why: "<script>alert(1)</script>".into(),
+        requests,
+        ..ServerStatus::default()
+    };
+    let servers = vec![server("10.0.0.1:80", seconds * 30), server("10.0.0.2:80", seconds * 10)];
+    Status {
+        uptime_ms: seconds * 1_000,
+        requests: seconds * 40,
+        connections: 7,
+        upstreams: vec![UpstreamStatus { name: "app".into(), servers, ..UpstreamStatus::default() }],
+        ..Status::default()
+    }
+}
+
+/// What stands in the page for each place of the JSON.
+fn shown(page: &str) -> Vec<(String, String)> {
+    let spans = page.split("<span data-figure=\"").skip(1);
+    let read = |span: &str| {
+        let (pointer, rest) = span.split_once("\">").expect("a place");
+        (format!("/{pointer}"), rest.split_once("</span>").expect("an end").0.to_owned())
+    };
+    spans.map(read).collect()
+}
+
+#[test]
+fn the_page_says_what_the_json_says() {
+    let dashboard = Dashboard::new(None);
+    for seconds in 1..30 {
+        dashboard.look(status(seconds), seconds * 1_000);
+    }
+    let json = serde_json::to_value(dashboard.figures(30_000)).expect("JSON");
+    assert_eq!(json["now"]["requests_per_s"], 40.0);
+    assert_eq!(json["upstreams"][0]["servers"][0]["share_percent"], 75.0);
+    let mut count = 0;
+    for view in View::ALL {
+        for (pointer, text) in shown(&dashboard.page(view, 30_000)) {
+            let said = match json.pointer(&pointer).unwrap_or_else(|| panic!("{pointer} is not in the JSON")) {
+                Value::Null => "-".to_owned(),
+                value => value.as_f64().expect("a number").to_string(),
+            };
+            assert_eq!(text, said, "{pointer}");
+            count += 1;
+        }
+    }
+    assert!(count > 30, "{count} numbers");
+}
+
+#[test]
+fn what_comes_from_outside_is_escaped() {
+    let dashboard = Dashboard::new(None);
+    dashboard.look(status(1), 1_000);
+    let (at_ms, evil) = (1, "<img src=x onerror=alert(1)>".to_owned());
+    let (upstream, server, why) = (evil.clone(), evil.clone(), evil);
+    dashboard.happened(Event { at_ms, event: "down", upstream, server, why, count: 1 });
+    for view in View::ALL {
+        let page = dashboard.page(view, 2_000);
+        assert!(!page.contains("<script>") && !page.contains("<img") && !page.contains("<b>"), "{page}");
+    }
+}
+
+#[test]
+fn what_is_remembered_is_bounded() {
+    let dashboard = Dashboard::new(None);
+    for seconds in 1..2_000 {
+        dashboard.look(status(seconds), seconds * 1_000);
+        let (upstream, server, why) = (String::new(), String::new(), String::new());
+        dashboard.happened(Event { at_ms: seconds, event: "reload", upstream, server, why, count: 1 });
+    }
+    let figures = dashboard.figures(2_000_000);
+    assert_eq!((figures.events.len(), figures.events[0].at_ms), (200, 1_999));
+    assert!(dashboard.page(View::Overview, 2_000_000).len() < 400_000);
+}
