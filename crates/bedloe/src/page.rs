@@ -34,6 +34,7 @@ th,td{text-align:left;padding:4px 14px 4px 0;border-bottom:1px solid var(--edge)
 th{font-weight:600;color:var(--faint)}
 .lists td:nth-child(2),.lists td:nth-child(3){overflow-wrap:anywhere;min-width:8em}
 td.number,th.number{text-align:right;white-space:nowrap}
+td.name{white-space:nowrap}
 caption{text-align:left;font-weight:600;padding:4px 0}
 .charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,430px),1fr));gap:18px 28px;margin:12px 0}
 .charts>.full{grid-column:1/-1;overflow-x:auto}
@@ -41,7 +42,8 @@ caption{text-align:left;font-weight:600;padding:4px 0}
 :focus-visible{outline:2px solid var(--link);outline-offset:2px}
 @media print{:root{color-scheme:light;--text:#000;--faint:#333;--ground:#fff;--raised:#fff;--edge:#bbb;
 --ok:#116329;--bad:#a0111f;--warn:#7d4e00;--link:#000}
-body{font-size:10pt}header,main,footer{max-width:none;padding:0}h2,h3{break-after:avoid}
+body{font-size:10pt}table{font-size:8.5pt}th,td{padding:3px 8px 3px 0}
+header,main,footer{max-width:none;padding:0}h2,h3{break-after:avoid}
 tr,.verdict{break-inside:avoid}pre{max-height:none;white-space:pre-wrap}.charts{grid-template-columns:1fr 1fr}
 .wide{overflow:visible}@page{margin:14mm}}
 ";

@@ -190,7 +190,11 @@ fn happened(run: &Run) -> Markup {
             div class="wide" { table {
                 tr { th class="number" { "time" } th { "who" } th {} }
                 @for moment in &run.moments {
-                    tr { td class="number" { (clock(moment.at_ms)) } td { (moment.who) } td { (moment.what) } }
+                    tr {
+                        td class="number" { (clock(moment.at_ms)) }
+                        td class="name" { (moment.who) }
+                        td { (moment.what) }
+                    }
                 }
             } }
         }
