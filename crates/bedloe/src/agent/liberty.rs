@@ -193,8 +193,9 @@ fn metrics((status, body): (StatusCode, Bytes)) -> anyhow::Result<BTreeMap<Strin
     let (mut found, mut known) = (BTreeMap::<String, Metric>::new(), HashSet::new());
     for line in text.lines().filter(|line| is_wanted(line) && line.len() <= LINE_MAX) {
         let Some(Ok(sample)) = samples(line).next() else { continue };
-        let mut labels: Vec<_> =
-            sample.labels.iter().map(|(name, value)| ((*name).to_owned(), value.to_string())).collect();
+        // An empty label is as good as none: with it and without it is one series.
+        let labels = sample.labels.iter().filter(|(_, value)| !value.is_empty());
+        let mut labels: Vec<_> = labels.map(|(name, value)| ((*name).to_owned(), value.to_string())).collect();
         labels.sort();
         if known.len() >= SERIES_MAX || !known.insert((sample.name, labels.clone())) {
             continue;
@@ -253,7 +254,8 @@ mod tests {
                     threadpool_activeThreads{pool=\"Default \\\"Executor\\\"\",mp_scope=\"vendor\"} 4.0\n\
                     threadpool_activeThreads{mp_scope=\"vendor\",pool=\"Default \\\"Executor\\\"\"} 5.0\n\
                     # TYPE vendor_servlet_request_total counter\nvendor_servlet_request_total{servlet=\"a\"} 7\n\
-                    # TYPE gc_time_seconds summary\ngc_time_seconds_count 3\nmemory_heap{ 1\nclassloader_loaded 9\n";
+                    # TYPE gc_time_seconds summary\ngc_time_seconds_count 3\nmemory_heap{ 1\nclassloader_loaded 9\n\
+                    gc_time_seconds_count{a=\"\"} 4\nsession_a{a=\"1\",a=\"2\"} 1\nsession_b{__name__=\"up\"} 1\n";
         let found = metrics(page(200, text)).unwrap();
         let client = Client::new("http://127.0.0.1:1".parse().unwrap(), Credentials::default()).unwrap();
         let liberty = Liberty(Rc::new(Shared {

@@ -88,8 +88,12 @@ fn labels(mut rest: &str) -> Result<(Labels<'_>, &str), &'static str> {
         }
         let (name, quoted) = rest.split_once('=').ok_or("a label has no value")?;
         let name = name.trim_end_matches([' ', '\t']);
-        if !is_label_name(name) {
+        // The metric's own name is where Prometheus keeps it.
+        if !is_label_name(name) || name == "__name__" {
             return Err("a label's name is none");
+        }
+        if labels.iter().any(|(known, _)| *known == name) {
+            return Err("a label is there twice");
         }
         let quoted = quoted.trim_start_matches([' ', '\t']).strip_prefix('"').ok_or("a label's value is not quoted")?;
         let (value, after) = quoted_value(quoted)?;
@@ -160,6 +164,8 @@ mod tests {
             ("a{b=\"\\x\"} 1", "a backslash in a label's value stands before none of n, \" and \\"),
             ("a{b=\"c\" d=\"e\"} 1", "labels are not separated by a comma"),
             ("a{1=\"c\"} 1", "a label's name is none"),
+            ("a{__name__=\"c\"} 1", "a label's name is none"),
+            ("a{b=\"c\",b=\"c\"} 1", "a label is there twice"),
             ("a{b=\"c\"}", "its value is no number"),
             ("a 1 soon", "what follows the value is no timestamp"),
             ("a 1 2 3", "what follows the value is no timestamp"),
@@ -169,7 +175,8 @@ mod tests {
             let read: Vec<_> = samples(line).collect();
             assert_eq!(read, [Err(Fault { line: 1, what })], "{line}");
         }
-        let many = format!("a{{{}}} 1", "b=\"\",".repeat(65));
+        let many: String = (0..65).map(|number| format!("b{number}=\"\",")).collect();
+        let many = format!("a{{{many}}} 1");
         assert_eq!(samples(&many).next(), Some(Err(Fault { line: 1, what: "it has too many labels" })));
     }
 
