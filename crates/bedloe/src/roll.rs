@@ -30,7 +30,7 @@ use plan::Plan;
 use report::{Ending, Left, Row};
 use steps::{Roll, Stop};
 use template::Template;
-use view::{Server, View};
+use view::{Marks, Server, View};
 
 /// The exit code of a roll that was ended by a signal; as a load's.
 const INTERRUPTED: u8 = 105;
@@ -238,7 +238,7 @@ async fn roll(
         told.say("stopping as soon as no server is between two states; once more to stop at once");
     });
     let mut rows = vec![Row::default(); plan.targets.len()];
-    let mut roll = Roll { balancer, settings, signals, notes: notes.clone() };
+    let mut roll = Roll { balancer, settings, signals, notes: notes.clone(), at: None, marks: Marks::default() };
     let done = counted.until_second(held(balancer, Box::pin(roll.all(&plan.targets, &mut rows)))).await;
     if done.is_none() {
         let under_way = |row: &Row| row.left == Left::Unknown && row.command_ms.is_some() && row.ready_ms.is_none();
@@ -249,7 +249,7 @@ async fn roll(
     let stop = done.unwrap_or(Err(Stop::Interrupted)).err();
     balancer.release().await;
     notes.finish();
-    conclude(settings, plan, &rows, (stop, notes.began().elapsed()), is_json)
+    conclude(settings, plan, &rows, (stop, roll.at, notes.began().elapsed()), is_json)
 }
 
 /// Does something while the upstream is held.
@@ -265,7 +265,7 @@ fn conclude(
     settings: &Settings,
     plan: &Plan,
     rows: &[Row],
-    (stop, elapsed): (Option<Stop>, Duration),
+    (stop, at, elapsed): (Option<Stop>, Option<usize>, Duration),
     is_json: bool,
 ) -> ExitCode {
     let (outcome, error) = match stop {
@@ -281,8 +281,8 @@ fn conclude(
     // The exit code is what came of the servers, whoever reads of it.
     show(is_json, &report::to_json(&settings.upstream, plan, rows, &ending), &text);
     let Some(error) = error else { return ExitCode::SUCCESS };
-    let at = plan.targets.iter().zip(rows).rfind(|(_, row)| row.left != Left::Untouched);
-    let at = at.map(|(target, _)| format!(" at {}", target.server.shown())).unwrap_or_default();
+    let at = at.and_then(|at| plan.targets.get(at));
+    let at = at.map(|target| format!(" at {}", target.server.shown())).unwrap_or_default();
     let advice = report::advice(&settings.upstream, plan, rows);
     crate::say(format_args!("{}: stopped{at}: {}{advice}", settings.upstream, visible(&format!("{error:#}"))));
     if outcome == "interrupted" { ExitCode::from(INTERRUPTED) } else { ExitCode::FAILURE }

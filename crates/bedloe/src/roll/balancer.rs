@@ -13,7 +13,7 @@ use hyper::StatusCode;
 use serde_json::json;
 use tokio::time::{sleep, timeout};
 
-use super::view::{Marks, View};
+use super::view::{Marks, Server, View};
 use crate::upstream::client::{Client, Refused};
 
 /// How long a request may take, with all its tries: the balancer may be about to read its configuration anew.
@@ -80,16 +80,25 @@ impl<'a> Balancer<'a> {
         self.within(REACH, async || View::look(self.client, self.upstream).await).await
     }
 
-    /// Changes what is said of a server.
-    pub(super) async fn mark(&self, id: u64, marks: Marks) -> anyhow::Result<()> {
-        self.mark_within(REACH, id, marks).await
+    /// Changes what is said of a server, if that is one of what it may be by now. A balancer that starts anew gives
+    /// numbers anew: it is looked before whose number it is.
+    pub(super) async fn mark(&self, server: &Server, from: &[Marks], to: Marks) -> anyhow::Result<()> {
+        self.mark_within(REACH, server, from, to).await
     }
 
-    pub(super) async fn mark_within(&self, limit: Duration, id: u64, marks: Marks) -> anyhow::Result<()> {
-        let body = json!({"down": marks.down, "drain": marks.drain});
+    pub(super) async fn mark_within(
+        &self,
+        limit: Duration,
+        server: &Server,
+        from: &[Marks],
+        to: Marks,
+    ) -> anyhow::Result<()> {
+        let body = json!({"down": to.down, "drain": to.drain});
         let changed = self.within(limit, async || {
             self.renew().await?;
-            self.client.patch(self.upstream, id, &body).await
+            // What was tried before may be done, though nobody was told.
+            View::look(self.client, self.upstream).await?.own(server, &[from, &[to]].concat())?;
+            self.client.patch(self.upstream, server.id, &body).await
         });
         changed.await.map(drop)
     }

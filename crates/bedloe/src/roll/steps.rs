@@ -9,7 +9,7 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, anyhow, bail};
+use anyhow::{anyhow, bail};
 use tokio::time::{Instant, sleep};
 
 use super::balancer::{Balancer, SOON};
@@ -18,7 +18,7 @@ use super::plan::{Target, enough};
 use super::ready::{Passes, probe};
 use super::report::{Left, Row};
 use super::template::values;
-use super::view::{Marks, Server, View};
+use super::view::{Marks, Server};
 use super::{Settings, command};
 
 /// How often the interface is asked.
@@ -31,6 +31,8 @@ const PROBE: Duration = Duration::from_millis(250);
 const UP: Marks = Marks { down: false, drain: false };
 const DRAIN: Marks = Marks { down: false, drain: true };
 const DOWN: Marks = Marks { down: true, drain: false };
+/// Whatever is said of it.
+const ANY: [Marks; 4] = [UP, DRAIN, DOWN, Marks { down: true, drain: true }];
 
 /// Why a roll ends early.
 pub(super) enum Stop {
@@ -50,13 +52,18 @@ pub(super) struct Roll<'a> {
     pub(super) settings: &'a Settings,
     pub(super) signals: lab::Signals,
     pub(super) notes: Notes,
+    /// Whose turn it is, once there is one.
+    pub(super) at: Option<usize>,
+    /// What was last said of that server.
+    pub(super) marks: Marks,
 }
 
 impl Roll<'_> {
     /// Restarts one server after the other. Each row says how far that came.
     pub(super) async fn all(&mut self, targets: &[Target], rows: &mut [Row]) -> Result<(), Stop> {
-        for (target, row) in targets.iter().zip(rows) {
+        for (index, (target, row)) in targets.iter().zip(rows).enumerate() {
             self.unless_interrupted()?;
+            self.at = Some(index);
             self.one(target, row).await?;
         }
         Ok(())
@@ -65,9 +72,7 @@ impl Roll<'_> {
     async fn one(&mut self, target: &Target, row: &mut Row) -> Result<(), Stop> {
         self.wait_for_others(target).await?;
         if let Err(stop) = self.set_aside(target, row).await {
-            let put_back = self.balancer.mark_within(SOON, target.server.id, UP).await;
-            row.left = if put_back.is_ok() { Left::AsBefore } else { Left::Unknown };
-            self.say(target, if put_back.is_ok() { "is put back" } else { "could not be put back" });
+            self.put_back(target, row).await;
             return Err(stop);
         }
         if let Err(error) = self.restart(target, row).await {
@@ -75,15 +80,27 @@ impl Roll<'_> {
             return Err(error.into());
         }
         row.left = Left::Unknown;
-        self.balancer.mark(target.server.id, UP).await?;
+        self.balancer.mark(&target.server, &[self.marks], UP).await?;
         row.left = Left::Restarted;
         self.settle(target).await
+    }
+
+    /// Puts a server back that was not restarted. One of which somebody else has said something meanwhile, such as that
+    /// it is down, stays as it is.
+    async fn put_back(&self, target: &Target, row: &mut Row) {
+        let set: &[Marks] = if self.marks == DOWN { &[DRAIN, DOWN] } else { &[DRAIN] };
+        let marked = self.balancer.mark_within(SOON, &target.server, set, UP).await;
+        row.left = if marked.is_ok() { Left::AsBefore } else { Left::Unknown };
+        match marked {
+            Ok(()) => self.say(target, "is put back"),
+            Err(error) => self.say(target, &format!("could not be put back: {error:#}")),
+        }
     }
 
     /// Leaves a server without requests whose command has begun; where the balancer is gone, or another roll has it,
     /// nobody knows.
     pub(super) async fn leave_down(&self, target: &Target, row: &mut Row) {
-        let marked = self.balancer.mark_within(SOON, target.server.id, DOWN).await;
+        let marked = self.balancer.mark_within(SOON, &target.server, &ANY, DOWN).await;
         row.left = if marked.is_ok() { Left::Down } else { Left::Unknown };
     }
 
@@ -92,6 +109,8 @@ impl Roll<'_> {
         let end = Instant::now() + self.settings.ready_timeout;
         loop {
             let view = self.unless_signal(self.balancer.look()).await?;
+            // Since the roll began somebody may have taken it out of service.
+            view.own(&target.server, &[UP])?;
             match enough(&view, &target.server, self.settings.min_up) {
                 Ok(()) => return Ok(()),
                 Err(error) if Instant::now() >= end => return Err(error.into()),
@@ -103,16 +122,22 @@ impl Roll<'_> {
     /// Takes a server out of service, its sessions last.
     async fn set_aside(&mut self, target: &Target, row: &mut Row) -> Result<(), Stop> {
         row.left = Left::Unknown;
-        self.unless_signal(self.balancer.mark(target.server.id, DRAIN)).await?;
+        self.mark(target, UP, DRAIN).await?;
         self.say(target, "drains");
         let began = Instant::now();
         row.sessions_cut = self.drain(target).await?;
-        self.unless_signal(self.balancer.mark(target.server.id, DOWN)).await?;
+        self.mark(target, DRAIN, DOWN).await?;
         self.finish(target).await?;
         row.drain_ms = Some(millis(began));
         let is_cut = row.sessions_cut == Some(true);
         self.say(target, if is_cut { "is down; its sessions go elsewhere" } else { "is down" });
         Ok(())
+    }
+
+    /// Changes what is said of a server whose command does not run yet.
+    async fn mark(&mut self, target: &Target, from: Marks, to: Marks) -> Result<(), Stop> {
+        self.marks = to;
+        self.unless_signal(self.balancer.mark(&target.server, &[from], to)).await
     }
 
     /// Waits until nothing is in flight and sessions are idle. Whether some were still in use at the end of the time
@@ -140,7 +165,7 @@ impl Roll<'_> {
         loop {
             let view = self.unless_signal(self.balancer.look()).await?;
             enough(&view, &target.server, self.settings.min_up)?;
-            let server = own(&view, target, marks)?;
+            let server = view.own(&target.server, &[marks])?;
             let quiet = quiet.with(server);
             if quiet >= idle.max(SETTLED) {
                 return Ok(None);
@@ -167,7 +192,9 @@ impl Roll<'_> {
         }
         if target.server.is_checked() {
             row.left = Left::Unknown;
-            self.balancer.mark(target.server.id, DRAIN).await?;
+            // A reload has put it in service again, or nothing has.
+            self.balancer.mark(&target.server, &[DOWN, UP], DRAIN).await?;
+            self.marks = DRAIN;
             self.checked(target, end).await?;
         }
         row.ready_ms = Some(millis(began));
@@ -179,12 +206,12 @@ impl Roll<'_> {
     async fn probed(&self, target: &Target, path: &str, end: Instant) -> anyhow::Result<()> {
         let mut passed = 0;
         while passed < self.settings.passes {
-            match probe(&target.server.address, path).await {
-                Ok(()) => passed += 1,
-                Err(error) if Instant::now() >= end => {
-                    return Err(error.context(format!("it is not ready within --ready-timeout, at {path}")));
-                }
-                Err(_) => passed = 0,
+            let probed = probe(&target.server.address, path).await;
+            passed = if probed.is_ok() { passed + 1 } else { 0 };
+            if passed < self.settings.passes && Instant::now() >= end {
+                let few = || anyhow!("{passed} of {} probes have passed in a row", self.settings.passes);
+                let error = probed.err().unwrap_or_else(few);
+                return Err(error.context(format!("it is not ready within --ready-timeout, at {path}")));
             }
             sleep(PROBE).await;
         }
@@ -196,7 +223,7 @@ impl Roll<'_> {
         let mut passes: Option<Passes> = None;
         loop {
             let view = self.balancer.look().await?;
-            let server = own(&view, target, DRAIN)?;
+            let server = view.own(&target.server, &[DRAIN])?;
             let passed = passes.get_or_insert_with(|| Passes::since(server.checks)).with(server.checks);
             if passed >= self.settings.passes && server.state == "draining" {
                 return Ok(());
@@ -220,7 +247,7 @@ impl Roll<'_> {
         let (settled, end) = (Instant::now() + slow, Instant::now() + slow + self.settings.ready_timeout);
         loop {
             let view = self.unless_signal(self.balancer.look()).await?;
-            let server = own(&view, target, UP)?;
+            let server = view.own(&target.server, &[UP])?;
             let is_up = server.state == "up";
             if is_up && Instant::now() >= settled {
                 return Ok(());
@@ -258,19 +285,6 @@ impl Roll<'_> {
     fn say(&self, target: &Target, what: &str) {
         self.notes.say(&format!("{} {what}", target.server.shown()));
     }
-}
-
-/// The server as it is now, if it is still the one that was marked.
-fn own<'v>(view: &'v View, target: &Target, marks: Marks) -> anyhow::Result<&'v Server> {
-    let server = view.server(target.server.id).filter(|server| server.address == target.server.address);
-    let server = server.context("it is not in the upstream any more")?;
-    if server.marks != marks {
-        bail!(
-            "somebody else has changed what was set of it (a reload brings back what the configuration says): it is {}",
-            server.state
-        );
-    }
-    Ok(server)
 }
 
 /// Since when a server has nothing to do.

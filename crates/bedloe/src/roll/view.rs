@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use anyhow::{Context, bail};
 use serde_json::Value;
 
 use crate::upstream::client::{Client, escaped};
@@ -78,6 +79,20 @@ impl View {
 
     pub(super) fn server(&self, id: u64) -> Option<&Server> {
         self.servers.iter().find(|server| server.id == id)
+    }
+
+    /// A server as it is now, if it is still the one that was marked, and by one of these marks.
+    pub(super) fn own(&self, server: &Server, marks: &[Marks]) -> anyhow::Result<&Server> {
+        let own = self.server(server.id).filter(|own| own.address == server.address);
+        let own = own.context("it is not in the upstream any more, or has another number")?;
+        if !marks.contains(&own.marks) {
+            bail!(
+                "somebody else has changed what was set of it (a reload brings back what the configuration says): it \
+                 is {}",
+                own.state
+            );
+        }
+        Ok(own)
     }
 
     /// How many servers beside this one get requests. A backup gets them too late: when there is nobody else.

@@ -186,6 +186,10 @@ fn without_checks_the_servers_themselves_are_asked() {
     assert_eq!(servers.restarted(), [servers.addresses[1].port()]);
     let stdout = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(stdout.starts_with("app: 1 of 1 servers are restarted in "), "{stdout}");
+    let many = ["--restart", "true", "--server", &second, "--passes", "1000", "--ready-timeout", "1s"];
+    let said = self::said(&roll(&balancer, &many), 1);
+    assert!(said.contains("it is not ready within --ready-timeout, at /health/ready: "), "{said}");
+    assert!(said.contains(" of 1000 probes have passed in a row"), "{said}");
 }
 
 #[test]

@@ -63,6 +63,35 @@ fn a_roll_that_another_one_took_over_from_changes_nothing_more() {
     assert_eq!(api.get(HOLD)["owner"], "somebody");
 }
 
+/// What is said of a server while a roll is at it, or before its turn, is the word of whoever runs the site.
+#[test]
+fn a_server_that_somebody_takes_out_of_service_stays_out() {
+    let servers = slow_and_quick();
+    let balancer = before(&servers);
+    let api = Api::of(&balancer);
+    let mut client = in_flight(&balancer);
+    let restart = ["--restart", "true", "--min-up", "0"];
+    let mut first = Rolling::start(command(&balancer, &restart));
+    first.until(" drains\n");
+    api.patch(1, r#"{"down":true}"#);
+    client.send("\r\n\r\n");
+    assert_eq!(client.reply().body, "slow");
+    let said = first.ended(1);
+    let at = format!("app: stopped at {}: somebody else has changed what was set of it", servers[1].address());
+    assert!(said.contains(&at), "{said}");
+    assert!(said.ends_with("go on by the same command with --server 1\n"), "{said}");
+    assert_eq!((&api.peer(0)["state"], &api.peer(1)["state"]), (&"up".into(), &"down".into()), "{said}");
+    let mut client = in_flight(&balancer);
+    let mut second = Rolling::start(command(&balancer, &restart));
+    second.until(" drains\n");
+    api.patch(0, r#"{"down":true}"#);
+    let said = second.ended(1);
+    assert!(said.contains("could not be put back: somebody else") && said.contains("may still drain or be"), "{said}");
+    assert_eq!(api.peer(0)["state"], "down", "{said}");
+    client.send("\r\n\r\n");
+    assert_eq!(client.reply().body, "slow");
+}
+
 /// The command returns long before the server is ready, and one failed check does not keep requests from it.
 #[test]
 fn no_session_meets_a_server_that_is_not_ready() {
