@@ -350,8 +350,7 @@ impl Peer {
         if other.settings.down && !self.settings.down && self.settings.checks != Checks::None {
             // Nobody has asked it meanwhile: what was known of it may be of another time.
             self.health.checked.await_first();
-        }
-        if other.settings.checks == Checks::None {
+        } else if other.settings.checks == Checks::None {
             // A check that is new says no to nobody before it was made.
             self.health.checked.take_for_well();
         }

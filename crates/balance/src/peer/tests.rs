@@ -125,9 +125,13 @@ fn one_that_was_down_is_checked_anew() {
         assert!(ill.set_well(false, 3_000), "{checks:?}");
         assert_eq!(ill.state(), State::Unhealthy, "{checks:?}");
     }
+    let unchecked_and_down = Peer::new(PeerSettings { down: true, ..peer("a") }, false, false);
     let mut unchecked = Peer::new(PeerSettings { ..peer("a") }, false, false);
-    unchecked.share_health(&Peer::new(PeerSettings { down: true, ..peer("a") }, false, false));
+    unchecked.share_health(&unchecked_and_down);
     assert_eq!(unchecked.state(), State::Up);
+    let mut with_new_checks = checked(Checks::Watched);
+    with_new_checks.share_health(&unchecked_and_down);
+    assert_eq!(with_new_checks.state(), State::Checking, "it was not in service before its checks were");
 }
 
 #[test]
