@@ -174,7 +174,7 @@ fn is_new(members: &Members, address: &PeerAddress, own: Option<u64>) -> Result<
 }
 
 /// The fields of an object, each of which is there once: of two that differ nobody knows which is meant.
-struct Fields(Map<String, Value>);
+pub(super) struct Fields(pub(super) Map<String, Value>);
 
 impl<'de> Deserialize<'de> for Fields {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

@@ -8,6 +8,7 @@ use std::sync::{Mutex, PoisonError};
 
 use serde_json::{Value, json};
 
+use super::edit::Fields;
 use super::fault::{Fault, bad, told};
 use crate::limits::{HOLD_OWNER_MAX, HOLD_SECONDS_MAX};
 
@@ -66,19 +67,18 @@ impl Hold {
 
 impl Wanted {
     fn read(body: &[u8]) -> Result<Self, Fault> {
-        let value: Value =
+        let Fields(fields) =
             serde_json::from_slice(body).map_err(|error| told(415, "JsonError", format!("JSON error: {error}")))?;
         let wrong = |what: &str| bad("UpstreamHoldFormatError", what);
-        let fields = value.as_object().ok_or_else(|| wrong("want an object with \"owner\" and \"seconds\""))?;
         if let Some(name) = fields.keys().find(|name| !["owner", "seconds"].contains(&name.as_str())) {
             let shown: String = name.chars().take(64).collect();
             return Err(wrong(&format!("unknown parameter \"{shown}\"")));
         }
-        let owner = value["owner"].as_str().unwrap_or_default();
+        let owner = fields.get("owner").and_then(Value::as_str).unwrap_or_default();
         if owner.is_empty() || owner.len() > HOLD_OWNER_MAX || owner.chars().any(char::is_control) {
             return Err(wrong(&format!("\"owner\" is a text of 1 to {HOLD_OWNER_MAX} bytes, in one line")));
         }
-        let seconds = value["seconds"].as_u64().filter(|seconds| *seconds <= HOLD_SECONDS_MAX);
+        let seconds = fields.get("seconds").and_then(Value::as_u64).filter(|seconds| *seconds <= HOLD_SECONDS_MAX);
         let seconds = seconds.ok_or_else(|| wrong(&format!("\"seconds\" is a number from 0 to {HOLD_SECONDS_MAX}")))?;
         Ok(Self { owner: owner.to_owned(), seconds })
     }
@@ -120,7 +120,8 @@ mod tests {
         let long = format!(r#"{{"owner":"{}","seconds":1}}"#, "a".repeat(HOLD_OWNER_MAX + 1));
         let table = [
             ("", 415),
-            ("[]", 400),
+            ("[]", 415),
+            (r#"{"owner":"a","owner":"b","seconds":1}"#, 415),
             (r#"{"seconds":1}"#, 400),
             (r#"{"owner":"","seconds":1}"#, 400),
             (r#"{"owner":"a\nb","seconds":1}"#, 400),
