@@ -70,7 +70,7 @@ impl CpuShares {
             *spent = (now - before).max(0.0);
         }
         let all: f64 = spent.iter().sum();
-        if all <= 0.0 || now.iter().sum::<f64>() < before.iter().sum() {
+        if all <= 0.0 || !all.is_finite() || now.iter().sum::<f64>() < before.iter().sum() {
             return None;
         }
         let [user, nice, system, idle, iowait, irq, softirq, steal] = spent.map(|spent| spent / all);

@@ -58,6 +58,16 @@ fn counts_become_figures_a_second() {
     }
 }
 
+/// What an agent says is remembered for some time, and drawn.
+#[test]
+fn what_an_agent_says_has_bounds() {
+    let long = format!("node_load1 1\nnamedprocess_namegroup_num_procs{{groupname=\"{}\"}} 1\n", "a".repeat(100_000));
+    assert!(Totals::of_text(&long).unwrap().processes.is_empty());
+    let cpu = |value: &str| Totals::of_text(&format!("node_cpu_seconds_total{{mode=\"user\"}} {value}\n").repeat(2));
+    let (began, first, second) = (Instant::now(), cpu("1").unwrap(), cpu("1e308").unwrap());
+    assert_eq!(Figures::between(Some(&(first, began)), &second, began + Duration::from_secs(1)).cpu, None);
+}
+
 #[test]
 fn a_history_has_an_end() {
     let mut history = History { name: "a".to_owned(), source: "b".to_owned(), points: Default::default() };

@@ -9,6 +9,8 @@ use metrics::exposition::{Sample, samples};
 pub(super) const CPU_MODES: usize = 8;
 /// Watched processes of a host; an agent watches 64 names at most.
 const PROCESSES_MAX: usize = 64;
+/// Bytes of a group's name; each point of a history holds it.
+const GROUP_MAX: usize = 128;
 /// The device that reaches this machine alone.
 const LOOPBACK: &str = "lo";
 
@@ -154,6 +156,9 @@ impl Totals {
 
     fn with_process(&mut self, sample: &Sample<'_>, change: impl FnOnce(&mut Process)) {
         let name = sample.label("groupname");
+        if name.len() > GROUP_MAX {
+            return;
+        }
         if self.processes.len() < PROCESSES_MAX || self.processes.contains_key(name) {
             change(self.processes.entry(name.to_owned()).or_default());
         }
