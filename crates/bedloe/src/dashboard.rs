@@ -20,9 +20,17 @@ use history::History;
 /// What a page may do: its script is a file of ours, which asks us alone.
 pub(crate) const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; script-src 'self'; \
                                  connect-src 'self'; base-uri 'none'; form-action 'none'";
+/// The fields that go with a page; that no other page may have it in a frame only a field can say.
+pub(crate) const FIELDS: &str = "\
+Content-Security-Policy: default-src 'none'; style-src 'unsafe-inline'; img-src data:; script-src 'self'; \
+connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'\r\n\
+Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n";
 /// What keeps the page up to date.
-pub(crate) const SCRIPT: &str = include_str!("dashboard/live.js");
+const SCRIPT: &str = include_str!("dashboard/live.js");
 const STYLE: &str = include_str!("dashboard/style.css");
+
+/// The type of events.
+pub(crate) const LIVE_TYPE: &str = "text/event-stream";
 
 /// The views.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,8 +45,8 @@ impl View {
     const ALL: [Self; 4] = [Self::Overview, Self::Upstreams, Self::Hosts, Self::Events];
 
     /// The one that a query asks for (`view=hosts`).
-    pub(crate) fn of(query: Option<&str>) -> Self {
-        let asked = query.and_then(|query| route::argument(query.as_bytes(), b"view")).unwrap_or_default();
+    pub(crate) fn of(query: &[u8]) -> Self {
+        let asked = route::argument(query, b"view").unwrap_or_default();
         Self::ALL.into_iter().find(|view| view.key().as_bytes() == asked).unwrap_or(Self::Overview)
     }
 
@@ -108,9 +116,31 @@ impl Dashboard {
         part.into_string()
     }
 
-    /// The state in a sentence, which is read out when it becomes another one.
-    pub(crate) fn sentence(&self, unix_ms: u64) -> String {
-        self.figures(unix_ms).sentence()
+    /// What is asked for by a query: `view=NAME` alone a page, with `file=live` what of it changes, as a server-sent
+    /// event; `file=script` and `file=json` what these say. The type, and the content.
+    pub(crate) fn answer(&self, query: &[u8], unix_ms: u64) -> (&'static str, String) {
+        match route::argument(query, b"file") {
+            Some(b"script") => ("text/javascript; charset=utf-8", SCRIPT.to_owned()),
+            Some(b"json") => {
+                let json = serde_json::to_string(&self.figures(unix_ms)).unwrap_or_default();
+                ("application/json", json + "\n")
+            }
+            Some(b"live") => (LIVE_TYPE, self.live(View::of(query), unix_ms)),
+            _ => ("text/html; charset=utf-8", self.page(View::of(query), unix_ms)),
+        }
+    }
+
+    /// What of a page changes, as a server-sent event: the part, and the state in a sentence, which is read out when it
+    /// becomes another one. Who gets one alone asks for the next.
+    pub(crate) fn live(&self, view: View, unix_ms: u64) -> String {
+        let sentence = self.figures(unix_ms).sentence();
+        let shown = serde_json::json!({"part": self.part(view, unix_ms), "sentence": sentence});
+        format!("retry: 2000\ndata: {shown}\n\n")
+    }
+
+    /// Whether it has looked at the balancer yet.
+    pub(crate) fn has_looked(&self) -> bool {
+        !self.history.lock().unwrap_or_else(PoisonError::into_inner).points.is_empty()
     }
 }
 

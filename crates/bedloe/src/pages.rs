@@ -3,11 +3,14 @@
 use conf::tree::Page;
 use proxy::{PageAsked, PageMade, Status};
 
+use crate::dashboard::{self, Dashboard};
 use crate::exposition::{self, Process};
 
 /// Makes them.
-#[derive(Debug, Default)]
-pub(crate) struct Pages;
+#[derive(Debug)]
+pub(crate) struct Pages {
+    pub(crate) dashboard: Dashboard,
+}
 
 impl proxy::Pages for Pages {
     fn make(&self, asked: PageAsked<'_>, status: &dyn Fn() -> Status) -> PageMade {
@@ -18,6 +21,14 @@ impl proxy::Pages for Pages {
             Page::Prometheus => {
                 let body = metrics(&status()).into_bytes();
                 PageMade { media_type: ::metrics::exposition::CONTENT_TYPE, fields: "", body }
+            }
+            Page::Dashboard => {
+                let now_ms = net::clock::unix_ns() / 1_000_000;
+                if !self.dashboard.has_looked() {
+                    self.dashboard.look(status(), now_ms);
+                }
+                let (media_type, body) = self.dashboard.answer(asked.query, now_ms);
+                PageMade { media_type, fields: dashboard::FIELDS, body: body.into_bytes() }
             }
         }
     }

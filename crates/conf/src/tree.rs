@@ -463,7 +463,7 @@ pub enum Handler {
     Proxy(ProxyPass),
     /// `api`.
     Api(Api),
-    /// `stub_status`, `prometheus`.
+    /// `stub_status`, `prometheus`, `dashboard`.
     Page(Page),
 }
 

@@ -3,12 +3,18 @@
 "use strict";
 const live = document.getElementById("live");
 const said = document.getElementById("said");
-const source = new EventSource("live?view=" + live.dataset.view);
+const source = new EventSource("?file=live&view=" + live.dataset.view);
+let heard = Date.now();
 source.onmessage = (message) => {
+  heard = Date.now();
   const { part, sentence } = JSON.parse(message.data);
   const scrolled = [...live.querySelectorAll(".wide")].map((box) => box.scrollLeft);
   live.innerHTML = part;
   live.querySelectorAll(".wide").forEach((box, index) => { box.scrollLeft = scrolled[index] || 0; });
   if (said.textContent !== sentence) said.textContent = sentence;
 };
-source.onerror = () => { said.textContent = "The balancer does not answer; what is shown is from before."; };
+// In a location of the balancer each event is an answer of its own, so an end is no news.
+setInterval(() => {
+  const lost = "The balancer does not answer; what is shown is from before.";
+  if (Date.now() - heard > 10000 && said.textContent !== lost) said.textContent = lost;
+}, 2000);

@@ -82,3 +82,10 @@ fn what_is_remembered_is_bounded() {
     assert_eq!((figures.events.len(), figures.events[0].at_ms), (200, 1_999));
     assert!(dashboard.page(View::Overview, 2_000_000).len() < 400_000);
 }
+
+#[test]
+fn fields_say_what_the_page_may_do() {
+    assert!(FIELDS.contains(POLICY), "{FIELDS}");
+    let (kind, live) = Dashboard::new(None).answer(b"file=live&view=events", 1);
+    assert!(kind == LIVE_TYPE && live.starts_with("retry: ") && live.ends_with("\n\n"), "{live}");
+}

@@ -30,10 +30,9 @@ pub(super) fn body(view: View, figures: &Figures, part: &str) -> Markup {
         }
         main #live data-view=(view.key()) { (PreEscaped(part)) }
         footer { p {
-            "Numbers of now are of the last 10 seconds. The same as JSON: " a href="dashboard.json" { "dashboard.json" }
-            "; " a href="metrics" { "metrics" } "."
+            "Numbers of now are of the last 10 seconds. " a href="?file=json" { "The same as JSON" } "."
         } }
-        script src="dashboard.js" defer {}
+        script src="?file=script" defer {}
     }
 }
 

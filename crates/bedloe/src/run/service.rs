@@ -42,7 +42,7 @@ const REMEMBER: Duration = Duration::from_secs(1);
 /// Answers at the admin addresses, and has the dashboard remember what is to be shown there.
 fn answer_at(admin: Vec<AdminListener>, sources: &Sources) -> Vec<tokio::task::JoinHandle<()>> {
     let (dashboard, status) = (sources.dashboard.clone(), Arc::clone(&sources.status));
-    let mut events = sources.events.subscribe();
+    let (mut events, has_admin) = (sources.events.subscribe(), !admin.is_empty());
     let remember = async move {
         let mut ticks = tokio::time::interval(REMEMBER);
         let mut retries = RetryCounts::default();
@@ -54,7 +54,8 @@ fn answer_at(admin: Vec<AdminListener>, sources: &Sources) -> Vec<tokio::task::J
                     Err(RecvError::Lagged(_)) => {}
                     Err(RecvError::Closed) => return,
                 },
-                _ = ticks.tick() => {
+                // Where nobody can have asked for it yet there is nothing to remember.
+                _ = ticks.tick() => if has_admin || dashboard.has_looked() {
                     let status = status();
                     retries.count(&status).into_iter().for_each(|event| dashboard.happened(event));
                     dashboard.look(status, net::clock::unix_ns() / 1_000_000);
@@ -76,18 +77,18 @@ impl Service {
         let mut logs = LogFiles::default();
         let writers = logs.take(files, snapshot.log_targets())?;
         logs.take_panics(&config.main.error_logs);
-        let running =
-            Running::start(Arc::new(snapshot), threads, listeners, LogWriter::start(writers)?, Arc::new(Pages))?;
-        running.set_respawned(respawned);
         let hosts = (!hosts.is_empty()).then(|| Sampler::start(hosts, QUARTER_OF_AN_HOUR)).transpose()?;
         let dashboard = Dashboard::new(hosts.as_ref().map(Sampler::hosts));
+        let pages = Arc::new(Pages { dashboard: dashboard.clone() });
+        let running = Running::start(Arc::new(snapshot), threads, listeners, LogWriter::start(writers)?, pages)?;
+        running.set_respawned(respawned);
         let sources = Sources {
             status: Arc::new(running.status_source()),
             events: running.events(),
             api: Arc::new(running.api_source()),
             dashboard,
         };
-        let admin = if admin.is_empty() { Vec::new() } else { answer_at(admin, &sources) };
+        let admin = answer_at(admin, &sources);
         Ok(Self {
             running,
             logs,

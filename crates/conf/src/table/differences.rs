@@ -32,6 +32,7 @@ const DIFFERENCES: &[(&str, Contexts, &str)] = &[
     ("client_body_buffer_size", Contexts::ALL, "what fits behind a request's head, some 20 KiB, stays there"),
     ("client_body_temp_path", Contexts::ALL, "files have no names, and levels of folders mean nothing"),
     ("daemon", Contexts::ALL, "`bedloe run` stays in the foreground unless the command line says otherwise"),
+    ("dashboard", Contexts::ALL, "bedloe's own"),
     ("error_page", Contexts::ALL, "not for requests that were not understood, nor for redirects"),
     ("gzip", Contexts::ALL, "what the server has sent leaves at once, as if it were not buffered"),
     ("hash", Contexts::ALL, "refused with `backup` in both orders of the lines"),

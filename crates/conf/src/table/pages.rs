@@ -27,6 +27,16 @@ pub(super) const DIRECTIVES: &[Directive] = &[
         example: "prometheus;",
         apply: Apply::Action(|actions, call, _| page(actions, call, Page::Prometheus)),
     },
+    Directive {
+        name: "dashboard",
+        contexts: Contexts::LOCATION,
+        takes: Takes::exactly(0),
+        repeats: false,
+        default: "",
+        doc: "Answers with a page about the balancer, its servers and their hosts: see docs/dashboard.md.",
+        example: "dashboard;",
+        apply: Apply::Action(|actions, call, _| page(actions, call, Page::Dashboard)),
+    },
 ];
 
 fn page(actions: &mut Actions, call: &Call<'_>, page: Page) -> Outcome {

@@ -120,11 +120,7 @@ const AREAS: &[Area] = &[
         contexts: Contexts::ALL,
         names: "ntlm sticky_cookie_insert upstream_conf",
     },
-    Area {
-        title: "health checks and pages about them",
-        contexts: Contexts::ALL,
-        names: "dashboard status status_format",
-    },
+    Area { title: "health checks and pages about them", contexts: Contexts::ALL, names: "status status_format" },
     Area { title: "client addresses from a proxy", contexts: Contexts::ALL, names: "proxy_protocol_timeout" },
     Area {
         title: "more of client connections",

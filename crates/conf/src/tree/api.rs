@@ -16,6 +16,8 @@ pub enum Page {
     StubStatus,
     /// `prometheus`.
     Prometheus,
+    /// `dashboard`.
+    Dashboard,
 }
 
 impl Page {
@@ -24,6 +26,7 @@ impl Page {
         match self {
             Self::StubStatus => "stub_status",
             Self::Prometheus => "prometheus",
+            Self::Dashboard => "dashboard",
         }
     }
 }

@@ -119,11 +119,7 @@ fn answer<B>(request: &Request<B>, sources: &Sources, by_network: bool) -> Respo
             let text = pages::metrics(&(sources.status)());
             respond(StatusCode::OK, metrics::exposition::CONTENT_TYPE, Full::new(text.into()).boxed())
         }
-        "/" => page(&sources.dashboard, View::of(request.uri().query())),
-        "/live" => live(sources.dashboard.clone(), View::of(request.uri().query())),
-        "/dashboard.js" => {
-            respond(StatusCode::OK, "text/javascript; charset=utf-8", Full::new(dashboard::SCRIPT.into()).boxed())
-        }
+        "/" => page(&sources.dashboard, request.uri().query().unwrap_or_default()),
         "/dashboard.json" => json(StatusCode::OK, &sources.dashboard.figures(now_ms())),
         path => {
             let fields = request.uri().query().and_then(|query| route::argument(query.as_bytes(), b"fields"));
@@ -134,20 +130,25 @@ fn answer<B>(request: &Request<B>, sources: &Sources, by_network: bool) -> Respo
     }
 }
 
-const PATHS: [&str; 8] = ["/", "/live", "/dashboard.js", "/dashboard.json", "/status", "/events", "/metrics", "/api"];
+const PATHS: [&str; 6] = ["/", "/dashboard.json", "/status", "/events", "/metrics", "/api"];
 const THERE_ARE: &str = "there are / (the dashboard), /dashboard.json, /status, /events, /metrics and /api/9/";
 
 fn now_ms() -> u64 {
     net::clock::unix_ns() / 1_000_000
 }
 
-/// A view of the dashboard. That no other page may have it in a frame only a field can say.
-fn page(dashboard: &Dashboard, view: View) -> Response<Body> {
-    let text = dashboard.page(view, now_ms());
-    let mut response = respond(StatusCode::OK, "text/html; charset=utf-8", Full::new(text.into()).boxed());
-    let policy = format!("{}; frame-ancestors 'none'", dashboard::POLICY);
-    if let Ok(policy) = HeaderValue::from_str(&policy) {
-        response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
+/// The dashboard: a view of it, or what belongs to it.
+fn page(dashboard: &Dashboard, query: &str) -> Response<Body> {
+    let (kind, text) = dashboard.answer(query.as_bytes(), now_ms());
+    if kind == dashboard::LIVE_TYPE {
+        return live(dashboard.clone(), View::of(query.as_bytes()));
+    }
+    let mut response = respond(StatusCode::OK, kind, Full::new(text.into()).boxed());
+    let fields = dashboard::FIELDS.lines().filter_map(|line| line.split_once(": "));
+    for (name, value) in fields {
+        if let (Ok(name), Ok(value)) = (name.parse::<header::HeaderName>(), HeaderValue::from_str(value)) {
+            response.headers_mut().insert(name, value);
+        }
     }
     response
 }
@@ -160,14 +161,12 @@ fn live(dashboard: Dashboard, view: View) -> Response<Body> {
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             ticks.tick().await;
-            let now_ms = now_ms();
-            let shown = json!({"part": dashboard.part(view, now_ms), "sentence": dashboard.sentence(now_ms)});
-            if sender.send_data(format!("data: {shown}\n\n").into()).await.is_err() {
+            if sender.send_data(dashboard.live(view, now_ms()).into()).await.is_err() {
                 return;
             }
         }
     });
-    respond(StatusCode::OK, "text/event-stream", body.boxed())
+    respond(StatusCode::OK, dashboard::LIVE_TYPE, body.boxed())
 }
 
 /// Refuses what a web page may have asked for.

@@ -45,6 +45,25 @@ fn each_view_is_there_without_a_script() {
     }
 }
 
+#[test]
+fn a_location_has_it_too() {
+    let good = Scripted::named("good");
+    let servers = format!("upstream app {{ server {}; }}", good.address());
+    let places = "location / { proxy_pass http://app; } location = /board { dashboard; }";
+    let balancer = Balancer::start(&format!("{servers} server {{ listen LISTEN; {places} }}"));
+    let at = balancer.address();
+    let (status, page) = get(at, "/board?view=upstreams", "");
+    assert!(status == 200 && page.contains(&good.address().to_string()), "{status} {page}");
+    let live = get(at, "/board?view=upstreams&file=live", "").1;
+    assert!(live.starts_with("retry: ") && live.contains("All 1 servers get requests."), "{live}");
+    assert!(get(at, "/board?file=script", "").1.contains("EventSource"));
+    wait_until("a second look", || {
+        let json: Json = serde_json::from_str(&get(at, "/board?file=json", "").1).expect("JSON");
+        json["now"]["requests_per_s"].as_f64().is_some_and(|rate| rate > 0.0)
+    });
+    assert_eq!(get(at, "/board", "Host: evil.test\r\n").0, 403);
+}
+
 /// Opens a view and takes a picture; what the browser has written. None where there is no browser.
 fn look(url: &str, picture: &Path, options: &[&str]) -> Option<String> {
     let home = tempfile::tempdir().expect("a folder");
