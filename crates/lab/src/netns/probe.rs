@@ -173,14 +173,11 @@ impl Sessions {
         }
     }
 
-    /// Visits all of them once more: a session that nobody comes back to is not known to be there.
+    /// Visits all of them once more: a session that nobody comes back to is not known to be there. Where nobody is
+    /// served any more all that are left are lost.
     pub(super) async fn visit_all(&self) {
-        for index in 0..self.count() {
-            let mut tries = 0;
-            while !self.look(index).await && tries < TRIES {
-                tries += 1;
-            }
-        }
+        let left = unserved(self.count(), async |index| self.look(index).await).await;
+        self.lost.set(self.lost.get() + left);
     }
 
     /// True where it was answered.
@@ -201,6 +198,21 @@ impl Sessions {
     }
 }
 
+/// Visits so many, each until it is answered, and how many were not: the first that is given up on ends it, for each of
+/// the others would be waited for as long in vain.
+async fn unserved(count: usize, mut look: impl AsyncFnMut(usize) -> bool) -> u64 {
+    for index in 0..count {
+        let mut tries = 0;
+        while !look(index).await {
+            tries += 1;
+            if tries == TRIES {
+                return (count - index) as u64;
+            }
+        }
+    }
+    0
+}
+
 /// The cookie, where there is a new one, and the number of visits in an answer.
 fn read(answer: &str) -> Option<Session> {
     let (head, body) = answer.split_once("\r\n\r\n")?;
@@ -218,8 +230,24 @@ fn read(answer: &str) -> Option<Session> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
     use super::*;
+
+    #[test]
+    fn visits_end_where_nobody_is_served() {
+        let left_after = |served: usize, every: u32| {
+            let mut visits = 0;
+            let visit = async |index: usize| {
+                visits += 1;
+                index < served && visits % every == 0
+            };
+            let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+            (runtime.block_on(unserved(50, visit)), visits)
+        };
+        assert_eq!(left_after(50, 2), (0, 100), "one that is served at the second visit");
+        assert_eq!(left_after(3, 1), (47, 3 + TRIES));
+    }
 
     #[test]
     fn a_session_is_read_from_its_answer() {
