@@ -61,5 +61,7 @@ pub use gate::is_known_password;
 pub use log::{LogWriter, Logs, SYSLOG_END, level_name, line as process_line};
 pub use pages::{PageAsked, PageMade, Pages};
 pub use snapshot::{Snapshot, SnapshotError};
-pub use status::{Classes, ReloadStatus, STATES, ServerStatus, Status, Times, TlsStatus, UpstreamStatus, ZoneStatus};
+pub use status::{
+    Classes, LastCheck, ReloadStatus, STATES, ServerStatus, Status, Times, TlsStatus, UpstreamStatus, ZoneStatus,
+};
 pub use worker::{Listening, Running};

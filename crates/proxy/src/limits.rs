@@ -116,6 +116,9 @@ pub(crate) const LOG_BATCH: usize = 8 * 1024;
 /// file system must not stop requests.
 pub(crate) const LOG_BATCHES: usize = 1024;
 
+/// Characters that are kept of what was wrong with a check's answer: a header's value of it may be in there.
+pub(crate) const CHECK_WRONG_CHARS: usize = 200;
+
 /// Events kept for readers that lag.
 pub(crate) const EVENTS_KEPT: usize = 4096;
 

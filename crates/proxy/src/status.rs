@@ -143,6 +143,9 @@ pub struct ServerStatus {
     pub since_ms: u64,
     /// Why it changed.
     pub why: String,
+    /// What the last of its health checks came to; none where it is not checked, or was not yet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_check: Option<LastCheck>,
     /// Attempts made at it.
     pub requests: u64,
     /// Attempts that failed.
@@ -153,6 +156,24 @@ pub struct ServerStatus {
     pub in_flight: u64,
     /// From the beginning of an attempt to the end of its answer.
     pub response_time: Times,
+}
+
+/// What a health check came to.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct LastCheck {
+    /// When it ended, in milliseconds since 1970.
+    pub at_ms: u64,
+    /// How long it took.
+    pub took_ms: f64,
+    /// What was asked for.
+    pub uri: String,
+    /// Whether it passed.
+    pub passed: bool,
+    /// The status of the answer, if one came.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<u16>,
+    /// What was wrong, for people; empty where it passed.
+    pub wrong: String,
 }
 
 /// All that a server's state can be.
@@ -285,6 +306,7 @@ fn of_zone(zone: &StatusZone) -> ZoneStatus {
 
 fn of_upstream(upstream: &UpstreamSnapshot, shared: &Shared, now_ms: u64) -> UpstreamStatus {
     let reasons = upstream.reasons.lock().map(|reasons| reasons.clone()).unwrap_or_default();
+    let checks = upstream.last_checks.lock().map(|checks| checks.clone()).unwrap_or_default();
     let servers = upstream.group.peers().iter().enumerate().map(|(index, peer)| {
         let own = || upstream.counters.iter().map(|thread| &*thread[index]);
         let sum = |value: fn(&PeerCounters) -> u64| own().map(value).fold(0_u64, u64::wrapping_add);
@@ -305,6 +327,7 @@ fn of_upstream(upstream: &UpstreamSnapshot, shared: &Shared, now_ms: u64) -> Ups
             slow_start: peer.state() == State::Up && peer.starts_slowly(now_ms),
             since_ms: reason.map_or(shared.started_unix_ms, |reason| reason.unix_ms),
             why: reason.map(|reason| reason.why.clone()).unwrap_or_default(),
+            last_check: checks.get(&index).cloned(),
             requests: sum(|counters| counters.requests.get()),
             failures: sum(|counters| counters.failures.get()),
             retries: sum(|counters| counters.retries.get()),

@@ -1,6 +1,6 @@
 //! The numbers of the dashboard, as its page and `/dashboard.json` both show them.
 
-use proxy::{Event, ServerStatus, Status, Times};
+use proxy::{Event, LastCheck, ServerStatus, Status, Times};
 use serde::Serialize;
 
 use crate::hosts::History;
@@ -50,6 +50,9 @@ pub(super) struct ServerRow {
     pub(super) state: &'static str,
     pub(super) since_ms: u64,
     pub(super) why: String,
+    /// As `/status` has it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) last_check: Option<LastCheck>,
     pub(super) requests: u64,
     /// Of the upstream's requests now, in percent.
     pub(super) share_percent: Option<f64>,
@@ -152,6 +155,7 @@ impl ServerRow {
             state: if server.slow_start { "slow start" } else { server.state },
             since_ms: server.since_ms,
             why: server.why.clone(),
+            last_check: server.last_check.clone(),
             requests: server.requests,
             share_percent,
             in_flight: server.in_flight,

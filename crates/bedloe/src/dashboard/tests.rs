@@ -1,6 +1,6 @@
 //! The page and the JSON say the same, what comes from outside is escaped, and what is remembered is bounded.
 
-use proxy::{ServerStatus, UpstreamStatus};
+use proxy::{LastCheck, ServerStatus, UpstreamStatus};
 use serde_json::Value;
 
 use super::*;
@@ -11,6 +11,14 @@ fn status(seconds: u64) -> Status {
         address: address.into(),
         state: "up",
         why: "<script>alert(1)</script>".into(),
+        last_check: Some(LastCheck {
+            at_ms: 500,
+            took_ms: 1.25,
+            uri: "/health?<b>".into(),
+            passed: false,
+            status: Some(503),
+            wrong: "status 503: \"<script>\" is DOWN".into(),
+        }),
         requests,
         ..ServerStatus::default()
     };

@@ -1,6 +1,7 @@
 //! The views as markup. Each number carries where it stands in `/dashboard.json`, as a JSON pointer.
 
 use maud::{Markup, PreEscaped, html};
+use proxy::LastCheck;
 
 use super::View;
 use super::figures::{Counts, Figures, ServerRow};
@@ -118,7 +119,7 @@ pub(super) fn upstreams(figures: &Figures) -> Markup {
                     @for title in ["requests", "share %", "in flight", "failures", "retries", "p50 ms", "p95 ms"] {
                         th.number scope="col" { (title) }
                     }
-                    th scope="col" { "why" }
+                    th scope="col" { "why, and the last check" }
                 } }
                 tbody { @for (row, server) in upstream.servers.iter().enumerate() {
                     (of_server(&format!("upstreams/{at}/servers/{row}"), server, figures.at_ms))
@@ -149,8 +150,26 @@ fn of_server(key: &str, server: &ServerRow, at_ms: u64) -> Markup {
         td class={"state " (class)} { (server.state) }
         td.number { (lasted(at_ms.saturating_sub(server.since_ms))) }
         @for (name, value) in cells { td.number { (number(&format!("{key}/{name}"), value)) } }
-        td.why { (server.why) }
+        td.why {
+            (server.why)
+            @if let Some(check) = &server.last_check {
+                div { (last_check(&format!("{key}/last_check"), check, at_ms)) }
+            }
+        }
     } }
+}
+
+/// What a server's last check came to; where the status was wrong it is named there.
+fn last_check(key: &str, check: &LastCheck, at_ms: u64) -> Markup {
+    let status = |status| number(&format!("{key}/status"), Some(f64::from(status)));
+    html! {
+        span class=(if check.passed { "ok" } else { "bad" }) { @if check.passed { "passed" } @else { (check.wrong) } }
+        @if let Some(code) = check.status.filter(|_| !check.wrong.starts_with("status ")) { ", status " (status(code)) }
+        span.faint {
+            ", " (check.uri) ", " (number(&format!("{key}/took_ms"), Some(check.took_ms))) " ms, "
+            (lasted(at_ms.saturating_sub(check.at_ms))) " ago"
+        }
+    }
 }
 
 pub(super) fn events(figures: &Figures) -> Markup {

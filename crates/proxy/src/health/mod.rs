@@ -7,7 +7,7 @@
 mod page;
 mod probe;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,10 +20,11 @@ use route::{Answer, CheckRule, Maps, Router};
 
 use crate::dates::Dates;
 use crate::events::{Event, Events};
-use crate::limits::{CHECK_AGAIN_MS, CHECK_PAUSE_MS};
+use crate::limits::{CHECK_AGAIN_MS, CHECK_PAUSE_MS, CHECK_WRONG_CHARS};
 use crate::log::{Logs, process_line, write_errors};
 use crate::random::Random;
 use crate::snapshot::{Reason, Snapshot, UpstreamSnapshot};
+use crate::status::LastCheck;
 use crate::upstream::way::Way;
 use probe::{Probe, Wrong};
 
@@ -152,17 +153,24 @@ impl Target {
         let maps = self.snapshot.router.maps().clone();
         let probe = self.probe(&maps);
         loop {
-            let began_ms = clock::coarse_ms();
-            let plain = self.rule().is_plain();
-            let judge = |answer: &Answer<'_>| match page::down(answer.body) {
-                None => self.rule().judge(answer, &maps),
-                Some(down) if plain => Err(format!("status {}: {down}", answer.status)),
-                Some(down) => self.rule().judge(answer, &maps).map_err(|wrong| format!("{wrong}: {down}")),
+            let (began_ms, began_us) = (clock::coarse_ms(), clock::coarse_us());
+            let (plain, status) = (self.rule().is_plain(), Cell::new(None));
+            let judge = |answer: &Answer<'_>| {
+                status.set(Some(answer.status));
+                match page::down(answer.body) {
+                    None => self.rule().judge(answer, &maps),
+                    Some(down) if plain => Err(format!("status {}: {down}", answer.status)),
+                    Some(down) => self.rule().judge(answer, &maps).map_err(|wrong| format!("{wrong}: {down}")),
+                }
             };
-            match probe.ask(self.is_out(), judge).await {
-                Ok(()) => self.take(None),
-                Err(Wrong::Server(what)) => self.take(Some(&what)),
-                Err(Wrong::Here) => {}
+            let wrong = match probe.ask(self.is_out(), judge).await {
+                Ok(()) => Some(None),
+                Err(Wrong::Server(what)) => Some(Some(what)),
+                Err(Wrong::Here) => None,
+            };
+            if let Some(wrong) = wrong {
+                self.remember(began_us, status.get(), wrong.as_deref());
+                self.take(wrong.as_deref());
             }
             self.rest(began_ms).await;
         }
@@ -199,6 +207,22 @@ impl Target {
             Way::fixed(tls, from, rule.proxy_protocol),
             request,
         )
+    }
+
+    /// Keeps what a check came to, to be shown.
+    #[allow(clippy::cast_precision_loss, reason = "a check's time-out in microseconds stays far below 2^53")]
+    fn remember(&self, began_us: u64, status: Option<u16>, wrong: Option<&str>) {
+        let check = LastCheck {
+            at_ms: self.teller.dates.borrow_mut().unix_ms(),
+            took_ms: clock::coarse_us().saturating_sub(began_us) as f64 / 1e3,
+            uri: self.rule().uri.clone(),
+            passed: wrong.is_none(),
+            status,
+            wrong: wrong.unwrap_or_default().chars().take(CHECK_WRONG_CHARS).collect(),
+        };
+        if let Ok(mut checks) = self.upstream.borrow().last_checks.lock() {
+            checks.insert(self.peer, check);
+        }
     }
 
     /// Takes a result: what was wrong, if anything was.

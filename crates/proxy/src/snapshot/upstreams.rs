@@ -15,6 +15,7 @@ use route::{Algorithm, Sticky, UpstreamRule};
 use crate::affinity::{self, Clones, Memory, Sessions};
 use crate::counters::PeerCounters;
 use crate::snapshot::members::{Member, Members, is_same};
+use crate::status::LastCheck;
 use crate::upstream::queue::Queue;
 
 /// An upstream, shared by all threads.
@@ -27,6 +28,8 @@ pub(crate) struct UpstreamSnapshot {
     pub(crate) counters: Vec<Vec<Arc<PeerCounters>>>,
     /// Why a server last went down, for people.
     pub(crate) reasons: Mutex<HashMap<usize, Reason>>,
+    /// What the last check of a server came to.
+    pub(crate) last_checks: Mutex<HashMap<usize, LastCheck>>,
     /// The servers, as in the group.
     pub(crate) members: Members,
     /// `zone` and `state`.
@@ -90,6 +93,7 @@ impl UpstreamSnapshot {
             counters: vec![addresses.iter().map(|_| Arc::default()).collect()],
             addresses,
             reasons: Mutex::default(),
+            last_checks: Mutex::default(),
             members: Members::default(),
             zone: Zone::default(),
             gone: Vec::new(),
@@ -155,6 +159,7 @@ impl UpstreamSnapshot {
             addresses: servers().map(|server| endpoint(&server.address)).collect(),
             counters: std::iter::repeat_with(counters).take(threads).collect(),
             reasons: Mutex::default(),
+            last_checks: Mutex::default(),
             zone: rule.zone.clone(),
             gone: Vec::new(),
             idle: (0..threads).map(|_| Arc::default()).collect(),
@@ -204,7 +209,7 @@ impl UpstreamSnapshot {
             && self.members.has_origins_of(&old.members)
     }
 
-    /// Health, counts and reasons of the servers that the old one has too.
+    /// Health, counts, reasons and last checks of the servers that the old one has too.
     fn knowing(mut self, old: &Self) -> Self {
         let from = |member: &Member| {
             let index = old.members.index_of(member.id)?;
@@ -217,12 +222,16 @@ impl UpstreamSnapshot {
         self.memory = self.memory.map(|memory| memory.after(old.memory.as_ref()));
         self.strays = Arc::clone(&old.strays);
         let reasons = old.reasons.lock().map(|reasons| reasons.clone()).unwrap_or_default();
+        let checks = old.last_checks.lock().map(|checks| checks.clone()).unwrap_or_default();
         for (index, other) in from.iter().enumerate().filter_map(|(index, other)| Some((index, (*other)?))) {
             for (counters, before) in self.counters.iter_mut().zip(&old.counters) {
                 counters[index] = Arc::clone(&before[other]);
             }
             if let (Some(reason), Ok(own)) = (reasons.get(&other), self.reasons.get_mut()) {
                 own.insert(index, reason.clone());
+            }
+            if let (Some(check), Ok(own)) = (checks.get(&other), self.last_checks.get_mut()) {
+                own.insert(index, check.clone());
             }
         }
         if self.counters.len() == old.counters.len() {

@@ -9,7 +9,7 @@ use lab::certificate::Certificate;
 
 use super::server::{DOWN, Server, UP, page};
 use super::{body, site, states, told, wait_for_states};
-use crate::support::admin::Events;
+use crate::support::admin::{self, Events};
 use crate::support::balancer::{Balancer, Reserved, wait_until};
 use crate::support::scripted::Scripted;
 use crate::support::tls_server::TlsServer;
@@ -25,6 +25,12 @@ fn a_server_that_is_not_well_gets_no_requests_until_it_is() {
     let mut events = Events::open(&balancer.admin());
     assert_eq!((0..4).map(|_| body(&balancer)).collect::<Vec<_>>(), ["second"; 4]);
     assert_eq!(told(&balancer, 0), "/health/ready: status 503: \"db\" is DOWN");
+    let check = |index| admin::server(&balancer.admin(), index)["last_check"].clone();
+    let (failed, passed) = (check(0), check(1));
+    assert_eq!((&failed["passed"], &failed["status"]), (&false.into(), &503.into()), "{failed}");
+    assert_eq!((&failed["uri"], &failed["wrong"]), (&"/health/ready".into(), &"status 503: \"db\" is DOWN".into()));
+    assert_eq!((&passed["passed"], &passed["status"], &passed["wrong"]), (&true.into(), &200.into(), &"".into()));
+    assert!(passed["at_ms"].as_u64() > Some(0) && passed["took_ms"].as_f64() > Some(0.0), "{passed}");
     let line = balancer.logged("health.log", "peer is unhealthy");
     let of = format!("health check \"/health/ready\" of peer {} in upstream \"app\"", first.address());
     assert!(line.contains("[warn]"), "{line}");
