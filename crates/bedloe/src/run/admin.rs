@@ -4,6 +4,7 @@
 //! the others.
 
 mod answer;
+mod retries;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
@@ -14,7 +15,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 use rustix::net::getsockname;
 
-pub(super) use answer::{RetryCounts, Sources, serve};
+pub(super) use answer::{Sources, serve};
+pub(super) use retries::RetryCounts;
 
 /// Where to answer.
 #[derive(Debug, Clone, PartialEq, Eq)]

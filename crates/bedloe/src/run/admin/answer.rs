@@ -4,7 +4,6 @@
 //! A web page in a browser on this host must not read it by a name of its own that leads here (DNS rebinding): at a TCP
 //! address the host that is asked for has to be an address or `localhost`.
 
-use std::collections::HashMap;
 use std::convert::Infallible;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -17,7 +16,7 @@ use hyper::header::{self, HeaderMap, HeaderValue};
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use proxy::{Event, Events, Status};
+use proxy::{Events, Status};
 use serde_json::{Value, json};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, UnixListener};
@@ -25,6 +24,7 @@ use tokio::sync::Semaphore;
 use tokio::sync::broadcast::error::RecvError;
 
 use super::AdminListener;
+use super::retries::RetryCounts;
 use crate::dashboard::{self, Dashboard, View};
 use crate::pages;
 
@@ -211,7 +211,7 @@ fn stream(status: Arc<dyn Fn() -> Status + Send + Sync>, events: &Events) -> Res
     let mut events = events.subscribe();
     // Counted from before the reader knows that it is heard.
     let mut retries = RetryCounts::default();
-    retries.count(&status());
+    retries.count(&status(), now_ms());
     tokio::spawn(async move {
         let mut seconds = tokio::time::interval(RETRIES_EVERY);
         loop {
@@ -222,7 +222,7 @@ fn stream(status: Arc<dyn Fn() -> Status + Send + Sync>, events: &Events) -> Res
                     Err(RecvError::Lagged(_)) => continue,
                     Err(RecvError::Closed) => return,
                 },
-                _ = seconds.tick() => retries.count(&status()),
+                _ = seconds.tick() => retries.count(&status(), now_ms()),
             };
             for event in news {
                 let mut line = serde_json::to_vec(&event).unwrap_or_default();
@@ -234,35 +234,6 @@ fn stream(status: Arc<dyn Fn() -> Status + Send + Sync>, events: &Events) -> Res
         }
     });
     respond(StatusCode::OK, "application/x-ndjson", body.boxed())
-}
-
-/// Retries as they were last seen, by upstream and server.
-#[derive(Debug, Default)]
-pub(in crate::run) struct RetryCounts(HashMap<(String, String), u64>);
-
-impl RetryCounts {
-    /// An event for each server that saw retries since the last time.
-    pub(in crate::run) fn count(&mut self, status: &Status) -> Vec<Event> {
-        let at_ms = now_ms();
-        let mut news = Vec::new();
-        for upstream in &status.upstreams {
-            for server in &upstream.servers {
-                let before = self.0.insert((upstream.name.clone(), server.name.clone()), server.retries).unwrap_or(0);
-                let count = server.retries.saturating_sub(before);
-                if count > 0 {
-                    news.push(Event {
-                        at_ms,
-                        event: "retries",
-                        upstream: upstream.name.clone(),
-                        server: server.name.clone(),
-                        why: "requests repeated after an attempt at this server".to_owned(),
-                        count,
-                    });
-                }
-            }
-        }
-        news
-    }
 }
 
 #[cfg(test)]
