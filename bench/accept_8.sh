@@ -28,10 +28,11 @@ line_8_5() {
         cargo test -p bedloe --test it -- metrics::prometheus || true
 }
 
-# A lab of a minute with a kill, its page made twice from the same numbers, and what a browser says of it. In short it is
-# among the tests.
+# The dashboard and a report in a browser: a lab of a minute with a kill, its page made twice from the same numbers. In
+# short they are among the tests.
 line_8_3() {
     if [ "$short" = 1 ]; then return 0; fi
+    dashboard_run
     local page=$scratch/lab.html run=$scratch/lab.json console=$scratch/console picture=$target/report.png
     cargo build --release --quiet -p bedloe
     shown 8.3 'a lab of 60 s with a kill, with its report' \
@@ -43,6 +44,21 @@ line_8_3() {
         --user-data-dir="$scratch/chromium" --window-size=1100,6400 --screenshot="$picture" "file://$page" 2>"$console" || true
     row 8.3 'the page in a browser: no complaint' chromium \
         "$([ -s "$picture" ] && ! grep -q CONSOLE "$console" && echo held || echo failed)" "picture: $(basename "$picture")"
+}
+
+# Each view of the dashboard, wide and narrow, light and dark, with nothing on the console; a page left open that shows what
+# happens; hosts that are there and one that is not. The pictures are new ones, or the row fails.
+dashboard_run() {
+    local pictures=$target/dashboard view count
+    if ! has chromium; then row 8.3 'the dashboard in a browser' chromium skipped 'it is not installed'; return 0; fi
+    rm -rf "$pictures"
+    shown 8.3 'the dashboard in a browser: each view without a complaint, kept up to date' \
+        cargo test -p bedloe --test it -- metrics::dashboard || true
+    for view in overview upstreams hosts events; do
+        count=$(find "$pictures" -name "$view*.png" 2>/dev/null | wc -l)
+        row 8.3 "pictures of the view $view" "dashboard/$view*.png" \
+            "$([ "$count" -gt 0 ] && echo held || echo failed)" "$count, beside what cargo builds"
+    done
 }
 
 # The guides, command by command on hosts of their own, with the Debian package of the release build. In short the package

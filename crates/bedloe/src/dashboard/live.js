@@ -3,18 +3,37 @@
 "use strict";
 const live = document.getElementById("live");
 const said = document.getElementById("said");
-const source = new EventSource("?file=live&view=" + live.dataset.view);
 let heard = Date.now();
-source.onmessage = (message) => {
-  heard = Date.now();
-  const { part, sentence } = JSON.parse(message.data);
-  const scrolled = [...live.querySelectorAll(".wide")].map((box) => box.scrollLeft);
-  live.innerHTML = part;
-  live.querySelectorAll(".wide").forEach((box, index) => { box.scrollLeft = scrolled[index] || 0; });
+let ends = 0;
+
+function say(sentence) {
   if (said.textContent !== sentence) said.textContent = sentence;
-};
-// In a location of the balancer each event is an answer of its own, so an end is no news.
-setInterval(() => {
-  const lost = "The balancer does not answer; what is shown is from before.";
-  if (Date.now() - heard > 10000 && said.textContent !== lost) said.textContent = lost;
-}, 2000);
+}
+
+function lost() {
+  say("The balancer does not answer; what is shown is from before.");
+}
+
+function listen() {
+  const source = new EventSource("?file=live&view=" + live.dataset.view);
+  source.onmessage = (message) => {
+    heard = Date.now();
+    ends = 0;
+    const { part, sentence } = JSON.parse(message.data);
+    const scrolled = [...live.querySelectorAll(".wide")].map((box) => box.scrollLeft);
+    live.innerHTML = part;
+    live.querySelectorAll(".wide").forEach((box, index) => { box.scrollLeft = scrolled[index] || 0; });
+    say(sentence);
+  };
+  source.onerror = () => {
+    // In a location of the balancer each event is an answer of its own: one end is no news, but two without an event are.
+    ends += 1;
+    if (ends > 1) lost();
+    // What is no stream of events, such as an error's page, has ended it for good.
+    if (source.readyState === EventSource.CLOSED) setTimeout(listen, 2000);
+  };
+}
+
+listen();
+// A balancer that hangs ends nothing.
+setInterval(() => { if (Date.now() - heard > 10000) lost(); }, 2000);

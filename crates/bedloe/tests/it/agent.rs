@@ -10,9 +10,9 @@ use std::process::{Child, Command, Output, Stdio};
 use crate::support::balancer::PATIENCE;
 
 /// An agent at a free port of loopback, killed when dropped.
-struct Agent {
+pub(crate) struct Agent {
     child: Child,
-    address: String,
+    pub(crate) address: String,
 }
 
 impl Drop for Agent {
@@ -23,7 +23,7 @@ impl Drop for Agent {
 }
 
 impl Agent {
-    fn start(arguments: &[&str]) -> Self {
+    pub(crate) fn start(arguments: &[&str]) -> Self {
         Self::start_at("127.0.0.1:0", arguments)
     }
 

@@ -14,8 +14,13 @@ use crate::support::scripted::Scripted;
 
 /// A balancer that answers at a TCP address too.
 fn start(http: &str) -> (Balancer, SocketAddr) {
+    start_with(http, &[])
+}
+
+/// The same with more words on the command line.
+fn start_with(http: &str, words: &[&str]) -> (Balancer, SocketAddr) {
     let reserved = Reserved::new();
-    let balancer = Balancer::start_with(http, &["--admin", &reserved.address.to_string()]);
+    let balancer = Balancer::start_with(http, &[&["--admin", &reserved.address.to_string()], words].concat());
     (balancer, reserved.address)
 }
 

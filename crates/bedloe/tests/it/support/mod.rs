@@ -2,6 +2,7 @@
 
 pub(crate) mod admin;
 pub(crate) mod balancer;
+pub(crate) mod browser;
 pub(crate) mod client;
 pub(crate) mod frames;
 pub(crate) mod http2;
