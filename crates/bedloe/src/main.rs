@@ -12,7 +12,6 @@ mod files;
 mod findings;
 mod ha;
 mod hold_network;
-#[allow(dead_code, unused_imports, reason = "the pages that show hosts come next")]
 mod hosts;
 mod import;
 mod lab;
