@@ -8,8 +8,10 @@ mod history;
 mod host_view;
 mod view;
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use hyper::body::Bytes;
 use proxy::{Event, Status};
 
 use crate::hosts::Hosts;
@@ -29,11 +31,14 @@ Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n";
 const SCRIPT: &str = include_str!("dashboard/live.js");
 const STYLE: &str = include_str!("dashboard/style.css");
 
+/// How long an event is good for others: the balancer is looked at once a second.
+const MADE_FOR_MS: u64 = 1_000;
+
 /// The type of events.
 pub(crate) const LIVE_TYPE: &str = "text/event-stream";
 
 /// The views.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum View {
     Overview,
     Upstreams,
@@ -74,11 +79,13 @@ impl View {
 pub(crate) struct Dashboard {
     history: Arc<Mutex<History>>,
     hosts: Option<Hosts>,
+    /// By view, the event that was made last, and when.
+    made: Arc<Mutex<HashMap<View, (u64, Bytes)>>>,
 }
 
 impl Dashboard {
     pub(crate) fn new(hosts: Option<Hosts>) -> Self {
-        Self { history: Arc::default(), hosts }
+        Self { history: Arc::default(), hosts, made: Arc::default() }
     }
 
     /// Remembers how the balancer is doing; called once a second.
@@ -136,6 +143,19 @@ impl Dashboard {
         let sentence = self.figures(unix_ms).sentence();
         let shown = serde_json::json!({"part": self.part(view, unix_ms), "sentence": sentence});
         format!("retry: 2000\ndata: {shown}\n\n")
+    }
+
+    /// The same for all that are kept up to date: however many they are, it is made once a second for each view.
+    pub(crate) fn live_for_all(&self, view: View, unix_ms: u64) -> Bytes {
+        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        match made.get(&view) {
+            Some((at_ms, event)) if unix_ms.saturating_sub(*at_ms) < MADE_FOR_MS => event.clone(),
+            _ => {
+                let event = Bytes::from(self.live(view, unix_ms));
+                made.insert(view, (unix_ms, event.clone()));
+                event
+            }
+        }
     }
 
     /// Whether it has looked at the balancer yet.

@@ -86,14 +86,19 @@ impl Figures {
     ) -> Self {
         let upstream = |upstream: &proxy::UpstreamStatus| {
             let before = then.upstreams.iter().find(|then| then.name == upstream.name);
-            let before = |server: &ServerStatus| {
-                before.and_then(|then| then.servers.iter().find(|then| then.address == server.address))
+            let before = |(at, server): (usize, &ServerStatus)| {
+                let then = &before?.servers;
+                let is_it = |then: &&ServerStatus| then.address == server.address;
+                // Most often it is where it was; an address may be there twice.
+                then.get(at).filter(is_it).or_else(|| then.iter().find(is_it))
             };
-            let came =
-                |server: &ServerStatus| server.requests.saturating_sub(before(server).map_or(0, |then| then.requests));
-            let all = upstream.servers.iter().map(came).sum();
-            let row = |server: &ServerStatus| ServerRow::of(server, before(server), part(came(server), all));
-            UpstreamRow { name: upstream.name.clone(), servers: upstream.servers.iter().map(row).collect() }
+            let came = |(at, server): (usize, &ServerStatus)| {
+                server.requests.saturating_sub(before((at, server)).map_or(0, |then| then.requests))
+            };
+            let servers = || upstream.servers.iter().enumerate();
+            let all = servers().map(came).sum();
+            let row = |each: (usize, &ServerStatus)| ServerRow::of(each.1, before(each), part(came(each), all));
+            UpstreamRow { name: upstream.name.clone(), servers: servers().map(row).collect() }
         };
         Self {
             at_ms,

@@ -66,6 +66,31 @@ fn the_page_says_what_the_json_says() {
 }
 
 #[test]
+fn an_address_that_is_there_twice_has_its_own_numbers_twice() {
+    let dashboard = Dashboard::new(None);
+    let twice = |seconds| {
+        let mut status = status(seconds);
+        status.upstreams[0].servers.iter_mut().for_each(|server| server.address = "10.0.0.1:80".into());
+        status
+    };
+    (1..5).for_each(|seconds| dashboard.look(twice(seconds), seconds * 1_000));
+    let json = serde_json::to_value(dashboard.figures(5_000)).expect("JSON");
+    let shares = ["/upstreams/0/servers/0", "/upstreams/0/servers/1"].map(|at| json.pointer(at).expect("a server"));
+    assert_eq!(shares.map(|server| server["share_percent"].as_f64()), [Some(75.0), Some(25.0)]);
+}
+
+#[test]
+fn however_many_look_an_event_is_made_once_a_second() {
+    let dashboard = Dashboard::new(None);
+    dashboard.look(status(1), 1_000);
+    let first = dashboard.live_for_all(View::Overview, 1_000);
+    dashboard.look(status(2), 1_500);
+    assert_eq!(first.as_ptr(), dashboard.live_for_all(View::Overview, 1_999).as_ptr());
+    assert_ne!(first, dashboard.live_for_all(View::Upstreams, 1_999));
+    assert_ne!(first, dashboard.live_for_all(View::Overview, 2_000));
+}
+
+#[test]
 fn what_comes_from_outside_is_escaped() {
     let dashboard = Dashboard::new(None);
     dashboard.look(status(1), 1_000);

@@ -161,7 +161,7 @@ fn live(dashboard: Dashboard, view: View) -> Response<Body> {
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             ticks.tick().await;
-            if sender.send_data(dashboard.live(view, now_ms()).into()).await.is_err() {
+            if sender.send_data(dashboard.live_for_all(view, now_ms())).await.is_err() {
                 return;
             }
         }
