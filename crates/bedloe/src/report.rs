@@ -24,6 +24,8 @@ use output::Output;
 pub(crate) use page::render;
 use run::Run;
 
+use crate::visible::visible;
+
 /// Show a run again, or two beside each other.
 ///
 /// A run is what `bedloe load --json FILE` or `bedloe lab --json FILE` wrote. Of one run the page is made again; of two
@@ -43,12 +45,15 @@ pub(crate) struct ReportArgs {
 /// Runs the command.
 #[allow(clippy::needless_pass_by_value, reason = "each command takes its arguments")]
 pub(crate) fn run(args: ReportArgs) -> anyhow::Result<ExitCode> {
+    for (run, page) in args.runs.iter().zip(args.output.iter().cycle()) {
+        output::differ(run, page)?;
+    }
     let output = args.output.as_deref().map(Output::prepare).transpose()?;
     let runs = args.runs.iter().map(|path| Run::read(path)).collect::<anyhow::Result<Vec<_>>>()?;
     match (runs.as_slice(), output) {
         ([run], Some(output)) => output.finish(&render(run))?,
         ([run], None) => {
-            print(&format!("{}\n{}\n", run.title, run.verdict.sentence))?;
+            print(&format!("{}\n{}\n", visible(&run.title), visible(&run.verdict.sentence)))?;
         }
         ([a, b], output) => {
             let compared = compare::Compared::new([a, b], &args.runs);

@@ -39,11 +39,15 @@ struct Scale {
     suffix: &'static str,
 }
 
+/// The shortest axis; steps of one much shorter are no numbers any more.
+const LEAST: f64 = 1e-9;
+
 impl Axis {
     /// An axis that holds all values, of at most `wanted` steps.
     pub(super) fn new(unit: Unit, least: f64, most: f64, wanted: u32) -> Self {
         let low = least.min(0.0);
-        let high = if most > low { most } else { low + 1.0 };
+        // What is too small to be written beside an axis is nothing.
+        let high = if most - low > LEAST { most } else { low + 1.0 };
         let scale = unit.scale(high.max(-low));
         let scaled = step((high - low) / scale.factor / f64::from(wanted.max(1)), unit == Unit::Count);
         let step = scale.factor * scaled;

@@ -24,6 +24,7 @@ fn ticks_are_round_in_their_unit() {
         (Unit::Count, 2.0, "0, 1, 2"),
         (Unit::Count, 0.0, "0, 1"),
         (Unit::Number, 1.2, "0.0, 0.5, 1.0, 1.5"),
+        (Unit::Number, f64::from_bits(1), "0.0, 0.5, 1.0"),
     ];
     for (unit, most, expected) in cases {
         assert_eq!(labels(unit, most), expected, "{unit:?} {most}");

@@ -10,6 +10,7 @@ use super::run::{Figure, Run};
 use crate::charts::{Chart, Size, Unit};
 use crate::page::{Page, STATIC_POLICY};
 use crate::table::{Align, Table};
+use crate::visible::visible;
 
 /// A change of less is noise of any machine.
 const NOTABLE_PERCENT: f64 = 5.0;
@@ -48,12 +49,13 @@ impl<'a> Compared<'a> {
         let [a, b] = &self.names;
         let mut text = String::new();
         for (mark, name, run) in [("A", a, self.runs[0]), ("B", b, self.runs[1])] {
-            text += &format!("{mark}  {name}\n   {}\n   {}\n", run.title, run.verdict.sentence);
+            let [name, title, sentence] = [name, &run.title, &run.verdict.sentence].map(|text| visible(text));
+            text += &format!("{mark}  {name}\n   {title}\n   {sentence}\n");
         }
         let right = |name| (name, Align::Right);
         let mut table = Table::new(&[("figure", Align::Left), right("A"), right("B"), right("change")]);
         for row in &self.rows {
-            table.row([row.name.clone(), row.values[0].clone(), row.values[1].clone(), row.change()]);
+            table.row([visible(&row.name), row.values[0].clone(), row.values[1].clone(), row.change()]);
         }
         text + "\n" + &table.render(2) + "\n"
     }
@@ -222,6 +224,16 @@ mod tests {
             figure("http_req_failed", "rate", "default", "rate", failed),
         ];
         Run { title: "a load".into(), figures, ..Run::new() }
+    }
+
+    #[test]
+    fn what_stands_in_a_run_does_not_act_upon_a_terminal() {
+        let mut evil = run(4.0, 0.0);
+        for text in [&mut evil.title, &mut evil.verdict.sentence, &mut evil.figures[0].name] {
+            *text = "\x1b[2Jhttp_reqs\n".to_owned();
+        }
+        let text = Compared::new([&evil, &evil], &["\x1b[2J".into(), "b.json".into()]).table();
+        assert!(!text.contains('\x1b') && text.contains("\\u{1b}[2Jhttp_reqs\\n"), "{text}");
     }
 
     #[test]

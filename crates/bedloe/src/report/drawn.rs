@@ -26,7 +26,7 @@ pub(super) fn of_load(run: &Run) -> Vec<Chart> {
         rate = rate.with("asked", of(|step| step.asked_per_s));
     }
     rate = rate.with("iterations", per_s(|step| step.iterations));
-    if steps.iter().any(|step| step.requests.abs_diff(step.iterations) * 100 > step.requests.max(100)) {
+    if steps.iter().any(|step| step.requests.abs_diff(step.iterations) > step.requests.max(100) / 100) {
         rate = rate.with("requests", per_s(|step| step.requests));
     }
     let times = chart("Response time", Unit::Ms, Size::Full)
@@ -100,7 +100,7 @@ pub(super) fn of_process(run: &Run, name: &str) -> Vec<Chart> {
 
 /// Between two moments each.
 fn middles(run: &Run) -> Vec<f64> {
-    run.course.at_ms.windows(2).map(|pair| (pair[0] + pair[1]) as f64 / 2000.0).collect()
+    run.course.at_ms.windows(2).map(|pair| (pair[0] as f64 + pair[1] as f64) / 2000.0).collect()
 }
 
 /// What was counted a second, times a factor. Counts of what has begun anew are none.
@@ -169,4 +169,18 @@ fn end_s(run: &Run) -> f64 {
 
 fn per_s(count: f64, seconds: f64) -> Option<f64> {
     (seconds > 0.0).then(|| count / seconds)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_number_in_a_file_is_too_large_to_be_drawn() {
+        let step = Step { for_s: 1.0, requests: u64::MAX, ..Step::default() };
+        let mut run = Run { steps: vec![step], ..Run::new() };
+        run.course.at_ms = vec![0, 1, u64::MAX];
+        assert!(of_load(&run)[0].series.iter().any(|series| series.name == "requests"));
+        assert_eq!(middles(&run).len(), 2);
+    }
 }

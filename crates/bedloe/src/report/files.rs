@@ -6,7 +6,7 @@ use anyhow::bail;
 use serde_json::Value;
 
 use super::make::Begin;
-use super::output::Output;
+use super::output::{self, Output};
 use super::run::{Host, Run};
 use super::watch::Watch;
 use crate::hosts::AgentsArgs;
@@ -26,6 +26,9 @@ impl Files {
         page: Option<&PathBuf>,
         folder: Option<&Path>,
     ) -> anyhow::Result<Self> {
+        if let (Some(json), Some(page)) = (json, page) {
+            output::differ(json, page)?;
+        }
         let output = |path: &PathBuf| match folder {
             Some(folder) => Output::prepare_unless_in(folder, path),
             None => Output::prepare(path),

@@ -69,7 +69,7 @@ fn command(words: impl Iterator<Item = String>) -> String {
 /// An address without the name and password in it.
 pub(crate) fn without_user(word: &str) -> String {
     let Some((scheme, rest)) = word.split_once("://") else { return word.to_owned() };
-    let end = rest.find('/').unwrap_or(rest.len());
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
     match rest[..end].rfind('@') {
         Some(at) => format!("{scheme}://{}", &rest[at + 1..]),
         None => word.to_owned(),
@@ -195,6 +195,7 @@ mod tests {
             ),
             (vec!["bedloe", "load", "-H", "Authorization: Bearer abc", "http://h/"], "bedloe load -H *** http://h/"),
             (vec!["bedloe", "load", "https://me:abc@h/a@b"], "bedloe load https://h/a@b"),
+            (vec!["bedloe", "load", "https://h?to=a@b"], "bedloe load 'https://h?to=a@b'"),
         ];
         for (words, expected) in table {
             assert_eq!(command(words.into_iter().map(str::to_owned)), expected);

@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 
 /// A file that can be written. One that is never finished leaves nothing behind.
 #[derive(Debug)]
@@ -72,25 +72,42 @@ impl Drop for Output {
     }
 }
 
+/// Refuses one file for two things: one of them would be lost. Both may go to a device.
+pub(crate) fn differ(one: &Path, other: &Path) -> anyhow::Result<()> {
+    let real = |path: &Path| fs::canonicalize(path).or_else(|_| std::path::absolute(path));
+    let is_same = real(one).is_ok_and(|one| real(other).is_ok_and(|other| one == other));
+    let is_device = fs::metadata(one).is_ok_and(|meta| !meta.is_file());
+    ensure!(!is_same || is_device, "nothing was started: {} and {} are the same file", one.display(), other.display());
+    Ok(())
+}
+
 fn way(path: &Path) -> io::Result<Way> {
     match fs::metadata(path) {
         Ok(meta) if meta.is_dir() => return Err(io::ErrorKind::IsADirectory.into()),
         // A link keeps leading where it leads.
         Ok(meta) if meta.is_file() => {
             File::options().append(true).open(path)?;
-            return beside(&fs::canonicalize(path)?);
+            return beside(&fs::canonicalize(path)?, Some(meta.permissions()));
         }
         Ok(_) => return Ok(Way::Direct(File::options().append(true).open(path)?)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(error) => return Err(error),
     }
-    beside(path)
+    match fs::read_link(path) {
+        Ok(_) => Err(io::Error::other("it is a link that leads nowhere")),
+        Err(_) => beside(path, None),
+    }
 }
 
-fn beside(path: &Path) -> io::Result<Way> {
+/// A new file beside `path`, which whoever may not read what stands there now may not read either.
+fn beside(path: &Path, permissions: Option<fs::Permissions>) -> io::Result<Way> {
     let name = path.file_name().ok_or_else(|| io::Error::other("it has no name"))?;
     let beside = path.with_file_name(format!(".{}.{}", name.to_string_lossy(), std::process::id()));
-    let file = File::create(&beside)?;
+    // Not one that stands there, or that a link of somebody else's leads to.
+    let file = File::create_new(&beside)?;
+    if let Some(permissions) = permissions {
+        file.set_permissions(permissions)?;
+    }
     Ok(Way::Beside { beside, file, place: path.to_owned() })
 }
 
@@ -125,6 +142,39 @@ mod tests {
             assert!(said.starts_with("nothing was started: cannot write"), "{said}");
         }
         Output::prepare(Path::new("/dev/null")).unwrap().finish("text").unwrap();
+    }
+
+    #[test]
+    fn who_may_read_a_file_stays_as_it_is() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("run.json");
+        fs::write(&path, "old").unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+        Output::prepare(&path).unwrap().finish("new").unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+
+    #[test]
+    fn a_file_is_no_output_for_two_things() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, link) = (folder.path().join("run.json"), folder.path().join("link"));
+        let said = |one: &Path, other: &Path| format!("{:#}", differ(one, other).unwrap_err());
+        assert!(said(&path, &folder.path().join("./run.json")).contains("the same file"));
+        fs::write(&path, "{}").unwrap();
+        std::os::unix::fs::symlink(&path, &link).unwrap();
+        assert!(said(&link, &path).contains("the same file"));
+        differ(&path, &folder.path().join("page.html")).unwrap();
+        differ(Path::new("/dev/null"), Path::new("/dev/null")).unwrap();
+    }
+
+    #[test]
+    fn a_link_that_leads_nowhere_is_refused_and_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let link = folder.path().join("link");
+        std::os::unix::fs::symlink("none", &link).unwrap();
+        assert!(format!("{:#}", Output::prepare(&link).unwrap_err()).contains("leads nowhere"));
+        assert_eq!(files(folder.path()), ["link"]);
     }
 
     #[test]

@@ -2,6 +2,8 @@
 //! be made again from the file.
 
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 
 use anyhow::{Context, bail, ensure};
@@ -214,8 +216,11 @@ impl Run {
         let name = path.display();
         let meta = std::fs::metadata(path).with_context(|| format!("cannot read {name}"))?;
         ensure!(!meta.is_dir(), "{name} is a folder, not the file of a run");
-        ensure!(meta.len() <= FILE_MAX, "{name} is larger than {} MiB: that is no run", FILE_MAX >> 20);
-        let text = std::fs::read(path).with_context(|| format!("cannot read {name}"))?;
+        let mut text = Vec::new();
+        // Of a pipe or a device nobody says how much there is.
+        let file = File::open(path).with_context(|| format!("cannot read {name}"))?;
+        file.take(FILE_MAX + 1).read_to_end(&mut text).with_context(|| format!("cannot read {name}"))?;
+        ensure!(text.len() as u64 <= FILE_MAX, "{name} is larger than {} MiB: that is no run", FILE_MAX >> 20);
         let value = serde_json::from_slice(&text).with_context(|| format!("{name} is no JSON"))?;
         Self::parse(value).with_context(|| format!("{name} is no run that can be shown"))
     }
