@@ -81,6 +81,7 @@ pub(crate) fn run(args: LoadArgs) -> anyhow::Result<ExitCode> {
         reported.watch(progress);
     })
     .with_context(|| format!("the load test with {users} users at most failed"))?;
+    reported.over(&report);
     console.clear();
     let is_out = outputs.finish().map_err(|error| logger.error(&format!("{error:#}"))).is_ok();
     let texts = script.filter(|_| style.mode != Mode::Disabled).and_then(|run| handled(&run, &report, &style, &logger));

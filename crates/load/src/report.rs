@@ -41,6 +41,8 @@ pub struct Report {
     pub outcome: Outcome,
     /// How long it took, from the first start's time to the last user's end.
     pub elapsed_ns: u64,
+    /// How much of that was a script's setup: steps begin behind it.
+    pub setup_ns: u64,
     /// What it did step by step; a step is a second, of a long test several.
     pub steps: Vec<Step>,
     /// Every metric that has samples or thresholds, by name.

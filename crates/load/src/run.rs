@@ -312,6 +312,7 @@ impl Test {
             setup_data,
             outcome,
             elapsed_ns,
+            setup_ns: self.begin_ns.saturating_sub(self.start_ns),
             steps,
             metrics,
             scopes,

@@ -9,7 +9,7 @@ use load::{Outcome, Plan, Progress, Report, Source};
 use super::args::LoadArgs;
 use crate::report::files::Files;
 use crate::report::make::{self, fact, thresholds, without_user};
-use crate::report::run::{Fact, Judgement, Run, Setting, Text};
+use crate::report::run::{Fact, Host, Judgement, Run, Setting, Text};
 use crate::report::verdict;
 
 /// The name of the one process that there is.
@@ -24,6 +24,7 @@ pub(super) struct Reported {
     settings: Vec<Setting>,
     before: Usage,
     course: Course,
+    hosts: Vec<Host>,
 }
 
 impl Reported {
@@ -40,6 +41,7 @@ impl Reported {
             settings: Vec::new(),
             before: Usage::own(),
             course: Course::new([INJECTOR].into_iter()),
+            hosts: Vec::new(),
         };
         if reported.files.is_wanted() {
             reported.look(plan, is_script.then_some(args.target.as_str()));
@@ -72,14 +74,22 @@ impl Reported {
         self.course.note(at_ms, vec![Counts::new(&usage, 0)]);
     }
 
+    /// Ends the look at hosts. Time lines begin where the steps of the load do, behind a script's setup.
+    pub(super) fn over(&mut self, report: &Report) {
+        let (elapsed_ms, setup_ms) = (report.elapsed_ns / 1_000_000, report.setup_ns / 1_000_000);
+        self.hosts = self.files.hosts(elapsed_ms.saturating_sub(setup_ms));
+        if self.files.is_wanted() {
+            self.note(elapsed_ms);
+        }
+        self.course.at_ms.iter_mut().for_each(|at_ms| *at_ms = at_ms.saturating_sub(setup_ms));
+    }
+
     /// Writes what is wanted; `words` is what the injector says of itself.
-    pub(super) fn write(mut self, report: &Report, words: &[String]) -> anyhow::Result<()> {
+    pub(super) fn write(self, report: &Report, words: &[String]) -> anyhow::Result<()> {
         if !self.files.is_wanted() {
             return Ok(());
         }
         let elapsed_ms = report.elapsed_ns / 1_000_000;
-        let hosts = self.files.hosts(elapsed_ms);
-        self.note(elapsed_ms);
         let usage = Usage { switches: self.course.switches(0), ..Usage::own() };
         let requests = report.count("http_reqs");
         let mut run = Run {
@@ -87,7 +97,7 @@ impl Reported {
             subject: self.subject,
             processes: vec![ProcessRow::new(INJECTOR, &self.before, &usage, requests, requests, elapsed_ms)],
             course: self.course,
-            hosts,
+            hosts: self.hosts,
             settings: self.settings,
             texts: self.texts,
             ..self.files.begin.run(report)

@@ -43,6 +43,7 @@ fn report(metrics: Vec<Metric>) -> Report {
         steps: Vec::new(),
         outcome,
         elapsed_ns: 4_001_000_000,
+        setup_ns: 0,
         metrics,
         scopes: Vec::new(),
         checks: Vec::new(),

@@ -155,6 +155,25 @@ fn two_loads_are_compared() {
 }
 
 #[test]
+fn load_hosts_and_processes_have_one_time_line() {
+    let home = tempfile::tempdir().expect("a folder");
+    let (script, json) = (home.path().join("slow.js"), home.path().join("run.json"));
+    let slow = "import { sleep } from 'k6';
+        export const options = { vus: 1, duration: '2s' };
+        export function setup() { sleep(3); }
+        export default function () { sleep(0.1); }
+        export function handleSummary() { const end = Date.now() + 2000; while (Date.now() < end); return {}; }";
+    std::fs::write(&script, slow).expect("a script");
+    let output = bedloe(&["load", "--quiet", "--json", name(&json), name(&script)]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let run = number(&read(&json));
+    assert!(run["elapsed_s"].as_f64().is_some_and(|elapsed_s| elapsed_s > 5.0), "{}", run["elapsed_s"]);
+    let end = |list: &Value| list.as_array().and_then(|all| all.last()?.as_f64()).expect("moments");
+    let ends = [end(&run["hosts"][0]["at_s"]), end(&run["course"]["at_ms"]) / 1000.0];
+    assert!(ends.iter().all(|end_s| (1.0..3.0).contains(end_s)), "{ends:?}");
+}
+
+#[test]
 fn what_cannot_be_written_or_read_is_said_and_nothing_is_run() {
     let home = tempfile::tempdir().expect("a folder");
     let nowhere = home.path().join("none/page.html");
