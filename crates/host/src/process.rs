@@ -36,7 +36,31 @@ impl ProcessFacts {
     }
 }
 
-/// The same of a process and its children taken together, such as a master and its worker.
+/// What is asked of a process often: one file is read, and no thread of its own.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// CPU time in user mode and in the kernel, in steps of the kernel's clock tick.
+    pub cpu_ms: u64,
+    /// Memory in RAM now.
+    pub resident_bytes: u64,
+    /// Its threads.
+    pub threads: u64,
+}
+
+/// What the process `pid` uses.
+pub fn usage(pid: u32) -> Result<Usage, Error> {
+    let read = || {
+        let stat = Process::new(i32::try_from(pid).unwrap_or(i32::MAX))?.stat()?;
+        Ok(Usage {
+            cpu_ms: (stat.utime + stat.stime) * tick_ms(),
+            resident_bytes: stat.rss * procfs::page_size(),
+            threads: u64::try_from(stat.num_threads).unwrap_or(0),
+        })
+    };
+    read().map_err(|source| failed(pid, source))
+}
+
+/// The facts of a process and its children taken together, such as a master and its worker.
 pub fn family(pid: u32) -> Result<ProcessFacts, Error> {
     let mut all = process(pid)?;
     for child in children(pid) {
@@ -61,12 +85,20 @@ fn children(pid: u32) -> Vec<u32> {
 
 /// Reads the facts of the process `pid`.
 pub fn process(pid: u32) -> Result<ProcessFacts, Error> {
-    read(pid).map_err(|source| match source {
+    read(pid).map_err(|source| failed(pid, source))
+}
+
+fn failed(pid: u32, source: ProcError) -> Error {
+    match source {
         ProcError::NotFound(_) => Error::NoProcess { pid },
         // A process that ends while it is read: the kernel says ESRCH for an open file of it.
         ProcError::Io(error, _) if error.raw_os_error() == Some(3) => Error::NoProcess { pid },
         source => Error::Proc { what: format!("process {pid}"), source },
-    })
+    }
+}
+
+fn tick_ms() -> u64 {
+    1000 / procfs::ticks_per_second().max(1)
 }
 
 fn read(pid: u32) -> ProcResult<ProcessFacts> {
@@ -75,12 +107,11 @@ fn read(pid: u32) -> ProcResult<ProcessFacts> {
     let stat = process.stat()?;
     let status = process.status()?;
     let (voluntary_switches, involuntary_switches) = switches(&process)?;
-    let tick_ms = 1000 / procfs::ticks_per_second().max(1);
     Ok(ProcessFacts {
         pid,
         name: stat.comm,
-        user_ms: stat.utime * tick_ms,
-        system_ms: stat.stime * tick_ms,
+        user_ms: stat.utime * tick_ms(),
+        system_ms: stat.stime * tick_ms(),
         resident_bytes: status.vmrss.unwrap_or(0) * KIB,
         peak_resident_bytes: status.vmhwm.unwrap_or(0) * KIB,
         threads: status.threads,

@@ -19,13 +19,13 @@ pub(crate) struct Process {
 impl Process {
     /// Reads it. What the kernel does not say is 0.
     pub(crate) fn read(status: &Status) -> Self {
-        let facts = host::process::process(std::process::id()).ok();
+        let usage = host::process::usage(std::process::id()).unwrap_or_default();
         let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let now_ms = u64::try_from(since_1970.as_millis()).unwrap_or(u64::MAX);
         Self {
-            cpu_ms: facts.as_ref().map_or(0, host::process::ProcessFacts::cpu_ms),
-            resident_bytes: facts.as_ref().map_or(0, |facts| facts.resident_bytes),
-            threads: facts.as_ref().map_or(0, |facts| facts.threads),
+            cpu_ms: usage.cpu_ms,
+            resident_bytes: usage.resident_bytes,
+            threads: usage.threads,
             open_files: std::fs::read_dir("/proc/self/fd").map_or(0, |files| files.count() as u64),
             files_max: host::files::limit().unwrap_or(0),
             started_ms: now_ms.saturating_sub(status.uptime_ms),
