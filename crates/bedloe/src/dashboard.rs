@@ -9,6 +9,7 @@ mod host_view;
 mod view;
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use hyper::body::Bytes;
@@ -74,6 +75,8 @@ impl View {
     }
 }
 
+type Drawn = (Range<u64>, String);
+
 /// What the page is made of; a clone shows the same.
 #[derive(Debug, Clone)]
 pub(crate) struct Dashboard {
@@ -81,11 +84,13 @@ pub(crate) struct Dashboard {
     hosts: Option<Hosts>,
     /// By view, the event that was made last, and when.
     made: Arc<Mutex<HashMap<View, (u64, Bytes)>>>,
+    /// By view, its charts, and the time for which they are good.
+    drawn: Arc<Mutex<HashMap<View, Drawn>>>,
 }
 
 impl Dashboard {
     pub(crate) fn new(hosts: Option<Hosts>) -> Self {
-        Self { history: Arc::default(), hosts, made: Arc::default() }
+        Self { history: Arc::default(), hosts, made: Arc::default(), drawn: Arc::default() }
     }
 
     /// Remembers how the balancer is doing; called once a second.
@@ -106,21 +111,40 @@ impl Dashboard {
 
     /// A whole page, which needs no script to be read.
     pub(crate) fn page(&self, view: View, unix_ms: u64) -> String {
-        let body = view::body(view, &self.figures(unix_ms), &self.part(view, unix_ms));
+        let figures = self.figures(unix_ms);
+        let body = view::body(view, &figures, &self.part(view, &figures, unix_ms));
         Page { title: &format!("{} - bedloe", view.title()), policy: POLICY, style: STYLE, body }.render()
     }
 
     /// What of a page changes.
-    pub(crate) fn part(&self, view: View, unix_ms: u64) -> String {
-        let figures = self.figures(unix_ms);
-        let history = self.history.lock().unwrap_or_else(PoisonError::into_inner);
+    fn part(&self, view: View, figures: &Figures, unix_ms: u64) -> String {
         let part = match view {
-            View::Overview => view::overview(&figures, &history, unix_ms),
-            View::Upstreams => view::upstreams(&figures),
-            View::Hosts => host_view::hosts(&figures, self.hosts.as_ref(), unix_ms),
-            View::Events => view::events(&figures),
+            View::Overview => view::overview(figures, &self.charts(view, unix_ms)),
+            View::Upstreams => view::upstreams(figures),
+            View::Hosts => host_view::hosts(figures, &self.charts(view, unix_ms)),
+            View::Events => view::events(figures),
         };
         part.into_string()
+    }
+
+    /// The charts of a view. They are the dearest part of a page, and are drawn again when their time line has moved on
+    /// by a hundredth.
+    fn charts(&self, view: View, unix_ms: u64) -> String {
+        let mut drawn = self.drawn.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, charts)) = drawn.get(&view).filter(|(good, _)| good.contains(&unix_ms)) {
+            return charts.clone();
+        }
+        let history = self.history.lock().unwrap_or_else(PoisonError::into_inner);
+        let charts = match (view, &self.hosts) {
+            (View::Hosts, Some(hosts)) => hosts.with(|all| host_view::charts(all, unix_ms)),
+            (View::Hosts, None) => return String::new(),
+            _ => view::charts(&history, unix_ms),
+        };
+        let oldest_ms = history.points.front().map_or(unix_ms, |point| point.unix_ms);
+        let good = unix_ms..unix_ms + view::span_ms(unix_ms.saturating_sub(oldest_ms)) / 100;
+        let charts = charts.into_string();
+        drawn.insert(view, (good, charts.clone()));
+        charts
     }
 
     /// What is asked for by a query: `view=NAME` alone a page, with `file=live` what of it changes, as a server-sent
@@ -140,8 +164,9 @@ impl Dashboard {
     /// What of a page changes, as a server-sent event: the part, and the state in a sentence, which is read out when it
     /// becomes another one. Who gets one alone asks for the next.
     pub(crate) fn live(&self, view: View, unix_ms: u64) -> String {
-        let sentence = self.figures(unix_ms).sentence();
-        let shown = serde_json::json!({"part": self.part(view, unix_ms), "sentence": sentence});
+        let figures = self.figures(unix_ms);
+        let part = self.part(view, &figures, unix_ms);
+        let shown = serde_json::json!({"part": part, "sentence": figures.sentence()});
         format!("retry: 2000\ndata: {shown}\n\n")
     }
 

@@ -1,13 +1,13 @@
 //! The view of the hosts: their table, and each one's charts.
 
-use maud::{Markup, html};
+use maud::{Markup, PreEscaped, html};
 
 use super::figures::Figures;
 use super::view::{number, span};
 use crate::charts::{Chart, Form, Unit};
-use crate::hosts::{CpuShares, Figures as Host, History, Hosts, Point};
+use crate::hosts::{CpuShares, Figures as Host, History, Point};
 
-pub(super) fn hosts(figures: &Figures, hosts: Option<&Hosts>, unix_ms: u64) -> Markup {
+pub(super) fn hosts(figures: &Figures, charts: &str) -> Markup {
     html! {
         h2 { "Hosts" }
         @if figures.hosts.is_empty() {
@@ -29,11 +29,16 @@ pub(super) fn hosts(figures: &Figures, hosts: Option<&Hosts>, unix_ms: u64) -> M
                 td class={"why " (if host.is_well { "ok" } else { "bad" })} { (host.health) }
             } } }
         } } }
-        @if let Some(hosts) = hosts { (hosts.with(|all| html! { @for host in all.iter().filter(|host| is_known(host)) {
-            h3 { (host.name) }
-            div.charts { @for chart in charts(host, unix_ms) { div { (chart.draw()) } } }
-        } })) }
+        (PreEscaped(charts))
     }
+}
+
+/// The charts of each host.
+pub(super) fn charts(hosts: &[History], unix_ms: u64) -> Markup {
+    html! { @for host in hosts.iter().filter(|host| is_known(host)) {
+        h3 { (host.name) }
+        div.charts { @for chart in drawn(host, unix_ms) { div { (chart.draw()) } } }
+    } }
 }
 
 /// Whether there is anything to draw of it.
@@ -41,11 +46,12 @@ fn is_known(host: &History) -> bool {
     host.points.iter().any(|point| point.figures.is_some())
 }
 
-fn charts(host: &History, unix_ms: u64) -> Vec<Chart> {
+fn drawn(host: &History, unix_ms: u64) -> Vec<Chart> {
+    let ago_ms = |point: &Point| unix_ms.saturating_sub(point.at_ms);
+    let span_s = span(host.points.front().map(ago_ms).unwrap_or_default());
     #[allow(clippy::cast_precision_loss, reason = "a quarter of an hour in milliseconds")]
-    let ago = |point: &Point| -(unix_ms.saturating_sub(point.at_ms) as f64) / 1e3;
-    let times: Vec<f64> = host.points.iter().map(ago).collect();
-    let chart = |title: &str, unit| Chart { span_s: span(&times), ..Chart::new(title, unit, &times) };
+    let times: Vec<f64> = host.points.iter().map(|point| -(ago_ms(point) as f64) / 1e3).collect();
+    let chart = |title: &str, unit| Chart { span_s, ..Chart::new(title, unit, &times) };
     let all = |of: fn(&Host) -> Option<f64>| {
         host.points.iter().map(|point| point.figures.as_ref().and_then(of)).collect::<Vec<_>>()
     };

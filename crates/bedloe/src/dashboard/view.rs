@@ -9,12 +9,17 @@ use super::history::{History, Point};
 use crate::charts::{Chart, Unit};
 
 /// How long the time line of a chart is at least, while there is less to show, and at most.
-const SPAN_S: (f64, f64) = (60.0, 900.0);
+const SPAN_MS: (u64, u64) = (60_000, 900_000);
 
-/// The time line of charts whose first point is so long ago.
-pub(super) fn span(times_s: &[f64]) -> Option<(f64, f64)> {
-    let oldest = times_s.first().copied().unwrap_or_default();
-    Some((oldest.clamp(-SPAN_S.1, -SPAN_S.0), 0.0))
+/// How long the time line is where the first point is so long ago.
+pub(super) fn span_ms(oldest_ms: u64) -> u64 {
+    oldest_ms.clamp(SPAN_MS.0, SPAN_MS.1)
+}
+
+/// The time line of charts, in seconds before now, whose first point is so long ago.
+#[allow(clippy::cast_precision_loss, reason = "a quarter of an hour in milliseconds")]
+pub(super) fn span(oldest_ms: u64) -> Option<(f64, f64)> {
+    Some((-(span_ms(oldest_ms) as f64) / 1e3, 0.0))
 }
 
 /// What all views have around them.
@@ -41,7 +46,7 @@ pub(super) fn body(view: View, figures: &Figures, part: &str) -> Markup {
 const COUNTS: [&str; 8] =
     ["requests", "requests/s", "p50 ms", "p95 ms", "p99 ms", "failures", "retries", "TLS handshakes"];
 
-pub(super) fn overview(figures: &Figures, history: &History, unix_ms: u64) -> Markup {
+pub(super) fn overview(figures: &Figures, charts: &str) -> Markup {
     html! {
         h2 { "Overview" }
         div.wide { table {
@@ -64,7 +69,7 @@ pub(super) fn overview(figures: &Figures, history: &History, unix_ms: u64) -> Ma
             (number("reloads_refused", Some(figures.reloads_refused as f64))) "."
         }
         h2 { "The last 15 minutes" }
-        div.charts { @for chart in charts(history, unix_ms) { div { (chart.draw()) } } }
+        (PreEscaped(charts))
     }
 }
 
@@ -89,11 +94,17 @@ fn counts(title: &str, key: &str, counts: &Counts) -> Markup {
     }
 }
 
-fn charts(history: &History, unix_ms: u64) -> Vec<Chart> {
+/// The charts of what clients get.
+pub(super) fn charts(history: &History, unix_ms: u64) -> Markup {
+    html! { div.charts { @for chart in drawn(history, unix_ms) { div { (chart.draw()) } } } }
+}
+
+fn drawn(history: &History, unix_ms: u64) -> Vec<Chart> {
+    let ago_ms = |point: &Point| unix_ms.saturating_sub(point.unix_ms);
+    let span_s = span(history.points.front().map(ago_ms).unwrap_or_default());
     #[allow(clippy::cast_precision_loss, reason = "a quarter of an hour in milliseconds")]
-    let ago = |point: &Point| -(unix_ms.saturating_sub(point.unix_ms) as f64) / 1e3;
-    let times: Vec<f64> = history.points.iter().map(ago).collect();
-    let chart = |title: &str, unit| Chart { span_s: span(&times), ..Chart::new(title, unit, &times) };
+    let times: Vec<f64> = history.points.iter().map(|point| -(ago_ms(point) as f64) / 1e3).collect();
+    let chart = |title: &str, unit| Chart { span_s, ..Chart::new(title, unit, &times) };
     let all = |of: fn(&Point) -> Option<f64>| history.points.iter().map(of).collect::<Vec<_>>();
     vec![
         chart("Requests", Unit::PerSecond).with("requests", all(|point| point.requests_per_s)),
