@@ -20,6 +20,12 @@ line_8_2() {
     cat "$log"
 }
 
+# What it costs a request that metrics are scraped and the dashboard is open.
+line_8_4() {
+    if [ "$short" = 1 ]; then return 0; fi
+    shown 8.4 'instructions a request, with metrics and dashboard open' bench/instructions --watched || true
+}
+
 # What Prometheus makes of the examples: its checker takes rules and exposition, and a server is seen to go and come back.
 line_8_5() {
     if [ "$short" = 1 ]; then return 0; fi
