@@ -236,6 +236,9 @@ pub(super) const METRICS: &[Metric] = &[
             for upstream in view.upstreams() {
                 family.sample(&[("upstream", &upstream.name)], upstream.strays);
             }
+            if let Some(strays) = view.other_strays() {
+                family.sample(&[("upstream", OTHERS)], strays);
+            }
         },
     )
     .by(&["upstream"]),

@@ -36,8 +36,9 @@ fn series_are_unique_and_bounded() {
     };
     let many = UpstreamStatus { name: "many".into(), servers: servers.collect(), ..UpstreamStatus::default() };
     let zone = |n| ZoneStatus { name: format!("zone{n}"), requests: 1, ..ZoneStatus::default() };
+    let more = (0..PEERS_MAX).map(|n| UpstreamStatus { name: format!("u{n}"), strays: 1, ..UpstreamStatus::default() });
     let status = Status {
-        upstreams: vec![twice, many],
+        upstreams: [twice, many].into_iter().chain(more).collect(),
         server_zones: (0..ZONES_MAX + 5).map(zone).collect(),
         ..Status::default()
     };
@@ -53,6 +54,7 @@ fn series_are_unique_and_bounded() {
     assert_eq!(requests("peer", OTHERS, "bedloe_upstream_peer_requests_total"), [10.0]);
     assert_eq!(requests("zone", OTHERS, "bedloe_server_zone_requests_total"), [5.0]);
     assert_eq!(requests("upstream", "a\"b", "bedloe_upstream_peer_up"), [1.0, 1.0]);
+    assert_eq!(requests("upstream", OTHERS, "bedloe_upstream_strays_total"), [2.0]);
 }
 
 #[test]

@@ -55,6 +55,12 @@ impl<'s> View<'s> {
     pub(super) fn upstreams(&self) -> impl Iterator<Item = &proxy::UpstreamStatus> {
         self.status.upstreams.iter().take(PEERS_MAX)
     }
+
+    /// The strays of those that have none.
+    pub(super) fn other_strays(&self) -> Option<u64> {
+        let others = self.status.upstreams.get(PEERS_MAX..).filter(|others| !others.is_empty())?;
+        Some(others.iter().map(|upstream| upstream.strays).sum())
+    }
 }
 
 fn zones(all: &[ZoneStatus]) -> Vec<ZoneStatus> {
