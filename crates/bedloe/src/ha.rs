@@ -12,6 +12,7 @@ mod script;
 mod tree;
 
 use std::io::{self, Write};
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -104,4 +105,13 @@ fn error(code: &'static str, word: &tree::Word, message: impl Into<String>) -> D
 
 fn warning(code: &'static str, word: &tree::Word, message: impl Into<String>) -> Diagnostic {
     Diagnostic::warning(code, &word.place, message)
+}
+
+/// Finds a number of a block that keepalived does not take. One that is not known here, as it has a `$`, may be any.
+fn in_range(block: &[tree::Node], word: &str, range: RangeInclusive<i64>, found: &mut Vec<Diagnostic>) {
+    let Some(written) = tree::value(block, word).filter(|word| !word.text.contains('$')) else { return };
+    if !written.text.parse().is_ok_and(|number| range.contains(&number)) {
+        let message = format!("{word} is a number from {} to {}", range.start(), range.end());
+        found.push(error("ha-range", written, message));
+    }
 }

@@ -152,23 +152,22 @@ fn begin(args: RollArgs) -> anyhow::Result<ExitCode> {
             () = signals.first() => None,
             prepared = prepared => Some(prepared),
         };
-        let done = match prepared {
-            None => Ok(interrupted(&settings, args.at.json)),
-            Some(Err(error)) => Err(error.context(format!("{}: nothing was done", settings.upstream))),
+        let nothing_done = match prepared {
             Some(Ok(plan)) => {
                 tell(&plan, &notes);
-                if args.dry_run {
-                    notes.finish();
-                    return Ok(show_plan(&settings, &plan, args.at.json));
+                if !args.dry_run {
+                    return Ok(Box::pin(roll(&balancer, &settings, &plan, (signals, &notes), args.at.json)).await);
                 }
-                Ok(Box::pin(roll(&balancer, &settings, &plan, (signals, &notes), args.at.json)).await)
+                notes.finish();
+                return Ok(show_plan(&settings, &plan, args.at.json));
             }
+            None => Ok(interrupted(&settings, args.at.json)),
+            Some(Err(error)) => Err(error.context(format!("{}: nothing was done", settings.upstream))),
         };
         if !args.dry_run {
             balancer.release().await;
         }
-        notes.finish();
-        done
+        nothing_done
     })
 }
 

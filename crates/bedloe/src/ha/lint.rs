@@ -9,7 +9,7 @@ use conf::Diagnostic;
 use conf::span::Place;
 
 use super::tree::{Node, line, number, value};
-use super::{error, script, warning};
+use super::{error, in_range, script, warning};
 
 /// The longest time without the address that nobody is warned of: clients give up by themselves about then.
 const TAKEOVER_MAX_S: f64 = 3.0;
@@ -232,11 +232,8 @@ fn needed(instance: &Instance<'_>, found: &mut Vec<Diagnostic>) {
     if line(block, "virtual_ipaddress").is_none_or(|node| node.block.is_empty()) {
         found.push(error("ha-missing", name, "the instance has no virtual_ipaddress: there is no address to share"));
     }
-    for (word, most) in [("virtual_router_id", 255), ("priority", 255)] {
-        let Some(written) = value(block, word).filter(|word| !word.text.contains('$')) else { continue };
-        if !written.text.parse().is_ok_and(|number: u16| (1..=most).contains(&number)) {
-            found.push(error("ha-range", written, format!("{word} is a number from 1 to {most}")));
-        }
+    for word in ["virtual_router_id", "priority"] {
+        in_range(block, word, 1..=255, found);
     }
 }
 

@@ -5,16 +5,17 @@ use std::path::Path;
 use conf::Diagnostic;
 
 use super::tree::{Node, Word, line, number, value};
-use super::{error, warning};
+use super::{error, in_range, warning};
 
-/// The same for a balancer that does not answer: a check has to fail several times.
+/// The longest time until a balancer that does not answer gives its address up, that nobody is warned of: a check has
+/// to fail several times.
 const NOTICED_MAX_S: u64 = 6;
 /// The longest time until one that is back counts, that nobody is warned of.
 const BACK_MAX_S: u64 = 60;
 /// The most that keepalived takes: an `int`.
-const COUNT_MAX: u64 = 0x7fff_ffff;
+const COUNT_MAX: i64 = 0x7fff_ffff;
 /// What a script can add to a priority, or take from it.
-const WEIGHT_MAX: i32 = 253;
+const WEIGHT_MAX: i64 = 253;
 
 fn all(nodes: &[Node]) -> impl Iterator<Item = &Node> {
     nodes.iter().filter(|node| node.is("vrrp_script"))
@@ -67,17 +68,10 @@ pub(super) fn findings(nodes: &[Node], global: &[Node], found: &mut Vec<Diagnost
 
 /// Numbers that keepalived does not take.
 fn ranges(script: &Node, found: &mut Vec<Diagnostic>) {
-    let counts = [("interval", COUNT_MAX), ("fall", COUNT_MAX), ("rise", COUNT_MAX)];
-    for (word, most) in counts {
-        let Some(written) = value(&script.block, word).filter(|word| !word.text.contains('$')) else { continue };
-        if !written.text.parse().is_ok_and(|number: u64| (1..=most).contains(&number)) {
-            found.push(error("ha-range", written, format!("{word} is a number from 1 to {most}")));
-        }
+    for word in ["interval", "fall", "rise"] {
+        in_range(&script.block, word, 1..=COUNT_MAX, found);
     }
-    let Some(written) = value(&script.block, "weight").filter(|word| !word.text.contains('$')) else { return };
-    if !written.text.parse().is_ok_and(|number: i32| (-WEIGHT_MAX..=WEIGHT_MAX).contains(&number)) {
-        found.push(error("ha-range", written, format!("weight is a number from -{WEIGHT_MAX} to {WEIGHT_MAX}")));
-    }
+    in_range(&script.block, "weight", -WEIGHT_MAX..=WEIGHT_MAX, found);
 }
 
 fn times(script: &Node, name: &Word, found: &mut Vec<Diagnostic>) {
