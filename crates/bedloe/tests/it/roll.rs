@@ -309,12 +309,18 @@ fn in_flight(balancer: &Balancer) -> Raw {
     client
 }
 
+/// Lets the first server answer that client.
+fn answered(mut client: Raw) {
+    client.send("\r\n\r\n");
+    assert_eq!(client.reply().body, "slow", "what was under way");
+}
+
 #[test]
 fn too_few_others_stop_it_until_the_command_runs() {
     let servers = slow_and_quick();
     let balancer = before(&servers);
     let api = Api::of(&balancer);
-    let mut client = in_flight(&balancer);
+    let client = in_flight(&balancer);
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("restarted");
     let restart = format!("touch {}", file.display());
@@ -322,8 +328,7 @@ fn too_few_others_stop_it_until_the_command_runs() {
     let rolling = Rolling::start(command(&balancer, &arguments));
     wait_until("it is down, with a request in flight", || api.peer(0)["state"] == "down");
     api.patch(1, r#"{"down":true}"#);
-    client.send("\r\n\r\n");
-    assert_eq!(client.reply().body, "slow");
+    answered(client);
     let said = rolling.ended(1);
     assert!(said.contains("0 would be up, and --min-up wants 1") && said.contains("is put back"), "{said}");
     assert!(!file.exists() && api.peer(0)["state"] == "up", "{said}");
@@ -341,6 +346,14 @@ impl Rolling {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
         let lines = BufReader::new(child.stderr.take().expect("a pipe"));
         Self { child, lines, said: String::new() }
+    }
+
+    /// One whose first server drains, with the client that it waits for.
+    fn draining(balancer: &Balancer, arguments: &[&str]) -> (Raw, Self) {
+        let client = in_flight(balancer);
+        let mut rolling = Self::start(command(balancer, arguments));
+        rolling.until(" drains\n");
+        (client, rolling)
     }
 
     /// Reads until it has said this.
@@ -375,16 +388,13 @@ fn an_interrupt_puts_a_server_back() {
     let servers = slow_and_quick();
     let balancer = before(&servers);
     let api = Api::of(&balancer);
-    let mut client = in_flight(&balancer);
-    let mut rolling = Rolling::start(command(&balancer, &["--restart", "true"]));
-    rolling.until(" drains\n");
+    let (client, rolling) = Rolling::draining(&balancer, &["--restart", "true"]);
     assert_eq!(api.peer(0)["state"], "draining");
     rolling.signal(Signal::INT);
     let said = rolling.ended(105);
     assert!(said.contains("is put back") && said.contains("was not restarted\n  go on by the same command"), "{said}");
     assert_eq!(api.peer(0)["state"], "up");
-    client.send("\r\n\r\n");
-    assert_eq!(client.reply().body, "slow", "what was under way");
+    answered(client);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::time::Duration;
 use rustix::process::Signal;
 use serde_json::Value as Json;
 
-use super::{Rolling, before, command, in_flight, roll, said, slow_and_quick, under_load};
+use super::{Rolling, answered, before, roll, said, slow_and_quick, under_load};
 use crate::api::{Api, BY_SOCKET};
 use crate::support::balancer::{Balancer, wait_until};
 use crate::support::scripted::{Scripted, ok};
@@ -19,9 +19,7 @@ fn a_second_roll_is_refused_at_once() {
     let servers = slow_and_quick();
     let balancer = before(&servers);
     let api = Api::of(&balancer);
-    let mut client = in_flight(&balancer);
-    let mut first = Rolling::start(command(&balancer, &["--restart", "true"]));
-    first.until(" drains\n");
+    let (client, first) = Rolling::draining(&balancer, &["--restart", "true"]);
     for more in [&["--server", "0", "--min-up", "0"][..], &["--server", "1", "--min-up", "0"]] {
         let second = roll(&balancer, &[&["--restart", "true", "--json"], more].concat());
         let said = said(&second, 1);
@@ -37,8 +35,7 @@ fn a_second_roll_is_refused_at_once() {
     first.signal(Signal::INT);
     first.ended(105);
     assert_eq!(api.get(HOLD).to_string(), "{}", "given back");
-    client.send("\r\n\r\n");
-    assert_eq!(client.reply().body, "slow");
+    answered(client);
     said(&roll(&balancer, &["--restart", "true", "--server", "1"]), 0);
 }
 
@@ -47,15 +44,12 @@ fn a_roll_that_another_one_took_over_from_changes_nothing_more() {
     let servers = slow_and_quick();
     let balancer = before(&servers);
     let api = Api::of(&balancer);
-    let mut client = in_flight(&balancer);
-    let mut first = Rolling::start(command(&balancer, &["--restart", "true"]));
-    first.until(" drains\n");
+    let (client, first) = Rolling::draining(&balancer, &["--restart", "true"]);
     let mut hold = api.get(HOLD);
     hold["seconds"] = 0.into();
     assert_eq!(api.ask("POST", HOLD, &hold.to_string()).0, 200);
     assert_eq!(api.ask("POST", HOLD, r#"{"owner":"somebody","seconds":60}"#).0, 200);
-    client.send("\r\n\r\n");
-    assert_eq!(client.reply().body, "slow");
+    answered(client);
     let said = first.ended(1);
     assert!(said.contains("another roll has taken over") && said.contains("is held by somebody"), "{said}");
     assert!(said.contains("may still drain or be down"), "{said}");
@@ -69,27 +63,21 @@ fn a_server_that_somebody_takes_out_of_service_stays_out() {
     let servers = slow_and_quick();
     let balancer = before(&servers);
     let api = Api::of(&balancer);
-    let mut client = in_flight(&balancer);
     let restart = ["--restart", "true", "--min-up", "0"];
-    let mut first = Rolling::start(command(&balancer, &restart));
-    first.until(" drains\n");
+    let (client, first) = Rolling::draining(&balancer, &restart);
     api.patch(1, r#"{"down":true}"#);
-    client.send("\r\n\r\n");
-    assert_eq!(client.reply().body, "slow");
+    answered(client);
     let said = first.ended(1);
     let at = format!("app: stopped at {}: somebody else has changed what was set of it", servers[1].address());
     assert!(said.contains(&at), "{said}");
     assert!(said.ends_with("go on by the same command with --server 1\n"), "{said}");
     assert_eq!((&api.peer(0)["state"], &api.peer(1)["state"]), (&"up".into(), &"down".into()), "{said}");
-    let mut client = in_flight(&balancer);
-    let mut second = Rolling::start(command(&balancer, &restart));
-    second.until(" drains\n");
+    let (client, second) = Rolling::draining(&balancer, &restart);
     api.patch(0, r#"{"down":true}"#);
     let said = second.ended(1);
     assert!(said.contains("could not be put back: somebody else") && said.contains("may still drain or be"), "{said}");
     assert_eq!(api.peer(0)["state"], "down", "{said}");
-    client.send("\r\n\r\n");
-    assert_eq!(client.reply().body, "slow");
+    answered(client);
 }
 
 /// The command returns long before the server is ready, and one failed check does not keep requests from it.
