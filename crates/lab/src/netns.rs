@@ -31,7 +31,6 @@ use crate::signals::Signals;
 pub use hosts::{HostsError, READY};
 pub use journal::{Report, Row};
 pub use plan::{Act, Fault, FaultError, Options, SHARED};
-pub use probe::ClientError;
 
 use journal::Journal;
 use probe::{Client, Probes, Sessions};
@@ -60,8 +59,8 @@ pub enum Error {
     Liberty(#[from] liberty::InstallError),
     #[error("the certificate")]
     Certificate(#[from] rcgen::Error),
-    #[error(transparent)]
-    Client(#[from] ClientError),
+    #[error("no client can be made with the certificate")]
+    Client(#[from] net::tls::CertificateError),
     #[error("cannot write {}", path.display())]
     Write { path: std::path::PathBuf, source: std::io::Error },
     #[error("`bedloe ha keepalived` failed: {0}")]

@@ -51,12 +51,8 @@ impl TlsOptions {
         let mut config = upstream_config(ClientOptions {
             tls12: *tls12,
             tls13: *tls13,
-            server_name: true,
-            trusted: (!takes_any).then(|| TRUSTED.clone()),
-            revoked: Vec::new(),
-            identity: None,
             suites: suites.clone(),
-            suites13: None,
+            ..ClientOptions::new((!takes_any).then(|| TRUSTED.clone()))
         })?;
         if !identities.is_empty() {
             config.client_auth_cert_resolver = Arc::new(Shown(identities.iter().cloned().map(Arc::new).collect()));

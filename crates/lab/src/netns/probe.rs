@@ -7,14 +7,12 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use net::tls::{CertificateError, ClientOptions, name_to_ask_for, read_trusted, upstream_config};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 use tokio_rustls::TlsConnector;
-use tokio_rustls::rustls::pki_types::pem::{self, PemObject};
-use tokio_rustls::rustls::pki_types::{CertificateDer, IpAddr, ServerName};
-use tokio_rustls::rustls::{self, ClientConfig, RootCertStore};
 
 use super::plan::{PORT, SHARED};
 use crate::plan::PAGE;
@@ -33,25 +31,14 @@ const TRIES: u32 = 20;
 /// The longest answer that is read.
 const ANSWER_MAX: u64 = 64 << 10;
 
-/// Why there is no client.
-#[derive(Debug, thiserror::Error)]
-#[allow(missing_docs, reason = "each message says what its variant is")]
-pub enum ClientError {
-    #[error("the lab's certificate")]
-    Pem(#[from] pem::Error),
-    #[error("the lab's certificate")]
-    Tls(#[from] rustls::Error),
-}
-
 /// Somebody who comes to the shared address.
 pub(super) struct Client(TlsConnector);
 
 impl Client {
     /// One that trusts this certificate alone.
-    pub(super) fn new(certificate: &str) -> Result<Self, ClientError> {
-        let mut roots = RootCertStore::empty();
-        roots.add(CertificateDer::from_pem_slice(certificate.as_bytes())?)?;
-        let config = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
+    pub(super) fn new(certificate: &str) -> Result<Self, CertificateError> {
+        let trusted = read_trusted(certificate.as_bytes())?;
+        let config = upstream_config(ClientOptions::new(Some(trusted)))?;
         Ok(Self(TlsConnector::from(Arc::new(config))))
     }
 
@@ -69,8 +56,7 @@ impl Client {
 
     async fn get(&self, page: &str, fields: &str) -> io::Result<String> {
         let stream = TcpStream::connect((SHARED, PORT)).await?;
-        let name = ServerName::IpAddress(IpAddr::from(std::net::IpAddr::V4(SHARED)));
-        let mut stream = self.0.connect(name, stream).await?;
+        let mut stream = self.0.connect(name_to_ask_for(&SHARED.to_string()), stream).await?;
         let request = format!("GET {page} HTTP/1.1\r\nHost: {SHARED}\r\n{fields}Connection: close\r\n\r\n");
         stream.write_all(request.as_bytes()).await?;
         let mut answer = Vec::new();

@@ -37,6 +37,22 @@ pub struct ClientOptions {
     pub suites13: Option<Vec<CipherSuite>>,
 }
 
+impl ClientOptions {
+    /// Both versions, all suites, the server's name told; whom to trust as [`ClientOptions::trusted`] has it.
+    pub fn new(trusted: Option<Vec<CertificateDer<'static>>>) -> Self {
+        Self {
+            tls12: true,
+            tls13: true,
+            server_name: true,
+            trusted,
+            revoked: Vec::new(),
+            identity: None,
+            suites: None,
+            suites13: None,
+        }
+    }
+}
+
 /// The certificates of a PEM file of authorities.
 pub fn read_trusted(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, CertificateError> {
     let certificates = CertificateDer::pem_slice_iter(pem).collect::<Result<Vec<_>, _>>();
