@@ -13,8 +13,7 @@ site_start() {
     site_tls=$(free_port $((site_plain + 1)))
     site=$scratch/site
     mkdir -p "$site" && chmod 755 "$scratch" "$site"
-    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=localhost \
-        -keyout "$site/key.pem" -out "$site/certificate.pem" 2>/dev/null
+    certificate "$site/key.pem" "$site/certificate.pem"
     cat >"$site/nginx.conf" <<CONF
 ${1:-}
 worker_processes 1;

@@ -8,11 +8,18 @@ BLOCK_SECONDS=900 # the longest that a block of commands may take
 declare -A holder=() # process ids of the hosts, by name
 lines_run=0          # of the guide's commands
 
-# lab_missing: what such hosts need and this machine has not.
+# need_hosts [PROGRAM...]: ends with 77 where this machine has not what such hosts need, or not these programs.
+need_hosts() {
+    local missing
+    missing=$(lab_missing "$@")
+    if [ -n "$missing" ]; then echo "skipped: no $missing"; exit 77; fi
+}
+
+# lab_missing [PROGRAM...]: the first of these that is missing.
 lab_missing() {
     if [ "$(id -u)" != 0 ]; then echo root; return; fi
     local program
-    for program in ip nsenter unshare python3 dpkg; do has $program || { echo "$program"; return; }; done
+    for program in ip nsenter unshare python3 dpkg "$@"; do has "$program" || { echo "$program"; return; }; done
     unshare --net --pid --uts --fork --mount sh -c "
         mount -t tmpfs none '$scratch' && mkdir '$scratch/up' '$scratch/work' '$scratch/root' &&
         mount -t overlay none -o lowerdir=/,upperdir='$scratch/up',workdir='$scratch/work' '$scratch/root'" 2>/dev/null ||
@@ -98,9 +105,9 @@ make_hosts() {
 hosts_of() { sed -nE 's/^\| `([a-z0-9-]+)` \| ([0-9.]+) \|.*/\1 \2/p' "$1"; }
 
 # run_guide DOCUMENT: each block of ```sh HOST... is run on its hosts, in the order of the document. At the first command
-# that fails the guide is wrong.
+# that fails the guide is wrong, and so it is where something of bedloe's is left on a host at its end.
 run_guide() {
-    local block hosts host title status began
+    local block hosts host title status began left
     mkdir -p "$scratch/blocks"
     awk -v folder="$scratch/blocks" '
         /^#/ && !inside { title = $0; sub(/^#+ /, "", title) }
@@ -122,9 +129,14 @@ run_guide() {
             echo "== $host: done in $((SECONDS - began)) s"
         done
     done
+    for host in "${!holder[@]}"; do
+        if [ "$host" = switch ]; then continue; fi
+        left=$(left_on "$host")
+        if [ -n "$left" ]; then echo "== left on $host:"; echo "$left"; return 1; fi
+    done
 }
 
-# left_on NAME: files of bedloe's on a host, which a guide that has undone all leaves none of.
+# left_on NAME: files of bedloe's on a host.
 left_on() {
     in_host "$1" find /etc /usr /var /opt /run -xdev -path '*bedloe*' ! -path '/usr/local/sbin/*' ! -path '/var/log/lab-*' \
         ! -path '/var/lib/dpkg/*' ! -path '/run/lab/*' ! -type c 2>/dev/null || true

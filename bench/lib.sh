@@ -1,6 +1,6 @@
 # Functions that the benchmarks and the CI run share. Sourced by bash, never run.
 # What is here: a scratch folder that is removed, processes that are ended by their id, peers from Debian's packages,
-# CPU time of a process tree. What is not: anything about one benchmark.
+# certificates, CPU time of a process tree. What is not: anything about one benchmark.
 
 scratch=$(mktemp -d)
 started=() # process ids of what this script has started
@@ -140,6 +140,12 @@ need_cargo_deb() {
     if cargo deb --version >/dev/null 2>&1; then return 0; fi
     say 'fetching cargo-deb'
     cargo install --quiet --locked --debug --root "$tools" cargo-deb >&2 && cargo deb --version >/dev/null 2>&1
+}
+
+# certificate KEY FILE [NAME]: one that signs itself, for two days and for localhost unless told.
+certificate() {
+    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj "/CN=${3:-localhost}" \
+        -keyout "$1" -out "$2" 2>/dev/null
 }
 
 # target_folder ROOT: where cargo puts what it builds.
