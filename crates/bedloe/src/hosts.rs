@@ -138,7 +138,7 @@ async fn follow(mut source: Source, number: usize, hosts: Hosts, points_max: usi
     loop {
         ticks.tick().await;
         let looked = timeout(PATIENCE, source.look()).await;
-        let (at_ms, at) = (net::clock::unix_ns() / 1_000_000, Instant::now());
+        let (at_ms, at) = (net::clock::unix_ms(), Instant::now());
         let point = match looked {
             Ok(Ok(totals)) => {
                 let figures = Figures::between(before.as_ref(), &totals, at);

@@ -23,7 +23,7 @@ impl proxy::Pages for Pages {
                 PageMade { media_type: ::metrics::exposition::CONTENT_TYPE, fields: "", body }
             }
             Page::Dashboard => {
-                let now_ms = net::clock::unix_ns() / 1_000_000;
+                let now_ms = net::clock::unix_ms();
                 if !self.dashboard.has_looked() {
                     self.dashboard.look(status(), now_ms);
                 }

@@ -44,6 +44,11 @@ pub fn unix_ns() -> u64 {
     time.tv_sec.unsigned_abs() * 1_000_000_000 + time.tv_nsec.unsigned_abs()
 }
 
+/// Milliseconds since 1970.
+pub fn unix_ms() -> u64 {
+    unix_ns() / 1_000_000
+}
+
 /// Reads the clock for [`coarse_ms`]; the event loop calls it at each turn.
 #[cold]
 pub fn tick() -> u64 {

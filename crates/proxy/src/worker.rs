@@ -117,7 +117,7 @@ pub(crate) struct Shared {
 
 impl Shared {
     pub(crate) fn new(snapshot: Arc<Snapshot>, threads: Arc<[Arc<ThreadCounters>]>, pages: Arc<dyn Pages>) -> Self {
-        let now_unix_ms = clock::unix_ns() / 1_000_000;
+        let now_unix_ms = clock::unix_ms();
         Self {
             snapshot: Mutex::new(snapshot),
             threads,
@@ -217,7 +217,7 @@ impl Running {
         });
         self.shared.reloads.fetch_add(1, Relaxed);
         self.shared.last_was_refused.store(false, Relaxed);
-        self.shared.loaded_unix_ms.store(clock::unix_ns() / 1_000_000, Relaxed);
+        self.shared.loaded_unix_ms.store(clock::unix_ms(), Relaxed);
         self.tell("reload", "the new configuration is served");
         // Without a thread for it names lead where they led: no reason to refuse a configuration.
         let _ = self.renew();
@@ -228,7 +228,7 @@ impl Running {
     /// Tells of something that is no server's.
     fn tell(&self, event: &'static str, why: &str) {
         let (upstream, server, why) = (String::new(), String::new(), why.to_owned());
-        self.events.send(Event { at_ms: clock::unix_ns() / 1_000_000, event, upstream, server, why, count: 1 });
+        self.events.send(Event { at_ms: clock::unix_ms(), event, upstream, server, why, count: 1 });
     }
 
     /// Has servers checked from the first configuration on that asks for it.

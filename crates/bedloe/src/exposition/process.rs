@@ -1,7 +1,5 @@
 //! What this process uses, read from the kernel for one scrape.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use proxy::Status;
 
 /// This process.
@@ -20,15 +18,13 @@ impl Process {
     /// Reads it. What the kernel does not say is 0.
     pub(crate) fn read(status: &Status) -> Self {
         let usage = host::process::usage(std::process::id()).unwrap_or_default();
-        let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let now_ms = u64::try_from(since_1970.as_millis()).unwrap_or(u64::MAX);
         Self {
             cpu_ms: usage.cpu_ms,
             resident_bytes: usage.resident_bytes,
             threads: usage.threads,
             open_files: std::fs::read_dir("/proc/self/fd").map_or(0, |files| files.count() as u64),
             files_max: host::files::limit().unwrap_or(0),
-            started_ms: now_ms.saturating_sub(status.uptime_ms),
+            started_ms: net::clock::unix_ms().saturating_sub(status.uptime_ms),
         }
     }
 }

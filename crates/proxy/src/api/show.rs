@@ -43,7 +43,7 @@ impl View {
             snapshot: shared.snapshot(),
             shared: Arc::clone(shared),
             address,
-            times: Times { now_ms: clock::coarse_ms(), now_unix_ms: clock::unix_ns() / 1_000_000 },
+            times: Times { now_ms: clock::coarse_ms(), now_unix_ms: clock::unix_ms() },
         }
     }
 

@@ -16,6 +16,7 @@ use hyper::header::{self, HeaderMap, HeaderValue};
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use net::clock::unix_ms;
 use proxy::{Events, Status};
 use serde_json::{Value, json};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -120,7 +121,7 @@ fn answer<B>(request: &Request<B>, sources: &Sources, by_network: bool) -> Respo
             respond(StatusCode::OK, metrics::exposition::CONTENT_TYPE, Full::new(text.into()).boxed())
         }
         "/" => page(&sources.dashboard, request.uri().query().unwrap_or_default()),
-        "/dashboard.json" => json(StatusCode::OK, &sources.dashboard.figures(now_ms())),
+        "/dashboard.json" => json(StatusCode::OK, &sources.dashboard.figures(unix_ms())),
         path => {
             let fields = request.uri().query().and_then(|query| route::argument(query.as_bytes(), b"fields"));
             let fields = fields.map(String::from_utf8_lossy);
@@ -133,13 +134,9 @@ fn answer<B>(request: &Request<B>, sources: &Sources, by_network: bool) -> Respo
 const PATHS: [&str; 6] = ["/", "/dashboard.json", "/status", "/events", "/metrics", "/api"];
 const THERE_ARE: &str = "there are / (the dashboard), /dashboard.json, /status, /events, /metrics and /api/9/";
 
-fn now_ms() -> u64 {
-    net::clock::unix_ns() / 1_000_000
-}
-
 /// The dashboard: a view of it, or what belongs to it.
 fn page(dashboard: &Dashboard, query: &str) -> Response<Body> {
-    let (kind, text) = dashboard.answer(query.as_bytes(), now_ms());
+    let (kind, text) = dashboard.answer(query.as_bytes(), unix_ms());
     if kind == dashboard::LIVE_TYPE {
         return live(dashboard.clone(), View::of(query.as_bytes()));
     }
@@ -161,7 +158,7 @@ fn live(dashboard: Dashboard, view: View) -> Response<Body> {
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             ticks.tick().await;
-            if sender.send_data(dashboard.live_for_all(view, now_ms())).await.is_err() {
+            if sender.send_data(dashboard.live_for_all(view, unix_ms())).await.is_err() {
                 return;
             }
         }
@@ -211,7 +208,7 @@ fn stream(status: Arc<dyn Fn() -> Status + Send + Sync>, events: &Events) -> Res
     let mut events = events.subscribe();
     // Counted from before the reader knows that it is heard.
     let mut retries = RetryCounts::default();
-    retries.count(&status(), now_ms());
+    retries.count(&status(), unix_ms());
     tokio::spawn(async move {
         let mut seconds = tokio::time::interval(RETRIES_EVERY);
         loop {
@@ -222,7 +219,7 @@ fn stream(status: Arc<dyn Fn() -> Status + Send + Sync>, events: &Events) -> Res
                     Err(RecvError::Lagged(_)) => continue,
                     Err(RecvError::Closed) => return,
                 },
-                _ = seconds.tick() => retries.count(&status(), now_ms()),
+                _ = seconds.tick() => retries.count(&status(), unix_ms()),
             };
             for event in news {
                 let mut line = serde_json::to_vec(&event).unwrap_or_default();
