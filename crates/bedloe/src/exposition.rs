@@ -11,7 +11,7 @@ use metrics::exposition::Exposition;
 use proxy::Status;
 
 pub(crate) use process::Process;
-use table::{METRICS, Metric};
+use table::METRICS;
 use view::View;
 
 /// Upstream servers that have series of their own, some 30 each. Those beyond are counted together, under the name
@@ -26,8 +26,8 @@ const OTHERS: &str = "(others)";
 pub(crate) fn text(status: &Status, process: &Process) -> String {
     let view = View::new(status, process);
     let mut text = Exposition::default();
-    for Metric { name, kind, help, write, .. } in METRICS {
-        write(&view, &mut text.family(name, *kind, help));
+    for metric in METRICS {
+        metric.write(&view, &mut text.family(metric.name, metric.kind, metric.help));
     }
     text.finish()
 }
@@ -48,9 +48,10 @@ fn reference() -> String {
          This page is made from the table in the code (`crates/bedloe/src/exposition/table.rs`).\n\n\
          | metric | kind | labels | what it is |\n|-|-|-|-|\n"
     );
-    for Metric { name, kind, labels, help, .. } in METRICS {
+    for metric in METRICS {
+        let table::Metric { name, kind, help, .. } = metric;
         let kind = format!("{kind:?}").to_lowercase();
-        let labels: Vec<_> = labels.iter().map(|label| format!("`{label}`")).collect();
+        let labels: Vec<_> = metric.labels().iter().map(|label| format!("`{label}`")).collect();
         let _ = writeln!(text, "| `{name}` | {kind} | {} | {help} |", labels.join(", "));
     }
     text

@@ -19,8 +19,8 @@ pub(super) struct View<'s> {
 
 /// An upstream server with its labels.
 pub(super) struct Peer<'s> {
-    pub(super) upstream: &'s str,
-    pub(super) address: String,
+    upstream: &'s str,
+    address: String,
     pub(super) server: &'s ServerStatus,
 }
 
@@ -51,7 +51,13 @@ impl<'s> View<'s> {
         }
     }
 
-    /// The upstreams that have series: those whose servers do, or who have none.
+    /// The servers with their labels; at the end those that have no series of their own, as one.
+    pub(super) fn peers_and_others(&self) -> impl Iterator<Item = ([(&str, &str); 2], &ServerStatus)> {
+        let others = self.other_peers.iter().map(|others| ([("upstream", OTHERS), ("peer", OTHERS)], others));
+        self.peers.iter().map(|peer| (peer.labels(), peer.server)).chain(others)
+    }
+
+    /// The upstreams that have series: as many of them, from the first, as there are of servers.
     pub(super) fn upstreams(&self) -> impl Iterator<Item = &proxy::UpstreamStatus> {
         self.status.upstreams.iter().take(PEERS_MAX)
     }
@@ -60,6 +66,12 @@ impl<'s> View<'s> {
     pub(super) fn other_strays(&self) -> Option<u64> {
         let others = self.status.upstreams.get(PEERS_MAX..).filter(|others| !others.is_empty())?;
         Some(others.iter().map(|upstream| upstream.strays).sum())
+    }
+}
+
+impl Peer<'_> {
+    pub(super) fn labels(&self) -> [(&str, &str); 2] {
+        [("upstream", self.upstream), ("peer", &self.address)]
     }
 }
 
