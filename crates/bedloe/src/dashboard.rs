@@ -20,14 +20,17 @@ use crate::page::Page;
 pub(crate) use figures::Figures;
 use history::History;
 
+macro_rules! policy {
+    () => {
+        "default-src 'none'; style-src 'unsafe-inline'; img-src data:; script-src 'self'; connect-src 'self'; \
+         base-uri 'none'; form-action 'none'"
+    };
+}
+
 /// What a page may do: its script is a file of ours, which asks us alone.
-pub(crate) const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; script-src 'self'; \
-                                 connect-src 'self'; base-uri 'none'; form-action 'none'";
-/// The fields that go with a page; that no other page may have it in a frame only a field can say.
-pub(crate) const FIELDS: &str = "\
-Content-Security-Policy: default-src 'none'; style-src 'unsafe-inline'; img-src data:; script-src 'self'; \
-connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'\r\n\
-Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n";
+const POLICY: &str = policy!();
+/// The same as a field; that no other page may have it in a frame only a field can say.
+pub(crate) const FIELD_POLICY: &str = concat!(policy!(), "; frame-ancestors 'none'");
 /// What keeps the page up to date.
 const SCRIPT: &str = include_str!("dashboard/live.js");
 const STYLE: &str = include_str!("dashboard/style.css");

@@ -16,11 +16,11 @@ impl proxy::Pages for Pages {
     fn make(&self, asked: PageAsked<'_>, status: &dyn Fn() -> Status) -> PageMade {
         match asked.page {
             Page::StubStatus => {
-                PageMade { media_type: "text/plain", fields: "", body: stub_status(&status()).into_bytes() }
+                PageMade { media_type: "text/plain", fields: String::new(), body: stub_status(&status()).into_bytes() }
             }
             Page::Prometheus => {
                 let body = metrics(&status()).into_bytes();
-                PageMade { media_type: ::metrics::exposition::CONTENT_TYPE, fields: "", body }
+                PageMade { media_type: ::metrics::exposition::CONTENT_TYPE, fields: String::new(), body }
             }
             Page::Dashboard => {
                 let now_ms = net::clock::unix_ms();
@@ -28,7 +28,11 @@ impl proxy::Pages for Pages {
                     self.dashboard.look(status(), now_ms);
                 }
                 let (media_type, body) = self.dashboard.answer(asked.query, now_ms);
-                PageMade { media_type, fields: dashboard::FIELDS, body: body.into_bytes() }
+                let fields = format!(
+                    "Content-Security-Policy: {}\r\nCache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n",
+                    dashboard::FIELD_POLICY
+                );
+                PageMade { media_type, fields, body: body.into_bytes() }
             }
         }
     }

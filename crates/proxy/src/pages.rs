@@ -39,7 +39,7 @@ pub struct PageMade {
     /// `Content-Type`.
     pub media_type: &'static str,
     /// More fields, as lines that each end with CR LF.
-    pub fields: &'static str,
+    pub fields: String,
     /// The body.
     pub body: Vec<u8>,
 }

@@ -117,8 +117,7 @@ fn what_is_remembered_is_bounded() {
 }
 
 #[test]
-fn fields_say_what_the_page_may_do() {
-    assert!(FIELDS.contains(POLICY), "{FIELDS}");
+fn an_event_alone_says_when_to_ask_for_the_next() {
     let (kind, live) = Dashboard::new(None).answer(b"file=live&view=events", 1);
     assert!(kind == LIVE_TYPE && live.starts_with("retry: ") && live.ends_with("\n\n"), "{live}");
 }

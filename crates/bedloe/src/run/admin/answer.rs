@@ -141,12 +141,8 @@ fn page(dashboard: &Dashboard, query: &str) -> Response<Body> {
         return live(dashboard.clone(), View::of(query.as_bytes()));
     }
     let mut response = respond(StatusCode::OK, kind, Full::new(text.into()).boxed());
-    let fields = dashboard::FIELDS.lines().filter_map(|line| line.split_once(": "));
-    for (name, value) in fields {
-        if let (Ok(name), Ok(value)) = (name.parse::<header::HeaderName>(), HeaderValue::from_str(value)) {
-            response.headers_mut().insert(name, value);
-        }
-    }
+    let policy = HeaderValue::from_static(dashboard::FIELD_POLICY);
+    response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
     response
 }
 
