@@ -210,6 +210,12 @@ impl Classes {
 }
 
 impl Times {
+    /// Those that have come since an earlier moment.
+    #[must_use]
+    pub fn since(&self, earlier: &Self) -> Self {
+        Self(self.0.since(&earlier.0))
+    }
+
     /// A percentile in milliseconds, if anything was counted.
     pub fn percentile_ms(&self, percent: f64) -> Option<f64> {
         self.0.percentile_us(percent).map(|us| us / 1_000.0)

@@ -1,6 +1,6 @@
 //! The numbers of the dashboard, as its page and `/dashboard.json` both show them.
 
-use proxy::{Event, LastCheck, ServerStatus, Status, Times};
+use proxy::{Event, LastCheck, ServerStatus, Status};
 use serde::Serialize;
 
 use crate::hosts::History;
@@ -135,7 +135,7 @@ impl Figures {
 impl Counts {
     fn between(then: &Status, now: &Status, passed_ms: u64) -> Self {
         let came = |of: fn(&Status) -> u64| of(now).saturating_sub(of(then));
-        let times = Times(now.request_time.0.since(&then.request_time.0));
+        let times = now.request_time.since(&then.request_time);
         let percentile = |percent| times.percentile_ms(percent).map(tenths);
         Self {
             requests: came(|status| status.requests),
@@ -152,8 +152,7 @@ impl Counts {
 
 impl ServerRow {
     fn of(server: &ServerStatus, before: Option<&ServerStatus>, share_percent: Option<f64>) -> Self {
-        let then = before.map(|then| then.response_time.0).unwrap_or_default();
-        let times = Times(server.response_time.0.since(&then));
+        let times = server.response_time.since(&before.map(|then| then.response_time).unwrap_or_default());
         Self {
             name: server.name.clone(),
             address: server.address.clone(),

@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use proxy::{Event, Status, Times};
+use proxy::{Event, Status};
 
 use super::figures::{self, Figures, HostRow};
 
@@ -43,7 +43,7 @@ impl History {
             point.requests_per_s = rate(status.requests, then.requests);
             point.failures_per_s = rate(status.responses.server_errors, then.responses.server_errors);
             point.handshakes_per_s = rate(status.tls.handshakes, then.tls.handshakes);
-            let times = Times(status.request_time.0.since(&then.request_time.0));
+            let times = status.request_time.since(&then.request_time);
             (point.p50_ms, point.p95_ms) = (times.percentile_ms(50.0), times.percentile_ms(95.0));
             point.p99_ms = times.percentile_ms(99.0);
         }

@@ -3,7 +3,7 @@
 use maud::{Markup, PreEscaped, html};
 
 use super::figures::Figures;
-use super::view::{number, span};
+use super::view::{number, timed};
 use crate::charts::{Chart, Form, Unit};
 use crate::hosts::{CpuShares, Figures as Host, History, Point};
 
@@ -47,11 +47,7 @@ fn is_known(host: &History) -> bool {
 }
 
 fn drawn(host: &History, unix_ms: u64) -> Vec<Chart> {
-    let ago_ms = |point: &Point| unix_ms.saturating_sub(point.at_ms);
-    let span_s = span(host.points.front().map(ago_ms).unwrap_or_default());
-    #[allow(clippy::cast_precision_loss, reason = "a quarter of an hour in milliseconds")]
-    let times: Vec<f64> = host.points.iter().map(|point| -(ago_ms(point) as f64) / 1e3).collect();
-    let chart = |title: &str, unit| Chart { span_s, ..Chart::new(title, unit, &times) };
+    let chart = timed(host.points.iter().map(|point| point.at_ms), unix_ms);
     let all = |of: fn(&Host) -> Option<f64>| {
         host.points.iter().map(|point| point.figures.as_ref().and_then(of)).collect::<Vec<_>>()
     };

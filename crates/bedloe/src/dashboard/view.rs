@@ -16,10 +16,14 @@ pub(super) fn span_ms(oldest_ms: u64) -> u64 {
     oldest_ms.clamp(SPAN_MS.0, SPAN_MS.1)
 }
 
-/// The time line of charts, in seconds before now, whose first point is so long ago.
+/// Makes charts whose time line is of seconds before now, by when their points were taken.
 #[allow(clippy::cast_precision_loss, reason = "a quarter of an hour in milliseconds")]
-pub(super) fn span(oldest_ms: u64) -> Option<(f64, f64)> {
-    Some((-(span_ms(oldest_ms) as f64) / 1e3, 0.0))
+pub(super) fn timed(taken_ms: impl Iterator<Item = u64>, unix_ms: u64) -> impl Fn(&str, Unit) -> Chart {
+    let ago_ms: Vec<u64> = taken_ms.map(|taken_ms| unix_ms.saturating_sub(taken_ms)).collect();
+    let before_s = |ago_ms: u64| -(ago_ms as f64) / 1e3;
+    let times_s: Vec<f64> = ago_ms.iter().copied().map(before_s).collect();
+    let span_s = Some((before_s(span_ms(ago_ms.first().copied().unwrap_or_default())), 0.0));
+    move |title, unit| Chart { span_s, ..Chart::new(title, unit, &times_s) }
 }
 
 /// What all views have around them.
@@ -100,11 +104,7 @@ pub(super) fn charts(history: &History, unix_ms: u64) -> Markup {
 }
 
 fn drawn(history: &History, unix_ms: u64) -> Vec<Chart> {
-    let ago_ms = |point: &Point| unix_ms.saturating_sub(point.unix_ms);
-    let span_s = span(history.points.front().map(ago_ms).unwrap_or_default());
-    #[allow(clippy::cast_precision_loss, reason = "a quarter of an hour in milliseconds")]
-    let times: Vec<f64> = history.points.iter().map(|point| -(ago_ms(point) as f64) / 1e3).collect();
-    let chart = |title: &str, unit| Chart { span_s, ..Chart::new(title, unit, &times) };
+    let chart = timed(history.points.iter().map(|point| point.unix_ms), unix_ms);
     let all = |of: fn(&Point) -> Option<f64>| history.points.iter().map(of).collect::<Vec<_>>();
     vec![
         chart("Requests", Unit::PerSecond).with("requests", all(|point| point.requests_per_s)),
