@@ -15,10 +15,8 @@ pub(super) fn of_load(run: &Run) -> Vec<Chart> {
     if steps.is_empty() {
         return Vec::new();
     }
-    let chart = |title: &str, unit: Unit, size: Size| {
-        let times: Vec<f64> = steps.iter().map(|step| step.at_s + step.for_s / 2.0).collect();
-        Chart { size, marks: marks(run), span_s: Some((0.0, end_s(run))), ..Chart::new(title, unit, &times) }
-    };
+    let times: Vec<f64> = steps.iter().map(|step| step.at_s + step.for_s / 2.0).collect();
+    let chart = |title: &str, unit: Unit, size: Size| Chart { size, ..timed(run, title, unit, &times) };
     let per_s = |count: fn(&Step) -> u64| steps.iter().map(move |step| per_s(count(step) as f64, step.for_s));
     let of = |value: fn(&Step) -> Option<f64>| steps.iter().map(value);
     let mut rate = chart("Rate", Unit::PerSecond, Size::Full);
