@@ -23,7 +23,7 @@ pub(crate) use addresses::advice;
 pub(crate) use users::{DEFAULT_GROUPS, DEFAULT_USER};
 
 use crate::files::Source;
-use crate::{diagnostics, files};
+use crate::{diagnostics, files, unless_closed};
 
 /// Check a configuration: what is wrong in it, what does other than it seems to, what has no effect.
 ///
@@ -133,11 +133,6 @@ fn report(path: &Path, loaded: &Loaded, quiet: bool) -> io::Result<()> {
         writeln!(stderr, "bedloe: configuration file {path} test is successful")?;
     }
     Ok(())
-}
-
-/// A reader that has seen enough, such as `head`, is no failure.
-fn unless_closed(written: io::Result<()>) -> io::Result<()> {
-    written.or_else(|error| if error.kind() == io::ErrorKind::BrokenPipe { Ok(()) } else { Err(error) })
 }
 
 /// All files in the order read, each below its name, as `nginx -T` prints them.

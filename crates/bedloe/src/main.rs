@@ -119,6 +119,11 @@ fn say(what: std::fmt::Arguments<'_>) {
     let _ = writeln!(std::io::stderr(), "{}: {what}", name());
 }
 
+/// What became of a write to the standard output. A reader that has seen enough, such as `head`, is no failure.
+fn unless_closed(written: std::io::Result<()>) -> std::io::Result<()> {
+    written.or_else(|error| if error.kind() == std::io::ErrorKind::BrokenPipe { Ok(()) } else { Err(error) })
+}
+
 /// What the program is called; a worker goes by its master's name.
 fn name() -> &'static str {
     if is_nginx() { "nginx" } else { "bedloe" }

@@ -24,6 +24,7 @@ use output::Output;
 pub(crate) use page::render;
 use run::Run;
 
+use crate::unless_closed;
 use crate::visible::visible;
 
 /// Show a run again, or two beside each other.
@@ -70,8 +71,5 @@ pub(crate) fn run(args: ReportArgs) -> anyhow::Result<ExitCode> {
 fn print(text: &str) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
     let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
-    match written {
-        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
-        written => written.context("cannot write to the standard output"),
-    }
+    unless_closed(written).context("cannot write to the standard output")
 }

@@ -73,8 +73,5 @@ pub(super) fn write_texts(texts: &[(String, Vec<u8>)]) -> anyhow::Result<()> {
 
 /// What became of a write to the standard output; that nobody reads it any more is no failure.
 pub(super) fn unless_closed(written: io::Result<()>) -> anyhow::Result<()> {
-    match written {
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        written => written.context("the summary could not be written to the standard output"),
-    }
+    crate::unless_closed(written).context("the summary could not be written to the standard output")
 }
