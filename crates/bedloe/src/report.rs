@@ -21,7 +21,7 @@ use anyhow::Context;
 use clap::Args;
 
 use output::Output;
-pub(crate) use page::render;
+pub(crate) use page::{clock, render};
 use run::Run;
 
 use crate::unless_closed;

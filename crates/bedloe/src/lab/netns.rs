@@ -10,9 +10,10 @@ use clap::Args;
 use lab::liberty::Wanted;
 use lab::netns::{Act, Event, Fault, Options, Report, Row};
 
-use super::outcome::{clock, span};
+use super::outcome::span;
 use super::reported::sheet;
 use super::{CROSSED, INTERRUPTED};
+use crate::report::clock;
 use crate::report::files::Files;
 use crate::report::make::{self, fact};
 use crate::report::run::{Judgement, Mark, Moment, Run};

@@ -10,7 +10,7 @@ use lab::config::Difference;
 use lab::timeline::What;
 use lab::{Action, Event, Plan};
 
-use super::outcome::clock;
+use crate::report::clock;
 
 /// Seconds between two lines of progress where no line can change.
 const LINE_EVERY_S: u64 = 5;

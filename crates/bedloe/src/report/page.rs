@@ -297,12 +297,12 @@ fn texts(run: &Run) -> Markup {
 }
 
 /// A time since the start: minutes, seconds, thousandths.
-fn clock(ms: u64) -> String {
+pub(crate) fn clock(ms: u64) -> String {
     format!("{}:{:02}.{:03}", ms / 60_000, ms / 1000 % 60, ms % 1000)
 }
 
 /// A count with a mark at each thousand.
-pub(crate) fn grouped(count: u64) -> String {
+pub(super) fn grouped(count: u64) -> String {
     let digits = count.to_string();
     let mut text = String::new();
     for (at, digit) in digits.chars().enumerate() {
@@ -326,5 +326,10 @@ mod tests {
         for (count, text) in [(0, "0"), (999, "999"), (1_000, "1,000"), (2_394_852, "2,394,852")] {
             assert_eq!(super::grouped(count), text);
         }
+    }
+
+    #[test]
+    fn times_have_their_thousandths() {
+        assert_eq!([0, 75_004].map(super::clock), ["0:00.000", "1:15.004"]);
     }
 }
