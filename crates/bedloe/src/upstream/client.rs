@@ -5,6 +5,8 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Bytes;
 use hyper::http::uri::{Authority, PathAndQuery};
@@ -101,21 +103,7 @@ pub(crate) fn credentials(file: &Path) -> anyhow::Result<String> {
     if !line.contains(':') {
         bail!("{} holds no NAME:PASSWORD in its first line", file.display());
     }
-    Ok(format!("Basic {}", base64(line.as_bytes())))
-}
-
-/// The alphabet of RFC 4648 4.
-fn base64(bytes: &[u8]) -> String {
-    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = String::new();
-    for three in bytes.chunks(3) {
-        let number = three.iter().fold(0_u32, |number, byte| number << 8 | u32::from(*byte)) << (8 * (3 - three.len()));
-        for place in 0..4 {
-            let letter = LETTERS[(number >> (18 - 6 * place)) as usize & 63];
-            text.push(if place <= three.len() { char::from(letter) } else { '=' });
-        }
-    }
-    text
+    Ok(format!("Basic {}", STANDARD.encode(line)))
 }
 
 /// A name as a path may hold it.
@@ -291,11 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn names_and_credentials_are_encoded() {
+    fn names_are_escaped() {
         assert_eq!(escaped("a b/c:80?x"), "a%20b%2Fc:80%3Fx");
-        let table = [("", ""), ("a", "YQ=="), ("ab", "YWI="), ("abc", "YWJj"), ("ann:secret", "YW5uOnNlY3JldA==")];
-        for (text, expected) in table {
-            assert_eq!(base64(text.as_bytes()), expected);
-        }
     }
 }
