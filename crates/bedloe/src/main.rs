@@ -13,6 +13,7 @@ mod findings;
 mod ha;
 mod hold_network;
 mod hosts;
+mod http_server;
 mod import;
 mod lab;
 mod load;

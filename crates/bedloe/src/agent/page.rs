@@ -4,15 +4,15 @@ use std::cell::{Cell, RefCell};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use host::facts::Host;
-use http_body_util::Full;
-use hyper::body::{Bytes, Incoming};
-use hyper::header::{ALLOW, AUTHORIZATION, CONTENT_TYPE, HeaderValue, WWW_AUTHENTICATE};
-use hyper::{Method, Request, Response, StatusCode};
+use hyper::body::Incoming;
+use hyper::header::{ALLOW, AUTHORIZATION, HeaderValue, WWW_AUTHENTICATE};
+use hyper::{Method, Request, StatusCode};
 use metrics::exposition::{self, Exposition, Kind};
 
 use super::guard::Token;
 use super::liberty::Liberty;
 use super::{groups, node};
+use crate::http_server::{self, Answer};
 
 const TEXT: &str = "text/plain; charset=utf-8";
 const INDEX: &str = "bedloe agent: /metrics has what this host does, /health whether the agent is there\n";
@@ -27,8 +27,6 @@ pub(super) struct Pages {
     /// Bytes of the last text: the next one will be as long.
     length: Cell<usize>,
 }
-
-type Answer = Response<Full<Bytes>>;
 
 impl Pages {
     pub(super) fn new(host: Host, token: Option<Token>, liberty: Option<Liberty>) -> Self {
@@ -52,7 +50,7 @@ impl Pages {
             return answer;
         }
         match path {
-            "/metrics" => respond(StatusCode::OK, exposition::CONTENT_TYPE, self.metrics().await.into()),
+            "/metrics" => http_server::page(StatusCode::OK, exposition::CONTENT_TYPE, self.metrics().await),
             "/" => text(StatusCode::OK, INDEX),
             _ => text(StatusCode::NOT_FOUND, "there are /metrics and /health\n"),
         }
@@ -88,12 +86,5 @@ impl Pages {
 }
 
 fn text(status: StatusCode, text: &'static str) -> Answer {
-    respond(status, TEXT, Bytes::from_static(text.as_bytes()))
-}
-
-fn respond(status: StatusCode, content_type: &'static str, body: Bytes) -> Answer {
-    let mut answer = Response::new(Full::new(body));
-    *answer.status_mut() = status;
-    answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
-    answer
+    http_server::page(status, TEXT, text)
 }

@@ -34,6 +34,7 @@ use anyhow::Context;
 use clap::Args;
 use conf::tree::{LogLevel, Main};
 use conf::{COMMAND_LINE, Severity};
+use tokio::task::LocalSet;
 
 use crate::files::Source;
 use crate::findings;
@@ -140,7 +141,7 @@ pub(crate) fn serve(
             master::Setup { start, source, plan, sockets, admin, hosts, voice, is_daemon, is_second, predecessor };
         runtime.block_on(master::run(setup))?;
     } else {
-        runtime.block_on(single::run(source, plan, sockets, admin, &hosts, voice))?;
+        LocalSet::new().block_on(&runtime, single::run(source, plan, sockets, admin, &hosts, voice))?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -63,12 +63,12 @@ fn answer_at(admin: Vec<AdminListener>, sources: &Sources) -> Vec<tokio::task::J
             }
         }
     };
-    let serve = |admin| tokio::spawn(admin::serve(admin, sources.clone()));
+    let serve = |admin| tokio::task::spawn_local(admin::serve(admin, sources.clone()));
     std::iter::once(tokio::spawn(remember)).chain(admin.into_iter().map(serve)).collect()
 }
 
 impl Service {
-    /// Starts it; called within a runtime, which answers the admin socket.
+    /// Starts it; called within a `LocalSet`, which answers the admin socket.
     pub(super) fn start(assignment: Assignment, hosts: Vec<Source>) -> anyhow::Result<Self> {
         let Assignment { number, understood, listeners, logs: files, admin, respawned } = assignment;
         let config = understood.load().context("the configuration is not understood as it was by the master")?;

@@ -10,6 +10,7 @@ use anyhow::Context;
 use clap::Args;
 use rustix::process::getppid;
 use tokio::sync::mpsc;
+use tokio::task::LocalSet;
 
 use super::channel::{receive_waiting, send_waiting};
 use super::message::{Order, Report};
@@ -60,7 +61,7 @@ fn serve(socket: &OwnedFd, assignment: super::message::Assignment, args: &Worker
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let mut signals = runtime.block_on(async { Signals::take() })?;
     let orders = listen_to(socket.try_clone()?)?;
-    let service = runtime.block_on(async {
+    let service = LocalSet::new().block_on(&runtime, async {
         let service = Service::start(assignment, hosts)?;
         Ok::<_, anyhow::Error>(carry_out(service, &mut signals, orders, socket).await)
     })?;

@@ -2,34 +2,25 @@
 //! the metric, `_total` behind counters, `_rate` behind rates, a statistic behind trends, times in seconds; the tags of
 //! a sub-metric are labels.
 
-use std::convert::Infallible;
 use std::fmt::Write as _;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use anyhow::Context;
-use http_body_util::Full;
-use hyper::body::Bytes;
-use hyper::service::service_fn;
-use hyper::{Method, Request, Response, StatusCode};
-use hyper_util::rt::TokioIo;
+use hyper::{Method, Request, StatusCode};
 use load::metric::{SubMetric, Unit};
 use load::{Metric, MetricsSink, Value};
-use tokio::sync::Semaphore;
-use tokio::time::{sleep, timeout};
+use metrics::exposition::CONTENT_TYPE;
+use tokio::task::LocalSet;
 
 use super::BadOutput;
+use crate::http_server::{self, Answer, Listener};
 
 /// Percentiles of a trend, by what stands behind its name.
 const PERCENTILES: [(&str, f64); 4] = [("_med", 50.0), ("_p90", 90.0), ("_p95", 95.0), ("_p99", 99.0)];
 
-/// How long a client may take, from its connection to its last byte.
-const PATIENCE: Duration = Duration::from_secs(10);
 /// Clients at once; more than one scraper is rare.
-const MOST_CLIENTS: usize = 32;
-/// A rest after an accept that failed, which is for want of descriptors.
-const REST: Duration = Duration::from_millis(100);
+const CLIENTS_MAX: usize = 32;
 
 type Shared = Arc<Mutex<Vec<Metric>>>;
 
@@ -49,7 +40,7 @@ impl Exporter {
         let metrics = Shared::default();
         let shown = Arc::clone(&metrics);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let serve = move || runtime.block_on(serve(listener, shown));
+        let serve = move || LocalSet::new().block_on(&runtime, serve(listener, shown));
         std::thread::Builder::new().name("prometheus".into()).spawn(serve)?;
         Ok(Self { metrics })
     }
@@ -67,30 +58,11 @@ pub(super) fn sink(exporters: &[Exporter]) -> MetricsSink {
 
 async fn serve(listener: TcpListener, metrics: Shared) {
     let Ok(listener) = tokio::net::TcpListener::from_std(listener) else { return };
-    let room = Arc::new(Semaphore::new(MOST_CLIENTS));
-    loop {
-        let Ok(place) = Arc::clone(&room).acquire_owned().await else { return };
-        let Ok((stream, _)) = listener.accept().await else {
-            sleep(REST).await;
-            continue;
-        };
-        let metrics = Arc::clone(&metrics);
-        let service = service_fn(move |request| {
-            let answer = answer(&request, &metrics);
-            async move { Ok::<_, Infallible>(answer) }
-        });
-        let served = hyper::server::conn::http1::Builder::new()
-            .keep_alive(false)
-            .serve_connection(TokioIo::new(stream), service);
-        tokio::spawn(async move {
-            // A client that goes away is no news.
-            let _ = timeout(PATIENCE, served).await;
-            drop(place);
-        });
-    }
+    let answer = move |request| std::future::ready(answer(&request, &metrics));
+    http_server::serve(Listener::Tcp(listener), CLIENTS_MAX, None, answer).await;
 }
 
-fn answer<B>(request: &Request<B>, metrics: &Shared) -> Response<Full<Bytes>> {
+fn answer<B>(request: &Request<B>, metrics: &Shared) -> Answer {
     let (status, text) = match (request.method(), request.uri().path()) {
         (&Method::GET, "/metrics" | "/") => {
             (StatusCode::OK, render(&metrics.lock().unwrap_or_else(PoisonError::into_inner)))
@@ -98,11 +70,7 @@ fn answer<B>(request: &Request<B>, metrics: &Shared) -> Response<Full<Bytes>> {
         (&Method::GET, _) => (StatusCode::NOT_FOUND, "there is /metrics\n".to_owned()),
         _ => (StatusCode::METHOD_NOT_ALLOWED, "only GET is answered here\n".to_owned()),
     };
-    let mut response = Response::new(Full::new(text.into()));
-    *response.status_mut() = status;
-    let kind = hyper::header::HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
-    response.headers_mut().insert(hyper::header::CONTENT_TYPE, kind);
-    response
+    http_server::page(status, CONTENT_TYPE, text)
 }
 
 /// All metrics in Prometheus' text format.
