@@ -61,11 +61,11 @@ impl At {
     /// A client of the interface that is meant.
     pub(crate) fn client(&self) -> anyhow::Result<Client> {
         let address = match &self.api {
-            Some(url) => url.parse()?,
+            Some(url) => client::address(url)?,
             None => find::in_configuration(&Source::new(self.config.clone(), self.prefix.clone(), None))?,
         };
         let credentials = self.credentials.as_deref().map(client::credentials).transpose()?;
-        Ok(Client::new(address, credentials))
+        Client::new(address, credentials)
     }
 }
 

@@ -42,7 +42,7 @@ pub(super) struct Server(Origin);
 impl Server {
     pub(super) fn parse(text: &str) -> Result<Self, String> {
         let origin: Origin = text.parse().map_err(|error: anyhow::Error| format!("{error:#}"))?;
-        if origin.is_tls {
+        if origin.is_tls() {
             return Err(
                 "want the http:// endpoint; with mpMetrics authentication=\"false\" it needs no https".to_owned()
             );

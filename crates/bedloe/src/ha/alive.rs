@@ -9,7 +9,7 @@ use anyhow::{anyhow, bail};
 use clap::Args;
 use tokio::task::LocalSet;
 
-use crate::upstream::client::{Address, status_of};
+use crate::fetch::{Origin, status_of};
 
 /// How long the balancer may take.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -23,8 +23,8 @@ pub(super) struct AliveArgs {
     #[arg(long, value_name = "unix:PATH", value_parser = socket, required_unless_present = "url")]
     admin: Option<PathBuf>,
     /// A page of the balancer that must be answered with less than 500: http://HOST[:PORT][/PATH]
-    #[arg(long, value_name = "URL", value_parser = Address::page)]
-    url: Option<Address>,
+    #[arg(long, value_name = "URL", value_parser = page)]
+    url: Option<Origin>,
     /// Want a server that gets requests in each upstream too
     #[arg(long, requires = "admin")]
     servers: bool,
@@ -38,10 +38,10 @@ pub(super) fn run(args: &AliveArgs) -> anyhow::Result<ExitCode> {
 }
 
 async fn ask(args: &AliveArgs) -> anyhow::Result<()> {
-    if let Some(Address { to, path }) = &args.url {
-        let status = status_of(to, path).await?;
+    if let Some(page) = &args.url {
+        let status = status_of(page.clone()).await?;
         if status.is_server_error() {
-            bail!("{path} is answered with {status}");
+            bail!("{} is answered with {status}", page.path);
         }
     }
     let Some(socket) = &args.admin else { return Ok(()) };
@@ -53,6 +53,11 @@ async fn ask(args: &AliveArgs) -> anyhow::Result<()> {
         Some(upstream) => bail!("no server of the upstream {} gets requests", upstream.name),
         None => Ok(()),
     }
+}
+
+/// The page that `--url` names.
+pub(super) fn page(text: &str) -> anyhow::Result<Origin> {
+    Origin::page(text, "--url")
 }
 
 /// The path in `unix:PATH`.

@@ -14,8 +14,7 @@ use anyhow::{Context, bail};
 use clap::Args;
 
 use super::address::{Shared, host};
-use super::alive::socket;
-use crate::upstream::client::Address;
+use super::alive::{self, socket};
 use crate::writing;
 
 /// The priority of both, in the middle of what is left when a script takes its weight away.
@@ -198,7 +197,7 @@ fn interface(text: &str) -> Result<String, String> {
 
 /// What `bedloe ha alive --url` takes, as one word.
 fn page(text: &str) -> Result<String, String> {
-    Address::page(text).map_err(|error| error.to_string())?;
+    alive::page(text).map_err(|error| error.to_string())?;
     word(text)
 }
 
@@ -316,11 +315,11 @@ mod tests {
         }
         let rest = "--interface e --address 10.0.0.9/24 --self 10.0.0.2 --peer 10.0.0.3";
         for (more, part) in [
-            ("--url http://a\"b", "no host"),
+            ("--url http://a\"b", "is no URL"),
             ("--url http://a/x;y", "reads otherwise"),
             ("--url https://10.0.0.2/", "takes http://"),
             ("--url nonsense", "takes http://"),
-            ("--url http://10.0.0.2:99999/", "no host"),
+            ("--url http://10.0.0.2:99999/", "from 1 to 65535"),
             ("--program bedloe", "a path from the root"),
             ("--program ./bedloe", "a path from the root"),
             ("--force", "--output"),

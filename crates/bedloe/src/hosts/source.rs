@@ -15,8 +15,6 @@ const PAGE_MAX: usize = 4 << 20;
 /// A host that can be looked at.
 pub(crate) struct Source {
     name: String,
-    /// The agent's address; none is this machine.
-    origin: Option<Origin>,
     from: From,
 }
 
@@ -29,13 +27,12 @@ impl Source {
     /// This machine, with the processes of these names watched.
     pub(crate) fn here(name: String, processes: &[String]) -> anyhow::Result<Self> {
         let host = Host::open(Path::new("/"), processes).context("cannot open this machine's root folder")?;
-        Ok(Self { name, origin: None, from: From::Here(Box::new(host)) })
+        Ok(Self { name, from: From::Here(Box::new(host)) })
     }
 
     /// The host that an agent is of.
     pub(crate) fn agent(name: String, origin: Origin, credentials: Credentials) -> anyhow::Result<Self> {
-        let client = Client::new(origin.clone(), credentials)?;
-        Ok(Self { name, origin: Some(origin), from: From::Agent(Box::new(client)) })
+        Ok(Self { name, from: From::Agent(Box::new(Client::new(origin, credentials)?)) })
     }
 
     pub(super) fn name(&self) -> &str {
@@ -43,7 +40,10 @@ impl Source {
     }
 
     pub(super) fn shown(&self) -> String {
-        self.origin.as_ref().map_or_else(|| "this machine".to_owned(), Origin::to_string)
+        match &self.from {
+            From::Here(_) => "this machine".to_owned(),
+            From::Agent(client) => client.origin().to_string(),
+        }
     }
 
     /// What it has counted up to now.

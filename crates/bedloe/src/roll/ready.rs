@@ -4,7 +4,7 @@ use anyhow::{Context, bail};
 use std::time::Duration;
 
 use super::view::Checks;
-use crate::upstream::client::{To, status_of};
+use crate::fetch::{Origin, status_of};
 
 /// How long one answer may take.
 const ANSWER: Duration = Duration::from_secs(5);
@@ -33,11 +33,11 @@ impl Passes {
 
 /// Asks a server itself for a page.
 pub(super) async fn probe(address: &str, path: &str) -> anyhow::Result<()> {
-    let to = match address.strip_prefix("unix:") {
-        Some(socket) => To::Unix(socket.into()),
-        None => To::Tcp(address.to_owned()),
+    let page = match address.strip_prefix("unix:") {
+        Some(socket) => Origin::unix(socket.into(), path.to_owned()),
+        None => Origin::read(&format!("http://{address}{path}"))?,
     };
-    let status = tokio::time::timeout(ANSWER, status_of(&to, path)).await.context("no answer within 5 s")??;
+    let status = tokio::time::timeout(ANSWER, status_of(page)).await.context("no answer within 5 s")??;
     if status.is_success() || status.is_redirection() {
         return Ok(());
     }

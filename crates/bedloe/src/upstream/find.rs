@@ -5,20 +5,20 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use anyhow::{Context, bail};
 use conf::tree::{Config, Handler, ListenAddress, Location, Server};
 
-use super::client::{Address, To};
+use crate::fetch::Origin;
 use crate::files::{Source, System};
 use crate::findings;
 
 /// The address of the interface that a configuration has: one that changes servers before one that shows them, a unix
 /// socket before a loopback address.
-pub(super) fn in_configuration(source: &Source) -> anyhow::Result<Address> {
+pub(super) fn in_configuration(source: &Source) -> anyhow::Result<Origin> {
     let loaded = conf::load(&source.path, &System, &source.options());
     let Some(config) = &loaded.config else {
         findings::print(&loaded, conf::Severity::Error).context("writing to the standard error")?;
         bail!("{} cannot be read: name the interface by --api", source.path.display());
     };
     let mut found = all(config);
-    found.sort_by_key(|(writes, address)| (!writes, matches!(address.to, To::Tcp(_))));
+    found.sort_by_key(|(writes, address)| (!writes, !address.is_unix()));
     match found.into_iter().next() {
         Some((_, address)) => Ok(address),
         None => bail!(
@@ -30,11 +30,11 @@ pub(super) fn in_configuration(source: &Source) -> anyhow::Result<Address> {
 }
 
 /// All of them, and whether they change servers.
-fn all(config: &Config) -> Vec<(bool, Address)> {
+fn all(config: &Config) -> Vec<(bool, Origin)> {
     let mut found = Vec::new();
     for server in &config.http.servers {
         for (writes, path) in interfaces(&server.locations) {
-            found.extend(addresses(server).map(|to| (writes, Address { to, path: path.clone() })));
+            found.extend(addresses(server, &path).map(|address| (writes, address)));
         }
     }
     found
@@ -51,12 +51,12 @@ fn interfaces(locations: &[Location]) -> Vec<(bool, String)> {
     found
 }
 
-/// Where a server can be reached from here, without TLS.
-fn addresses(server: &Server) -> impl Iterator<Item = To> {
+/// Where a path of a server can be reached from here, without TLS.
+fn addresses(server: &Server, path: &str) -> impl Iterator<Item = Origin> {
     server.listens.iter().filter(|listen| !listen.ssl && !listen.proxy_protocol).filter_map(|listen| {
         match &listen.address {
-            ListenAddress::Unix(path) => Some(To::Unix(path.clone())),
-            ListenAddress::Ip(address) => local(*address).map(|address| To::Tcp(address.to_string())),
+            ListenAddress::Unix(socket) => Some(Origin::unix(socket.clone(), path.to_owned())),
+            ListenAddress::Ip(address) => local(*address).map(|address| Origin::tcp(address, path.to_owned())),
         }
     })
 }
