@@ -9,9 +9,9 @@ use crate::shared::Shared;
 use crate::span::Place;
 use crate::template::{Part, Template};
 use crate::tree::{
-    AccessSettings, Algorithm, Api, ClientAuth, ErrorLog, GzipFiles, GzipProxied, GzipSettings, HealthCheck,
+    AccessSettings, Algorithm, ClientAuth, ErrorLog, GzipFiles, GzipProxied, GzipSettings, Handler, HealthCheck,
     LibertyHeaders, LimitSettings, Lingering, LingeringClose, Listen, LocationSettings, LogLevel, LogTarget, Main,
-    NextUpstream, OutlierEjection, Page, ProxyPass, ProxySettings, Queue, RealIpSettings, Redirect, Redirects, Refusal,
+    NextUpstream, OutlierEjection, ProxyPass, ProxySettings, Queue, RealIpSettings, Redirect, Redirects, Refusal,
     ResolvedServer, Resolver, RetryBudget, Rule, Sticky, Tls, TryFiles, Upstream, UpstreamServer, VerifyClient, Zone,
 };
 
@@ -108,8 +108,8 @@ pub(crate) struct Actions {
     /// Rules in the order written.
     pub(crate) rules: Vec<Rule>,
     pub(crate) proxy: Option<ProxyPass>,
-    pub(crate) api: Option<(Api, Place)>,
-    pub(crate) page: Option<(Page, Place)>,
+    /// What else the answer comes from, by the directive that says so.
+    pub(crate) contents: Vec<(Handler, &'static str, Place)>,
     pub(crate) is_internal: bool,
     pub(crate) try_files: Option<TryFiles>,
     pub(crate) health: Option<HealthDraft>,

@@ -292,18 +292,18 @@ fn location(node: &Node, head: Option<&Head<'_>>, above: &Inherited, cx: &mut Cx
 
 /// What the location does; it can do one thing.
 fn content(actions: &mut Actions, cx: &mut Cx<'_>) -> Handler {
-    let api = actions.api.take().map(|(api, place)| (Handler::Api(api), "api", place));
-    let page = actions.page.take().map(|(page, place)| (Handler::Page(page), page.name(), place));
-    let proxy = actions.proxy.take().map(|proxy| (Handler::Proxy(proxy), "proxy_pass"));
-    let own: Vec<_> = api.into_iter().chain(page).collect();
-    let first = proxy.as_ref().map(|(_, name)| *name).or_else(|| own.first().map(|(_, name, _)| *name));
-    for (_, name, place) in own.iter().skip(usize::from(proxy.is_none())) {
-        let message = format!("\"{name}\" and \"{}\" are both here: a location has one content", first.unwrap_or(name));
+    let mut others = std::mem::take(&mut actions.contents).into_iter();
+    let first = match actions.proxy.take() {
+        Some(proxy) => Some((Handler::Proxy(proxy), "proxy_pass")),
+        None => others.next().map(|(handler, name, _)| (handler, name)),
+    };
+    let Some((handler, first)) = first else { return Handler::Files };
+    for (_, name, place) in others {
+        let message = format!("\"{name}\" and \"{first}\" are both here: a location has one content");
         let help = format!("give \"{name}\" a location of its own");
-        cx.report(Diagnostic::error("two-contents", place, message).help(help));
+        cx.report(Diagnostic::error("two-contents", &place, message).help(help));
     }
-    let own = own.into_iter().next().map(|(handler, ..)| handler);
-    proxy.map(|(handler, _)| handler).or(own).unwrap_or(Handler::Files)
+    handler
 }
 
 /// A URI takes the place of the path that matched; where no fixed one has matched, there is nothing to take it of.

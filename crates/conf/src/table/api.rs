@@ -3,7 +3,7 @@
 use super::{Apply, Contexts, Directive, Takes};
 use crate::address::{self, Address};
 use crate::build::{Call, Cx, Outcome, UpstreamDraft};
-use crate::tree::{Api, PeerAddress};
+use crate::tree::{Api, Handler, PeerAddress};
 use crate::{Diagnostic, value};
 
 pub(super) const DIRECTIVES: &[Directive] = &[
@@ -21,7 +21,7 @@ pub(super) const DIRECTIVES: &[Directive] = &[
                 Some("write=on") => true,
                 Some(_) => return Err(call.unknown_word(0, "parameter of \"api\"", ["write=on", "write=off"])),
             };
-            actions.api = Some((Api { writes }, call.node.name.place.clone()));
+            actions.contents.push((Handler::Api(Api { writes }), "api", call.node.name.place.clone()));
             Ok(())
         }),
     },

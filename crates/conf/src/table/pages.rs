@@ -2,8 +2,7 @@
 
 use super::{Apply, Contexts, Directive, Takes};
 use crate::build::{Actions, Call, Outcome};
-use crate::tree::Page;
-use crate::{Diagnostic, parser};
+use crate::tree::{Handler, Page};
 
 pub(super) const DIRECTIVES: &[Directive] = &[
     Directive {
@@ -40,12 +39,6 @@ pub(super) const DIRECTIVES: &[Directive] = &[
 ];
 
 fn page(actions: &mut Actions, call: &Call<'_>, page: Page) -> Outcome {
-    let parser::Node { name, .. } = call.node;
-    if let Some((other, _)) = &actions.page {
-        let message = format!("\"{}\" and \"{}\" are both here: a location has one content", page.name(), other.name());
-        let help = format!("give \"{}\" a location of its own", page.name());
-        return Err(Diagnostic::error("two-contents", &name.place, message).help(help));
-    }
-    actions.page = Some((page, name.place.clone()));
+    actions.contents.push((Handler::Page(page), page.name(), call.node.name.place.clone()));
     Ok(())
 }
