@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use serde_json::Value as Json;
 
 use super::{get, start};
+use crate::agent::Agent;
 use crate::support::balancer::{Balancer, PATIENCE, Reserved, wait_until};
 use crate::support::scripted::{Scripted, ok};
 use crate::support::skipped;
@@ -44,6 +45,68 @@ fn promtool_accepts_the_examples_and_the_exposition() {
         let said = String::from_utf8_lossy(&output.stderr).into_owned() + &String::from_utf8_lossy(&output.stdout);
         assert!(output.status.success() && !said.contains("no help text"), "{arguments:?}: {said}");
     }
+}
+
+/// Series that alerts are tried on, and when each is to be told.
+const ALERTS: &str = r#"
+rule_files: [RULES]
+evaluation_interval: 5s
+tests:
+  - interval: 5s
+    input_series:
+      - { series: 'bedloe_upstream_peer_up{upstream="u",peer="failing"}', values: '0x60' }
+      - { series: 'bedloe_upstream_peer_state{upstream="u",peer="failing",state="unavailable"}', values: '1x60' }
+      - { series: 'bedloe_upstream_peer_state{upstream="u",peer="failing",state="down"}', values: '0x60' }
+      - { series: 'bedloe_upstream_peer_up{upstream="u",peer="meant"}', values: '0x60' }
+      - { series: 'bedloe_upstream_peer_state{upstream="u",peer="meant",state="unavailable"}', values: '0x60' }
+      - { series: 'bedloe_upstream_peer_state{upstream="u",peer="meant",state="down"}', values: '1x60' }
+      - { series: 'node_cpu_seconds_total{host="waits",cpu="0",mode="idle"}', values: '0+1x600' }
+      - { series: 'node_cpu_seconds_total{host="waits",cpu="0",mode="iowait"}', values: '0+4x600' }
+      - { series: 'node_cpu_seconds_total{host="works",cpu="0",mode="idle"}', values: '0+2x600' }
+      - { series: 'node_cpu_seconds_total{host="works",cpu="0",mode="iowait"}', values: '0+0x600' }
+    alert_rule_test:
+      - eval_time: 1m
+        alertname: ServerDown
+        exp_alerts:
+          - exp_labels: { severity: ticket, upstream: u, peer: failing }
+            exp_annotations:
+              summary: failing of u gets no requests.
+              description: 'Why: /status of the balancer.'
+      - eval_time: 20m
+        alertname: HostIsBusy
+        exp_alerts:
+          - exp_labels: { severity: ticket, host: works }
+            exp_annotations: { summary: works has used 60% of its CPU. }
+"#;
+
+#[test]
+fn alerts_tell_what_they_are_for() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let rules = examples().join("prometheus/bedloe.rules.yml").display().to_string();
+    let file = folder.path().join("alerts.yml");
+    fs::write(&file, ALERTS.replace("RULES", &rules)).expect("a file");
+    let arguments = ["test", "rules", &file.display().to_string()];
+    let Some(output) = promtool(&arguments, "") else { return skipped("alerts_tell_what", "promtool") };
+    let said = String::from_utf8_lossy(&output.stderr).into_owned() + &String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{said}");
+}
+
+#[test]
+fn the_examples_ask_for_series_that_there_are() {
+    let (agent, nobody) = (Agent::start(&[]), Reserved::new());
+    let http = format!("upstream app {{ server {}; }} server {{ listen LISTEN; }}", nobody.address);
+    let (_balancer, admin) = start(&http);
+    let served = get(admin, "/metrics", "").1 + &get(agent.address.parse().expect("an address"), "/metrics", "").1;
+    let text = |name: &str| fs::read_to_string(examples().join(name)).expect("the example");
+    let asked = text("grafana/balancer.json") + &text("grafana/hosts.json") + &text("prometheus/bedloe.rules.yml");
+    let words = asked.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+    let names: Vec<&str> =
+        words.filter(|word| ["bedloe_", "node_", "process_"].iter().any(|begin| word.starts_with(begin))).collect();
+    let is_there = |name: &&str| {
+        served.lines().any(|line| line.strip_prefix(*name).is_some_and(|rest| rest.starts_with(['{', ' '])))
+    };
+    let missing: Vec<_> = names.iter().filter(|name| !is_there(name)).collect();
+    assert!(names.len() > 40 && missing.is_empty(), "{missing:?}");
 }
 
 /// A Prometheus that scrapes every second; killed when dropped.
