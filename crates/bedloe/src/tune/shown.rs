@@ -3,7 +3,9 @@
 use host::tune::{self, Ask, Facts, Look, Plan, Root, Row, State};
 use serde_json::json;
 
+use crate::shell;
 use crate::table::{Align, Table};
+use crate::visible::visible;
 
 /// The table, and a sentence on what to do.
 pub(super) fn table(root: &Root, ask: &Ask, look: &Look) -> String {
@@ -12,7 +14,7 @@ pub(super) fn table(root: &Root, ask: &Ask, look: &Look) -> String {
     for row in &look.rows {
         let set_in = row.set_in.as_deref().unwrap_or("-");
         let cells = [row.setting.as_str(), &row.now, &row.wanted, word(row.state), set_in, &row.why];
-        table.row(cells.map(plain));
+        table.row(cells.map(visible));
     }
     let amiss = look.rows.iter().filter(|row| !row.ok).count();
     let count = look.rows.len();
@@ -24,20 +26,20 @@ pub(super) fn table(root: &Root, ask: &Ask, look: &Look) -> String {
             "{amiss} of {count} settings are not as wanted; `bedloe tune plan {again}` shows what would be changed\n"
         )
     };
-    let unfinished = tune::unfinished(root).map(|text| format!("# {}\n", plain(&text))).unwrap_or_default();
+    let unfinished = tune::unfinished(root).map(|text| format!("# {}\n", visible(&text))).unwrap_or_default();
     table.render(0) + "\n" + &unfinished + &notes(&look.rows) + &sentence
 }
 
 /// The arguments by which the same is asked for.
 fn again(root: &Root, ask: &Ask) -> String {
     let mut words = format!("--role {} --rate {} --connections {}", ask.role, ask.rate, ask.connections);
-    words.extend(ask.services.iter().map(|name| format!(" --service {}", quoted(name))));
+    words.extend(ask.services.iter().map(|name| format!(" --service {}", shell::word(name))));
     words.extend(ask.ports.iter().map(|port| format!(" --port {port}")));
-    words.extend(ask.users.iter().map(|name| format!(" --user {}", quoted(name))));
+    words.extend(ask.users.iter().map(|name| format!(" --user {}", shell::word(name))));
     if !root.is_host() {
-        words += &format!(" --root {}", quoted(&root.path().display().to_string()));
+        words += &format!(" --root {}", shell::word(&root.path().display().to_string()));
     }
-    plain(&words)
+    visible(&words)
 }
 
 fn word(state: State) -> &'static str {
@@ -66,7 +68,7 @@ fn notes(rows: &[Row]) -> String {
             (State::Overruled, None) => format!("{} is set by something that outweighs this", row.setting),
             _ => continue,
         };
-        notes += &format!("# {}\n", plain(&note));
+        notes += &format!("# {}\n", visible(&note));
     }
     notes
 }
@@ -95,14 +97,14 @@ pub(super) fn plan(root: &Root, look: &Look) -> String {
         return notes + "# nothing to change\n";
     }
     let mut text = notes;
-    let at = |path: &str| quoted(&root.path().join(path).display().to_string());
+    let at = |path: &str| shell::word(&root.path().join(path).display().to_string());
     for folder in &plan.folders {
         text += &format!("mkdir -m 0755 {}\n", at(folder));
     }
     for file in &plan.files {
         let what = if file.is_new() { "new" } else { "replaced" };
         let path = at(&file.path);
-        let content: String = file.content().lines().map(|line| plain(line) + "\n").collect();
+        let content: String = file.content().lines().map(|line| visible(line) + "\n").collect();
         text += &format!("cat > {path} <<'END'   # {what}\n{content}END\nchmod {:04o} {path}\n", file.mode());
     }
     for command in commands(plan) {
@@ -117,17 +119,17 @@ pub(super) fn plan(root: &Root, look: &Look) -> String {
 fn commands(plan: &Plan) -> Vec<String> {
     let values = plan.values.iter().map(|value| {
         let set = if value.name.starts_with('/') {
-            format!("echo {} > {}", quoted(&value.after), value.name)
+            format!("echo {} > {}", shell::word(&value.after), value.name)
         } else {
-            format!("sysctl -w {}", quoted(&format!("{}={}", value.name, value.after)))
+            format!("sysctl -w {}", shell::word(&format!("{}={}", value.name, value.after)))
         };
         let before = if value.before.is_empty() { "none" } else { &value.before };
-        plain(&format!("{set}   # {before} now"))
+        visible(&format!("{set}   # {before} now"))
     });
     let processes = plan.processes.iter().map(|process| {
         let (after, before) = (process.after, process.before);
         let set = format!("prlimit --pid {} --nofile={}:{}", process.pid, limit(after.soft), limit(after.hard));
-        plain(&format!("{set}   # {}, {}:{} now", process.name, limit(before.soft), limit(before.hard)))
+        visible(&format!("{set}   # {}, {}:{} now", process.name, limit(before.soft), limit(before.hard)))
     });
     let reload = plan.reloads_systemd.then(|| "systemctl daemon-reload".to_owned());
     values.chain(processes).chain(reload).collect()
@@ -171,12 +173,15 @@ pub(super) fn plan_json(root: &Root, look: &Look) -> String {
 
 /// What came of it.
 pub(super) fn applied(root: &Root, plan: &Plan) -> String {
-    let tree =
-        if root.is_host() { String::new() } else { format!(" --root {}", quoted(&root.path().display().to_string())) };
+    let tree = if root.is_host() {
+        String::new()
+    } else {
+        format!(" --root {}", shell::word(&root.path().display().to_string()))
+    };
     let count = plan.files.len() + plan.values.len() + plan.processes.len();
     let changes = if count == 1 { "change" } else { "changes" };
     let mut text =
-        plain(&format!("{count} {changes} made; `bedloe tune undo{tree}` puts back what stood before")) + "\n";
+        visible(&format!("{count} {changes} made; `bedloe tune undo{tree}` puts back what stood before")) + "\n";
     if plan.files.iter().any(|file| file.path.starts_with("etc/systemd/")) {
         text += "services have their new limits from their next start on";
         text += if plan.processes.is_empty() { "\n" } else { "; what runs of this role was raised now\n" };
@@ -188,7 +193,7 @@ pub(super) fn applied(root: &Root, plan: &Plan) -> String {
 pub(super) fn nothing_to_undo(orphans: &[String]) -> String {
     let mut text = "nothing to undo: no run of `bedloe tune apply` is recorded\n".to_owned();
     if !orphans.is_empty() {
-        let paths: Vec<String> = orphans.iter().map(|path| plain(&format!("/{path}"))).collect();
+        let paths: Vec<String> = orphans.iter().map(|path| visible(&format!("/{path}"))).collect();
         text += &format!("what runs without a record left is to be removed by hand: {}\n", paths.join(", "));
     }
     text
@@ -197,30 +202,5 @@ pub(super) fn nothing_to_undo(orphans: &[String]) -> String {
 /// What is to be put back, without what a terminal would act upon.
 pub(super) fn undoing(root: &Root, lines: &[String]) -> String {
     let tree = (!root.is_host()).then(|| format!("# below {}", root.path().display()));
-    tree.iter().chain(lines).map(|line| plain(line) + "\n").collect()
-}
-
-/// Names of processes and texts of files may hold anything.
-fn plain(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '?' } else { c }).collect()
-}
-
-/// A word of the shell.
-fn quoted(text: &str) -> String {
-    let is_part = |c: char| c.is_ascii_alphanumeric() || "/._-=+,:@".contains(c);
-    if !text.is_empty() && text.chars().all(is_part) {
-        return text.to_owned();
-    }
-    format!("'{}'", text.replace('\'', "'\\''"))
-}
-
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn words_of_the_shell_stay_one_word() {
-        for (text, expected) in [("a=1", "a=1"), ("a=1 2", "'a=1 2'"), ("it's; $x", "'it'\\''s; $x'"), ("", "''")] {
-            assert_eq!(super::quoted(text), expected);
-        }
-        assert_eq!(super::plain("a\x1b[31m\nb"), "a?[31m?b");
-    }
+    tree.iter().chain(lines).map(|line| visible(line) + "\n").collect()
 }
