@@ -2,6 +2,7 @@
 //! anything. It shows, and changes nothing.
 //!
 //! What it shows are [`Figures`], as they are in `/dashboard.json` too. What it remembers is in memory and bounded.
+//! `now_ms` is of a clock that is never set; the time of day is for people alone.
 
 mod figures;
 mod history;
@@ -97,8 +98,8 @@ impl Dashboard {
     }
 
     /// Remembers how the balancer is doing; called once a second.
-    pub(crate) fn look(&self, status: Status, unix_ms: u64) {
-        self.history.lock().unwrap_or_else(PoisonError::into_inner).look(status, unix_ms);
+    pub(crate) fn look(&self, status: Status, now_ms: u64, unix_ms: u64) {
+        self.history.lock().unwrap_or_else(PoisonError::into_inner).look(status, now_ms, unix_ms);
     }
 
     /// Remembers what has happened.
@@ -107,24 +108,24 @@ impl Dashboard {
     }
 
     /// The numbers of all views.
-    pub(crate) fn figures(&self, unix_ms: u64) -> Figures {
+    pub(crate) fn figures(&self) -> Figures {
         let hosts = self.hosts.as_ref().map(|hosts| hosts.with(figures::hosts)).unwrap_or_default();
-        self.history.lock().unwrap_or_else(PoisonError::into_inner).figures(hosts, unix_ms)
+        self.history.lock().unwrap_or_else(PoisonError::into_inner).figures(hosts)
     }
 
     /// A whole page, which needs no script to be read.
-    pub(crate) fn page(&self, view: View, unix_ms: u64) -> String {
-        let figures = self.figures(unix_ms);
-        let body = view::body(view, &figures, &self.part(view, &figures, unix_ms));
+    pub(crate) fn page(&self, view: View, now_ms: u64) -> String {
+        let figures = self.figures();
+        let body = view::body(view, &figures, &self.part(view, &figures, now_ms));
         Page { title: &format!("{} - bedloe", view.title()), policy: POLICY, style: STYLE, body }.render()
     }
 
     /// What of a page changes.
-    fn part(&self, view: View, figures: &Figures, unix_ms: u64) -> String {
+    fn part(&self, view: View, figures: &Figures, now_ms: u64) -> String {
         let part = match view {
-            View::Overview => view::overview(figures, &self.charts(view, unix_ms)),
+            View::Overview => view::overview(figures, &self.charts(view, now_ms)),
             View::Upstreams => view::upstreams(figures),
-            View::Hosts => host_view::hosts(figures, &self.charts(view, unix_ms)),
+            View::Hosts => host_view::hosts(figures, &self.charts(view, now_ms)),
             View::Events => view::events(figures),
         };
         part.into_string()
@@ -132,19 +133,19 @@ impl Dashboard {
 
     /// The charts of a view. They are the dearest part of a page, and are drawn again when their time line has moved on
     /// by a hundredth.
-    fn charts(&self, view: View, unix_ms: u64) -> String {
+    fn charts(&self, view: View, now_ms: u64) -> String {
         let mut drawn = self.drawn.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, charts)) = drawn.get(&view).filter(|(good, _)| good.contains(&unix_ms)) {
+        if let Some((_, charts)) = drawn.get(&view).filter(|(good, _)| good.contains(&now_ms)) {
             return charts.clone();
         }
         let history = self.history.lock().unwrap_or_else(PoisonError::into_inner);
         let charts = match (view, &self.hosts) {
-            (View::Hosts, Some(hosts)) => hosts.with(|all| host_view::charts(all, unix_ms)),
+            (View::Hosts, Some(hosts)) => hosts.with(|all| host_view::charts(all, now_ms)),
             (View::Hosts, None) => return String::new(),
-            _ => view::charts(&history, unix_ms),
+            _ => view::charts(&history, now_ms),
         };
-        let oldest_ms = history.points.front().map_or(unix_ms, |point| point.unix_ms);
-        let good = unix_ms..unix_ms + view::span_ms(unix_ms.saturating_sub(oldest_ms)) / 100;
+        let oldest_ms = history.points.front().map_or(now_ms, |point| point.at_ms);
+        let good = now_ms..now_ms + view::span_ms(now_ms.saturating_sub(oldest_ms)) / 100;
         let charts = charts.into_string();
         drawn.insert(view, (good, charts.clone()));
         charts
@@ -152,35 +153,35 @@ impl Dashboard {
 
     /// What is asked for by a query: `view=NAME` alone a page, with `file=live` what of it changes, as a server-sent
     /// event; `file=script` and `file=json` what these say. The type, and the content.
-    pub(crate) fn answer(&self, query: &[u8], unix_ms: u64) -> (&'static str, String) {
+    pub(crate) fn answer(&self, query: &[u8], now_ms: u64) -> (&'static str, String) {
         match route::argument(query, b"file") {
             Some(b"script") => ("text/javascript; charset=utf-8", SCRIPT.to_owned()),
             Some(b"json") => {
-                let json = serde_json::to_string(&self.figures(unix_ms)).unwrap_or_default();
+                let json = serde_json::to_string(&self.figures()).unwrap_or_default();
                 ("application/json", json + "\n")
             }
-            Some(b"live") => (LIVE_TYPE, self.live(View::of(query), unix_ms)),
-            _ => ("text/html; charset=utf-8", self.page(View::of(query), unix_ms)),
+            Some(b"live") => (LIVE_TYPE, self.live(View::of(query), now_ms)),
+            _ => ("text/html; charset=utf-8", self.page(View::of(query), now_ms)),
         }
     }
 
     /// What of a page changes, as a server-sent event: the part, and the state in a sentence, which is read out when it
     /// becomes another one. Who gets one alone asks for the next.
-    pub(crate) fn live(&self, view: View, unix_ms: u64) -> String {
-        let figures = self.figures(unix_ms);
-        let part = self.part(view, &figures, unix_ms);
+    pub(crate) fn live(&self, view: View, now_ms: u64) -> String {
+        let figures = self.figures();
+        let part = self.part(view, &figures, now_ms);
         let shown = serde_json::json!({"part": part, "sentence": figures.sentence()});
         format!("retry: 2000\ndata: {shown}\n\n")
     }
 
     /// The same for all that are kept up to date: however many they are, it is made once a second for each view.
-    pub(crate) fn live_for_all(&self, view: View, unix_ms: u64) -> Bytes {
+    pub(crate) fn live_for_all(&self, view: View, now_ms: u64) -> Bytes {
         let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
         match made.get(&view) {
-            Some((at_ms, event)) if unix_ms.saturating_sub(*at_ms) < MADE_FOR_MS => event.clone(),
+            Some((at_ms, event)) if now_ms.saturating_sub(*at_ms) < MADE_FOR_MS => event.clone(),
             _ => {
-                let event = Bytes::from(self.live(view, unix_ms));
-                made.insert(view, (unix_ms, event.clone()));
+                let event = Bytes::from(self.live(view, now_ms));
+                made.insert(view, (now_ms, event.clone()));
                 event
             }
         }

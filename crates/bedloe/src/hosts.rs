@@ -13,7 +13,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use serde::Serialize;
 use tokio::sync::oneshot;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
@@ -31,19 +30,18 @@ pub(crate) const QUARTER_OF_AN_HOUR: usize = 900;
 const WHY_MAX: usize = 300;
 
 /// One look at a host.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone)]
 pub(crate) struct Point {
-    /// When, in milliseconds since 1970 by this machine's clock.
+    /// When, by this machine's clock that is never set.
     pub(crate) at_ms: u64,
     /// What it does; none where it could not be asked.
     pub(crate) figures: Option<Figures>,
     /// Why it could not be.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) unreachable: Option<String>,
 }
 
 /// One host with what is remembered of it, the oldest point first.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone)]
 pub(crate) struct History {
     /// As it was named by who asked for it.
     pub(crate) name: String,
@@ -138,7 +136,7 @@ async fn follow(mut source: Source, number: usize, hosts: Hosts, points_max: usi
     loop {
         ticks.tick().await;
         let looked = timeout(PATIENCE, source.look()).await;
-        let (at_ms, at) = (net::clock::unix_ms(), Instant::now());
+        let (at_ms, at) = (net::clock::now_ms(), Instant::now());
         let point = match looked {
             Ok(Ok(totals)) => {
                 let figures = Figures::between(before.as_ref(), &totals, at);

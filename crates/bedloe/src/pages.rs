@@ -23,9 +23,9 @@ impl proxy::Pages for Pages {
                 PageMade { media_type: ::metrics::exposition::CONTENT_TYPE, fields: String::new(), body }
             }
             Page::Dashboard => {
-                let now_ms = net::clock::unix_ms();
+                let now_ms = net::clock::now_ms();
                 if !self.dashboard.has_looked() {
-                    self.dashboard.look(status(), now_ms);
+                    self.dashboard.look(status(), now_ms, net::clock::unix_ms());
                 }
                 let (media_type, body) = self.dashboard.answer(asked.query, now_ms);
                 let fields = format!(

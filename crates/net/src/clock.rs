@@ -17,7 +17,12 @@ pub fn now_ns() -> u64 {
     time.tv_sec.unsigned_abs() * 1_000_000_000 + time.tv_nsec.unsigned_abs()
 }
 
-/// Milliseconds on the same scale as [`now_ns`], read when this thread's event loop last woke.
+/// Milliseconds on the same scale as [`now_ns`].
+pub fn now_ms() -> u64 {
+    now_ns() / 1_000_000
+}
+
+/// The same, read when this thread's event loop last woke.
 #[inline]
 pub fn coarse_ms() -> u64 {
     match COARSE_MS.get() {
@@ -65,7 +70,7 @@ mod tests {
     fn coarse_time_follows_the_ticks() {
         let first = super::tick();
         assert_eq!((super::coarse_ms(), super::coarse_us() / 1_000), (first, first));
-        assert!(super::now_ns() / 1_000_000 >= first);
+        assert!(super::now_ms() >= first);
         assert!(super::unix_ns() > 1_600_000_000_000_000_000);
     }
 }

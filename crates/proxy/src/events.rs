@@ -23,6 +23,9 @@ pub struct Event {
     pub count: u64,
 }
 
+/// The kind of event that counts.
+pub const RETRIES: &str = "retries";
+
 /// Where events are sent to and read from. Cloning it is cheap; a reader that lags loses the oldest.
 #[derive(Debug, Clone)]
 pub struct Events {

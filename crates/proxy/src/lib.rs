@@ -56,7 +56,7 @@ pub mod worker;
 mod written;
 mod zones;
 
-pub use events::{Event, Events};
+pub use events::{Event, Events, RETRIES};
 pub use gate::is_known_password;
 pub use log::{LogWriter, Logs, SYSLOG_END, level_name, line as process_line};
 pub use pages::{PageAsked, PageMade, Pages};

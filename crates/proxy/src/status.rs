@@ -127,6 +127,16 @@ pub struct UpstreamStatus {
     pub servers: Vec<ServerStatus>,
 }
 
+impl UpstreamStatus {
+    /// The server that stands at this place at another time. Most often it is where it was; an address may be there
+    /// twice.
+    #[must_use]
+    pub fn server(&self, at: usize, like: &ServerStatus) -> Option<&ServerStatus> {
+        let is_it = |server: &&ServerStatus| server.address == like.address;
+        self.servers.get(at).filter(is_it).or_else(|| self.servers.iter().find(is_it))
+    }
+}
+
 /// One upstream server.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct ServerStatus {

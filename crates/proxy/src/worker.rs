@@ -121,7 +121,7 @@ impl Shared {
         Self {
             snapshot: Mutex::new(snapshot),
             threads,
-            started_ms: clock::now_ns() / 1_000_000,
+            started_ms: clock::now_ms(),
             started_unix_ms: now_unix_ms,
             reloads: AtomicU64::new(0),
             loaded_unix_ms: AtomicU64::new(now_unix_ms),
@@ -143,7 +143,7 @@ impl Shared {
 
     /// How it is doing.
     pub(crate) fn status(&self) -> Status {
-        Status::of(self, clock::now_ns() / 1_000_000)
+        Status::of(self, clock::now_ms())
     }
 
     /// The configuration that is served now. A thread of the data plane asks for `api` alone.

@@ -8,7 +8,7 @@ use crate::hosts::History;
 /// All views' numbers at one moment. Those of "now" are of the last 10 seconds.
 #[derive(Debug, Clone, Default, Serialize)]
 pub(crate) struct Figures {
-    /// In milliseconds since 1970.
+    /// In milliseconds since 1970; 0 before the first look.
     pub(super) at_ms: u64,
     pub(super) uptime_ms: u64,
     pub(super) now: Counts,
@@ -86,12 +86,7 @@ impl Figures {
     ) -> Self {
         let upstream = |upstream: &proxy::UpstreamStatus| {
             let before = then.upstreams.iter().find(|then| then.name == upstream.name);
-            let before = |(at, server): (usize, &ServerStatus)| {
-                let then = &before?.servers;
-                let is_it = |then: &&ServerStatus| then.address == server.address;
-                // Most often it is where it was; an address may be there twice.
-                then.get(at).filter(is_it).or_else(|| then.iter().find(is_it))
-            };
+            let before = |(at, server): (usize, &ServerStatus)| before?.server(at, server);
             let came = |(at, server): (usize, &ServerStatus)| {
                 server.requests.saturating_sub(before((at, server)).map_or(0, |then| then.requests))
             };

@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use proxy::{Event, Status};
+use proxy::{Event, RETRIES, Status};
 
 use super::figures::{self, Figures, HostRow};
 
@@ -17,7 +17,7 @@ const EVENTS: usize = 200;
 /// One second.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Point {
-    pub(super) unix_ms: u64,
+    pub(super) at_ms: u64,
     pub(super) requests_per_s: Option<f64>,
     pub(super) failures_per_s: Option<f64>,
     pub(super) handshakes_per_s: Option<f64>,
@@ -30,16 +30,23 @@ pub(super) struct Point {
 #[derive(Debug, Default)]
 pub(super) struct History {
     pub(super) points: VecDeque<Point>,
-    states: VecDeque<(u64, Status)>,
+    states: VecDeque<State>,
     events: VecDeque<Event>,
 }
 
+/// How the balancer was at a moment, with the time of day.
+#[derive(Debug)]
+struct State {
+    at_ms: u64,
+    unix_ms: u64,
+    status: Status,
+}
+
 impl History {
-    pub(super) fn look(&mut self, status: Status, unix_ms: u64) {
-        // What it counts from may be another process's time.
-        let mut point = Point { unix_ms, connections: status.connections, ..Point::default() };
-        if let Some((then_ms, then)) = self.states.back() {
-            let rate = |now: u64, then: u64| figures::rate(now, then, unix_ms.saturating_sub(*then_ms));
+    pub(super) fn look(&mut self, status: Status, at_ms: u64, unix_ms: u64) {
+        let mut point = Point { at_ms, connections: status.connections, ..Point::default() };
+        if let Some(State { at_ms: then_ms, status: then, .. }) = self.states.back() {
+            let rate = |now: u64, then: u64| figures::rate(now, then, at_ms.saturating_sub(*then_ms));
             point.requests_per_s = rate(status.requests, then.requests);
             point.failures_per_s = rate(status.responses.server_errors, then.responses.server_errors);
             point.handshakes_per_s = rate(status.tls.handshakes, then.tls.handshakes);
@@ -48,20 +55,30 @@ impl History {
             point.p99_ms = times.percentile_ms(99.0);
         }
         push(&mut self.points, point, POINTS);
-        push(&mut self.states, (unix_ms, status), STATES + 1);
+        push(&mut self.states, State { at_ms, unix_ms, status }, STATES + 1);
     }
 
     pub(super) fn happened(&mut self, event: Event) {
-        push(&mut self.events, event, EVENTS);
+        // More of the same retries push nothing else out.
+        let is_same = |known: &&mut Event| {
+            event.event == RETRIES
+                && (known.event, known.at_ms, &known.upstream, &known.server)
+                    == (event.event, event.at_ms, &event.upstream, &event.server)
+        };
+        match self.events.iter_mut().find(is_same) {
+            Some(known) => *known = event,
+            None => push(&mut self.events, event, EVENTS),
+        }
     }
 
-    pub(super) fn figures(&self, hosts: Vec<HostRow>, unix_ms: u64) -> Figures {
+    pub(super) fn figures(&self, hosts: Vec<HostRow>) -> Figures {
         let events = self.events.iter().rev().cloned().collect();
         match (self.states.back(), self.states.front()) {
-            (Some((now_ms, now)), Some((then_ms, then))) => {
-                Figures::of(now, then, now_ms.saturating_sub(*then_ms), *now_ms, hosts, events)
+            (Some(now), Some(then)) => {
+                let passed_ms = now.at_ms.saturating_sub(then.at_ms);
+                Figures::of(&now.status, &then.status, passed_ms, now.unix_ms, hosts, events)
             }
-            _ => Figures { at_ms: unix_ms, hosts, events, ..Figures::default() },
+            _ => Figures { hosts, events, ..Figures::default() },
         }
     }
 }

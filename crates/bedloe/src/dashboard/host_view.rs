@@ -34,10 +34,10 @@ pub(super) fn hosts(figures: &Figures, charts: &str) -> Markup {
 }
 
 /// The charts of each host.
-pub(super) fn charts(hosts: &[History], unix_ms: u64) -> Markup {
+pub(super) fn charts(hosts: &[History], now_ms: u64) -> Markup {
     html! { @for host in hosts.iter().filter(|host| is_known(host)) {
         h3 { (host.name) }
-        div.charts { @for chart in drawn(host, unix_ms) { div { (chart.draw()) } } }
+        div.charts { @for chart in drawn(host, now_ms) { div { (chart.draw()) } } }
     } }
 }
 
@@ -46,8 +46,8 @@ fn is_known(host: &History) -> bool {
     host.points.iter().any(|point| point.figures.is_some())
 }
 
-fn drawn(host: &History, unix_ms: u64) -> Vec<Chart> {
-    let chart = timed(host.points.iter().map(|point| point.at_ms), unix_ms);
+fn drawn(host: &History, now_ms: u64) -> Vec<Chart> {
+    let chart = timed(host.points.iter().map(|point| point.at_ms), now_ms);
     let all = |of: fn(&Host) -> Option<f64>| {
         host.points.iter().map(|point| point.figures.as_ref().and_then(of)).collect::<Vec<_>>()
     };

@@ -18,8 +18,8 @@ pub(super) fn span_ms(oldest_ms: u64) -> u64 {
 
 /// Makes charts whose time line is of seconds before now, by when their points were taken.
 #[allow(clippy::cast_precision_loss, reason = "a quarter of an hour in milliseconds")]
-pub(super) fn timed(taken_ms: impl Iterator<Item = u64>, unix_ms: u64) -> impl Fn(&str, Unit) -> Chart {
-    let ago_ms: Vec<u64> = taken_ms.map(|taken_ms| unix_ms.saturating_sub(taken_ms)).collect();
+pub(super) fn timed(taken_ms: impl Iterator<Item = u64>, now_ms: u64) -> impl Fn(&str, Unit) -> Chart {
+    let ago_ms: Vec<u64> = taken_ms.map(|taken_ms| now_ms.saturating_sub(taken_ms)).collect();
     let before_s = |ago_ms: u64| -(ago_ms as f64) / 1e3;
     let times_s: Vec<f64> = ago_ms.iter().copied().map(before_s).collect();
     let span_s = Some((before_s(span_ms(ago_ms.first().copied().unwrap_or_default())), 0.0));
@@ -99,12 +99,12 @@ fn counts(title: &str, key: &str, counts: &Counts) -> Markup {
 }
 
 /// The charts of what clients get.
-pub(super) fn charts(history: &History, unix_ms: u64) -> Markup {
-    html! { div.charts { @for chart in drawn(history, unix_ms) { div { (chart.draw()) } } } }
+pub(super) fn charts(history: &History, now_ms: u64) -> Markup {
+    html! { div.charts { @for chart in drawn(history, now_ms) { div { (chart.draw()) } } } }
 }
 
-fn drawn(history: &History, unix_ms: u64) -> Vec<Chart> {
-    let chart = timed(history.points.iter().map(|point| point.unix_ms), unix_ms);
+fn drawn(history: &History, now_ms: u64) -> Vec<Chart> {
+    let chart = timed(history.points.iter().map(|point| point.at_ms), now_ms);
     let all = |of: fn(&Point) -> Option<f64>| history.points.iter().map(of).collect::<Vec<_>>();
     vec![
         chart("Requests", Unit::PerSecond).with("requests", all(|point| point.requests_per_s)),
@@ -198,7 +198,7 @@ pub(super) fn events(figures: &Figures) -> Markup {
                 td class=[class_of(event.event)] {
                     (event.event.replace('_', " ")) @if event.count > 1 { " (" (event.count) ")" }
                 }
-                td { (event.upstream) } td { (event.server) } td.why { (event.why) }
+                td.name { (event.upstream) } td.name { (event.server) } td.why { (event.why) }
             } } }
         } } }
     }

@@ -2,12 +2,10 @@
 
 use std::time::Instant;
 
-use serde::Serialize;
-
 use super::totals::{CPU_MODES, Totals};
 
 /// A host's figures. What it does not tell is missing, and so is what grows at the first look, for a second is needed.
-#[derive(Debug, Default, Clone, PartialEq, Serialize)]
+#[derive(Debug, Default, Clone, PartialEq)]
 pub(crate) struct Figures {
     pub(crate) cores: u32,
     pub(crate) cpu: Option<CpuShares>,
@@ -28,13 +26,12 @@ pub(crate) struct Figures {
     pub(crate) sent_bytes_per_s: Option<f64>,
     pub(crate) loopback_bytes_per_s: Option<f64>,
     /// Of the Liberty server that the agent asks.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) liberty_up: Option<bool>,
     pub(crate) processes: Vec<ProcessFigures>,
 }
 
 /// What all cores together spent their time with: parts of 1.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Default, Clone, Copy, PartialEq)]
 pub(crate) struct CpuShares {
     pub(crate) user: f64,
     pub(crate) nice: f64,
@@ -48,7 +45,7 @@ pub(crate) struct CpuShares {
 }
 
 /// The watched processes of one name.
-#[derive(Debug, Default, Clone, PartialEq, Serialize)]
+#[derive(Debug, Default, Clone, PartialEq)]
 pub(crate) struct ProcessFigures {
     pub(crate) name: String,
     pub(crate) count: f64,
@@ -88,7 +85,7 @@ impl Figures {
             (grown >= 0.0).then_some(grown / seconds?)
         };
         let opens = |totals: &Totals| Some(totals.active_opens? + totals.passive_opens?);
-        let used = |total: f64| (total > 0.0).then_some(1.0 - now.memory_available? / total);
+        let used = |total: f64| (total > 0.0).then_some((1.0 - now.memory_available? / total).max(0.0));
         Self {
             cores: now.cores,
             cpu: before.and_then(|before| CpuShares::between(before.cpu_s.as_ref()?, now.cpu_s.as_ref()?)),

@@ -130,6 +130,4 @@ fn this_machine_is_looked_at_and_a_silent_agent_is_told() {
     assert_eq!((why[0], why[2]), ("no answer within 2 s", "the agent wants a token: --agent-token FILE"));
     assert!(why[1].starts_with("cannot connect: "), "{why:?}");
     assert_eq!(why[3], "/metrics is not that of an agent or of node_exporter");
-    let json = serde_json::to_value(&all).unwrap();
-    assert!(json[0]["points"][0]["at_ms"].is_u64() && json[0]["points"][0]["figures"]["load1"].is_number(), "{json}");
 }

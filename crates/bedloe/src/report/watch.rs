@@ -23,7 +23,7 @@ impl Watch {
 
     /// What was seen of the last `elapsed_ms`, which are over now.
     pub(crate) fn finish(self, elapsed_ms: u64) -> Vec<Host> {
-        let end_ms = net::clock::unix_ms();
+        let end_ms = net::clock::now_ms();
         let start_ms = end_ms.saturating_sub(elapsed_ms);
         self.0.hosts().with(|all| all.iter().map(|history| host(history, start_ms, end_ms)).collect())
     }

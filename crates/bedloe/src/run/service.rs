@@ -56,9 +56,9 @@ fn answer_at(admin: Vec<AdminListener>, sources: &Sources) -> Vec<tokio::task::J
                 },
                 // Where nobody can have asked for it yet there is nothing to remember.
                 _ = ticks.tick() => if has_admin || dashboard.has_looked() {
-                    let (status, at_ms) = (status(), net::clock::unix_ms());
-                    retries.beyond_a_rate(&status, at_ms).into_iter().for_each(|event| dashboard.happened(event));
-                    dashboard.look(status, at_ms);
+                    let (status, unix_ms) = (status(), net::clock::unix_ms());
+                    retries.beyond_a_rate(&status, unix_ms).into_iter().for_each(|event| dashboard.happened(event));
+                    dashboard.look(status, net::clock::now_ms(), unix_ms);
                 }
             }
         }

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use hyper::header::{self, HeaderMap, HeaderValue};
 use hyper::{Method, Request, StatusCode};
-use net::clock::unix_ms;
+use net::clock::{now_ms, unix_ms};
 use proxy::{Events, Status};
 use serde_json::{Value, json};
 use tokio::net::{TcpListener, UnixListener};
@@ -76,7 +76,7 @@ fn answer<B>(request: &Request<B>, sources: &Sources, is_by_network: bool) -> An
             http_server::page(StatusCode::OK, metrics::exposition::CONTENT_TYPE, text)
         }
         "/" => page(&sources.dashboard, request.uri().query().unwrap_or_default()),
-        "/dashboard.json" => json(StatusCode::OK, &sources.dashboard.figures(unix_ms())),
+        "/dashboard.json" => json(StatusCode::OK, &sources.dashboard.figures()),
         path => {
             let fields = request.uri().query().and_then(|query| route::argument(query.as_bytes(), b"fields"));
             let fields = fields.map(String::from_utf8_lossy);
@@ -91,7 +91,7 @@ const THERE_ARE: &str = "there are / (the dashboard), /dashboard.json, /status, 
 
 /// The dashboard: a view of it, or what belongs to it.
 fn page(dashboard: &Dashboard, query: &str) -> Answer {
-    let (kind, text) = dashboard.answer(query.as_bytes(), unix_ms());
+    let (kind, text) = dashboard.answer(query.as_bytes(), now_ms());
     if kind == dashboard::LIVE_TYPE {
         return live(dashboard.clone(), View::of(query.as_bytes()));
     }
@@ -108,7 +108,7 @@ fn live(dashboard: Dashboard, view: View) -> Answer {
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             ticks.tick().await;
-            if sender.send(dashboard.live_for_all(view, unix_ms())).await.is_err() {
+            if sender.send(dashboard.live_for_all(view, now_ms())).await.is_err() {
                 return;
             }
         }
