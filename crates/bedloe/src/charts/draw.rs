@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use maud::{Markup, html};
 
-use super::frame::{Frame, Placed, SAMPLE, finite};
+use super::frame::{Frame, Placed, SAMPLE, finite, sum};
 use super::scale::time;
 use super::{Chart, Form, LOOKS, Limit, Mark, Series, thin};
 
@@ -71,9 +71,13 @@ fn grid(frame: &Frame) -> Markup {
     }
 }
 
-/// A label at the end of the time line stays within the chart.
+/// A label at either end of the time line stays within the chart.
 fn anchor(at_s: f64, frame: &Frame) -> &'static str {
-    if frame.width - frame.x(at_s) < 24.0 { "end" } else { "middle" }
+    match frame.x(at_s) {
+        x if x < 20.0 => "start",
+        x if frame.width - x < 24.0 => "end",
+        _ => "middle",
+    }
 }
 
 fn is_seen(mark: &Mark, frame: &Frame) -> bool {
@@ -125,7 +129,7 @@ fn line(chart: &Chart, series: &Series, frame: &Frame) -> String {
         let value = finite(series.values.get(at).copied().flatten())?;
         frame.has(at_s).then(|| (frame.x(at_s), frame.y(value)))
     };
-    for at in thin::of_line(&series.values, thin::PLACES) {
+    for at in thin::points(series.values.len(), thin::OF_LINE, |at| finite(series.values[at])) {
         match point(at) {
             Some((x, y)) => {
                 let _ = write!(path, "{}{} {}", if run == 0 { 'M' } else { 'L' }, n(x), n(y));
@@ -142,7 +146,7 @@ fn line(chart: &Chart, series: &Series, frame: &Frame) -> String {
 }
 
 fn areas(chart: &Chart, frame: &Frame) -> Markup {
-    let at = thin::of_stack(&chart.series, chart.times_s.len(), thin::PLACES);
+    let at = thin::points(chart.times_s.len(), thin::OF_AREAS, |at| sum(chart, at));
     let columns: Vec<Option<Column>> = at.into_iter().map(|at| column(chart, at, frame)).collect();
     html! {
         @for index in 0..chart.series.len() {

@@ -16,6 +16,8 @@ const HEAD: f64 = 22.0;
 const FOOT: f64 = 18.0;
 /// The sample of a series in the legend.
 pub(super) const SAMPLE: f64 = 24.0;
+/// Beyond this, either way, nothing is drawn: a count of all nanoseconds of thirty years.
+const GREATEST: f64 = 1e18;
 /// Between two labels.
 const SPACE: f64 = 12.0;
 
@@ -51,7 +53,7 @@ impl Frame {
             Size::Third => (320.0, 80.0, 3),
         };
         let (least, most) = range(chart);
-        let axis = Axis::new(chart.unit, least, chart.top.unwrap_or(most), ticks);
+        let axis = Axis::new(chart.unit, least, finite(chart.top).unwrap_or(most), ticks);
         let longest = axis.ticks.iter().map(|tick| axis.label(*tick).chars().count()).max().unwrap_or(0);
         let (left, right) = (text_width(longest) + 10.0, width - 16.0);
         let span_s = span(chart);
@@ -137,10 +139,9 @@ fn rows_high(rows: usize) -> f64 {
 
 /// From the least value to the greatest, a limit included; 0 where nothing is known.
 fn range(chart: &Chart) -> (f64, f64) {
-    let known = |at: usize| chart.series.iter().map(move |series| finite(series.values.get(at).copied().flatten()));
     let values: Vec<f64> = match chart.form {
-        Form::Lines => (0..chart.times_s.len()).flat_map(|at| known(at).flatten()).collect(),
-        Form::Stacked => (0..chart.times_s.len()).filter_map(|at| known(at).sum::<Option<f64>>()).collect(),
+        Form::Lines => (0..chart.times_s.len()).flat_map(|at| known(chart, at).flatten()).collect(),
+        Form::Stacked => (0..chart.times_s.len()).filter_map(|at| sum(chart, at)).collect(),
     };
     let most = values.iter().copied().fold(0.0, f64::max);
     // A limit far above all that was measured would press it flat.
@@ -148,13 +149,26 @@ fn range(chart: &Chart) -> (f64, f64) {
     (values.iter().copied().fold(0.0, f64::min), most.max(limit.unwrap_or(0.0)))
 }
 
-/// What can be drawn.
+/// What the series have at one time.
+fn known(chart: &Chart, at: usize) -> impl Iterator<Item = Option<f64>> {
+    chart.series.iter().map(move |series| finite(series.values.get(at).copied().flatten()))
+}
+
+/// How high all areas are together at one time; none where one of them is not known.
+pub(super) fn sum(chart: &Chart, at: usize) -> Option<f64> {
+    finite(known(chart, at).sum())
+}
+
+/// What can be drawn, with a label beside it that leaves room for the chart.
 pub(super) fn finite(value: Option<f64>) -> Option<f64> {
-    value.filter(|value| value.is_finite())
+    value.filter(|value| value.abs() < GREATEST)
 }
 
 fn span(chart: &Chart) -> (f64, f64) {
     let taken = chart.times_s.first().copied().zip(chart.times_s.last().copied());
-    let (from, to) = chart.span_s.or(taken).unwrap_or((0.0, 1.0));
-    if to > from { (from, to) } else { (from, from + 1.0) }
+    match chart.span_s.or(taken) {
+        Some((from, to)) if to > from && from > -GREATEST && to < GREATEST => (from, to),
+        Some((from, _)) if from.abs() < GREATEST => (from, from + 1.0),
+        _ => (0.0, 1.0),
+    }
 }

@@ -103,13 +103,27 @@ fn text_cannot_leave_its_place() {
 fn however_many_points_there_are_the_drawing_is_bounded_and_keeps_the_extremes() {
     let mut values = vec![Some(5.0); 100_000];
     (values[77_777], values[12_345]) = (Some(900.0), Some(0.25));
-    let kept = thin::of_line(&values, thin::PLACES);
-    assert!(kept.len() <= 2 * thin::PLACES && kept.contains(&77_777) && kept.contains(&12_345));
+    let kept = thin::points(values.len(), thin::OF_LINE, |at| values[at]);
+    assert!(kept.len() <= 800 && kept.contains(&77_777) && kept.contains(&12_345));
     assert!(kept.is_sorted());
     let times: Vec<f64> = (0..100_000).map(f64::from).collect();
     let chart = Chart::new("much", Unit::Ms, &times).with("a", values.clone()).with("b", values);
     assert!(chart.draw().into_string().len() < 40_000);
-    assert!(Chart { form: Form::Stacked, ..chart }.draw().into_string().len() < 60_000);
+    let areas = Chart { form: Form::Stacked, ..chart }.draw().into_string();
+    assert!(areas.len() < 60_000 && areas.contains("L94.1 164L") && areas.contains("L370.2 38L"), "the dip, the peak");
+}
+
+#[test]
+fn whatever_the_numbers_are_what_is_drawn_has_a_place() {
+    let odd = [1e308, -1e308, 1e17, -1e17, f64::NAN, f64::INFINITY, 0.0];
+    let values = odd.map(Some);
+    for span_s in [None, Some((0.0, 1e308)), Some((-1e308, 1e308)), Some((f64::NAN, 5.0)), Some((9.0, 1.0))] {
+        for (form, top) in [(Form::Lines, None), (Form::Stacked, Some(1e308)), (Form::Lines, Some(f64::NAN))] {
+            let chart = Chart::new("odd", Unit::PerSecond, &odd).with("a", values).with("b", values);
+            let drawn = Chart { form, top, span_s, ..chart }.draw().into_string();
+            assert!(!drawn.contains("NaN") && !drawn.contains("inf") && drawn.len() < 9_000, "{drawn}");
+        }
+    }
 }
 
 #[test]

@@ -1,14 +1,16 @@
 //! Fewer points where there are more than a chart can show: no peak and no dip is lost by it.
 
-use super::Series;
+use std::ops::Range;
 
-/// Points of a series beyond what this many places hold, two each, cannot be told from each other.
-pub(super) const PLACES: usize = 400;
+/// Points of a line beyond what this many places hold, two each, cannot be told from each other.
+pub(super) const OF_LINE: usize = 400;
+/// The same of areas, each of which has an upper and a lower end.
+pub(super) const OF_AREAS: usize = OF_LINE / 2;
 
 /// Indices of the points to draw, in order: where there are too many, the greatest and the least of each place.
-pub(super) fn of_line(values: &[Option<f64>], most: usize) -> Vec<usize> {
-    let pick = |place: std::ops::Range<usize>| {
-        let known = || place.clone().filter_map(|at| Some((at, values.get(at).copied().flatten()?)));
+pub(super) fn points(len: usize, places: usize, value: impl Fn(usize) -> Option<f64>) -> Vec<usize> {
+    let pick = |place: Range<usize>| {
+        let known = || place.clone().filter_map(|at| Some((at, value(at)?)));
         let by_value = |a: &(usize, f64), b: &(usize, f64)| a.1.total_cmp(&b.1);
         match (known().min_by(by_value), known().max_by(by_value)) {
             (Some((low, _)), Some((high, _))) if low != high => vec![low.min(high), low.max(high)],
@@ -16,21 +18,6 @@ pub(super) fn of_line(values: &[Option<f64>], most: usize) -> Vec<usize> {
             _ => vec![place.start],
         }
     };
-    places(values.len(), most).flat_map(pick).collect()
-}
-
-/// The same for series on top of each other, which are drawn at the same times: where their sum is the greatest.
-pub(super) fn of_stack(series: &[Series], len: usize, most: usize) -> Vec<usize> {
-    let sum = |at: usize| series.iter().map(|each| each.values.get(at).copied().flatten()).sum::<Option<f64>>();
-    let pick = |place: std::ops::Range<usize>| {
-        let known = place.clone().filter_map(|at| Some((at, sum(at)?)));
-        known.max_by(|a, b| a.1.total_cmp(&b.1)).map_or(place.start, |(at, _)| at)
-    };
-    places(len, most).map(pick).collect()
-}
-
-/// All points, cut into at most so many places.
-fn places(len: usize, most: usize) -> impl Iterator<Item = std::ops::Range<usize>> {
-    let count = len.min(most.max(1));
-    (0..count).map(move |at| at * len / count..(at + 1) * len / count)
+    let count = len.min(places);
+    (0..count).flat_map(|at| pick(at * len / count..(at + 1) * len / count)).collect()
 }

@@ -63,9 +63,12 @@ fn counts_become_figures_a_second() {
 fn what_an_agent_says_has_bounds() {
     let long = format!("node_load1 1\nnamedprocess_namegroup_num_procs{{groupname=\"{}\"}} 1\n", "a".repeat(100_000));
     assert!(Totals::of_text(&long).unwrap().processes.is_empty());
-    let cpu = |value: &str| Totals::of_text(&format!("node_cpu_seconds_total{{mode=\"user\"}} {value}\n").repeat(2));
-    let (began, first, second) = (Instant::now(), cpu("1").unwrap(), cpu("1e308").unwrap());
-    assert_eq!(Figures::between(Some(&(first, began)), &second, began + Duration::from_secs(1)).cpu, None);
+    for value in ["1e308", "-1", "NaN", "+Inf"] {
+        assert_eq!(Totals::of_text(&format!("node_load1 {value}\n")), None, "{value}");
+    }
+    let more = "node_load1 1\nnode_memory_MemTotal_bytes 100\nnode_memory_MemAvailable_bytes 300\n";
+    let figures = Figures::between(None, &Totals::of_text(more).unwrap(), Instant::now());
+    assert_eq!(figures.memory_used_share, Some(0.0));
 }
 
 #[test]

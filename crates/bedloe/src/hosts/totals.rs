@@ -11,6 +11,8 @@ pub(super) const CPU_MODES: usize = 8;
 const PROCESSES_MAX: usize = 64;
 /// Bytes of a group's name; each point of a history holds it.
 const GROUP_MAX: usize = 128;
+/// What is more, or less than nothing, is none of a host's counts and levels.
+const VALUE_MAX: f64 = 1e18;
 /// The device that reaches this machine alone.
 const LOOPBACK: &str = "lo";
 
@@ -91,7 +93,7 @@ impl Totals {
     /// An agent's. `None` where the page has nothing of a host; lines that are no samples are passed over.
     pub(super) fn of_text(text: &str) -> Option<Self> {
         let mut totals = Self::default();
-        for sample in samples(text).flatten().filter(|sample| sample.value.is_finite()) {
+        for sample in samples(text).flatten().filter(|sample| (0.0..VALUE_MAX).contains(&sample.value)) {
             totals.take(&sample);
         }
         (totals.cpu_s.is_some() || totals.load1.is_some()).then_some(totals)
