@@ -35,7 +35,7 @@ th{font-weight:600;color:var(--faint)}
 .lists td:nth-child(2),.lists td:nth-child(3){overflow-wrap:anywhere;min-width:8em}
 td.number,th.number{text-align:right;white-space:nowrap}
 td.name{white-space:nowrap}
-caption{text-align:left;font-weight:600;padding:4px 0}
+caption{text-align:left;font-weight:600;padding:4px 0;overflow-wrap:anywhere}
 .charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,430px),1fr));gap:18px 28px;margin:12px 0}
 .charts>.full{grid-column:1/-1;overflow-x:auto}
 @media screen and (max-width:700px){.full>.chart{min-width:720px}}

@@ -5,6 +5,7 @@ const live = document.getElementById("live");
 const said = document.getElementById("said");
 let heard = Date.now();
 let ends = 0;
+let shown = "";
 
 function say(sentence) {
   if (said.textContent !== sentence) said.textContent = sentence;
@@ -14,15 +15,28 @@ function lost() {
   say("The balancer does not answer; what is shown is from before.");
 }
 
+// What somebody has selected stays until it is let go; what was scrolled, or has the keyboard, is so again.
+function show(part) {
+  const selection = getSelection();
+  if (part === shown || (!selection.isCollapsed && live.contains(selection.anchorNode))) return;
+  shown = part;
+  const boxes = () => [...live.querySelectorAll(".wide")];
+  const scrolled = boxes().map((box) => box.scrollLeft);
+  const focused = boxes().indexOf(document.activeElement);
+  live.innerHTML = part;
+  boxes().forEach((box, index) => {
+    box.scrollLeft = scrolled[index] || 0;
+    if (index === focused) box.focus({ preventScroll: true });
+  });
+}
+
 function listen() {
   const source = new EventSource("?file=live&view=" + live.dataset.view);
   source.onmessage = (message) => {
     heard = Date.now();
     ends = 0;
     const { part, sentence } = JSON.parse(message.data);
-    const scrolled = [...live.querySelectorAll(".wide")].map((box) => box.scrollLeft);
-    live.innerHTML = part;
-    live.querySelectorAll(".wide").forEach((box, index) => { box.scrollLeft = scrolled[index] || 0; });
+    show(part);
     say(sentence);
   };
   source.onerror = () => {

@@ -55,6 +55,7 @@ fn an_open_page_follows_what_happens() {
         assert!(balancer.ask("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").starts_with("HTTP/1.1 200 "));
     }
     wait_until("the server's state", || page.value(states) == "unavailable,up");
+    stays_in_hand(&mut page);
     let sentence = "document.getElementById('said').textContent";
     assert_eq!(page.value(sentence), "1 of 2 servers get no new requests.");
     drop(balancer);
@@ -62,6 +63,18 @@ fn an_open_page_follows_what_happens() {
     wait_until("the balancer's end", || page.value(sentence).as_str().is_some_and(|text| text.contains("not answer")));
     assert!(gone.elapsed() < TOLD_WITHIN, "told after {:?}", gone.elapsed());
     assert_eq!(page.value("window.isTheSame"), true, "it was loaded again");
+}
+
+/// What is selected is not replaced, and what is replaced has the keyboard again.
+fn stays_in_hand(page: &mut Browser) {
+    page.value("getSelection().selectAllChildren(document.querySelector('caption')), window.then = heard");
+    wait_until("more of the page", || page.value("heard !== window.then") == true);
+    assert_eq!(page.value("getSelection().toString()"), "app");
+    page.value("getSelection().removeAllRanges(), document.body.style.width = '300px'");
+    page.value("window.box = document.querySelector('.wide'), window.box.focus()");
+    assert_eq!(page.value("document.activeElement === window.box"), true, "a wide table can be scrolled by keys");
+    wait_until("another table", || page.value("document.querySelector('.wide') !== window.box") == true);
+    assert_eq!(page.value("document.activeElement === document.querySelector('.wide')"), true);
 }
 
 #[test]
