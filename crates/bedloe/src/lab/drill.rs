@@ -17,6 +17,7 @@ use crate::report::make::{self, fact};
 use crate::report::run::{Judgement, Run};
 use crate::report::verdict;
 use crate::table::{Align, Table};
+use crate::unless_closed;
 
 /// Requests a second unless told otherwise.
 const RATE: u64 = 2000;
@@ -89,16 +90,16 @@ impl DrillArgs {
                 return Ok(ExitCode::from(INTERRUPTED));
             }
         };
-        show(&render(&rows, &options))?;
+        let shown = show(&render(&rows, &options));
         let run = as_run(files.begin.empty(), &rows, &options);
-        files.write(&run, Some(numbers(&rows, &options)))?;
+        files.write(&run, Some(numbers(&rows, &options))).and(shown)?;
         Ok(ExitCode::from(if breaches(&rows).is_empty() { 0 } else { CROSSED }))
     }
 }
 
 fn show(text: &str) -> anyhow::Result<()> {
     let mut out = std::io::stdout();
-    out.write_all(text.as_bytes()).and_then(|()| out.flush()).context("cannot write the result")
+    unless_closed(out.write_all(text.as_bytes()).and_then(|()| out.flush())).context("cannot write the result")
 }
 
 fn tell(event: &Event<'_>) {

@@ -19,6 +19,7 @@ use crate::report::make::{self, fact};
 use crate::report::run::{Judgement, Mark, Moment, Run};
 use crate::report::verdict;
 use crate::table::{Align, Table};
+use crate::unless_closed;
 
 /// Requests a second unless told otherwise.
 const RATE: u64 = 500;
@@ -100,11 +101,11 @@ impl NetnsArgs {
         };
         let complaints = report.complaints();
         let text = render(&report, &complaints);
-        std::io::stdout().lock().write_all(text.as_bytes()).context("cannot write the result")?;
+        let shown = unless_closed(std::io::stdout().lock().write_all(text.as_bytes()));
         let run = as_run(files.begin.run(&report.load), &report, &complaints, &options);
         let mut numbers = report.to_json();
         numbers["passed"] = run.verdict.passed.into();
-        files.write(&run, Some(numbers))?;
+        files.write(&run, Some(numbers)).and(shown.context("cannot write the result"))?;
         Ok(match complaints.is_empty() {
             _ if is_interrupted(&report) => ExitCode::from(INTERRUPTED),
             true => ExitCode::SUCCESS,
@@ -202,7 +203,7 @@ fn as_run(begun: Run, report: &Report, complaints: &[String], options: &Options)
             .collect(),
         marks: report.rows.iter().map(mark).collect(),
         moments: report.masters.iter().map(had).collect(),
-        sheets: vec![sheet("Faults", &faults(report))],
+        sheets: if report.rows.is_empty() { Vec::new() } else { vec![sheet("Faults", &faults(report))] },
         ..begun
     };
     let complaint =
@@ -219,7 +220,8 @@ fn as_run(begun: Run, report: &Report, complaints: &[String], options: &Options)
 }
 
 fn render(report: &Report, complaints: &[String]) -> String {
-    let mut text = format!("\n  FAULTS\n\n{}\n", faults(report).render(4));
+    let table = || format!("\n  FAULTS\n\n{}\n", faults(report).render(4));
+    let mut text = if report.rows.is_empty() { String::new() } else { table() };
     let (requests, failed) = (report.load.count("http_reqs"), report.failed);
     let (sessions, lost) = (report.sessions, report.sessions_lost);
     let verdict = match complaints.is_empty() {

@@ -123,6 +123,7 @@ impl Row {
     fn change(&self) -> String {
         match self.change_percent {
             Some(change) if change.abs() < 0.05 => "=".to_owned(),
+            Some(change) if change.is_infinite() => "from 0".to_owned(),
             Some(change) => format!("{change:+.1}%"),
             None if self.values[0] == self.values[1] => "=".to_owned(),
             None => String::new(),
@@ -202,7 +203,8 @@ fn processes(runs: [&Run; 2]) -> Vec<Row> {
 fn change(values: [Option<f64>; 2]) -> Option<f64> {
     match values {
         [Some(a), Some(b)] if a == b => Some(0.0),
-        [Some(a), Some(b)] if a != 0.0 => Some((b - a) / a.abs() * 100.0),
+        // From nothing it is no percentage, but more than any.
+        [Some(a), Some(b)] => Some((b - a) / a.abs() * 100.0),
         _ => None,
     }
 }
@@ -246,9 +248,10 @@ mod tests {
             line.split_whitespace().collect::<Vec<_>>().join(" ")
         };
         assert_eq!(line("http_req_duration p(95)"), "http_req_duration p(95) 4 ms 5 ms +25.0%");
-        assert_eq!(line("http_req_failed"), "http_req_failed 0% 1%");
+        assert_eq!(line("http_req_failed"), "http_req_failed 0% 1% from 0");
         let page = compared.page();
         assert!(page.contains("<td class=\"number bad\">+25.0%</td>"), "{page}");
+        assert!(page.contains("<td class=\"number bad\">from 0</td>"), "{page}");
         assert_eq!(
             Compared::new([&a, &a], &[]).rows.iter().filter(|row| row.change() == "=").count(),
             rows([&a, &a]).len()

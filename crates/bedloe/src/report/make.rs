@@ -1,15 +1,20 @@
 //! From what a load measured to the data of a run.
 
 use std::path::Path;
+use std::time::Instant;
 
 use host::tune::{Ask, Role, Root, look};
 use load::stat::Stat;
 use load::{Metric, Report, Value};
 
 use super::run::{Check, Fact, Failure, Figure, Judgement, Run, Setting, Text};
+use crate::shell;
 
 /// Words of a command line that have something secret behind them, or in them behind `=`.
-const SECRETS: [&str; 4] = ["-e", "--env", "-H", "--header"];
+const SECRETS: [&str; 2] = ["--env", "--header"];
+/// The same of one letter, and those that may stand before them in one word.
+const SECRET_LETTERS: [char; 2] = ['e', 'H'];
+const SWITCHES: [char; 4] = ['k', 'q', 'v', 'w'];
 
 /// Of a script or a configuration a page shows so much.
 const TEXT_MAX: usize = 256 << 10;
@@ -17,6 +22,7 @@ const TEXT_MAX: usize = 256 << 10;
 /// When a run began and by what command, noted at its beginning.
 #[derive(Debug, Clone)]
 pub(crate) struct Begin {
+    at: Instant,
     began: String,
     command: String,
 }
@@ -24,7 +30,8 @@ pub(crate) struct Begin {
 impl Begin {
     pub(crate) fn now() -> Self {
         let words = std::env::args_os().map(|word| word.to_string_lossy().into_owned());
-        Self { began: jiff::Timestamp::now().strftime("%Y-%m-%d %H:%M:%S UTC").to_string(), command: command(words) }
+        let began = jiff::Timestamp::now().strftime("%Y-%m-%d %H:%M:%S UTC").to_string();
+        Self { at: Instant::now(), began, command: command(words) }
     }
 
     /// What a load measured; title, verdict and the rest are the caller's.
@@ -42,28 +49,40 @@ impl Begin {
 
     /// A run that measured no load as a whole.
     pub(crate) fn empty(&self) -> Run {
-        Run { began: self.began.clone(), command: self.command.clone(), ..Run::new() }
+        let elapsed_s = self.at.elapsed().as_secs_f64();
+        Run { began: self.began.clone(), command: self.command.clone(), elapsed_s, ..Run::new() }
     }
 }
 
 /// A command line as one would type it again, but for what may be secret.
 fn command(words: impl Iterator<Item = String>) -> String {
-    let mut is_secret = false;
+    // Where something secret follows: whether its name, in front of `=`, may be shown.
+    let mut secret: Option<bool> = None;
     let mut shown = Vec::new();
     for (at, word) in words.enumerate() {
+        let letters = letters_before_a_secret(&word);
         let hidden = match word.split_once('=') {
-            Some((name, _)) if is_secret => format!("{name}=***"),
-            _ if is_secret => "***".to_owned(),
-            _ if SECRETS.contains(&word.as_str()) => word.clone(),
+            Some((name, _)) if secret == Some(true) => format!("{name}=***"),
+            _ if secret.is_some() => "***".to_owned(),
             Some((flag, _)) if SECRETS.contains(&flag) => format!("{flag}=***"),
-            _ if word.starts_with("-e") || word.starts_with("-H") => format!("{}***", &word[..2]),
-            _ => without_user(&word),
+            _ => match letters.filter(|letters| *letters < word.len()) {
+                Some(letters) => format!("{}***", &word[..letters]),
+                None => without_user(&word),
+            },
         };
-        is_secret = SECRETS.contains(&word.as_str());
+        let is_flag = SECRETS.contains(&word.as_str()) || letters == Some(word.len());
+        secret = (secret.is_none() && is_flag).then(|| word != "--header" && !word.ends_with('H'));
         let name = hidden.rsplit('/').next().filter(|_| at == 0).unwrap_or(&hidden);
-        shown.push(quoted(name));
+        shown.push(shell::word(name));
     }
     shown.join(" ")
+}
+
+/// How much of a word of flags is not secret, where one of them has something secret behind it.
+fn letters_before_a_secret(word: &str) -> Option<usize> {
+    let letters = word.strip_prefix('-').filter(|letters| !letters.starts_with('-'))?;
+    let at = letters.find(|letter| !SWITCHES.contains(&letter))?;
+    letters[at..].starts_with(SECRET_LETTERS).then_some(at + 2)
 }
 
 /// An address without the name and password in it.
@@ -73,16 +92,6 @@ pub(crate) fn without_user(word: &str) -> String {
     match rest[..end].rfind('@') {
         Some(at) => format!("{scheme}://{}", &rest[at + 1..]),
         None => word.to_owned(),
-    }
-}
-
-/// As a shell takes it.
-fn quoted(word: &str) -> String {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@%+,*".contains(c);
-    if !word.is_empty() && word.chars().all(is_plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', "'\\''"))
     }
 }
 
@@ -191,9 +200,27 @@ mod tests {
             (vec!["/usr/bin/bedloe", "load", "a b.js"], "bedloe load 'a b.js'"),
             (
                 vec!["bedloe", "load", "-e", "TOKEN=abc", "--env=KEY=abc", "-eA=b", "t.js"],
-                "bedloe load -e TOKEN=*** --env=*** -e*** t.js",
+                "bedloe load -e 'TOKEN=***' '--env=***' '-e***' t.js",
             ),
-            (vec!["bedloe", "load", "-H", "Authorization: Bearer abc", "http://h/"], "bedloe load -H *** http://h/"),
+            (
+                vec!["bedloe", "load", "-H", "Authorization: Basic bWU6YWJj=", "http://h/"],
+                "bedloe load -H '***' http://h/",
+            ),
+            (
+                vec![
+                    "bedloe",
+                    "load",
+                    "-kH",
+                    "Authorization: Bearer abc",
+                    "-qeA=b",
+                    "-d",
+                    "1s",
+                    "-e",
+                    "-H",
+                    "http://h/",
+                ],
+                "bedloe load -kH '***' '-qe***' -d 1s -e '***' http://h/",
+            ),
             (vec!["bedloe", "load", "https://me:abc@h/a@b"], "bedloe load https://h/a@b"),
             (vec!["bedloe", "load", "https://h?to=a@b"], "bedloe load 'https://h?to=a@b'"),
         ];

@@ -279,6 +279,16 @@ mod tests {
         assert_eq!(Run::parse(json!({ "rate": 8000, "run": alone })).unwrap(), run);
     }
 
+    /// The page of a run that was read is that of the run.
+    #[test]
+    fn a_number_that_is_read_back_is_the_one_that_was_written() {
+        for number in [0.1 + 0.2, 4.114_999_999_999_999, 1.0 / 3.0, 123_456_789.123_456_79, 5e-324, f64::MAX] {
+            let run = Run { elapsed_s: number, ..Run::new() };
+            let text = run.to_json().unwrap();
+            assert_eq!(Run::parse(serde_json::from_str(&text).unwrap()).unwrap(), run, "{number}");
+        }
+    }
+
     #[test]
     fn what_is_no_run_is_refused_with_a_reason() {
         let mut damaged = serde_json::to_value(Run::new()).unwrap();

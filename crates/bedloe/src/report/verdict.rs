@@ -43,7 +43,9 @@ fn in_words(judgement: &Judgement) -> String {
 
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count")]
 fn requests(run: &Run) -> Option<String> {
-    let (count, rate) = (run.value("http_reqs", "count")?, run.value("http_reqs", "rate")?);
+    let Some((count, rate)) = run.value("http_reqs", "count").zip(run.value("http_reqs", "rate")) else {
+        return (!run.figures.is_empty()).then(|| "no request was made".to_owned());
+    };
     let failed = run.value("http_req_failed", "rate").unwrap_or(0.0);
     let p95 = run.value("http_req_duration", "p(95)").unwrap_or(0.0);
     Some(format!(
@@ -143,6 +145,11 @@ mod tests {
         let expected = "Passed: its condition holds; 2,394,852 requests at 7983/s, 0% failed, 95% within 4.11 ms; \
                         its host stayed under 50% CPU.";
         assert_eq!(run.verdict.sentence, expected);
+        run.figures.remove(0);
+        judge(&mut run, true, Vec::new());
+        let none = "Passed: there is no condition; no request was made; its host stayed under 50% CPU.";
+        assert_eq!(run.verdict.sentence, none);
+        run.figures.insert(0, figure("http_reqs", &[("count", 2_394_852.0), ("rate", 7982.84)]));
         run.hosts[0] = host(|_| 60.0, 30);
         judge(&mut run, false, vec![of(true), of(false)]);
         let expected = "Failed: not met: 1 of 2 conditions (p(95)<4: 4.11); 2,394,852 requests at 7983/s, 0% failed, \
