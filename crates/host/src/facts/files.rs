@@ -20,6 +20,8 @@ pub(super) struct Files {
     /// Whether `proc` is the kernel's, and no tree of plain files.
     is_kernel: bool,
     buffer: Vec<u8>,
+    /// The last file's text where its bytes were none.
+    mended: String,
 }
 
 impl Files {
@@ -28,10 +30,11 @@ impl Files {
         let root = rustix::fs::open(root, flags, Mode::empty())?;
         let proc = openat(&root, "proc", flags, Mode::empty());
         let is_kernel = proc.and_then(fstatfs).is_ok_and(|proc| proc.f_type == PROC_SUPER_MAGIC);
-        Ok(Self { root, is_kernel, buffer: Vec::new() })
+        Ok(Self { root, is_kernel, buffer: Vec::new(), mended: String::new() })
     }
 
-    /// A file's text. `None` where there is none, it may not be read, or is no text.
+    /// A file's text. `None` where there is none or it may not be read. What is no text in it, such as a device's name
+    /// of odd bytes, keeps nobody from reading the rest.
     pub(super) fn read(&mut self, path: &str) -> Option<&str> {
         let file = openat(&self.root, path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).ok()?;
         let mut length = 0;
@@ -48,7 +51,12 @@ impl Files {
                 return None;
             }
         }
-        std::str::from_utf8(&self.buffer[..length]).ok()
+        let bytes = &self.buffer[..length];
+        if let Ok(text) = std::str::from_utf8(bytes) {
+            return Some(text);
+        }
+        self.mended = String::from_utf8_lossy(bytes).into_owned();
+        Some(&self.mended)
     }
 
     /// Whether there is nothing of this name, rather than something that cannot be looked at.

@@ -161,14 +161,15 @@ impl Member {
 
     /// A thread that ends takes its counts along: what each has done since the last time is added up.
     fn add_switches(&mut self, pid: u32, first: (u64, u64), files: &mut Files) {
-        let tasks = || files.numbers(&format!("proc/{pid}/task"), THREADS_MAX).unwrap_or_default();
-        let threads = if self.threads > 1 || self.switches.len() > 1 { tasks() } else { Vec::new() };
+        let has_others = self.threads > 1 || self.switches.len() > 1;
+        let tasks = || files.numbers(&format!("proc/{pid}/task"), THREADS_MAX);
+        let Some(threads) = (if has_others { tasks() } else { Some(Vec::new()) }) else { return };
         let mut now = HashMap::with_capacity(threads.len().max(1));
         now.insert(pid, first);
         for thread in threads.into_iter().filter(|thread| *thread != pid) {
-            if let Some(text) = files.read(&format!("proc/{pid}/task/{thread}/status")) {
-                now.insert(thread, switches(text));
-            }
+            let told = files.read(&format!("proc/{pid}/task/{thread}/status")).map(switches);
+            // One that cannot be read for a moment, as for want of descriptors, is not to be counted anew after it.
+            now.extend(told.or_else(|| self.switches.get(&thread).copied()).map(|told| (thread, told)));
         }
         for (thread, told) in &now {
             // A number that was given anew counts from zero.

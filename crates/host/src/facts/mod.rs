@@ -102,7 +102,7 @@ impl Host {
         memory::read(&mut self.files, &mut seen);
         network::read(&mut self.files, &mut seen);
         devices::read(&mut self.files, &mut seen);
-        seen.groups = self.watched.look(&mut self.files, seen.boot_time_s.unwrap_or(0), seen.forks, now);
+        seen.groups = self.watched.look(&mut self.files, seen.boot_time_s, seen.forks, now);
         seen
     }
 }

@@ -16,7 +16,7 @@ use super::member::{Member, Stat};
 /// Names that may be watched.
 pub const NAMES_MAX: usize = 64;
 /// Bytes of a program's name that the kernel keeps.
-const NAME_BYTES: usize = 15;
+pub const NAME_BYTES: usize = 15;
 /// Processes of a host that are looked at.
 const PROCESSES_MAX: usize = 100_000;
 /// Processes of one name that are watched.
@@ -93,15 +93,14 @@ impl Watched {
     pub(super) fn look(
         &mut self,
         files: &mut Files,
-        boot_time_s: u64,
+        boot_time_s: Option<u64>,
         forks: Option<u64>,
         now: Instant,
     ) -> Vec<GroupFacts> {
         if self.groups.is_empty() {
             return Vec::new();
         }
-        if forks.is_none() || forks != self.forks {
-            self.list(files);
+        if (forks.is_none() || forks != self.forks) && self.list(files).is_some() {
             self.forks = forks;
         }
         let there = std::mem::take(&mut self.there);
@@ -114,14 +113,16 @@ impl Watched {
         self.groups.iter().map(|group| group.facts(boot_time_s)).collect()
     }
 
-    fn list(&mut self, files: &Files) {
-        let mut there = files.numbers("proc", PROCESSES_MAX).unwrap_or_default();
+    /// `None` where the list cannot be read, as for want of descriptors: nobody has ended for that.
+    fn list(&mut self, files: &Files) -> Option<()> {
+        let mut there = files.numbers("proc", PROCESSES_MAX)?;
         there.sort_unstable();
         self.strangers.retain(|pid, _| there.binary_search(pid).is_ok());
         for group in &mut self.groups {
             group.end(|pid, _| there.binary_search(pid).is_err());
         }
         self.there = there;
+        Some(())
     }
 
     fn look_at(&mut self, pid: u32, files: &mut Files, now: Instant) {
@@ -195,7 +196,7 @@ impl Group {
         }
     }
 
-    fn facts(&self, boot_time_s: u64) -> GroupFacts {
+    fn facts(&self, boot_time_s: Option<u64>) -> GroupFacts {
         let mut facts = GroupFacts { name: self.name.clone(), counts: self.ended, ..GroupFacts::default() };
         let sum = |sum: Option<u64>, of: Option<u64>| of.map_or(sum, |of| Some(sum.unwrap_or(0) + of));
         for member in self.members.values() {
@@ -212,8 +213,8 @@ impl Group {
                 facts.worst_files_ratio =
                     facts.worst_files_ratio.into_iter().chain([open as f64 / limit as f64]).reduce(f64::max);
             }
-            let started = boot_time_s as f64 + seconds_of_ticks(member.started);
-            facts.oldest_start_s = facts.oldest_start_s.into_iter().chain([started]).reduce(f64::min);
+            let started = boot_time_s.map(|boot| boot as f64 + seconds_of_ticks(member.started));
+            facts.oldest_start_s = facts.oldest_start_s.into_iter().chain(started).reduce(f64::min);
         }
         // Bytes that ended processes have moved stay told.
         facts.has_io |= self.ended.read_bytes + self.ended.written_bytes > 0;

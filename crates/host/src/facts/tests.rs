@@ -127,6 +127,17 @@ fn what_a_host_does_not_tell_is_left_out() {
     assert_eq!(odd.host(&[]).look(), Snapshot::default());
 }
 
+/// The kernel takes any bytes for a device's name: the others are told all the same.
+#[test]
+fn a_name_that_is_no_text_hides_nothing_else() {
+    let tree = Tree::new(&[("proc/net/dev", "")]);
+    let numbers = "1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16\n";
+    let text = [b" \xff: ", numbers.as_bytes(), b" eth0: ", numbers.as_bytes()].concat();
+    fs::write(tree.0.path().join("proc/net/dev"), text).unwrap();
+    let seen = tree.host(&[]).look();
+    assert_eq!(seen.links.iter().map(|link| link.name.as_str()).collect::<Vec<_>>(), ["\u{fffd}", "eth0"]);
+}
+
 #[test]
 fn counts_of_a_group_outlive_its_processes() {
     let tree = Tree::new(&[("proc/stat", STAT)]);
@@ -191,6 +202,39 @@ fn a_thread_that_ends_takes_no_switches_along() {
     assert_eq!(switches(&mut host), (130, 3));
     tree.write("proc/10/task/77/status", &thread(5));
     assert_eq!(switches(&mut host), (135, 5));
+}
+
+/// As where this process, or the whole host, has no descriptor left for a moment.
+#[test]
+fn what_cannot_be_read_for_a_moment_is_not_counted_twice() {
+    let tree = Tree::new(&[("proc/stat", STAT)]);
+    tree.process(10, "java", 500, 100, 30);
+    tree.write("proc/10/stat", "10 (java) S 1 10 10 0 -1 0 10 0 2 0 100 100 0 0 20 0 2 0 500 8192 3 99\n");
+    let thread = "proc/10/task/77/status";
+    tree.write(thread, "voluntary_ctxt_switches:\t7\nnonvoluntary_ctxt_switches:\t2\n");
+    let mut host = tree.host(&["java"]);
+    let mut now = Instant::now();
+    let mut told = || {
+        // Far enough on for one that could not be looked at to be looked at again.
+        now += Duration::from_secs(100);
+        let java = host.look_at(now).groups.remove(0);
+        (java.processes, java.counts.user_s(), java.counts.voluntary_switches)
+    };
+    let away = |path: &str, look: &mut dyn FnMut()| {
+        let path = tree.0.path().join(path);
+        let aside = path.with_extension("aside");
+        fs::rename(&path, &aside).unwrap();
+        fs::write(&path, [0xff]).unwrap();
+        look();
+        fs::remove_file(&path).unwrap();
+        fs::rename(&aside, &path).unwrap();
+    };
+    let all = (1, 1.0, 37);
+    assert_eq!(told(), all);
+    for path in ["proc", "proc/10/task", "proc/10/task/77"] {
+        away(path, &mut || assert_eq!(told(), all, "{path}"));
+        assert_eq!(told(), all, "{path}");
+    }
 }
 
 #[test]
