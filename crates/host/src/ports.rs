@@ -22,8 +22,8 @@ impl fmt::Display for Holder {
     }
 }
 
-/// The process that listens at `address`, or at its port for all addresses. `None` where there is none, or it belongs
-/// to another user and cannot be seen.
+/// The process that keeps others from listening at `address`: it listens there, or at its port for all addresses, or at
+/// any where `address` is all. `None` where there is none, or it belongs to another user and cannot be seen.
 pub fn holder(address: SocketAddr) -> Option<Holder> {
     let sockets: HashSet<u64> = listeners().filter(|entry| covers(entry, address)).map(|entry| entry.inode).collect();
     if sockets.is_empty() {
@@ -44,7 +44,8 @@ fn listeners() -> impl Iterator<Item = TcpNetEntry> {
 
 fn covers(entry: &TcpNetEntry, address: SocketAddr) -> bool {
     let (local, wanted) = (entry.local_address, address);
-    local.port() == wanted.port() && (local.ip() == wanted.ip() || local.ip().is_unspecified())
+    let is_all = local.ip().is_unspecified() || wanted.ip().is_unspecified();
+    local.port() == wanted.port() && (is_all || local.ip() == wanted.ip())
 }
 
 #[cfg(test)]
@@ -68,6 +69,14 @@ mod tests {
         let listener = TcpListener::bind("0.0.0.0:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         assert_eq!(holder(SocketAddr::from(([127, 0, 0, 9], port))).map(|holder| holder.pid), Some(std::process::id()));
+    }
+
+    #[test]
+    fn a_listener_at_one_address_keeps_others_from_all() {
+        let port = TcpListener::bind("127.3.2.1:0").unwrap().local_addr().unwrap().port();
+        let _listener = TcpListener::bind(("127.3.2.1", port)).unwrap();
+        let holders = ["0.0.0.0", "::"].map(|ip| holder(SocketAddr::new(ip.parse().unwrap(), port)));
+        assert!(holders.iter().flatten().count() == 2, "{holders:?}");
     }
 
     #[test]
