@@ -79,7 +79,7 @@ pub(super) fn table_json(root: &Root, ask: &Ask, facts: &Facts, look: &Look) -> 
         "role": ask.role,
         "rate": ask.rate,
         "connections": ask.connections,
-        "root": root.path(),
+        "root": root.path().to_string_lossy(),
         "memory_mib": facts.memory_mib(),
         "cores": facts.cores(),
         "ok": look.rows.iter().all(|row| row.ok),
@@ -104,8 +104,9 @@ pub(super) fn plan(root: &Root, look: &Look) -> String {
     for file in &plan.files {
         let what = if file.is_new() { "new" } else { "replaced" };
         let path = at(&file.path);
-        let content: String = file.content().lines().map(|line| visible(line) + "\n").collect();
-        text += &format!("cat > {path} <<'END'   # {what}\n{content}END\nchmod {:04o} {path}\n", file.mode());
+        let content: String = file.content().lines().map(|line| shown(line) + "\n").collect();
+        let end = end_of(&content);
+        text += &format!("cat > {path} <<'{end}'   # {what}\n{content}{end}\nchmod {:04o} {path}\n", file.mode());
     }
     for command in commands(plan) {
         text += &format!("{command}\n");
@@ -114,6 +115,20 @@ pub(super) fn plan(root: &Root, look: &Look) -> String {
         text += &format!("# in the running host of this tree, or by its next start: {command}\n");
     }
     text
+}
+
+/// A line of a file, whose tabs stay.
+fn shown(line: &str) -> String {
+    line.split('\t').map(visible).collect::<Vec<_>>().join("\t")
+}
+
+/// A line that is none of a text's: what a strange tree has in its files is never run.
+fn end_of(content: &str) -> String {
+    let mut end = "END".to_owned();
+    while content.lines().any(|line| line == end) {
+        end.push('D');
+    }
+    end
 }
 
 fn commands(plan: &Plan) -> Vec<String> {
@@ -159,7 +174,7 @@ pub(super) fn plan_json(root: &Root, look: &Look) -> String {
     });
     let kept = rows.iter().filter(|row| matches!(row.state, State::Forbidden | State::Overruled));
     let all = json!({
-        "root": root.path(),
+        "root": root.path().to_string_lossy(),
         "folders": plan.folders.iter().map(|folder| format!("/{folder}")).collect::<Vec<_>>(),
         "files": files.collect::<Vec<_>>(),
         "values": values.collect::<Vec<_>>(),
@@ -203,4 +218,13 @@ pub(super) fn nothing_to_undo(orphans: &[String]) -> String {
 pub(super) fn undoing(root: &Root, lines: &[String]) -> String {
     let tree = (!root.is_host()).then(|| format!("# below {}", root.path().display()));
     tree.iter().chain(lines).map(|line| visible(line) + "\n").collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn a_text_does_not_end_where_it_says_so_itself() {
+        assert_eq!(super::end_of("a\n END\n"), "END");
+        assert_eq!(super::end_of("END\nrm -r /\nENDD\n"), "ENDDD");
+    }
 }

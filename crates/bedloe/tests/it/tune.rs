@@ -100,10 +100,30 @@ fn a_tree_is_checked_planned_applied_and_undone() {
     assert!(text(&tune(&["undo", "--root", root, "--yes"]).stdout).contains("nothing to undo"));
 }
 
+#[test]
+fn a_tree_whose_name_is_no_text_has_its_json_too() {
+    use std::os::unix::ffi::OsStrExt;
+    let home = tempfile::tempdir().expect("a folder");
+    let root = home.path().join(std::ffi::OsStr::from_bytes(b"tree\xff"));
+    fs::create_dir(&root).expect("a folder");
+    for what in ["check", "plan"] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_bedloe"));
+        command.args(["tune", what, "--role", "balancer", "--json", "--root"]).arg(&root).stdin(Stdio::null());
+        let done = command.output().expect("the program runs");
+        let json: Value = serde_json::from_slice(&done.stdout).expect("JSON");
+        assert!(json["root"].as_str().is_some_and(|root| root.ends_with("tree\u{fffd}")), "{json:#}");
+    }
+}
+
 /// The plan is a script that does what `apply` does.
 #[test]
 fn the_plan_is_what_is_applied() {
     let (scripted, applied) = (tree(), tree());
+    for folder in [&scripted, &applied] {
+        let own = folder.path().join("etc/security/limits.d/zz-bedloe.conf");
+        fs::create_dir(own.parent().expect("a parent")).expect("a folder");
+        fs::write(own, "bob\tsoft\tnproc\t7\nEND\n").expect("a file with somebody's own lines");
+    }
     let root = |folder: &tempfile::TempDir| folder.path().display().to_string();
     let plan = tune(&["plan", "--role", "injector", "--root", &root(&scripted)]).stdout;
     let run = Command::new("sh").args(["-e", "-c", &text(&plan)]).output().expect("a shell");

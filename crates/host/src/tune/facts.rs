@@ -193,7 +193,8 @@ fn cores(root: &Root) -> Option<u64> {
 }
 
 fn listening(root: &Root) -> BTreeSet<u16> {
-    let text = |path: &str| root.text(path).unwrap_or_default();
+    // The kernel writes listeners before connections, of which there may be any number.
+    let text = |path: &str| root.beginning(path).unwrap_or_default();
     let (tcp, tcp6, udp, udp6) =
         (text("proc/net/tcp"), text("proc/net/tcp6"), text("proc/net/udp"), text("proc/net/udp6"));
     let tcp = ports::listening(&tcp).chain(ports::listening(&tcp6));

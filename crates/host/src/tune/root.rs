@@ -75,13 +75,24 @@ impl Root {
         Err(Errno::AGAIN.into())
     }
 
-    /// A plain file's bytes, links within the root followed.
-    pub(super) fn read(&self, path: &str) -> io::Result<Vec<u8>> {
+    fn open_plain(&self, path: &str) -> io::Result<OwnedFd> {
         // Opening a device may already do something: it is looked at first.
         plain(&fstat(self.find(path, OFlags::PATH)?)?)?;
         let file = self.find(path, OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY)?;
         plain(&fstat(&file)?)?;
-        whole(file)
+        Ok(file)
+    }
+
+    /// A plain file's bytes, links within the root followed.
+    pub(super) fn read(&self, path: &str) -> io::Result<Vec<u8>> {
+        whole(self.open_plain(path)?)
+    }
+
+    /// The beginning of a plain file's text, as much as is read of any.
+    pub(super) fn beginning(&self, path: &str) -> Option<String> {
+        let mut bytes = Vec::new();
+        File::from(self.open_plain(path).ok()?).take(FILE_MAX).read_to_end(&mut bytes).ok()?;
+        Some(String::from_utf8_lossy(&bytes).into_owned())
     }
 
     /// A plain file's text, where there is one that can be read.

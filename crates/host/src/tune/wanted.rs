@@ -234,7 +234,8 @@ fn reserved(facts: &Facts, ask: &Ask) -> Option<Wanted> {
 fn tracked(facts: &Facts, ask: &Ask) -> Vec<Wanted> {
     const NAME: &str = "net.netfilter.nf_conntrack_max";
     const BUCKETS: &str = "net.netfilter.nf_conntrack_buckets";
-    if !facts.values.contains_key(NAME) {
+    // 0 is a table without a limit.
+    if facts.values.get(NAME).is_none_or(|value| value.text == "0") {
         return Vec::new();
     }
     let needed = 2 * ask.connections + TRACKED_S * ask.rate;

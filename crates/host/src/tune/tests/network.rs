@@ -28,6 +28,17 @@ fn ports_of_udp_and_those_that_are_named_are_kept() {
     assert_eq!(of(Role::Liberty, &[40_080]), Some(format!("{RESERVED} = 40080")));
 }
 
+/// The kernel's list of a balancer that is busy is longer than what is read of any file.
+#[test]
+fn listeners_are_found_beside_any_number_of_connections() {
+    let (folder, root) = tree();
+    let connection = format!("   1: 0100007F:A000 0100007F:2378 01 {:95}\n", "");
+    let text = "  sl  local_address\n   0: 00000000:2378 00000000:0000 0A\n".to_owned() + &connection.repeat(150_000);
+    put(folder.path(), "proc/net/tcp", &text);
+    let plan = look(&root, &ask(Role::Balancer)).unwrap().plan;
+    assert_eq!(line(&plan, SYSCTL, RESERVED), Some(format!("{RESERVED} = 9080")));
+}
+
 #[test]
 fn a_host_whose_segments_carry_no_time_is_told_what_that_costs() {
     let (folder, root) = tree();
@@ -70,6 +81,8 @@ fn the_table_of_conntrack_has_buckets_for_its_entries_and_is_there_at_the_start(
     let large = [(most, "2000000", Access::Open), (buckets, "2000000", Access::Open)];
     assert_eq!(line(&planned(&large, true), MODULES, "nf_"), None);
     assert_eq!(planned(&[], false).values, []);
+    let unlimited = [(most, "0", Access::Open), (buckets, "16384", Access::Open)];
+    assert_eq!(planned(&unlimited, false).values, [], "0 is without a limit");
     // What is written there is put back too.
     let before = snapshot(folder.path());
     let mut plan = plan;
