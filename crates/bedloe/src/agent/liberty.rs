@@ -148,17 +148,24 @@ impl Liberty {
 impl Shared {
     async fn ask(self: Rc<Self>, mut client: Client) {
         let until = tokio::time::Instant::now() + PATIENCE;
-        let health = within(until, client.get("/health", PAGE_MAX)).await.and_then(health);
-        let metrics = match &health {
-            // It is not waited for twice.
-            Err(_) if tokio::time::Instant::now() >= until => Err(anyhow::anyhow!("no answer")),
-            _ => within(until, client.get("/metrics", PAGE_MAX)).await.and_then(metrics),
+        let health = within(until, client.get("/health", PAGE_MAX)).await.and_then(health).ok();
+        let is_answered = health.is_some();
+        // At once: a server that is slow to say its metrics may be UP all the same.
+        self.seen.borrow_mut().health = health;
+        // One that has not answered is not waited for twice.
+        let metrics = if is_answered || tokio::time::Instant::now() < until {
+            within(until, client.get("/metrics", PAGE_MAX)).await.and_then(metrics).ok()
+        } else {
+            None
         };
-        for (error, counted) in [health.is_err(), metrics.is_err()].into_iter().zip(&self.errors) {
-            counted.set(counted.get() + u64::from(error));
+        for (is_good, errors) in [is_answered, metrics.is_some()].into_iter().zip(&self.errors) {
+            errors.set(errors.get() + u64::from(!is_good));
         }
-        let at = (health.is_ok() || metrics.is_ok()).then(Instant::now).or(self.seen.borrow().at);
-        *self.seen.borrow_mut() = Seen { health: health.ok(), metrics: metrics.unwrap_or_default(), at };
+        let at = (is_answered || metrics.is_some()).then(Instant::now);
+        let mut seen = self.seen.borrow_mut();
+        seen.at = at.or(seen.at);
+        seen.metrics = metrics.unwrap_or_default();
+        drop(seen);
         self.client.replace(Some(client));
         self.is_known.notify_waiters();
     }

@@ -124,6 +124,20 @@ fn liberty_is_folded_in() {
 }
 
 #[test]
+fn a_liberty_whose_metrics_are_slow_is_up_all_the_same() {
+    let slow = Scripted::start(|link, _| {
+        while link.head()?.starts_with("GET /health ") {
+            link.send(ok(r#"{"status":"UP","checks":[]}"#))?;
+        }
+        link.closed()
+    });
+    let agent = Agent::start(&["--liberty", &format!("http://{}", slow.address())]);
+    let text = agent.scrape();
+    assert_eq!((value(&text, "bedloe_liberty_up"), value(&text, "bedloe_liberty_reachable")), (Some(1.0), Some(1.0)));
+    assert_eq!(value(&text, "bedloe_liberty_errors_total{page=\"metrics\"}"), Some(0.0), "it has some seconds more");
+}
+
+#[test]
 fn a_liberty_that_does_not_answer_delays_nobody() {
     let hanging = Scripted::start(|link, _| link.closed());
     let agent = Agent::start(&["--liberty", &format!("http://{}", hanging.address())]);
