@@ -17,7 +17,7 @@ use std::rc::Rc;
 use anyhow::{Context, bail};
 use clap::Args;
 use host::facts::Host;
-use host::facts::processes::NAMES_MAX;
+use host::facts::processes::{NAME_BYTES, NAMES_MAX};
 use tokio::task::LocalSet;
 
 use crate::run::notify::Notify;
@@ -67,16 +67,12 @@ pub(crate) fn run(args: AgentArgs) -> anyhow::Result<ExitCode> {
         (Some(chain), Some(key)) => Some(guard::tls(chain, key, args.client_ca.as_deref())?),
         _ => None,
     };
-    let token = args.token.as_deref().map(guard::Token::read).transpose()?;
+    let token = args.token.as_deref().map(Token::read).transpose()?;
+    args.token.as_deref().map(Token::warn_if_open);
     if token.is_some() && tls.is_none() && !args.listen.ip().is_loopback() {
         crate::say(format_args!("the token is sent in the clear: --tls-certificate and --tls-key keep it from others"));
     }
-    let mut processes = args.process;
-    processes.sort();
-    processes.dedup();
-    if processes.len() > NAMES_MAX {
-        bail!("{} programs to watch are too many: {NAMES_MAX} are the most", processes.len());
-    }
+    let processes = distinct(args.process)?;
     let host = Host::open(Path::new("/"), &processes).context("cannot open this host's root folder")?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let pages = Rc::new(Pages::new(host, token, args.liberty.map(Liberty::new).transpose()?));
@@ -125,6 +121,21 @@ fn announce(address: SocketAddr) {
     let mut out = std::io::stdout();
     let _ = writeln!(out, "agent listens at {address}");
     let _ = out.flush();
+}
+
+/// Each name once. Two that the kernel cuts to the same one would share their processes.
+fn distinct(mut names: Vec<String>) -> anyhow::Result<Vec<String>> {
+    names.sort();
+    names.dedup();
+    if names.len() > NAMES_MAX {
+        bail!("{} programs to watch are too many: {NAMES_MAX} are the most", names.len());
+    }
+    let kept = |name: &String| name.bytes().take(NAME_BYTES).collect::<Vec<_>>();
+    if let Some(pair) = names.windows(2).find(|pair| kept(&pair[0]) == kept(&pair[1])) {
+        let names = pair.join(" and ");
+        bail!("--process {names} are one: the kernel keeps {NAME_BYTES} bytes of a program's name");
+    }
+    Ok(names)
 }
 
 /// Numbers only: a name may stand for several addresses, and be another one tomorrow.

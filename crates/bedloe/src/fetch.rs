@@ -2,7 +2,7 @@
 //! probed. Bounded in bytes here, in time by who asks. No redirects, no proxies, no compression.
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -75,6 +75,12 @@ impl Origin {
 
     pub(crate) fn is_tls(&self) -> bool {
         matches!(self.to, To::Tcp { is_tls: true, .. })
+    }
+
+    /// Whether what it is sent can be read on its way to another host.
+    pub(crate) fn is_in_the_clear(&self) -> bool {
+        let To::Tcp { host, is_tls: false, .. } = &self.to else { return false };
+        host != "localhost" && !host.parse().is_ok_and(|ip: IpAddr| ip.is_loopback())
     }
 
     pub(crate) fn is_unix(&self) -> bool {
@@ -300,6 +306,20 @@ mod tests {
         }
         for text in ["http://a/?q", "unix:/a"].iter().chain(&NONE) {
             assert!(text.parse::<Origin>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_read_on_its_way_is_known() {
+        for (text, is_in_the_clear) in [
+            ("http://127.0.0.9:9101", false),
+            ("http://[::1]:9101", false),
+            ("http://localhost", false),
+            ("http://10.0.0.1:9101", true),
+            ("http://localhost.test", true),
+            ("https://10.0.0.1:9101", false),
+        ] {
+            assert_eq!(text.parse::<Origin>().unwrap().is_in_the_clear(), is_in_the_clear, "{text}");
         }
     }
 

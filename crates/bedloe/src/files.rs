@@ -1,7 +1,8 @@
 //! Configuration files from the disk and addresses from the resolver, for `conf`, which touches neither; and the paths
 //! that hold where nothing else is said.
 
-use std::io;
+use std::fs::File;
+use std::io::{self, Read};
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 
@@ -19,6 +20,19 @@ const DEBIAN_BODY_TEMP: &str = "/var/lib/nginx/body";
 
 /// The largest configuration file that is read; a device or a log named by mistake must not fill the memory.
 const MAX_FILE_BYTES: u64 = 64 << 20;
+
+/// The largest file that is read at once whatever kind it is of: tokens, and certificates with their authorities.
+const SMALL_FILE_MAX: u64 = 16 << 20;
+
+/// A file that is to be small, a pipe of the shell's too.
+pub(crate) fn read_small(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(SMALL_FILE_MAX + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > SMALL_FILE_MAX {
+        return Err(io::Error::other(format!("it is larger than {} MiB", SMALL_FILE_MAX >> 20)));
+    }
+    Ok(bytes)
+}
 
 /// The folder for what can be had again, as the XDG base directories have it.
 pub(crate) fn cache() -> Option<PathBuf> {

@@ -209,7 +209,7 @@ type Text = (String, Vec<u8>);
 
 /// One line on the standard error. Nobody need be reading it.
 fn say(what: &anyhow::Error) {
-    let _ = writeln!(io::stderr(), "bedloe load: {what:#}");
+    let _ = writeln!(io::stderr(), "bedloe load: {}", crate::without_passwords(&format!("{what:#}")));
 }
 
 /// Writes whatever can be written; `false` if something could not. `texts` are a script's own in place of the summary.

@@ -118,7 +118,7 @@ fn main() -> ExitCode {
 
 /// One line on the standard error. Nobody need be reading it.
 fn say(what: std::fmt::Arguments<'_>) {
-    let _ = writeln!(std::io::stderr(), "{}: {what}", name());
+    let _ = writeln!(std::io::stderr(), "{}: {}", name(), without_passwords(&what.to_string()));
 }
 
 /// What became of a write to the standard output. A reader that has seen enough, such as `head`, is no failure.
@@ -140,11 +140,42 @@ fn is_nginx() -> bool {
 
 /// Shows what clap has to say. A bad flag of `load` exits as k6 does, 255; of the others as clap does, 2.
 fn usage(error: &clap::Error) -> ExitCode {
-    let _ = error.print();
+    let text = error.to_string();
+    let shown = without_passwords(&text);
+    let _ = if shown == text { error.print() } else { std::io::stderr().write_all(shown.as_bytes()) };
     let is_load = std::env::args_os().nth(1).is_some_and(|job| job == "load");
     match error.exit_code() {
         0 => ExitCode::SUCCESS,
         _ if is_load => ExitCode::from(255),
         code => ExitCode::from(u8::try_from(code).unwrap_or(2)),
+    }
+}
+
+/// A text without the names and passwords that stand in URLs of the command line: it may end up in a log.
+fn without_passwords(text: &str) -> String {
+    std::env::args_os().filter_map(|word| word.into_string().ok()).fold(text.to_owned(), |text, word| hide(text, &word))
+}
+
+/// Hides what stands before the last `@` of the URL in `word`.
+fn hide(text: String, word: &str) -> String {
+    let secret = word.split_once("://").and_then(|(_, rest)| Some(rest.rsplit_once('@')?.0));
+    match secret {
+        Some(secret) => text.replace(&format!("://{secret}@"), "://***@"),
+        None => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn a_password_is_not_repeated() {
+        for (word, expected) in [
+            ("http://u:p@a", "bad 'http://***@a'!"),
+            ("a=https://u:p/@q@a/b", "bad 'a=https://***@a/b'!"),
+            ("http://a/b", "bad 'http://a/b'!"),
+            ("u@a", "bad 'u@a'!"),
+        ] {
+            assert_eq!(super::hide(format!("bad '{word}'!"), word), expected);
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! Who may read an agent: a token, or a certificate of an authority. What is served to whom is `page`'s.
 
 use std::fmt;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -10,6 +11,8 @@ use tokio_rustls::rustls::crypto::aws_lc_rs;
 use tokio_rustls::rustls::server::WebPkiClientVerifier;
 use tokio_rustls::rustls::sign::SingleCertAndKey;
 use tokio_rustls::rustls::{RootCertStore, ServerConfig};
+
+use crate::files::read_small;
 
 /// The shortest token: 16 letters of base64 are 96 bits.
 const TOKEN_MIN: usize = 16;
@@ -29,16 +32,24 @@ impl Token {
     /// Reads it from the first line of a file.
     pub(crate) fn read(file: &Path) -> anyhow::Result<Self> {
         let shown = file.display();
-        let text = std::fs::read_to_string(file).with_context(|| format!("cannot read the token in {shown}"))?;
-        let token = text.lines().next().unwrap_or_default().trim();
-        let is_token = token.len() <= TOKEN_MAX && token.bytes().all(|byte| byte.is_ascii_graphic());
-        if !is_token || token.len() < TOKEN_MIN {
-            bail!(
+        let bytes = read_small(file).with_context(|| format!("cannot read the token in {shown}"))?;
+        let token = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default().trim_ascii();
+        let is_token = (TOKEN_MIN..=TOKEN_MAX).contains(&token.len()) && token.iter().all(u8::is_ascii_graphic);
+        match std::str::from_utf8(token) {
+            Ok(token) if is_token => Ok(Self(token.to_owned())),
+            _ => bail!(
                 "the first line of {shown} must be a token of {TOKEN_MIN} to {TOKEN_MAX} letters and digits: \
                  `openssl rand -hex 32` makes one"
-            );
+            ),
         }
-        Ok(Self(token.to_owned()))
+    }
+
+    /// Says so where every user of this host may read the file.
+    pub(crate) fn warn_if_open(file: &Path) {
+        if std::fs::metadata(file).is_ok_and(|stat| stat.is_file() && stat.permissions().mode() & 0o004 != 0) {
+            let shown = file.display();
+            crate::say(format_args!("every user of this host can read the token: chmod o-r {shown}"));
+        }
     }
 
     /// The value of `Authorization` that shows it.
@@ -59,7 +70,7 @@ impl Token {
 
 /// TLS with the certificate in `chain`, for clients of `authorities` alone where these are given.
 pub(super) fn tls(chain: &Path, key: &Path, authorities: Option<&Path>) -> anyhow::Result<TlsAcceptor> {
-    let read = |file: &Path| std::fs::read(file).with_context(|| format!("cannot read {}", file.display()));
+    let read = |file: &Path| read_small(file).with_context(|| format!("cannot read {}", file.display()));
     let identity = net::tls::read_identity(&read(chain)?, &read(key)?, &[])
         .with_context(|| format!("cannot use {} with {}", chain.display(), key.display()))?;
     let provider = Arc::new(aws_lc_rs::default_provider());
@@ -84,6 +95,8 @@ pub(super) fn tls(chain: &Path, key: &Path, authorities: Option<&Path>) -> anyho
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
+    use std::path::Path;
+
     use super::Token;
 
     #[test]
@@ -121,10 +134,15 @@ mod tests {
             ("0123456789 abcdef\n", false),
             ("0123456789äbcdefg\n", false),
             (&long, false),
+            (" \t \n", false),
+            (&"\n".repeat(10_000), false),
         ] {
             std::fs::write(&file, text).unwrap();
             assert_eq!(Token::read(&file).is_ok(), is_good, "{text:?}");
         }
+        std::fs::write(&file, b"0123456789abcdef\n\xff").unwrap();
+        assert!(Token::read(&file).is_ok(), "what is behind the first line is nobody's business");
         assert!(Token::read(&folder.path().join("none")).is_err());
+        assert!(Token::read(Path::new("/dev/zero")).is_err(), "a file without an end");
     }
 }

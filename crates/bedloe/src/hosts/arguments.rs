@@ -9,6 +9,7 @@ use clap::Args;
 use super::Source;
 use crate::agent::Token;
 use crate::fetch::{Credentials, Origin};
+use crate::files::read_small;
 
 /// Agents of one dashboard or report: a request a second each.
 pub(crate) const AGENTS_MAX: usize = 64;
@@ -63,6 +64,18 @@ impl AgentsArgs {
         agents.chain(files.into_iter().flatten()).collect()
     }
 
+    /// Says where the token could be read by others than the agents.
+    pub(crate) fn warn(&self) {
+        let Some(file) = &self.agent_token else { return };
+        Token::warn_if_open(file);
+        let agents = self.agent.iter().filter(|agent| agent.origin.is_in_the_clear());
+        let names: Vec<&str> = agents.map(|agent| agent.name.as_str()).collect();
+        if !names.is_empty() {
+            let names = names.join(", ");
+            crate::say(format_args!("the token is sent to {names} in the clear: https:// keeps it from others"));
+        }
+    }
+
     /// The agents, ready to be asked.
     pub(crate) fn sources(&self) -> anyhow::Result<Vec<Source>> {
         if self.agent.len() > AGENTS_MAX {
@@ -80,7 +93,7 @@ impl AgentsArgs {
     }
 
     fn credentials(&self) -> anyhow::Result<Credentials> {
-        let read = |file: &Path| std::fs::read(file).with_context(|| format!("cannot read {}", file.display()));
+        let read = |file: &Path| read_small(file).with_context(|| format!("cannot read {}", file.display()));
         let authorization = self.agent_token.as_deref().map(|file| Token::read(file).map(|token| token.header()));
         let authorities = self.agent_ca.as_deref().map(|file| {
             net::tls::read_trusted(&read(file)?)

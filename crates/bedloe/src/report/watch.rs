@@ -18,6 +18,7 @@ impl Watch {
         let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
         let mut sources = vec![Source::here(name, &[])?];
         sources.extend(agents.sources()?);
+        agents.warn();
         Ok(Self(Sampler::start(sources, POINTS_MAX)?))
     }
 

@@ -114,6 +114,9 @@ pub(crate) fn serve(
     let Some(plan) = plan? else { return Ok(ExitCode::FAILURE) };
     // What is wrong with them is told before anything is served.
     hosts.sources()?;
+    if !is_second {
+        hosts.warn();
+    }
     let is_daemon = is_daemon(&plan.config.main);
     if is_daemon && !is_second && !is_upgrade {
         return daemon::start_second(&start);

@@ -174,6 +174,21 @@ fn load_hosts_and_processes_have_one_time_line() {
 }
 
 #[test]
+fn a_token_that_is_sent_in_the_clear_is_told_of() {
+    let home = tempfile::tempdir().expect("a folder");
+    let (token, json) = (home.path().join("token"), home.path().join("run.json"));
+    std::fs::write(&token, "0123456789abcdef\n").expect("a token");
+    let server = stand_in::start(&[]);
+    // Loopback too, by an address that does not look like it.
+    let agents = ["--agent", "far=http://[::ffff:127.0.0.1]:1", "--agent", "near=http://127.0.0.1:1"];
+    let load = ["load", "--quiet", "--vus", "1", "--iterations", "1", "--json", name(&json)];
+    let url = format!("http://{}/", server.address);
+    let run = bedloe(&[&load[..], &agents, &["--agent-token", name(&token), &url]].concat());
+    let said = text(&run.stderr);
+    assert!(run.status.success() && said.contains("the token is sent to far in the clear"), "{said}");
+}
+
+#[test]
 fn what_cannot_be_written_or_read_is_said_and_nothing_is_run() {
     let home = tempfile::tempdir().expect("a folder");
     let nowhere = home.path().join("none/page.html");

@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -81,6 +82,18 @@ fn bearer(more: &str) -> String {
 }
 
 #[test]
+fn a_token_that_others_may_read_is_told_of() {
+    let (_folder, file) = token();
+    for (mode, is_told) in [(0o644, true), (0o640, false)] {
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(mode)).expect("a file of ours");
+        // An address that is none of this host's: it starts, and ends.
+        let (code, said) = refused(&["--listen", "192.0.2.1:9101", "--token", &file]);
+        assert_eq!((code, said.contains(&format!("chmod o-r {file}"))), (Some(1), is_told), "{said}");
+        assert!(said.contains("sent in the clear"), "{said}");
+    }
+}
+
+#[test]
 fn an_address_of_other_hosts_needs_a_guard() {
     let (folder, file) = token();
     let (code, said) = refused(&["--listen", "0.0.0.0:0"]);
@@ -95,9 +108,18 @@ fn an_address_of_other_hosts_needs_a_guard() {
         (&["--listen", "localhost:9101"], "write an IP address"),
         (&["--process", "/usr/bin/java"], "as `ps -o comm` shows it"),
         (&["--liberty", "https://a"], "want the http:// endpoint"),
+        (&["--liberty", "http://user:secret@a"], "no name and password go into a URL"),
     ] {
         let (code, said) = refused(arguments);
         assert!(code == Some(2) && said.contains(wrong), "{arguments:?}: {said}");
+    }
+    let (_, said) = refused(&["--liberty", "http://user:secret@a"]);
+    assert!(!said.contains("secret") && said.contains("http://***@a"), "{said}");
+    let (code, said) = refused(&["--process", "a-name-of-fifteen-1", "--process", "a-name-of-fifteen-2"]);
+    assert!(code == Some(1) && said.contains("a-name-of-fifteen-1 and a-name-of-fifteen-2 are one"), "{said}");
+    for endless in [&["--token", "/dev/zero"][..], &["--tls-certificate", "/dev/zero", "--tls-key", "/dev/zero"]] {
+        let (code, said) = refused(endless);
+        assert!(code == Some(1) && said.contains("/dev/zero: it is larger than 16 MiB"), "{said}");
     }
     let guarded = Agent::start_at("0.0.0.0:0", &["--token", &file]);
     assert!(guarded.get("/metrics", "").starts_with("HTTP/1.1 401 "));
