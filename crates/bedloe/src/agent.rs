@@ -76,7 +76,10 @@ pub(crate) fn run(args: AgentArgs) -> anyhow::Result<ExitCode> {
     let host = Host::open(Path::new("/"), &processes).context("cannot open this host's root folder")?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let pages = Rc::new(Pages::new(host, token, args.liberty.map(Liberty::new).transpose()?));
-    LocalSet::new().block_on(&runtime, serve(args.listen, tls, pages))?;
+    let served = LocalSet::new().block_on(&runtime, serve(args.listen, tls, pages));
+    // A name that is looked up has a thread of its own, which may take long to give up.
+    runtime.shutdown_background();
+    served?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -108,6 +108,8 @@ impl Sampler {
                 }
                 let _ = ended.await;
             });
+            // A name that is looked up has a thread of its own, which may take long to give up.
+            runtime.shutdown_background();
         };
         let thread = std::thread::Builder::new().name("hosts".to_owned()).spawn(look)?;
         Ok(Self { hosts, end: Some(end), thread: Some(thread) })

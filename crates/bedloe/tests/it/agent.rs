@@ -28,11 +28,16 @@ impl Agent {
     }
 
     fn start_at(listen: &str, arguments: &[&str]) -> Self {
-        let mut child = command(&[&["--listen", listen], arguments].concat()).spawn().expect("the program starts");
+        let child = command(&[&["--listen", listen], arguments].concat()).spawn().expect("the program starts");
+        Self::of(child).expect("an address")
+    }
+
+    /// One that was started, once it listens.
+    fn of(mut child: Child) -> Option<Self> {
         let mut line = String::new();
         BufReader::new(child.stdout.take().expect("a pipe")).read_line(&mut line).expect("a first line");
-        let address = line.trim().strip_prefix("agent listens at ").expect("an address");
-        Self { child, address: address.replace("0.0.0.0", "127.0.0.1") }
+        let address = line.trim().strip_prefix("agent listens at ")?;
+        Some(Self { child, address: address.replace("0.0.0.0", "127.0.0.1") })
     }
 
     fn connect(&self) -> TcpStream {

@@ -1,9 +1,10 @@
 //! Whom an agent answers, and clients that are none.
 
 use std::io::{Read, Write};
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, UdpSocket};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -13,6 +14,8 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName}
 use tokio_rustls::rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
 use super::{Agent, refused};
+use crate::support::balancer::PATIENCE;
+use crate::support::skipped;
 
 const TOKEN: &str = "0123456789abcdef0123456789abcdef";
 
@@ -185,6 +188,33 @@ fn certificates_of_clients_are_asked_for() {
     assert!(code == Some(1) && said.contains("cannot use "), "{said}");
     let (code, said) = refused(&["--listen", "0.0.0.0:0", "--tls-certificate", &chain, "--tls-key", &key]);
     assert!(code == Some(1) && said.contains("--client-ca"), "{said}");
+}
+
+/// Names are asked of a server that is silent, by a file of the test's in the place of the host's.
+#[test]
+fn a_name_that_nobody_answers_for_delays_no_end() {
+    const NEEDED: &str = "root, who may have port 53 and a mount of its own";
+    let silent = UdpSocket::bind("127.0.0.77:53");
+    let Ok(silent) = silent else { return skipped("a_name_that_nobody_answers_for_delays_no_end", NEEDED) };
+    silent.set_read_timeout(Some(PATIENCE)).expect("an option");
+    let folder = tempfile::tempdir().expect("a folder");
+    let (servers, order) = (folder.path().join("servers"), folder.path().join("order"));
+    std::fs::write(&servers, "nameserver 127.0.0.77\noptions timeout:30 attempts:1\n").expect("a file");
+    std::fs::write(&order, "hosts: dns\n").expect("a file");
+    let script = "mount --bind \"$1\" /etc/resolv.conf && mount --bind \"$2\" /etc/nsswitch.conf &&
+        exec \"$0\" agent --listen 127.0.0.1:0 --liberty http://liberty.test:9080";
+    let mut command = Command::new("unshare");
+    command.args(["--mount", "sh", "-c", script, env!("CARGO_BIN_EXE_bedloe")]).args([servers, order]);
+    let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
+    let Some(mut agent) = child.ok().and_then(Agent::of) else {
+        return skipped("a_name_that_nobody_answers_for_delays_no_end", NEEDED);
+    };
+    agent.scrape();
+    silent.recv(&mut [0; 512]).expect("a question");
+    let began = Instant::now();
+    kill_process(Pid::from_child(&agent.child), Signal::TERM).expect("it runs");
+    assert!(agent.child.wait().expect("it ends").success());
+    assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
 }
 
 #[test]
