@@ -85,15 +85,15 @@ pub(super) struct Member {
 
 /// What `/proc/PID/stat` says.
 #[derive(Debug)]
-pub(super) struct Stat<'text> {
-    pub(super) name: &'text str,
+pub(crate) struct Stat<'text> {
+    pub(crate) name: &'text str,
     state: &'text str,
     numbers: Vec<&'text str>,
 }
 
 impl<'text> Stat<'text> {
     /// The name is in brackets, and may hold some itself.
-    pub(super) fn read(text: &'text str) -> Option<Self> {
+    pub(crate) fn read(text: &'text str) -> Option<Self> {
         let (before, after) = text.rsplit_once(')')?;
         let (_, name) = before.split_once('(')?;
         let mut words = after.split_ascii_whitespace();
@@ -105,7 +105,8 @@ impl<'text> Stat<'text> {
         self.numbers.get(number - 4)?.parse().ok()
     }
 
-    pub(super) fn started(&self) -> Option<u64> {
+    /// In ticks since the host did.
+    pub(crate) fn started(&self) -> Option<u64> {
         self.field(22)
     }
 

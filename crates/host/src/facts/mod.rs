@@ -20,6 +20,7 @@ use std::time::Instant;
 
 pub use devices::{Disk, Link};
 pub use kernel::{Cpu, MODES, Pressure};
+pub(crate) use member::Stat;
 pub use memory::Memory;
 pub use processes::{Group, GroupFacts, STATES};
 

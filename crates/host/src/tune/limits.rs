@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::boot::normal;
 use super::root::Root;
+use crate::facts::Stat;
 
 /// The most processes that are looked at.
 const PROCESSES_MAX: usize = 65_536;
@@ -63,12 +64,9 @@ pub(super) fn processes(root: &Root, names: &[&str]) -> Vec<Process> {
 pub(super) fn process(root: &Root, pid: u32) -> Option<Process> {
     let stat = root.text(&format!("proc/{pid}/stat"))?;
     let limits = open_files(&root.text(&format!("proc/{pid}/limits"))?)?;
-    // The name may hold brackets and spaces itself.
-    let (head, tail) = stat.rsplit_once(')')?;
-    let (_, name) = head.split_once('(')?;
-    let start = tail.split_whitespace().nth(19)?.parse().ok()?;
+    let stat = Stat::read(&stat)?;
     let owner = root.stat(&format!("proc/{pid}")).ok()?.st_uid;
-    Some(Process { pid, name: name.to_owned(), start, limits, owner })
+    Some(Process { pid, name: stat.name.to_owned(), start: stat.started()?, limits, owner })
 }
 
 /// What this process may do to the limits of others.
