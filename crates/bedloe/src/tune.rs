@@ -234,9 +234,11 @@ fn print(text: &str) -> anyhow::Result<()> {
 /// A unit's name, which becomes a folder's.
 fn service(text: &str) -> Result<String, String> {
     let name = text.strip_suffix(".service").unwrap_or(text);
-    let is_part = |c: char| c.is_ascii_alphanumeric() || "-_.@:\\".contains(c);
-    let is_name = !name.is_empty() && name.len() < 200 && !name.starts_with('.') && name.chars().all(is_part);
-    if is_name { Ok(name.to_owned()) } else { Err("want the name of a service, such as liberty or nginx".to_owned()) }
+    if tune::is_service_name(name) {
+        Ok(name.to_owned())
+    } else {
+        Err("want the name of a service, such as liberty or nginx".to_owned())
+    }
 }
 
 /// A user's name, which becomes a word of limits.conf.

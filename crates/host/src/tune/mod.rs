@@ -42,6 +42,7 @@ pub use plan::{FileChange, Plan, ProcessChange, ValueChange};
 pub use record::unfinished;
 pub use root::Root;
 pub use undo::{Undone, orphans, undo, undoable};
+pub use units::is_service_name;
 
 /// What a host is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -43,10 +43,17 @@ pub(super) fn piece(service: &str) -> String {
     format!("etc/systemd/system/{service}.service.d/{PIECE}")
 }
 
+/// Whether systemd takes it for the name of a service, which here is without `.service`.
+pub fn is_service_name(name: &str) -> bool {
+    let is_part = |c: char| c.is_ascii_alphanumeric() || "-_.@:\\".contains(c);
+    !name.is_empty() && name.len() < 200 && !name.starts_with('.') && name.chars().all(is_part)
+}
+
 /// Names of services that are installed.
 pub(super) fn names(root: &Root) -> Vec<String> {
     let all = FOLDERS.iter().flat_map(|folder| root.list(folder));
-    let mut names: Vec<String> = all.filter_map(|name| name.strip_suffix(".service").map(str::to_owned)).collect();
+    let names = all.filter_map(|name| name.strip_suffix(".service").map(str::to_owned));
+    let mut names: Vec<String> = names.filter(|name| is_service_name(name)).collect();
     names.sort();
     names.dedup();
     names

@@ -121,6 +121,18 @@ fn a_limit_of_a_group_a_template_or_all_services_is_not_lowered() {
     assert_eq!(now(&liberty, "LimitNOFILE of liberty-shop.service"), ("2097152".to_owned(), State::Ok));
 }
 
+/// What a strange tree has beside units does not get into the script of `plan`.
+#[test]
+fn what_systemd_takes_for_no_service_is_none() {
+    let (folder, root) = tree();
+    for name in ["liberty-1", "wlp$(id)", "wlp\n#", "wlp \u{1b}[2J", "liberty@"] {
+        put(folder.path(), &format!("usr/lib/systemd/system/{name}.service"), "[Service]\n");
+    }
+    let rows = look(&root, &ask(Role::Liberty)).unwrap().rows;
+    let services = rows.iter().filter_map(|row| row.setting.strip_prefix("LimitNOFILE of "));
+    assert_eq!(services.collect::<Vec<_>>(), ["liberty-1.service", "liberty@.service"]);
+}
+
 #[test]
 fn an_undoing_of_all_says_what_it_did_before_it_stopped() {
     let (folder, root) = tree();
