@@ -68,7 +68,9 @@ pub(crate) fn run(args: AgentArgs) -> anyhow::Result<ExitCode> {
         _ => None,
     };
     let token = args.token.as_deref().map(Token::read).transpose()?;
-    args.token.as_deref().map(Token::warn_if_open);
+    if let Some(file) = &args.token {
+        Token::warn_if_open(file);
+    }
     if token.is_some() && tls.is_none() && !args.listen.ip().is_loopback() {
         crate::say(format_args!("the token is sent in the clear: --tls-certificate and --tls-key keep it from others"));
     }
