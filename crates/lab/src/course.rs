@@ -81,11 +81,6 @@ impl Course {
         self.at_ms.last().is_none_or(|last| at_ms / step_ms > last / step_ms)
     }
 
-    /// Counts time from so much later: from behind a script's setup.
-    pub fn begin_at(&mut self, begin_ms: u64) {
-        self.at_ms.iter_mut().for_each(|at_ms| *at_ms = at_ms.saturating_sub(begin_ms));
-    }
-
     /// Takes the counts of a moment, one a process in their order.
     pub fn note(&mut self, at_ms: u64, counts: Vec<Counts>) {
         let last_ms = self.at_ms.last().copied();

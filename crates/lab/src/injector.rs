@@ -67,6 +67,18 @@ impl Injector {
         Ok(Self { stop, progress: to_read, done: to_await, thread: Some(thread) })
     }
 
+    /// Waits until its users begin, behind a script's setup; the report where it ends before they do.
+    pub(crate) async fn begun(&mut self) -> Result<Option<Box<load::Report>>, InjectorError> {
+        tokio::select! {
+            biased;
+            () = self.stop.begun() => Ok(None),
+            done = &mut self.done => match done {
+                Ok(report) => Ok(Some(Box::new(report?))),
+                Err(_) => Err(InjectorError::Panicked),
+            },
+        }
+    }
+
     /// Waits for progress or the end; may be dropped and called again.
     pub(crate) async fn next(&mut self) -> Result<News, InjectorError> {
         tokio::select! {

@@ -180,6 +180,30 @@ async fn warm_up(plan: &Plan, crew: &mut Crew) -> Result<(), Error> {
     Ok(())
 }
 
+/// Starts the load. What a script's setup does is no part of it; the report where it ends before users begin.
+async fn begin(
+    plan: &Plan,
+    crew: &mut Crew,
+    signals: &mut Signals,
+    tell: &mut dyn FnMut(Event<'_>),
+) -> Result<(Injector, Option<Box<load::Report>>), Error> {
+    let Some(load) = &plan.options.load else {
+        crew.begin().await?;
+        return Ok((Injector::start(&plan.url(), plan.options.rate, plan.options.duration)?, None));
+    };
+    let mut injector = Injector::run(load::Plan::clone(load))?;
+    let over = tokio::select! {
+        over = injector.begun() => over?,
+        () = signals.first() => {
+            tell(Event::Stopping);
+            injector.stop();
+            None
+        }
+    };
+    crew.begin().await?;
+    Ok((injector, over))
+}
+
 async fn measured(
     plan: &Plan,
     crew: &mut Crew,
@@ -189,19 +213,20 @@ async fn measured(
     let (to, mut events) = mpsc::channel(EVENTS_MAX);
     let admin = plan.admin();
     let listener = tokio::task::spawn_local(async move { watch::events(&admin, to).await });
-    crew.begin().await?;
-    let mut statuses = statuses(plan.admin());
+    let (mut injector, mut over) = begin(plan, crew, signals, tell).await?;
     let (start, start_unix_ms) = (Instant::now(), unix_ms());
-    let mut injector = match &plan.options.load {
-        Some(load) => Injector::run(load::Plan::clone(load))?,
-        None => Injector::start(&plan.url(), plan.options.rate, plan.options.duration)?,
-    };
-    tell(Event::Load);
+    let mut statuses = statuses(plan.admin());
+    if over.is_none() && !injector.is_stopped() {
+        tell(Event::Load);
+    }
     let mut roll = plan.options.roll.then(|| Roll::start(plan)).transpose()?;
     let mut rolled = plan.options.roll.then(roll::Outcome::default);
     let mut faults = plan.faults.iter().peekable();
     let (mut look, mut told) = (every(LOOK), 0);
     let load = loop {
+        if let Some(report) = over.take() {
+            break *report;
+        }
         let next = faults.peek().map(|fault| start + fault.at);
         tokio::select! {
             biased;

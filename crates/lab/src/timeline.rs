@@ -95,16 +95,6 @@ pub struct Seen<'a> {
 }
 
 impl Timeline {
-    /// Counts time from so much later: from behind a script's setup.
-    pub fn begin_at(&mut self, begin_ms: u64) {
-        let incidents = self.incidents.iter_mut().flat_map(|incident| {
-            let Incident { at_ms, noticed_ms, back_ms, serving_ms, .. } = incident;
-            std::iter::once(at_ms).chain(noticed_ms).chain(back_ms).chain(serving_ms)
-        });
-        let moments = self.moments.iter_mut().map(|moment| &mut moment.at_ms);
-        moments.chain(incidents).for_each(|at_ms| *at_ms = at_ms.saturating_sub(begin_ms));
-    }
-
     /// A fault was done.
     pub fn fault(&mut self, at_ms: u64, action: Action, seen: Seen<'_>) {
         self.push(at_ms, seen.server, What::Fault(action));
@@ -314,18 +304,5 @@ mod tests {
         line.event(1_003, "liberty-2", &event("down"));
         let moments: Vec<u64> = line.sorted().moments.iter().map(|moment| moment.at_ms).collect();
         assert_eq!(moments, [1_000, 1_003, 2_000]);
-    }
-
-    #[test]
-    fn time_may_begin_behind_a_setup() {
-        let (server, action) = ("a".to_owned(), Action::Kill);
-        let (noticed_ms, back_ms, serving_ms) = (Some(5_000), None, Some(9_000));
-        let incident = Incident { server, action, at_ms: 1_000, noticed_ms, back_ms, serving_ms, retried: 0, lost: 0 };
-        let moment = Moment { at_ms: 5_000, server: "a".to_owned(), what: What::Up };
-        let mut timeline = Timeline { moments: vec![moment], incidents: vec![incident], ..Timeline::default() };
-        timeline.begin_at(3_000);
-        let Incident { at_ms, noticed_ms, back_ms, serving_ms, .. } = timeline.incidents[0];
-        assert_eq!((at_ms, noticed_ms, back_ms, serving_ms), (0, Some(2_000), None, Some(6_000)));
-        assert_eq!(timeline.moments[0].at_ms, 2_000);
     }
 }

@@ -52,6 +52,12 @@ impl StopHandle {
         *self.0.borrow() == Phase::Stopped
     }
 
+    /// Waits until users begin, behind a script's setup, or the test is stopped.
+    pub async fn begun(&self) {
+        // It ends with its sender, which is this handle's own.
+        let _ = self.0.subscribe().wait_for(|phase| *phase != Phase::Ready).await;
+    }
+
     /// Begins the test, unless it was stopped already.
     fn start(&self, start_ns: u64) {
         self.0.send_if_modified(|phase| {

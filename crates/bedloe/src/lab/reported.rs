@@ -39,7 +39,7 @@ impl Reported {
         if !self.files.is_wanted() {
             return Ok(());
         }
-        let hosts = self.files.hosts(report.elapsed_ms.saturating_sub(setup_ms(report)));
+        let hosts = self.files.hosts(report.elapsed_ms);
         let run = self.run(plan, report, max_lost, hosts);
         let mut numbers = report.to_json(plan);
         numbers["max_lost"] = max_lost.into();
@@ -48,19 +48,16 @@ impl Reported {
     }
 
     fn run(&self, plan: &Plan, report: &Report, max_lost: u64, hosts: Vec<Host>) -> Run {
-        // Time lines begin where the steps of the load do.
-        let (mut timeline, mut course) = (report.timeline.clone(), report.course.clone());
-        timeline.begin_at(setup_ms(report));
-        course.begin_at(setup_ms(report));
+        let incidents = &report.timeline.incidents;
         let mut run = Run {
             title: title(plan),
             subject: subject(plan),
             processes: report.processes.clone(),
-            course,
+            course: report.course.clone(),
             hosts,
-            marks: timeline.incidents.iter().flat_map(marks).collect(),
-            moments: timeline.moments.iter().map(moment).collect(),
-            sheets: sheets(report, &timeline.incidents),
+            marks: incidents.iter().flat_map(marks).collect(),
+            moments: report.timeline.moments.iter().map(moment).collect(),
+            sheets: sheets(report),
             settings: self.settings.clone(),
             texts: self.texts(plan),
             ..self.files.begin.run(&report.load)
@@ -76,11 +73,6 @@ impl Reported {
         let file = |file: lab::config::File| Text { title: format!("Balancer: {}", file.path), text: file.text };
         script.into_iter().chain(files.into_iter().map(file)).collect()
     }
-}
-
-/// How long a script's setup took.
-fn setup_ms(report: &Report) -> u64 {
-    report.load.setup_ns / 1_000_000
 }
 
 fn title(plan: &Plan) -> String {
@@ -159,10 +151,10 @@ fn moment(moment: &lab::timeline::Moment) -> Moment {
     Moment { at_ms: moment.at_ms, who: moment.server.clone(), what: what(&moment.what) }
 }
 
-fn sheets(report: &Report, of_servers: &[Incident]) -> Vec<Sheet> {
+fn sheets(report: &Report) -> Vec<Sheet> {
     let mut sheets = Vec::new();
-    if !of_servers.is_empty() {
-        sheets.push(sheet("Failures of servers", &outcome::incidents(of_servers)));
+    if !report.timeline.incidents.is_empty() {
+        sheets.push(sheet("Failures of servers", &outcome::incidents(&report.timeline.incidents)));
     }
     if let Some(roll) = report.roll.as_ref().filter(|roll| !matches!(roll.result, Value::Null)) {
         let mut rolled = sheet("Rolling restart", &outcome::restarts(roll));

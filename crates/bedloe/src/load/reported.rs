@@ -81,7 +81,7 @@ impl Reported {
         if self.files.is_wanted() {
             self.note(elapsed_ms);
         }
-        self.course.begin_at(setup_ms);
+        self.course.at_ms.iter_mut().for_each(|at_ms| *at_ms = at_ms.saturating_sub(setup_ms));
     }
 
     /// Writes what is wanted; `words` is what the injector says of itself.

@@ -165,7 +165,7 @@ fn a_server_that_somebody_else_kills_is_one_more_failure() {
     let (said, code) = lab.end();
     assert_eq!(code, Some(0), "{said}");
     assert!(said.contains("liberty-3 has ended by itself (signal: 9 (SIGKILL))"), "{said}");
-    let numbers: Value = serde_json::from_slice(&std::fs::read(json).expect("a file")).expect("JSON");
+    let numbers: Value = serde_json::from_slice(&std::fs::read(&json).expect("a file")).expect("JSON");
     let incident = &numbers["timeline"]["incidents"][0];
     assert_eq!((incident["server"].as_str(), incident["action"].as_str()), (Some("liberty-3"), Some("exit")));
     place.assert_gone();
@@ -176,11 +176,12 @@ fn a_script_is_the_load() {
     let place = Place::new(14);
     let (script, json) = (place.home.path().join("script.js"), place.home.path().join("numbers.json"));
     let text_of = "import http from 'k6/http';
-        import { check } from 'k6';
+        import { check, sleep } from 'k6';
         export const options = {
           scenarios: { a: { executor: 'constant-arrival-rate', rate: 50, duration: '2s', preAllocatedVUs: 20 } },
           thresholds: { checks: ['rate>0.99'] },
         };
+        export function setup() { sleep(3); }
         export default () => check(http.get(`${__ENV.URL}/accounts-external/api/hello?${__ENV.WORD}`),
           { 'from the lab': (r) => r.status === 200 && r.url.endsWith('?word') });";
     std::fs::write(&script, text_of).expect("a file");
@@ -192,8 +193,18 @@ fn a_script_is_the_load() {
     for part in ["load           the script, up to 20 users for 2s\n", "✓ from the lab", "liberty-2"] {
         assert!(out.contains(part), "{part:?} is missing in {out}");
     }
-    let numbers: Value = serde_json::from_slice(&std::fs::read(json).expect("a file")).expect("JSON");
-    assert_eq!((numbers["requests"].as_u64(), numbers["lost"].as_u64()), (Some(100), Some(0)), "{numbers}");
+    let numbers = || -> Value { serde_json::from_slice(&std::fs::read(&json).expect("a file")).expect("JSON") };
+    let first = numbers();
+    assert_eq!((first["requests"].as_u64(), first["lost"].as_u64()), (Some(100), Some(0)), "{first}");
+    // Faults and all time lines are counted from behind the setup.
+    let last_ms = first["run"]["course"]["at_ms"].as_array().and_then(|all| all.last()?.as_u64());
+    assert!(last_ms.is_some_and(|ms| (1_500..4_900).contains(&ms)), "{last_ms:?}");
+    std::fs::write(script, "export function setup() { throw new Error('no'); } export default () => {};")
+        .expect("a file");
+    let run = place.output(&["--no-faults", "--script", script, "--json", path]);
+    let (err, verdict) = (text(&run.stderr), numbers()["run"]["verdict"]["sentence"].to_string());
+    assert!(run.status.code() == Some(99) && verdict.contains("threw an exception"), "{verdict} {err}");
+    assert!(!err.contains("the load begins"), "{err}");
     place.assert_gone();
     let run = place.output(&["--script", "/nowhere.js"]);
     assert!(run.status.code() == Some(1) && text(&run.stderr).contains("/nowhere.js"), "{}", text(&run.stderr));
