@@ -11,7 +11,7 @@ use super::LabArgs;
 use super::outcome::{self, span};
 use super::screen::what;
 use crate::report::files::Files;
-use crate::report::make::{self, fact, thresholds};
+use crate::report::make::{self, fact};
 use crate::report::run::{Fact, Host, Judgement, Mark, Moment, Run, Setting, Sheet, Text};
 use crate::report::verdict;
 use crate::table::Table;
@@ -114,7 +114,7 @@ fn subject(plan: &Plan) -> Vec<Fact> {
 }
 
 fn judgements(report: &Report, max_lost: u64) -> Vec<Judgement> {
-    let mut all = thresholds(&report.load);
+    let mut all = make::judgements(&report.load);
     all.push(Judgement {
         what: format!("no more than {max_lost} requests lost"),
         measured: report.lost.to_string(),

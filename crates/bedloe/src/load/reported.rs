@@ -8,8 +8,8 @@ use load::{Outcome, Plan, Progress, Report, Source};
 
 use super::args::LoadArgs;
 use crate::report::files::Files;
-use crate::report::make::{self, fact, thresholds, without_user};
-use crate::report::run::{Fact, Host, Judgement, Run, Setting, Text};
+use crate::report::make::{self, fact, judgements, without_user};
+use crate::report::run::{Fact, Host, Run, Setting, Text};
 use crate::report::verdict;
 
 /// The name of the one process that there is.
@@ -103,22 +103,8 @@ impl Reported {
             ..self.files.begin.run(report)
         };
         run.verdict.notes = words.to_vec();
-        let judgements = thresholds(report).into_iter().chain(ended(&report.outcome)).collect();
+        let judgements = judgements(report);
         verdict::judge(&mut run, report.outcome == Outcome::Passed, judgements);
         self.files.write(&run, None)
     }
-}
-
-/// How a test ended, where that is not told by its thresholds.
-fn ended(outcome: &Outcome) -> Option<Judgement> {
-    let measured = match outcome {
-        Outcome::Passed | Outcome::Crossed | Outcome::Interrupted => return None,
-        Outcome::ScriptFailed => "its setup or teardown threw an exception",
-        Outcome::Aborted => "it called test.abort",
-        Outcome::Failed => "it called test.fail",
-        Outcome::SetupTimedOut => "its setup took too long",
-        Outcome::TeardownTimedOut => "its teardown took too long",
-    };
-    let what = "the script comes to its end".to_owned();
-    Some(Judgement { what, measured: measured.to_owned(), holds: false, decides: true })
 }

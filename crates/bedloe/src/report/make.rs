@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use host::tune::{Ask, Role, Root, look};
 use load::stat::Stat;
-use load::{Metric, Report, Value};
+use load::{Metric, Outcome, Report, Value};
 
 use super::run::{Check, Fact, Failure, Figure, Judgement, Run, Setting, Text};
 use crate::shell;
@@ -128,8 +128,8 @@ fn failure(each: &load::FailureCount) -> Failure {
     Failure { code: each.failure.code, what: each.failure.text.clone(), count: each.count }
 }
 
-/// The thresholds of a load and whether they hold.
-pub(crate) fn thresholds(report: &Report) -> Vec<Judgement> {
+/// What a load is judged by: its thresholds, and its end.
+pub(crate) fn judgements(report: &Report) -> Vec<Judgement> {
     let verdicts = report.metrics.iter().flat_map(|metric| metric.verdicts.iter().map(move |each| (metric, each)));
     let judgement = |(metric, verdict): (&Metric, &load::Verdict)| Judgement {
         what: format!("{} {}", metric.name, verdict.source),
@@ -137,7 +137,21 @@ pub(crate) fn thresholds(report: &Report) -> Vec<Judgement> {
         holds: verdict.holds,
         decides: true,
     };
-    verdicts.map(judgement).collect()
+    verdicts.map(judgement).chain(ended(&report.outcome)).collect()
+}
+
+/// How a test ended, where that is not told by its thresholds.
+fn ended(outcome: &Outcome) -> Option<Judgement> {
+    let measured = match outcome {
+        Outcome::Passed | Outcome::Crossed | Outcome::Interrupted => return None,
+        Outcome::ScriptFailed => "its setup or teardown threw an exception",
+        Outcome::Aborted => "it called test.abort",
+        Outcome::Failed => "it called test.fail",
+        Outcome::SetupTimedOut => "its setup took too long",
+        Outcome::TeardownTimedOut => "its teardown took too long",
+    };
+    let what = "the script comes to its end".to_owned();
+    Some(Judgement { what, measured: measured.to_owned(), holds: false, decides: true })
 }
 
 /// What a plan has scenarios do.
