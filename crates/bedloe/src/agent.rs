@@ -18,8 +18,8 @@ use anyhow::{Context, bail};
 use clap::Args;
 use host::facts::Host;
 use host::facts::processes::{NAME_BYTES, NAMES_MAX};
-use tokio::task::LocalSet;
 
+use crate::fetch;
 use crate::run::notify::Notify;
 pub(crate) use guard::Token;
 use liberty::Liberty;
@@ -78,10 +78,7 @@ pub(crate) fn run(args: AgentArgs) -> anyhow::Result<ExitCode> {
     let host = Host::open(Path::new("/"), &processes).context("cannot open this host's root folder")?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let pages = Rc::new(Pages::new(host, token, args.liberty.map(Liberty::new).transpose()?));
-    let served = LocalSet::new().block_on(&runtime, serve(args.listen, tls, pages));
-    // A name that is looked up has a thread of its own, which may take long to give up.
-    runtime.shutdown_background();
-    served?;
+    fetch::run(runtime, serve(args.listen, tls, pages))?;
     Ok(ExitCode::SUCCESS)
 }
 

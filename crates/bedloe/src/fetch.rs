@@ -18,7 +18,8 @@ use hyper_util::rt::TokioIo;
 use net::tls::{ClientOptions, Identity, name_to_ask_for, upstream_config};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio::task::JoinHandle;
+use tokio::runtime::Runtime;
+use tokio::task::{JoinHandle, LocalSet};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::pki_types::CertificateDer;
 
@@ -261,6 +262,14 @@ impl Connection {
 pub(crate) async fn status_of(page: Origin) -> anyhow::Result<StatusCode> {
     let (status, _) = Client::new(page, Credentials::default())?.get("", PROBED_MAX).await?;
     Ok(status)
+}
+
+/// Runs what asks servers. A name is looked up on a thread of its own, which may take long to give up: whoever has
+/// stopped asking is not kept by it.
+pub(crate) fn run<F: Future>(runtime: Runtime, asking: F) -> F::Output {
+    let done = LocalSet::new().block_on(&runtime, asking);
+    runtime.shutdown_background();
+    done
 }
 
 fn tls(authorities: Vec<CertificateDer<'static>>, identity: Option<Identity>) -> anyhow::Result<TlsConnector> {

@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
+use crate::fetch;
 pub(crate) use arguments::AgentsArgs;
 pub(crate) use figures::{CpuShares, Figures, ProcessFigures};
 pub(crate) use source::Source;
@@ -102,14 +103,12 @@ impl Sampler {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let shown = hosts.clone();
         let look = move || {
-            runtime.block_on(async {
+            fetch::run(runtime, async {
                 for (number, source) in sources.into_iter().enumerate() {
                     tokio::spawn(follow(source, number, shown.clone(), points_max));
                 }
                 let _ = ended.await;
             });
-            // A name that is looked up has a thread of its own, which may take long to give up.
-            runtime.shutdown_background();
         };
         let thread = std::thread::Builder::new().name("hosts".to_owned()).spawn(look)?;
         Ok(Self { hosts, end: Some(end), thread: Some(thread) })

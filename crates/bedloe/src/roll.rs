@@ -19,8 +19,8 @@ use std::time::Duration;
 use anyhow::{Context, anyhow};
 use clap::Args;
 use clap::error::ErrorKind;
-use tokio::task::LocalSet;
 
+use crate::fetch;
 use crate::upstream::At;
 use crate::upstream::client::Client;
 use crate::visible::visible;
@@ -143,7 +143,7 @@ fn begin(args: RollArgs) -> anyhow::Result<ExitCode> {
     let settings = Settings { upstream, min_up, drain_timeout, idle, ready_timeout, passes, probe };
     let client = args.at.client()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    LocalSet::new().block_on(&runtime, async {
+    fetch::run(runtime, async {
         let (mut signals, notes) = (lab::Signals::new()?, Notes::start()?);
         let balancer = Balancer::new(&client, &settings.upstream);
         let prepared = prepare(&client, &balancer, &settings, (&servers, &restart), args.dry_run);

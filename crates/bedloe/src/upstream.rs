@@ -13,6 +13,7 @@ use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
 
+use crate::fetch;
 use crate::files::Source;
 use crate::table::{Align, Table};
 use crate::visible::visible;
@@ -159,7 +160,7 @@ pub(crate) fn run(args: UpstreamArgs) -> anyhow::Result<ExitCode> {
     let UpstreamArgs { what, at } = args;
     let client = at.client()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(carry_out(&client, what, at.json))
+    fetch::run(runtime, carry_out(&client, what, at.json))
 }
 
 async fn carry_out(client: &Client, what: What, is_json: bool) -> anyhow::Result<ExitCode> {

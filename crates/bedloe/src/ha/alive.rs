@@ -7,9 +7,8 @@ use std::time::Duration;
 
 use anyhow::{anyhow, bail};
 use clap::Args;
-use tokio::task::LocalSet;
 
-use crate::fetch::{Origin, status_of};
+use crate::fetch::{self, Origin, status_of};
 
 /// How long the balancer may take.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -33,7 +32,7 @@ pub(super) struct AliveArgs {
 pub(super) fn run(args: &AliveArgs) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let asked = async { tokio::time::timeout(PATIENCE, ask(args)).await };
-    LocalSet::new().block_on(&runtime, asked).unwrap_or_else(|_| Err(anyhow!("no answer within {PATIENCE:?}")))?;
+    fetch::run(runtime, asked).unwrap_or_else(|_| Err(anyhow!("no answer within {PATIENCE:?}")))?;
     Ok(ExitCode::SUCCESS)
 }
 

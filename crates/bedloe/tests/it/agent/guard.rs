@@ -201,12 +201,15 @@ fn a_name_that_nobody_answers_for_delays_no_end() {
     let (servers, order) = (folder.path().join("servers"), folder.path().join("order"));
     std::fs::write(&servers, "nameserver 127.0.0.77\noptions timeout:30 attempts:1\n").expect("a file");
     std::fs::write(&order, "hosts: dns\n").expect("a file");
-    let script = "mount --bind \"$1\" /etc/resolv.conf && mount --bind \"$2\" /etc/nsswitch.conf &&
-        exec \"$0\" agent --listen 127.0.0.1:0 --liberty http://liberty.test:9080";
-    let mut command = Command::new("unshare");
-    command.args(["--mount", "sh", "-c", script, env!("CARGO_BIN_EXE_bedloe")]).args([servers, order]);
-    let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
-    let Some(mut agent) = child.ok().and_then(Agent::of) else {
+    let script = "mount --bind \"$1\" /etc/resolv.conf && mount --bind \"$2\" /etc/nsswitch.conf && shift 2 &&
+        exec \"$0\" \"$@\"";
+    let start = |arguments: &[&str]| {
+        let mut command = Command::new("unshare");
+        command.args(["--mount", "sh", "-c", script, env!("CARGO_BIN_EXE_bedloe")]).args([&servers, &order]);
+        command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().ok()
+    };
+    let child = start(&["agent", "--listen", "127.0.0.1:0", "--liberty", "http://liberty.test:9080"]);
+    let Some(mut agent) = child.and_then(Agent::of) else {
         return skipped("a_name_that_nobody_answers_for_delays_no_end", NEEDED);
     };
     agent.scrape();
@@ -214,6 +217,11 @@ fn a_name_that_nobody_answers_for_delays_no_end() {
     let began = Instant::now();
     kill_process(Pid::from_child(&agent.child), Signal::TERM).expect("it runs");
     assert!(agent.child.wait().expect("it ends").success());
+    assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+    // keepalived, which asks every second, is told in time too.
+    let began = Instant::now();
+    let mut alive = start(&["ha", "alive", "--url", "http://balancer.test"]).expect("it starts as before");
+    assert_eq!(alive.wait().expect("it ends").code(), Some(1));
     assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
 }
 
