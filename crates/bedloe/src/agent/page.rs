@@ -1,7 +1,7 @@
 //! What an agent answers: the metrics, its health, a word for those who look in by hand.
 
 use std::cell::{Cell, RefCell};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use host::facts::Host;
 use hyper::body::Incoming;
@@ -68,8 +68,7 @@ impl Pages {
         }
         let mut out = Exposition::into_buffer(String::with_capacity(self.length.get()));
         let snapshot = self.host.borrow_mut().look();
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        node::write(&mut out, &snapshot, now.as_secs_f64());
+        node::write(&mut out, &snapshot, Duration::from_nanos(net::clock::unix_ns()).as_secs_f64());
         groups::write(&mut out, &snapshot.groups);
         let version = [("version", env!("CARGO_PKG_VERSION"))];
         out.family("bedloe_build_info", Kind::Gauge, "The program that serves this; always 1.").sample(&version, 1_u64);

@@ -6,7 +6,7 @@ use std::fs::File;
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::Instant;
 
 use anyhow::Context;
 use indicatif::ProgressBar;
@@ -94,7 +94,7 @@ impl Logger {
         if log.level < self.least {
             return;
         }
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        let now = net::clock::unix_ms() / 1_000;
         if log.fields.iter().any(|(key, value)| *key == "source" && value == "console")
             && let Some(file) = &mut *self.console.lock().unwrap_or_else(PoisonError::into_inner)
         {

@@ -6,8 +6,9 @@ use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
+use net::clock::unix_ms;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tokio::sync::mpsc;
@@ -74,8 +75,7 @@ pub(super) async fn retried(program: Program, plan: &Plan) -> Option<u64> {
 }
 
 async fn events(socket: PathBuf, addresses: Vec<String>, epoch: Instant, said: Rc<RefCell<Vec<(usize, u64)>>>) {
-    let unix_ms = millis(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default());
-    let epoch_unix_ms = unix_ms.saturating_sub(millis(epoch.elapsed()));
+    let epoch_unix_ms = unix_ms().saturating_sub(millis(epoch.elapsed()));
     let (to, mut from) = mpsc::channel::<watch::Event>(EVENTS_MAX);
     tokio::join!(
         async {
