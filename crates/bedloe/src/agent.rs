@@ -20,6 +20,7 @@ use host::facts::Host;
 use host::facts::processes::{NAME_BYTES, NAMES_MAX};
 
 use crate::fetch;
+use crate::files::warn_if_open;
 use crate::run::notify::Notify;
 pub(crate) use guard::Token;
 use liberty::Liberty;
@@ -69,7 +70,7 @@ pub(crate) fn run(args: AgentArgs) -> anyhow::Result<ExitCode> {
     };
     let token = args.token.as_deref().map(Token::read).transpose()?;
     if let Some(file) = &args.token {
-        Token::warn_if_open(file);
+        warn_if_open(file);
     }
     if token.is_some() && tls.is_none() && !args.listen.ip().is_loopback() {
         crate::say(format_args!("the token is sent in the clear: --tls-certificate and --tls-key keep it from others"));

@@ -14,7 +14,7 @@ use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
 
 use crate::fetch;
-use crate::files::Source;
+use crate::files::{Source, warn_if_open};
 use crate::table::{Align, Table};
 use crate::visible::visible;
 use client::Client;
@@ -66,6 +66,14 @@ impl At {
             None => find::in_configuration(&Source::new(self.config.clone(), self.prefix.clone(), None))?,
         };
         let credentials = self.credentials.as_deref().map(client::credentials).transpose()?;
+        if let Some(file) = &self.credentials {
+            warn_if_open(file);
+            if address.is_in_the_clear() {
+                crate::say(format_args!(
+                    "the password is sent to {address} in the clear: use the unix socket, or a tunnel"
+                ));
+            }
+        }
         Client::new(address, credentials)
     }
 }

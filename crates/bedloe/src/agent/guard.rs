@@ -1,7 +1,6 @@
 //! Who may read an agent: a token, or a certificate of an authority. What is served to whom is `page`'s.
 
 use std::fmt;
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -12,7 +11,7 @@ use tokio_rustls::rustls::server::WebPkiClientVerifier;
 use tokio_rustls::rustls::sign::SingleCertAndKey;
 use tokio_rustls::rustls::{RootCertStore, ServerConfig};
 
-use crate::files::read_small;
+use crate::files::{read_authorities, read_identity, read_secret};
 
 /// The shortest token: 16 letters of base64 are 96 bits.
 const TOKEN_MIN: usize = 16;
@@ -32,8 +31,8 @@ impl Token {
     /// Reads it from the first line of a file.
     pub(crate) fn read(file: &Path) -> anyhow::Result<Self> {
         let shown = file.display();
-        let bytes = read_small(file).with_context(|| format!("cannot read the token in {shown}"))?;
-        let token = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default().trim_ascii();
+        let line = read_secret(file)?;
+        let token = line.trim_ascii();
         let is_token = (TOKEN_MIN..=TOKEN_MAX).contains(&token.len()) && token.iter().all(u8::is_ascii_graphic);
         match std::str::from_utf8(token) {
             Ok(token) if is_token => Ok(Self(token.to_owned())),
@@ -41,14 +40,6 @@ impl Token {
                 "the first line of {shown} must be a token of {TOKEN_MIN} to {TOKEN_MAX} letters and digits: \
                  `openssl rand -hex 32` makes one"
             ),
-        }
-    }
-
-    /// Says so where every user of this host may read the file.
-    pub(crate) fn warn_if_open(file: &Path) {
-        if std::fs::metadata(file).is_ok_and(|stat| stat.is_file() && stat.permissions().mode() & 0o004 != 0) {
-            let shown = file.display();
-            crate::say(format_args!("every user of this host can read the token: chmod o-r {shown}"));
         }
     }
 
@@ -70,9 +61,7 @@ impl Token {
 
 /// TLS with the certificate in `chain`, for clients of `authorities` alone where these are given.
 pub(super) fn tls(chain: &Path, key: &Path, authorities: Option<&Path>) -> anyhow::Result<TlsAcceptor> {
-    let read = |file: &Path| read_small(file).with_context(|| format!("cannot read {}", file.display()));
-    let identity = net::tls::read_identity(&read(chain)?, &read(key)?, &[])
-        .with_context(|| format!("cannot use {} with {}", chain.display(), key.display()))?;
+    let identity = read_identity(chain, key)?;
     let provider = Arc::new(aws_lc_rs::default_provider());
     let config = ServerConfig::builder_with_provider(Arc::clone(&provider)).with_safe_default_protocol_versions()?;
     let config = match authorities {
@@ -80,7 +69,7 @@ pub(super) fn tls(chain: &Path, key: &Path, authorities: Option<&Path>) -> anyho
         Some(file) => {
             let bad = || format!("cannot use the authorities in {}", file.display());
             let mut roots = RootCertStore::empty();
-            for certificate in net::tls::read_trusted(&read(file)?).with_context(bad)? {
+            for certificate in read_authorities(file)? {
                 roots.add(certificate).with_context(bad)?;
             }
             let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);

@@ -1,15 +1,15 @@
 //! `--agent NAME=URL` and what goes with it, for all jobs that show hosts.
 
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use clap::Args;
 
 use super::Source;
 use crate::agent::Token;
 use crate::fetch::{Credentials, Origin};
-use crate::files::read_small;
+use crate::files::{read_authorities, read_identity, warn_if_open};
 
 /// Agents of one dashboard or report: a request a second each.
 pub(crate) const AGENTS_MAX: usize = 64;
@@ -67,7 +67,7 @@ impl AgentsArgs {
     /// Says where the token could be read by others than the agents.
     pub(crate) fn warn(&self) {
         let Some(file) = &self.agent_token else { return };
-        Token::warn_if_open(file);
+        warn_if_open(file);
         let agents = self.agent.iter().filter(|agent| agent.origin.is_in_the_clear());
         let names: Vec<&str> = agents.map(|agent| agent.name.as_str()).collect();
         if !names.is_empty() {
@@ -93,17 +93,10 @@ impl AgentsArgs {
     }
 
     fn credentials(&self) -> anyhow::Result<Credentials> {
-        let read = |file: &Path| read_small(file).with_context(|| format!("cannot read {}", file.display()));
         let authorization = self.agent_token.as_deref().map(|file| Token::read(file).map(|token| token.header()));
-        let authorities = self.agent_ca.as_deref().map(|file| {
-            net::tls::read_trusted(&read(file)?)
-                .with_context(|| format!("cannot use the authorities in {}", file.display()))
-        });
+        let authorities = self.agent_ca.as_deref().map(read_authorities);
         let identity = match (&self.agent_certificate, &self.agent_key) {
-            (Some(chain), Some(key)) => Some(
-                net::tls::read_identity(&read(chain)?, &read(key)?, &[])
-                    .with_context(|| format!("cannot use {} with {}", chain.display(), key.display()))?,
-            ),
+            (Some(chain), Some(key)) => Some(read_identity(chain, key)?),
             _ => None,
         };
         Ok(Credentials {

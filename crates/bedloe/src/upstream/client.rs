@@ -10,6 +10,7 @@ use hyper::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use crate::fetch::{self, Credentials, Origin};
+use crate::files::read_secret;
 use crate::visible::visible;
 
 /// How long an answer may take: the balancer is on this machine, or not far away.
@@ -31,9 +32,8 @@ pub(super) fn address(text: &str) -> anyhow::Result<Origin> {
 
 /// Reads `NAME:PASSWORD`, as a field has it.
 pub(crate) fn credentials(file: &Path) -> anyhow::Result<String> {
-    let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
-    let line = text.lines().next().unwrap_or_default();
-    if !line.contains(':') {
+    let line = read_secret(file)?;
+    if !line.contains(&b':') {
         bail!("{} holds no NAME:PASSWORD in its first line", file.display());
     }
     Ok(format!("Basic {}", STANDARD.encode(line)))

@@ -1,5 +1,6 @@
 //! `bedloe upstream` as people and programs use it.
 
+use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Output};
 
 use serde_json::Value as Json;
@@ -132,4 +133,15 @@ fn it_shows_a_password_where_one_is_wanted() {
     assert_eq!(down, "app: 127.0.0.1:1 is down\n");
     let url = format!("http://{}/balancer/api", balancer.address());
     printed(&upstream(&balancer, &["up", "app", "0", "--credentials", &file, "--api", &url]));
+    // Loopback too, by an address that does not look like it.
+    let far = url.replace("127.0.0.1", "[::ffff:127.0.0.1]");
+    for (api, mode, is_told) in [(&url, 0o640, false), (&far, 0o644, true)] {
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(mode)).expect("a file of ours");
+        let listed = upstream(&balancer, &["list", "--credentials", &file, "--api", api]);
+        let said = String::from_utf8_lossy(&listed.stderr);
+        assert!(listed.status.success(), "{said}");
+        for told in [format!("chmod o-r {file}"), format!("the password is sent to {api} in the clear")] {
+            assert_eq!(said.contains(&told), is_told, "{said}");
+        }
+    }
 }
