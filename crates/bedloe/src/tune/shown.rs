@@ -36,10 +36,12 @@ fn again(root: &Root, ask: &Ask) -> String {
     words.extend(ask.services.iter().map(|name| format!(" --service {}", shell::word(name))));
     words.extend(ask.ports.iter().map(|port| format!(" --port {port}")));
     words.extend(ask.users.iter().map(|name| format!(" --user {}", shell::word(name))));
-    if !root.is_host() {
-        words += &format!(" --root {}", shell::word(&root.path().display().to_string()));
-    }
-    visible(&words)
+    visible(&(words + &below(root)))
+}
+
+/// The argument by which the same tree is meant.
+fn below(root: &Root) -> String {
+    if root.is_host() { String::new() } else { format!(" --root {}", shell::word(&root.path().display().to_string())) }
 }
 
 fn word(state: State) -> &'static str {
@@ -188,11 +190,7 @@ pub(super) fn plan_json(root: &Root, look: &Look) -> String {
 
 /// What came of it.
 pub(super) fn applied(root: &Root, plan: &Plan) -> String {
-    let tree = if root.is_host() {
-        String::new()
-    } else {
-        format!(" --root {}", shell::word(&root.path().display().to_string()))
-    };
+    let tree = below(root);
     let count = plan.files.len() + plan.values.len() + plan.processes.len();
     let changes = if count == 1 { "change" } else { "changes" };
     let mut text =
