@@ -1,7 +1,7 @@
 //! The views as markup. Each number carries where it stands in `/dashboard.json`, as a JSON pointer.
 
 use maud::{Markup, PreEscaped, html};
-use proxy::LastCheck;
+use proxy::{LastCheck, RETRIES};
 
 use super::View;
 use super::figures::{Counts, Figures, ServerRow};
@@ -208,7 +208,7 @@ fn class_of(event: &str) -> Option<&'static str> {
     match event {
         "down" | "unhealthy" | "reload_refused" => Some("bad"),
         "up" | "healthy" => Some("ok"),
-        "retries" => Some("warn"),
+        RETRIES => Some("warn"),
         _ => None,
     }
 }
