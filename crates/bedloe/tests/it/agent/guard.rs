@@ -105,6 +105,15 @@ fn an_address_of_other_hosts_needs_a_guard() {
     std::fs::write(&weak, "secret\n").expect("a file");
     let (code, said) = refused(&["--listen", "0.0.0.0:0", "--token", weak.to_str().expect("a plain path")]);
     assert!(code == Some(1) && said.contains("openssl rand -hex 32"), "{said}");
+    let guarded = Agent::start_at("0.0.0.0:0", &["--token", &file]);
+    assert!(guarded.get("/metrics", "").starts_with("HTTP/1.1 401 "));
+    let open = Agent::start_at("0.0.0.0:0", &["--insecure"]);
+    assert!(open.get("/metrics", "").starts_with("HTTP/1.1 200 "));
+}
+
+#[test]
+fn what_cannot_be_meant_is_refused_and_no_password_is_repeated() {
+    let (_folder, file) = token();
     for (arguments, wrong) in [
         (&["--token", &file, "--insecure"][..], "cannot be used with"),
         (&["--client-ca", "a"], "--tls-certificate"),
@@ -124,10 +133,6 @@ fn an_address_of_other_hosts_needs_a_guard() {
         let (code, said) = refused(endless);
         assert!(code == Some(1) && said.contains("/dev/zero: it is larger than 16 MiB"), "{said}");
     }
-    let guarded = Agent::start_at("0.0.0.0:0", &["--token", &file]);
-    assert!(guarded.get("/metrics", "").starts_with("HTTP/1.1 401 "));
-    let open = Agent::start_at("0.0.0.0:0", &["--insecure"]);
-    assert!(open.get("/metrics", "").starts_with("HTTP/1.1 200 "));
 }
 
 /// A certificate with its key, as files.
@@ -193,9 +198,8 @@ fn certificates_of_clients_are_asked_for() {
 /// Names are asked of a server that is silent, by a file of the test's in the place of the host's.
 #[test]
 fn a_name_that_nobody_answers_for_delays_no_end() {
-    const NEEDED: &str = "root, who may have port 53 and a mount of its own";
-    let silent = UdpSocket::bind("127.0.0.77:53");
-    let Ok(silent) = silent else { return skipped("a_name_that_nobody_answers_for_delays_no_end", NEEDED) };
+    let skip = || skipped("a_name_that_nobody_answers_for_delays_no_end", "root, who may have port 53 and a mount,");
+    let Ok(silent) = UdpSocket::bind("127.0.0.77:53") else { return skip() };
     silent.set_read_timeout(Some(PATIENCE)).expect("an option");
     let folder = tempfile::tempdir().expect("a folder");
     let (servers, order) = (folder.path().join("servers"), folder.path().join("order"));
@@ -210,7 +214,7 @@ fn a_name_that_nobody_answers_for_delays_no_end() {
     };
     let child = start(&["agent", "--listen", "127.0.0.1:0", "--liberty", "http://liberty.test:9080"]);
     let Some(mut agent) = child.and_then(Agent::of) else {
-        return skipped("a_name_that_nobody_answers_for_delays_no_end", NEEDED);
+        return skip();
     };
     agent.scrape();
     silent.recv(&mut [0; 512]).expect("a question");

@@ -41,7 +41,9 @@ fn promtool_accepts_the_examples_and_the_exposition() {
         (&["check", "rules", &rules][..], ""),
         (&["check", "metrics"][..], text.as_str()),
     ] {
-        let Some(output) = promtool(arguments, input) else { return skipped("promtool_accepts", "promtool") };
+        let Some(output) = promtool(arguments, input) else {
+            return skipped("promtool_accepts_the_examples_and_the_exposition", "promtool");
+        };
         let said = String::from_utf8_lossy(&output.stderr).into_owned() + &String::from_utf8_lossy(&output.stdout);
         assert!(output.status.success() && !said.contains("no help text"), "{arguments:?}: {said}");
     }
@@ -86,7 +88,7 @@ fn alerts_tell_what_they_are_for() {
     let file = folder.path().join("alerts.yml");
     fs::write(&file, ALERTS.replace("RULES", &rules)).expect("a file");
     let arguments = ["test", "rules", &file.display().to_string()];
-    let Some(output) = promtool(&arguments, "") else { return skipped("alerts_tell_what", "promtool") };
+    let Some(output) = promtool(&arguments, "") else { return skipped("alerts_tell_what_they_are_for", "promtool") };
     let said = String::from_utf8_lossy(&output.stderr).into_owned() + &String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{said}");
 }
@@ -194,7 +196,9 @@ fn prometheus_sees_a_server_go_and_come_back() {
         second.address()
     );
     let (balancer, admin) = start(&http);
-    let Some(prometheus) = Prometheus::start(admin) else { return skipped("prometheus_sees", "prometheus") };
+    let Some(prometheus) = Prometheus::start(admin) else {
+        return skipped("prometheus_sees_a_server_go_and_come_back", "prometheus");
+    };
     let up = format!("bedloe_upstream_peer_up{{peer=\"{}\"}}", first.address());
     let is = |expected: &str| {
         ask(&balancer);
