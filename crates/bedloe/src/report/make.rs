@@ -14,7 +14,7 @@ use crate::shell;
 const SECRETS: [&str; 2] = ["--env", "--header"];
 /// The same of one letter, and those that may stand before them in one word.
 const SECRET_LETTERS: [char; 2] = ['e', 'H'];
-const SWITCHES: [char; 4] = ['k', 'q', 'v', 'w'];
+const SWITCHES: [char; 6] = ['k', 'l', 'p', 'q', 'v', 'w'];
 
 /// Of a script or a configuration a page shows so much.
 const TEXT_MAX: usize = 256 << 10;
@@ -206,7 +206,22 @@ pub(crate) fn settings(roles: &[Role], rate: u64, connections: u64) -> Vec<Setti
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
+    use clap::Args;
+
     use super::*;
+
+    /// Of flags that could stand before one with a secret in one word, none is missing.
+    #[test]
+    fn all_switches_of_one_letter_are_known() {
+        let load = crate::load::LoadArgs::augment_args(clap::Command::new("load"));
+        let lab = crate::lab::LabArgs::augment_args(clap::Command::new("lab"));
+        let arguments = load.get_arguments().chain(lab.get_arguments());
+        let switches = arguments.filter(|argument| !argument.get_action().takes_values());
+        let letters: BTreeSet<char> = switches.filter_map(clap::Arg::get_short).collect();
+        assert_eq!(letters, SWITCHES.into());
+    }
 
     #[test]
     fn a_command_line_is_shown_without_what_may_be_secret() {
