@@ -70,6 +70,11 @@ pub(crate) fn page(status: StatusCode, content_type: &'static str, text: impl In
     respond(status, content_type, Full::new(text.into()).boxed())
 }
 
+/// A sentence or two for people.
+pub(crate) fn text(status: StatusCode, text: impl Into<Bytes>) -> Answer {
+    page(status, "text/plain; charset=utf-8", text)
+}
+
 /// An answer that `feed` makes bit by bit, so many ahead of the reader. It goes no further once nobody reads it.
 pub(crate) fn stream<F>(content_type: &'static str, ahead: usize, feed: impl FnOnce(mpsc::Sender<Bytes>) -> F) -> Answer
 where
@@ -239,7 +244,7 @@ impl Place {
 
 fn too_many(streams_max: usize) -> Answer {
     let text = format!("{streams_max} streams are open here, which is the most: end one, or ask for a page instead\n");
-    page(StatusCode::SERVICE_UNAVAILABLE, "text/plain; charset=utf-8", text)
+    self::text(StatusCode::SERVICE_UNAVAILABLE, text)
 }
 
 /// A place for as long as it is held.

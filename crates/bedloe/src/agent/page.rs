@@ -12,9 +12,8 @@ use metrics::exposition::{self, Exposition, Kind};
 use super::guard::Token;
 use super::liberty::Liberty;
 use super::{groups, node};
-use crate::http_server::{self, Answer};
+use crate::http_server::{self, Answer, text};
 
-const TEXT: &str = "text/plain; charset=utf-8";
 const INDEX: &str = "bedloe agent: /metrics has what this host does, /health whether the agent is there\n";
 
 /// All that it needs to answer.
@@ -82,8 +81,4 @@ impl Pages {
         self.length.set(text.len() + text.len() / 16);
         text
     }
-}
-
-fn text(status: StatusCode, text: &'static str) -> Answer {
-    http_server::page(status, TEXT, text)
 }

@@ -63,14 +63,14 @@ async fn serve(listener: TcpListener, metrics: Shared) {
 }
 
 fn answer<B>(request: &Request<B>, metrics: &Shared) -> Answer {
-    let (status, text) = match (request.method(), request.uri().path()) {
+    match (request.method(), request.uri().path()) {
         (&Method::GET, "/metrics" | "/") => {
-            (StatusCode::OK, render(&metrics.lock().unwrap_or_else(PoisonError::into_inner)))
+            let text = render(&metrics.lock().unwrap_or_else(PoisonError::into_inner));
+            http_server::page(StatusCode::OK, CONTENT_TYPE, text)
         }
-        (&Method::GET, _) => (StatusCode::NOT_FOUND, "there is /metrics\n".to_owned()),
-        _ => (StatusCode::METHOD_NOT_ALLOWED, "only GET is answered here\n".to_owned()),
-    };
-    http_server::page(status, CONTENT_TYPE, text)
+        (&Method::GET, _) => http_server::text(StatusCode::NOT_FOUND, "there is /metrics\n"),
+        _ => http_server::text(StatusCode::METHOD_NOT_ALLOWED, "only GET is answered here\n"),
+    }
 }
 
 /// All metrics in Prometheus' text format.
