@@ -29,10 +29,10 @@ pub struct Disk {
 }
 
 pub(super) fn read(files: &mut Files, seen: &mut Snapshot) {
-    if let Some(text) = files.read("proc/net/dev") {
+    if let Some(text) = files.read_again("proc/net/dev") {
         seen.links.extend(text.lines().filter_map(link).take(DEVICES_MAX));
     }
-    if let Some(text) = files.read("proc/diskstats") {
+    if let Some(text) = files.read_again("proc/diskstats") {
         seen.disks.extend(text.lines().filter_map(disk).take(DEVICES_MAX));
     }
 }

@@ -39,13 +39,13 @@ pub struct Pressure {
 }
 
 pub(super) fn read(files: &mut Files, seen: &mut Snapshot) {
-    if let Some(text) = files.read("proc/stat") {
+    if let Some(text) = files.read_again("proc/stat") {
         stat(text, seen);
     }
-    seen.load = files.read("proc/loadavg").and_then(load);
-    seen.files = files.read("proc/sys/fs/file-nr").and_then(open_files);
+    seen.load = files.read_again("proc/loadavg").and_then(load);
+    seen.files = files.read_again("proc/sys/fs/file-nr").and_then(open_files);
     for (what, path) in SHORT {
-        if let Some(pressure) = files.read(path).and_then(|text| pressure(what, text)) {
+        if let Some(pressure) = files.read_again(path).and_then(|text| pressure(what, text)) {
             seen.pressure.push(pressure);
         }
     }

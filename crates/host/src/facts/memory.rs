@@ -18,7 +18,7 @@ pub struct Memory {
 }
 
 pub(super) fn read(files: &mut Files, seen: &mut Snapshot) {
-    let Some(text) = files.read("proc/meminfo") else { return };
+    let Some(text) = files.read_again("proc/meminfo") else { return };
     seen.memory.extend(text.lines().take(LINES_MAX).filter_map(memory));
 }
 

@@ -44,12 +44,12 @@ const WANTED: [(&str, &[&str]); 6] = [
 
 pub(super) fn read(files: &mut Files, seen: &mut Snapshot) {
     for path in ["proc/net/snmp", "proc/net/netstat"] {
-        if let Some(text) = files.read(path) {
+        if let Some(text) = files.read_again(path) {
             protocols(text, &mut seen.protocols);
         }
     }
     for path in ["proc/net/sockstat", "proc/net/sockstat6"] {
-        if let Some(text) = files.read(path) {
+        if let Some(text) = files.read_again(path) {
             sockets(text, &mut seen.sockets);
         }
     }
