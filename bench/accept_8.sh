@@ -11,11 +11,11 @@ line_8_1() {
 
 # The agent's figures beside the kernel's and node_exporter's, and what it costs. In short its cost is shown only.
 line_8_2() {
-    cargo build --release --quiet -p bedloe
     if [ "$short" = 1 ]; then
+        cargo build --release --quiet -p bedloe
         shown 8.2 'an agent beside /proc and node_exporter, quick' bench/agent --bedloe "$bedloe" --seconds 10 --report || true
     else
-        shown 8.2 'an agent beside /proc and node_exporter' bench/agent --bedloe "$bedloe" --seconds $AGENT_SECONDS || true
+        shown 8.2 'an agent beside /proc and node_exporter' bench/agent --seconds $AGENT_SECONDS || true
     fi
     cat "$log"
 }

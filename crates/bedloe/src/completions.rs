@@ -8,7 +8,7 @@ use anyhow::Context;
 use clap::{Args, Command, CommandFactory, ValueEnum};
 use clap_complete::Shell;
 
-use crate::Program;
+use crate::{Job, Program};
 
 /// Write what a shell completes bedloe's commands and flags by, to the standard output.
 ///
@@ -46,7 +46,7 @@ pub(crate) fn run(args: CompletionsArgs) -> anyhow::Result<ExitCode> {
 
 /// The program as its help shows it: the generator would complete hidden commands as well.
 fn shown() -> Command {
-    let all = Program::command();
+    let all = Program::<Job>::command();
     let jobs = all.get_subcommands().filter(|job| !job.is_hide_set()).cloned();
     Command::new("bedloe").version(env!("CARGO_PKG_VERSION")).propagate_version(true).subcommands(jobs)
 }

@@ -45,9 +45,16 @@ use clap::{Parser, Subcommand};
 /// A high-availability kit for WebSphere/Open Liberty servers: balancer, load injector, lab.
 #[derive(Debug, Parser)]
 #[command(name = "bedloe", version, propagate_version = true, arg_required_else_help = true)]
-struct Program {
+struct Program<J: Subcommand = Job> {
     #[command(subcommand)]
-    job: Job,
+    job: J,
+}
+
+/// The agent without its sisters. It stays on a host for good and is to be small; parsing its command line among all
+/// the others' would leave their code in its memory.
+#[derive(Debug, Subcommand)]
+enum Alone {
+    Agent(agent::AgentArgs),
 }
 
 #[derive(Debug, Subcommand)]
@@ -85,11 +92,11 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         });
     }
-    let program = match Program::try_parse() {
-        Ok(program) => program,
+    let job = match job() {
+        Ok(job) => job,
         Err(error) => return usage(&error),
     };
-    let done = match program.job {
+    let done = match job {
         Job::Run(args) => run::run(args),
         Job::Check(args) => check::run(args),
         Job::Import(args) => import::run(args),
@@ -114,6 +121,15 @@ fn main() -> ExitCode {
         say(format_args!("{error:#}"));
         ExitCode::FAILURE
     })
+}
+
+/// What the command line asks for.
+fn job() -> Result<Job, clap::Error> {
+    if std::env::args_os().nth(1).is_some_and(|word| word == "agent") {
+        let Alone::Agent(args) = Program::<Alone>::try_parse()?.job;
+        return Ok(Job::Agent(args));
+    }
+    Ok(Program::<Job>::try_parse()?.job)
 }
 
 /// One line on the standard error. Nobody need be reading it.

@@ -10,7 +10,7 @@ use clap::{Args, Command, CommandFactory};
 use clap_mangen::Man;
 use jiff::Timestamp;
 
-use crate::Program;
+use crate::{Job, Program};
 
 /// Write the manual pages, one a command: bedloe.1, bedloe-run.1 and so on.
 ///
@@ -26,7 +26,7 @@ pub(crate) struct ManArgs {
 /// Runs the command.
 #[allow(clippy::needless_pass_by_value, reason = "each command takes its arguments")]
 pub(crate) fn run(args: ManArgs) -> anyhow::Result<ExitCode> {
-    let mut program = Program::command().disable_help_subcommand(true);
+    let mut program = Program::<Job>::command().disable_help_subcommand(true);
     program.build();
     match &args.folder {
         Some(folder) => {
