@@ -7,7 +7,7 @@ const MIB: usize = 1024 * 1024;
 /// More than all buffers of both sides together.
 const LARGE: usize = 200 * MIB;
 /// What the balancer may take for it, at most.
-const MEMORY_KIB: u64 = 64 * 1024;
+const MEMORY_KIB: u64 = 16 * 1024;
 
 #[test]
 fn a_chunked_request_goes_on_with_its_trailers_and_without_its_extensions() {

@@ -111,7 +111,7 @@ fn much_passes_both_ways_at_once_and_in_order() {
     }
     sending.join().expect("all is sent");
     assert_eq!(client.bytes(3), b"END");
-    assert!(balancer.peak_memory_kib() < 64 * 1024, "{} KiB", balancer.peak_memory_kib());
+    assert!(balancer.peak_memory_kib() < 16 * 1024, "{} KiB", balancer.peak_memory_kib());
 }
 
 #[test]
@@ -234,7 +234,7 @@ fn many_tunnels_in_which_nothing_moves_take_little_memory() {
         clients.push(client);
     }
     // Blocks of 20 KiB for each direction would be 12 MiB more.
-    let more_kib = balancer.peak_memory_kib() - before_kib;
+    let more_kib = balancer.peak_memory_kib().saturating_sub(before_kib);
     assert!(more_kib < 8 * 1024, "{more_kib} KiB");
 }
 

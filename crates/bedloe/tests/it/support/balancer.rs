@@ -186,11 +186,15 @@ impl Balancer {
         self.folder.path().join("admin")
     }
 
-    /// The most memory it ever had, in KiB.
+    /// The most memory it ever had, in KiB, without the pages of its program's file: how many of these are mapped along
+    /// is up to the page cache.
     pub(crate) fn peak_memory_kib(&self) -> u64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.worker())).expect("it runs");
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("a peak");
-        line.trim().trim_end_matches(" kB").parse().expect("a number")
+        let kib = |name: &str| -> u64 {
+            let line = status.lines().find_map(|line| line.strip_prefix(name)).expect("it is told");
+            line.trim().trim_end_matches(" kB").parse().expect("a number")
+        };
+        kib("VmHWM:").saturating_sub(kib("RssFile:"))
     }
 }
 

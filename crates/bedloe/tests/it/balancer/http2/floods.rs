@@ -37,7 +37,7 @@ fn assert_well(balancer: &Balancer) {
     }
     let status = admin::status(&balancer.admin());
     assert_eq!(status["upstreams"][0]["servers"][0]["in_flight"], 0, "{status}");
-    assert!(balancer.peak_memory_kib() < 64 * 1024, "{} KiB", balancer.peak_memory_kib());
+    assert!(balancer.peak_memory_kib() < 32 * 1024, "{} KiB", balancer.peak_memory_kib());
 }
 
 #[test]
@@ -195,5 +195,5 @@ fn answers_that_nobody_reads() {
     while admin::status(&balancer.admin())["connections"] != 0 {
         pause();
     }
-    assert!(balancer.peak_memory_kib() < 64 * 1024, "{} KiB", balancer.peak_memory_kib());
+    assert!(balancer.peak_memory_kib() < 32 * 1024, "{} KiB", balancer.peak_memory_kib());
 }
