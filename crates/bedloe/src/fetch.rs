@@ -273,17 +273,8 @@ pub(crate) fn run<F: Future>(runtime: Runtime, asking: F) -> F::Output {
 }
 
 fn tls(authorities: Vec<CertificateDer<'static>>, identity: Option<Identity>) -> anyhow::Result<TlsConnector> {
-    let options = ClientOptions {
-        tls12: true,
-        tls13: true,
-        server_name: true,
-        // An empty list is browsers' authorities.
-        trusted: Some(authorities),
-        revoked: Vec::new(),
-        identity,
-        suites: None,
-        suites13: None,
-    };
+    // An empty list is browsers' authorities.
+    let options = ClientOptions { identity, ..ClientOptions::new(Some(authorities)) };
     Ok(TlsConnector::from(Arc::new(upstream_config(options)?)))
 }
 
