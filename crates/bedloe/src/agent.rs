@@ -20,8 +20,8 @@ use host::facts::Host;
 use host::facts::processes::{NAME_BYTES, NAMES_MAX};
 
 use crate::fetch;
-use crate::files::warn_if_open;
 use crate::run::notify::Notify;
+use crate::secrets::warn_if_open;
 pub(crate) use guard::Token;
 use liberty::Liberty;
 use page::Pages;

@@ -1,20 +1,13 @@
-//! Configuration files from the disk and addresses from the resolver, for `conf`, which touches neither; the paths that
-//! hold where nothing else is said; and files with secrets and certificates.
+//! Configuration files from the disk and addresses from the resolver, for `conf`, which touches neither; and the paths
+//! that hold where nothing else is said.
 
-use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, ensure};
 use conf::{Loader, Options};
-use net::tls::Identity;
 use rustix::fs::{Access, access};
 use rustix::process::geteuid;
-use tokio_rustls::rustls::pki_types::CertificateDer;
-
-use crate::shell;
 
 /// What an installed nginx of Debian uses, where no prefix is given.
 const DEBIAN_PREFIX: &str = "/usr/share/nginx";
@@ -26,50 +19,6 @@ const DEBIAN_BODY_TEMP: &str = "/var/lib/nginx/body";
 
 /// The largest configuration file that is read; a device or a log named by mistake must not fill the memory.
 const MAX_FILE_BYTES: u64 = 64 << 20;
-
-/// The largest file that is read at once whatever kind it is of: tokens, and certificates with their authorities.
-const SMALL_FILE_MAX: u64 = 16 << 20;
-
-/// A file that is to be small, a pipe of the shell's too.
-fn read_small(path: &Path) -> anyhow::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    let read = File::open(path).and_then(|file| file.take(SMALL_FILE_MAX + 1).read_to_end(&mut bytes));
-    read.with_context(|| format!("cannot read {}", path.display()))?;
-    ensure!(
-        bytes.len() as u64 <= SMALL_FILE_MAX,
-        "cannot read {}: it is larger than {} MiB",
-        path.display(),
-        SMALL_FILE_MAX >> 20
-    );
-    Ok(bytes)
-}
-
-/// The first line of a file, which is a secret; the rest is nobody's business.
-pub(crate) fn read_secret(path: &Path) -> anyhow::Result<Vec<u8>> {
-    let bytes = read_small(path)?;
-    let line = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
-    Ok(line.strip_suffix(b"\r").unwrap_or(line).to_vec())
-}
-
-/// A certificate with those above it, and its key.
-pub(crate) fn read_identity(chain: &Path, key: &Path) -> anyhow::Result<Identity> {
-    net::tls::read_identity(&read_small(chain)?, &read_small(key)?, &[])
-        .with_context(|| format!("cannot use {} with {}", chain.display(), key.display()))
-}
-
-/// Certificates of authorities.
-pub(crate) fn read_authorities(path: &Path) -> anyhow::Result<Vec<CertificateDer<'static>>> {
-    net::tls::read_trusted(&read_small(path)?)
-        .with_context(|| format!("cannot use the authorities in {}", path.display()))
-}
-
-/// Says so where every user of this host may read a secret.
-pub(crate) fn warn_if_open(secret: &Path) {
-    if std::fs::metadata(secret).is_ok_and(|stat| stat.is_file() && stat.permissions().mode() & 0o004 != 0) {
-        let (shown, word) = (secret.display(), shell::word(&secret.to_string_lossy()));
-        crate::say(format_args!("every user of this host can read {shown}: chmod o-r {word}"));
-    }
-}
 
 /// The folder for what can be had again, as the XDG base directories have it.
 pub(crate) fn cache() -> Option<PathBuf> {

@@ -24,6 +24,7 @@ mod pages;
 mod report;
 mod roll;
 mod run;
+mod secrets;
 mod shell;
 mod signal;
 mod stand_in;

@@ -14,7 +14,8 @@ use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
 
 use crate::fetch;
-use crate::files::{Source, warn_if_open};
+use crate::files::Source;
+use crate::secrets::warn_if_open;
 use crate::table::{Align, Table};
 use crate::visible::visible;
 use client::Client;

@@ -11,7 +11,7 @@ use tokio_rustls::rustls::server::WebPkiClientVerifier;
 use tokio_rustls::rustls::sign::SingleCertAndKey;
 use tokio_rustls::rustls::{RootCertStore, ServerConfig};
 
-use crate::files::{read_authorities, read_identity, read_secret};
+use crate::secrets::{read_authorities, read_identity, read_secret};
 
 /// The shortest token: 16 letters of base64 are 96 bits.
 const TOKEN_MIN: usize = 16;

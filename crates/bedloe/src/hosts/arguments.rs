@@ -9,7 +9,7 @@ use clap::Args;
 use super::Source;
 use crate::agent::Token;
 use crate::fetch::{Credentials, Origin};
-use crate::files::{read_authorities, read_identity, warn_if_open};
+use crate::secrets::{read_authorities, read_identity, warn_if_open};
 
 /// Agents of one dashboard or report: a request a second each.
 pub(crate) const AGENTS_MAX: usize = 64;

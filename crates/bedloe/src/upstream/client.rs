@@ -10,7 +10,7 @@ use hyper::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use crate::fetch::{self, Credentials, Origin};
-use crate::files::read_secret;
+use crate::secrets::read_secret;
 use crate::visible::visible;
 
 /// How long an answer may take: the balancer is on this machine, or not far away.
