@@ -41,6 +41,13 @@ const MADE_FOR_MS: u64 = 1_000;
 
 /// The type of events.
 pub(crate) const LIVE_TYPE: &str = "text/event-stream";
+/// How a query asks for these.
+const LIVE: &[u8] = b"live";
+
+/// Whether a query asks for events, which may go on for as long as somebody reads them.
+pub(crate) fn is_live(query: &[u8]) -> bool {
+    route::argument(query, b"file") == Some(LIVE)
+}
 
 /// The views.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -160,7 +167,7 @@ impl Dashboard {
                 let json = serde_json::to_string(&self.figures()).unwrap_or_default();
                 ("application/json", json + "\n")
             }
-            Some(b"live") => (LIVE_TYPE, self.live(View::of(query), now_ms)),
+            Some(LIVE) => (LIVE_TYPE, self.live(View::of(query), now_ms)),
             _ => ("text/html; charset=utf-8", self.page(View::of(query), now_ms)),
         }
     }

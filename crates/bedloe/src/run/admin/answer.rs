@@ -91,10 +91,11 @@ const THERE_ARE: &str = "there are / (the dashboard), /dashboard.json, /status, 
 
 /// The dashboard: a view of it, or what belongs to it.
 fn page(dashboard: &Dashboard, query: &str) -> Answer {
-    let (kind, text) = dashboard.answer(query.as_bytes(), now_ms());
-    if kind == dashboard::LIVE_TYPE {
-        return live(dashboard.clone(), View::of(query.as_bytes()));
+    let query = query.as_bytes();
+    if dashboard::is_live(query) {
+        return live(dashboard.clone(), View::of(query));
     }
+    let (kind, text) = dashboard.answer(query, now_ms());
     let mut answer = http_server::page(StatusCode::OK, kind, text);
     let policy = HeaderValue::from_static(dashboard::FIELD_POLICY);
     answer.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
