@@ -220,7 +220,7 @@ async fn measured(
     if over.is_none() && !injector.is_stopped() {
         tell(Event::Load);
     }
-    let mut roll = plan.options.roll.then(|| Roll::start(plan)).transpose()?;
+    let mut roll = (plan.options.roll && over.is_none()).then(|| Roll::start(plan)).transpose()?;
     let mut rolled = plan.options.roll.then(roll::Outcome::default);
     let mut faults = plan.faults.iter().peekable();
     let (mut look, mut told) = (every(LOOK), 0);
